@@ -1,0 +1,71 @@
+"""RNA secondary structure prediction with an RNAformer (Franke, Runge, Hutter 2023).
+
+    from rnaformer_cli import predict, RnaRecord
+    [prediction] = predict([RnaRecord("hairpin", "GGGGAAAACCCC")])
+
+Names are imported when they are first used, so that reading and scoring need no PyTorch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnaformer_cli.errors import RnaformerError
+    from rnaformer_cli.prediction.predictor import Options, Prediction, Predictor, load, predict
+    from rnaformer_cli.scoring.counts import PairCounts, count_pairs
+    from rnaformer_cli.sequence.fasta import read_fasta
+    from rnaformer_cli.sequence.record import RnaRecord
+    from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
+    from rnaformer_cli.structure.formats import read_structures
+    from rnaformer_cli.structure.structure import Structure, StructureRecord
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "RnaformerError": "errors",
+    "Options": "prediction.predictor",
+    "Prediction": "prediction.predictor",
+    "Predictor": "prediction.predictor",
+    "load": "prediction.predictor",
+    "predict": "prediction.predictor",
+    "PairCounts": "scoring.counts",
+    "count_pairs": "scoring.counts",
+    "read_fasta": "sequence.fasta",
+    "RnaRecord": "sequence.record",
+    "format_dot_bracket": "structure.brackets",
+    "parse_dot_bracket": "structure.brackets",
+    "read_structures": "structure.formats",
+    "Structure": "structure.structure",
+    "StructureRecord": "structure.structure",
+}
+
+__all__ = [  # noqa: RUF022  # in the order in which one meets them
+    "load",
+    "predict",
+    "Predictor",
+    "Prediction",
+    "Options",
+    "read_fasta",
+    "RnaRecord",
+    "read_structures",
+    "Structure",
+    "StructureRecord",
+    "parse_dot_bracket",
+    "format_dot_bracket",
+    "count_pairs",
+    "PairCounts",
+    "RnaformerError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,81 @@
+"""`rnaformer convert`: structures from any format to any other."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from rnaformer_cli.errors import OutputError, RnaformerError
+from rnaformer_cli.files import SafeNames, make_folder, write_text
+from rnaformer_cli.structure.formats import (
+    ONE_RECORD_A_FILE,
+    READ_FORMATS,
+    WRITE_FORMATS,
+    WRITERS,
+    ReadFormat,
+    WriteFormat,
+    read_structures,
+)
+from rnaformer_cli.structure.structure import StructureRecord
+
+
+@click.command()
+@click.argument("source", metavar="IN")
+@click.option(
+    "-t", "--to", "target", type=click.Choice(WRITE_FORMATS), help="Format.  [default: dbn]"
+)
+@click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="IN's format.")
+@click.option("-o", "--output", metavar="FILE", help="Write to one file instead of stdout.")
+@click.option("--out-dir", metavar="DIR", help="Write one file a record.")
+def command(
+    source: str,
+    target: WriteFormat | None,
+    written_as: ReadFormat | None,
+    output: str | None,
+    out_dir: str | None,
+) -> None:
+    """Convert the structures in IN (a file, a folder or `-`); its format is told by its content.
+
+    CT and BPSEQ hold one record a file, so several records need --out-dir.
+
+    \b
+    Examples:
+      rnaformer convert known.ct
+      rnaformer convert family.sto -t jsonl -o family.jsonl
+      rnaformer convert predicted.dbn -t bpseq --out-dir bpseq
+    """
+    if output and out_dir:
+        raise click.UsageError("--output and --out-dir exclude each other")
+    chosen = target or _format_by_name(output)
+    records = read_structures(source, written_as)
+    if out_dir:
+        make_folder(out_dir)
+        names = SafeNames()
+        for record in records:
+            path = Path(out_dir) / f"{names.take(record.id)}.{chosen}"
+            write_text(path, _format(record, chosen))
+        return
+    texts: list[str] = []
+    for record in records:
+        if texts and chosen in ONE_RECORD_A_FILE:
+            message = f"{chosen} holds one record a file; use --out-dir"
+            raise OutputError(message, record=record.id)
+        texts.append(_format(record, chosen))
+    if output:
+        write_text(output, "".join(texts))
+    else:
+        sys.stdout.write("".join(texts))
+
+
+def _format(record: StructureRecord, chosen: WriteFormat) -> str:
+    try:
+        return WRITERS[chosen](record)
+    except RnaformerError as error:
+        raise type(error)(error.message, record=record.id) from None
+
+
+def _format_by_name(output: str | None) -> WriteFormat:
+    suffix = Path(output).suffix.removeprefix(".") if output else ""
+    return next((name for name in WRITE_FORMATS if name == suffix), "dbn")

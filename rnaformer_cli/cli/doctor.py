@@ -1,0 +1,96 @@
+"""`rnaformer doctor`: what is installed, and whether it works."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+
+import click
+
+from rnaformer_cli import __version__
+from rnaformer_cli.cli import options
+from rnaformer_cli.cli.main import one_line
+from rnaformer_cli.errors import RnaformerError
+
+PACKAGES = ("torch", "numpy", "biopython", "rustworkx", "safetensors", "click", "rich", "pyyaml")
+
+# Yeast tRNA-Phe, whose cloverleaf every usable network finds: 21 pairs (Kim 1974, PDB 1EHZ).
+SELF_TEST = "GCGGAUUUAGCUCAGUUGGGAGAGCGCCAGACUGAAGAUCUGGAGGUCCUGUGUUCGAUCCACAGAAUUCGCACCA"
+SELF_TEST_PAIRS = "(((((((..((((........)))).(((((.......))))).....(((((.......))))))))))))...."
+SELF_TEST_LEAST = 10  # pairs in common: less means that something is broken
+
+
+@click.command()
+@options.weights
+@options.device
+def command(weights: str | None, device: str) -> None:
+    """Tell versions, devices, memory and weights, and predict one known RNA.
+
+    Exits with 1 if anything that prediction needs does not work.
+    """
+    _row("rnaformer", __version__)
+    _row("python", f"{platform.python_version()} ({sys.executable})")
+    _row("system", f"{platform.system()} {platform.machine()}")
+    for package in PACKAGES:
+        _row(package, _version(package))
+    _row("memory", _memory())
+    import torch
+
+    _row("threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
+    _row("cuda", _cuda())
+    try:
+        _row("self-test", _self_test(weights, device))
+    except RnaformerError as error:
+        _row("self-test", f"FAILED: {one_line(str(error))}")
+        raise click.exceptions.Exit(1) from None
+
+
+def _row(name: str, value: str) -> None:
+    click.echo(f"{name:<12} {value}")
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _memory() -> str:
+    try:
+        size = os.sysconf("SC_PAGE_SIZE")
+        total, free = (os.sysconf(name) * size for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
+    except (ValueError, OSError, AttributeError):
+        return "unknown"
+    return f"{free / 2**30:.1f} GiB free of {total / 2**30:.1f} GiB"
+
+
+def _cuda() -> str:
+    import torch
+
+    if not torch.cuda.is_available():
+        return "none"
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return ", ".join(names)
+
+
+def _self_test(weights: str | None, device: str) -> str:
+    from rnaformer_cli.errors import WeightsError
+    from rnaformer_cli.model.checkpoint import verify_checkpoint
+    from rnaformer_cli.prediction.predictor import Prediction, load
+    from rnaformer_cli.prediction.store import DEFAULT, find_weights
+    from rnaformer_cli.sequence.record import RnaRecord
+    from rnaformer_cli.structure.brackets import parse_dot_bracket
+
+    folder = find_weights(weights or DEFAULT)
+    verify_checkpoint(folder)
+    predictor = load(folder, device=device)
+    [answer] = predictor.predict([RnaRecord("tRNA-Phe", SELF_TEST)])
+    if not isinstance(answer, Prediction):
+        raise answer
+    common = len(answer.structure.pairs & parse_dot_bracket(SELF_TEST_PAIRS).pairs)
+    if common < SELF_TEST_LEAST:
+        raise WeightsError(f"{common} of 21 pairs of tRNA-Phe found with {predictor.name}")
+    return f"{common} of 21 pairs of tRNA-Phe with {predictor.name} on {predictor.device}"

@@ -1,0 +1,33 @@
+"""Options that several commands share: the same name and meaning everywhere."""
+
+from __future__ import annotations
+
+import click
+
+weights = click.option(
+    "-w",
+    "--weights",
+    metavar="NAME|DIR",
+    help="Weights by name (see `rnaformer weights list`) or folder.  [default: the shipped ones]",
+)
+device = click.option(
+    "--device",
+    metavar="auto|cpu|cuda|cuda:N|mps",
+    default="auto",
+    show_default=True,
+    help="What the network runs on.",
+)
+precision = click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="auto",
+    show_default=True,
+    help="Number format; auto is fp32.",
+)
+threads = click.option(
+    "--threads", type=click.IntRange(min=1), help="CPU threads.  [default: one a core]"
+)
+cycles = click.option(
+    "--cycles", type=click.IntRange(min=1), help="Passes of recycling.  [default: the weights']"
+)
+quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")

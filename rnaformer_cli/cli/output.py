@@ -1,0 +1,147 @@
+"""Where predictions go: a stream, or a folder with a file for each record."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+
+from rnaformer_cli.errors import OutputError
+from rnaformer_cli.files import SafeNames, make_folder, write_text, write_whole
+from rnaformer_cli.structure.formats import ONE_RECORD_A_FILE, WRITERS
+from rnaformer_cli.structure.jsonl import format_json
+from rnaformer_cli.structure.pair_table import HEADER, format_pair_rows
+
+if TYPE_CHECKING:
+    from rnaformer_cli.prediction.predictor import Prediction, Predictor
+
+
+class Destination(Protocol):
+    """Takes predictions one by one."""
+
+    def write(self, prediction: Prediction) -> None:
+        """Write one prediction; what is written stays, whatever comes after.
+
+        Raises:
+            StructureError: the format cannot hold the structure.
+            OutputError: the disk is full, or the place may not be written to.
+        """
+
+
+class Formatter:
+    """A prediction as text in any of the output formats."""
+
+    def __init__(self, predictor: Predictor, min_score: float) -> None:
+        self._min_score = min_score
+        self._details = {
+            "model": predictor.name,
+            "cycles": predictor.cycles,
+            "threshold": predictor.threshold,
+            "decoding": predictor.options.decoding,
+        }
+
+    def format(self, prediction: Prediction, name: str) -> str:
+        """The text of one record, without a table's header."""
+        record = prediction.structure_record
+        if name == "tsv":
+            kept = {p: s for p, s in prediction.pair_scores.items() if s > self._min_score}
+            return format_pair_rows(record.id, kept)
+        if name != "jsonl":
+            return WRITERS[name](record)  # type: ignore[index]  # the command checked the name
+        letters = prediction.record.n_ambiguous
+        details = {
+            "confidence": round(prediction.confidence, 4),
+            **self._details,
+            "seconds": round(prediction.seconds, 4),
+            "warnings": [f"{letters} ambiguous letters read as N"] if letters else [],
+        }
+        return format_json(record, prediction.pair_scores, details)
+
+
+class StreamDestination:
+    """All records in one stream, flushed after each."""
+
+    def __init__(self, stream: IO[str], formatter: Formatter, name: str) -> None:
+        self._stream = stream
+        self._formatter = formatter
+        self._name = name
+        self._count = 0
+        if name == "tsv":
+            stream.write(HEADER)
+
+    def write(self, prediction: Prediction) -> None:
+        """Write one prediction; see Destination."""
+        if self._count and self._name in ONE_RECORD_A_FILE:
+            message = f"{self._name} holds one record a file; use --out-dir"
+            raise OutputError(message, record=prediction.record.id)
+        self._stream.write(self._formatter.format(prediction, self._name))
+        self._stream.flush()
+        self._count += 1
+
+
+class FolderDestination:
+    """A file for each record and format, named after the record."""
+
+    def __init__(self, folder: str, formatter: Formatter, names: tuple[str, ...]) -> None:
+        self._folder = Path(folder)
+        self._formatter = formatter
+        self._names = names
+        self._files = SafeNames()
+        make_folder(folder)
+
+    def write(self, prediction: Prediction) -> None:
+        """Write one prediction; see Destination."""
+        stem = self._files.take(prediction.record.id)
+        for name in self._names:
+            text = self._formatter.format(prediction, name)
+            head = HEADER if name == "tsv" else ""
+            write_text(self._folder / f"{stem}.{name}", head + text)
+
+
+class ScoreArchive:
+    """Another destination with the score matrices in a NumPy archive, one array an id."""
+
+    def __init__(self, inner: Destination, file: IO[bytes]) -> None:
+        self._inner = inner
+        self._archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+        self._members = SafeNames()
+
+    def write(self, prediction: Prediction) -> None:
+        """Write one prediction; see Destination."""
+        self._inner.write(prediction)
+        name = self._members.take(prediction.record.id)
+        with self._archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+            np.lib.format.write_array(member, np.asarray(prediction.scores), allow_pickle=False)
+
+    def close(self) -> None:
+        """Finish the archive."""
+        self._archive.close()
+
+
+@contextlib.contextmanager
+def open_destination(
+    chosen: dict[str, Any], predictor: Predictor, min_score: float
+) -> Iterator[Destination]:
+    """The destination that the options ask for; single files appear when all is written."""
+    formatter = Formatter(predictor, min_score)
+    formats: tuple[str, ...] = chosen["formats"]
+    with contextlib.ExitStack() as stack:
+        destination: Destination
+        if chosen["out_dir"]:
+            destination = FolderDestination(chosen["out_dir"], formatter, formats)
+        else:
+            stream = sys.stdout
+            if chosen["output"]:
+                stream = cast("Any", stack.enter_context(write_whole(chosen["output"])))
+            destination = StreamDestination(stream, formatter, formats[0])
+        if chosen["scores"]:
+            file = stack.enter_context(write_whole(chosen["scores"], binary=True))
+            archive = ScoreArchive(destination, cast("IO[bytes]", file))
+            stack.callback(archive.close)
+            destination = archive
+        yield destination

@@ -1,0 +1,200 @@
+"""`rnaformer predict`: FASTA in, structures out."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnaformer_cli.cli import options
+from rnaformer_cli.cli.output import Destination, open_destination
+from rnaformer_cli.cli.report import Report
+from rnaformer_cli.errors import RnaformerError, SequenceError
+from rnaformer_cli.files import STDIN
+from rnaformer_cli.sequence.fasta import read_fasta_file
+from rnaformer_cli.sequence.record import RnaRecord
+from rnaformer_cli.structure.structure import StructureRecord
+
+if TYPE_CHECKING:
+    from rnaformer_cli.prediction.predictor import Predictor
+
+FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
+HOLD_MULTIPLETS = {"jsonl", "tsv"}
+
+
+@click.command()
+@click.argument("files", nargs=-1, metavar="[FILES | -]...")
+@click.option("-o", "--output", metavar="FILE", help="Write to one file instead of stdout.")
+@click.option(
+    "--out-dir",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Write one file for each record and format.",
+)
+@click.option(
+    "-f",
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(FORMATS),
+    help="Output format, with --out-dir several.  [default: dbn]",
+)
+@click.option("--ref", metavar="FILE", help="Print precision, recall and F1 against structures.")
+@click.option("--scores", metavar="FILE.npz", help="Write each record's score matrix, float32.")
+@click.option(
+    "--decode",
+    "decoding",
+    type=click.Choice(["matching", "nested", "raw"]),
+    default="matching",
+    show_default=True,
+    help="One partner a base with pseudoknots, or without, or every pair above the threshold.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Score above which a pair is considered.  [default: the weights']",
+)
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    help="Lowest score in TSV.  [default: the threshold]",
+)
+@options.cycles
+@options.weights
+@options.device
+@options.precision
+@options.threads
+@click.option("--max-length", type=click.IntRange(min=1), help="Refuse longer records.")
+@click.option("--strict", is_flag=True, help="Refuse ambiguous letters instead of reading N.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first bad record.")
+@options.quiet
+def command(files: tuple[str, ...], **chosen: Any) -> None:
+    """Predict the secondary structures of the RNAs in FASTA FILES.
+
+    Structures go to stdout, everything else to stderr. Files may be gzip-compressed; `-` or no
+    file at all reads standard input. A bad record is reported, the others are written, and the
+    exit code is then 1.
+
+    \b
+    Examples:
+      rnaformer predict seqs.fasta
+      rnaformer predict seqs.fasta --ref known.dbn
+      rnaformer predict seqs.fasta -f jsonl -o out.jsonl
+      rnaformer predict seqs.fasta --out-dir out -f dbn -f ct -f bpseq
+      zcat seqs.fa.gz | rnaformer predict - | head
+    """
+    _check_usage(chosen)
+    report = Report(quiet=chosen["quiet"])
+    references = _read_references(chosen["ref"])
+    predictor = _load(chosen)
+    min_score = predictor.threshold if chosen["min_score"] is None else chosen["min_score"]
+    records = _records(files or _stdin(), chosen, report)
+    predicted: list[StructureRecord] = []
+    with open_destination(chosen, predictor, min_score) as destination, report.progress():
+        for prediction in predictor.predict(records):
+            if isinstance(prediction, RnaformerError):
+                _fail(prediction, chosen["fail_fast"], report)
+            else:
+                _write(destination, prediction, chosen["fail_fast"], report)
+                if references is not None:
+                    predicted.append(prediction.structure_record)
+    report.warn_ambiguous()
+    if references is not None:
+        from rnaformer_cli.cli.score import print_scores
+
+        print_scores(predicted, references, err=not (chosen["output"] or chosen["out_dir"]))
+    if report.failures:
+        raise click.exceptions.Exit(1)
+
+
+def _check_usage(chosen: dict[str, Any]) -> None:
+    """Refuse what cannot be done before any work is."""
+    chosen["formats"] = chosen["formats"] or (_format_by_name(chosen["output"]),)
+    if chosen["output"] and chosen["out_dir"]:
+        raise click.UsageError("--output and --out-dir exclude each other")
+    if len(chosen["formats"]) > 1 and not chosen["out_dir"]:
+        raise click.UsageError("several formats need --out-dir")
+    lossy = [name for name in chosen["formats"] if name not in HOLD_MULTIPLETS]
+    if chosen["decoding"] == "raw" and lossy:
+        raise click.UsageError(
+            f"a raw structure may give a base several partners, which {lossy[0]} cannot hold; "
+            "use -f jsonl or -f tsv"
+        )
+
+
+def _format_by_name(output: str | None) -> str:
+    """The format that a file name asks for; dbn if none."""
+    suffix = Path(output).suffix.removeprefix(".") if output else ""
+    return suffix if suffix in FORMATS else "dbn"
+
+
+def _stdin() -> tuple[str, ...]:
+    if sys.stdin.isatty():
+        raise click.UsageError("no FASTA file given (`-` reads standard input)")
+    return (STDIN,)
+
+
+def _read_references(path: str | None) -> list[StructureRecord] | None:
+    if path is None:
+        return None
+    from rnaformer_cli.structure.formats import read_structures
+
+    return list(read_structures(path))
+
+
+def _load(chosen: dict[str, Any]) -> Predictor:
+    from rnaformer_cli.prediction import device
+    from rnaformer_cli.prediction.predictor import Options, load
+    from rnaformer_cli.prediction.store import DEFAULT
+
+    device.set_threads(chosen["threads"])
+    how = Options(
+        decoding=chosen["decoding"],
+        threshold=chosen["threshold"],
+        cycles=chosen["cycles"],
+        min_score=chosen["min_score"],
+        keep_scores=chosen["scores"] is not None,
+    )
+    return load(chosen["weights"] or DEFAULT, how, chosen["device"], chosen["precision"])
+
+
+def _records(files: tuple[str, ...], chosen: dict[str, Any], report: Report) -> Iterator[RnaRecord]:
+    """The good records of all files; the bad ones are reported as they are met."""
+    for file in files:
+        try:
+            for found in read_fasta_file(file, chosen["strict"]):
+                error = _refusal(found, chosen["max_length"])
+                if error is not None:
+                    _fail(error, chosen["fail_fast"], report)
+                elif isinstance(found, RnaRecord):
+                    report.count(found)
+                    yield found
+        except RnaformerError as error:
+            _fail(error, chosen["fail_fast"], report)
+
+
+def _refusal(found: RnaRecord | SequenceError, limit: int | None) -> RnaformerError | None:
+    """Why a record of the input cannot be predicted, if it cannot."""
+    if isinstance(found, SequenceError):
+        return found
+    if limit is None or len(found) <= limit:
+        return None
+    message = f"{len(found)} bases are more than --max-length {limit}"
+    return SequenceError(message, record=found.id)
+
+
+def _write(destination: Destination, prediction: Any, fail_fast: bool, report: Report) -> None:
+    try:
+        destination.write(prediction)
+        report.advance()
+    except RnaformerError as error:
+        _fail(error, fail_fast, report)
+
+
+def _fail(error: RnaformerError, fail_fast: bool, report: Report) -> None:
+    if fail_fast:
+        raise error
+    report.fail(error)

@@ -1,0 +1,207 @@
+"""`rnaformer score`: how well predicted structures agree with references."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from rnaformer_cli.cli.main import one_line
+from rnaformer_cli.cli.tables import print_table
+from rnaformer_cli.scoring.compare import RecordScore, Rules, compare
+from rnaformer_cli.scoring.counts import PairCounts
+from rnaformer_cli.scoring.summary import Summary, sign_flip_test, summarise
+from rnaformer_cli.structure.formats import READ_FORMATS, read_structures
+from rnaformer_cli.structure.structure import StructureRecord
+
+
+@click.command()
+@click.argument("predicted", metavar="PRED")
+@click.option("--ref", metavar="REF", required=True, help="File or folder of accepted structures.")
+@click.option("--vs", metavar="OTHER", help="A second prediction, compared with the first.")
+@click.option("--canonical", is_flag=True, help="Leave out pairs that are not A-U, G-C or G-U.")
+@click.option(
+    "--tolerance",
+    type=click.IntRange(0, 5),
+    default=0,
+    help="Also score with one end of a pair shifted by up to N.  [default: 0, exact only]",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with all figures.")
+@click.option("--tsv", "as_tsv", is_flag=True, help="One row a record, no summary.")
+@click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="PRED's format.")
+@click.option("--ref-from", type=click.Choice(READ_FORMATS), help="REF's format.")
+@click.option("--seed", default=0, show_default=True, help="For intervals and the test.")
+def command(predicted: str, ref: str, **chosen: Any) -> None:
+    """Score the structures in PRED against those in REF, matched by id.
+
+    Every structure format is read (dot-bracket, CT, BPSEQ, JSON Lines, Stockholm), told by its
+    content, also mixed; a folder stands for all structure files in it. A pair counts once and
+    must match exactly. A missing prediction scores 0.
+
+    \b
+    Examples:
+      rnaformer score predicted.dbn --ref known.ct
+      rnaformer score predicted.jsonl --ref refs/ --tolerance 1 --canonical
+      rnaformer score ours.dbn --ref known.dbn --vs rnafold.dbn
+    """
+    if chosen["as_json"] and chosen["as_tsv"]:
+        raise click.UsageError("--json and --tsv exclude each other")
+    rules = Rules(chosen["canonical"], chosen["tolerance"])
+    references = list(read_structures(ref, chosen["ref_from"]))
+    ours, extra = compare(read_structures(predicted, chosen["written_as"]), references, rules)
+    theirs = None
+    if chosen["vs"]:
+        theirs, _ = compare(read_structures(chosen["vs"]), references, rules)
+    _warn(ours, extra)
+    if chosen["as_json"]:
+        click.echo(json.dumps(_as_json(ours, theirs, extra, chosen["seed"]), ensure_ascii=False))
+    elif chosen["as_tsv"]:
+        _print_tsv(ours)
+    else:
+        _print(ours, theirs, chosen["seed"], err=False)
+
+
+def print_scores(
+    predicted: list[StructureRecord], references: list[StructureRecord], err: bool
+) -> None:
+    """The table of `rnaformer score` with its default rules.
+
+    Raises:
+        ScoreError: a prediction and its reference are not the same RNA.
+    """
+    scores, extra = compare(predicted, references)
+    _warn(scores, extra)
+    _print(scores, None, 0, err)
+
+
+def _warn(scores: list[RecordScore], extra: list[str]) -> None:
+    missing = [score.id for score in scores if score.is_missing]
+    for ids, what in ((missing, "no prediction for"), (extra, "no reference for")):
+        if ids:
+            listed = ", ".join(one_line(name) for name in ids[:5])
+            more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
+            click.echo(f"rnaformer: warning: {what} {listed}{more}", err=True)
+
+
+def _print(ours: list[RecordScore], theirs: list[RecordScore] | None, seed: int, err: bool) -> None:
+    summary = summarise(ours, seed)
+    has_tolerance = summary.tolerant_f1 is not None
+    head = ["id", "length", "precision", "recall", "F1", "MCC"]
+    head += ["F1 shifted"] if has_tolerance else []
+    head += ["F1 other"] if theirs else []
+    rows = []
+    for index, score in enumerate(ours):
+        row = [one_line(score.id), str(score.length), *_figures(score)]
+        row += [f"{score.tolerant.f1:.3f}"] if score.tolerant else []
+        row += [f"{theirs[index].f1:.3f}"] if theirs else []
+        rows.append(row)
+    footer = [_mean_row(summary, theirs), _pooled_row(summary, len(head))]
+    print_table(head, rows, footer, err)
+    for line in _notes(summary, ours, theirs, seed):
+        click.echo(line, err=err)
+
+
+def _figures(score: RecordScore) -> list[str]:
+    if score.is_missing:
+        return ["missing", "missing", "0.000", "missing"]
+    counts = score.exact
+    return [f"{n:.3f}" for n in (counts.precision, counts.recall, counts.f1, counts.mcc)]
+
+
+def _mean_row(summary: Summary, theirs: list[RecordScore] | None) -> list[str]:
+    figures = [summary.precision, summary.recall, summary.f1, summary.mcc]
+    figures += [summary.tolerant_f1] if summary.tolerant_f1 is not None else []
+    figures += [summarise(theirs).f1] if theirs else []
+    return [f"mean of {summary.records}", "", *(f"{figure:.3f}" for figure in figures)]
+
+
+def _pooled_row(summary: Summary, width: int) -> list[str]:
+    counts = summary.pooled
+    figures = [f"{n:.3f}" for n in (counts.precision, counts.recall, counts.f1, counts.mcc)]
+    return ["pooled", "", *figures, *[""] * (width - 6)]
+
+
+def _notes(
+    summary: Summary, ours: list[RecordScore], theirs: list[RecordScore] | None, seed: int
+) -> list[str]:
+    low, high = summary.f1_interval
+    notes = [f"mean F1 {summary.f1:.3f}, 95 % interval {low:.3f} to {high:.3f} (bootstrap)"]
+    if summary.missing:
+        notes.append(f"{summary.missing} missing predictions count as F1 0")
+    if summary.pseudoknot_records:
+        notes.append(
+            f"pseudoknots: pooled F1 {summary.pseudoknot.f1:.3f} over the crossing pairs "
+            f"of {summary.pseudoknot_records} references"
+        )
+    if theirs:
+        difference, p = _difference(ours, theirs, seed)
+        notes.append(f"mean F1 difference {difference:+.3f}, p = {p:.2g} (paired sign flips)")
+    return notes
+
+
+def _difference(
+    ours: list[RecordScore], theirs: list[RecordScore], seed: int
+) -> tuple[float, float]:
+    mine, other = [score.f1 for score in ours], [score.f1 for score in theirs]
+    mean = sum(mine) / len(mine) - sum(other) / len(other)
+    return mean, sign_flip_test(mine, other, seed)
+
+
+def _print_tsv(scores: list[RecordScore]) -> None:
+    columns = ["id", "length", "predicted", "reference", "matched", "precision", "recall"]
+    columns += ["f1", "mcc"] + (["f1_shifted"] if scores[0].tolerant else [])
+    click.echo("\t".join(columns))
+    for score in scores:
+        counts = score.exact
+        numbers = [score.length, counts.predicted, counts.reference, counts.reference_matched]
+        ratios = [counts.precision, counts.recall, score.f1, counts.mcc]
+        ratios += [score.tolerant.f1] if score.tolerant else []
+        cells = [one_line(score.id), *map(str, numbers), *(f"{ratio:.4f}" for ratio in ratios)]
+        click.echo("\t".join(cells))
+
+
+def _as_json(
+    ours: list[RecordScore], theirs: list[RecordScore] | None, extra: list[str], seed: int
+) -> dict[str, Any]:
+    summary = summarise(ours, seed)
+    values = {
+        **asdict(summary),
+        "pooled": _json_counts(summary.pooled),
+        "pseudoknot": _json_counts(summary.pseudoknot),
+        "without_reference": extra,
+        "per_record": [_json_record(score) for score in ours],
+    }
+    if theirs:
+        difference, p = _difference(ours, theirs, seed)
+        values["other"] = {
+            "f1": summarise(theirs, seed).f1,
+            "difference": difference,
+            "p": p,
+            "per_record": [_json_record(score) for score in theirs],
+        }
+    return values
+
+
+def _json_record(score: RecordScore) -> dict[str, Any]:
+    return {
+        "id": score.id,
+        "length": score.length,
+        "missing": score.is_missing,
+        **_json_counts(score.exact),
+        "f1": score.f1,
+        "tolerant": _json_counts(score.tolerant) if score.tolerant else None,
+    }
+
+
+def _json_counts(counts: PairCounts) -> dict[str, Any]:
+    return {
+        "predicted": counts.predicted,
+        "reference": counts.reference,
+        "matched": counts.reference_matched,
+        "precision": counts.precision,
+        "recall": counts.recall,
+        "f1": counts.f1,
+        "mcc": counts.mcc,
+    }

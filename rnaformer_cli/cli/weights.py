@@ -1,0 +1,122 @@
+"""`rnaformer weights`: what the network can be loaded with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rnaformer_cli.cli.main import one_line
+
+if TYPE_CHECKING:
+    from rnaformer_cli.prediction.fetch import Imported
+
+
+@click.group(context_settings={"max_content_width": 100})
+def command() -> None:
+    """List, check, import and fetch weights.
+
+    Imported and fetched weights go to $RNAFORMER_HOME/weights, else to the XDG cache folder
+    (~/.cache/rnaformer/weights). Nothing is downloaded unless `fetch` is called.
+
+    \b
+    Examples:
+      rnaformer weights list
+      rnaformer weights import state.pth --config config.yml -o my-weights
+      rnaformer predict seqs.fasta --weights my-weights
+    """
+
+
+@command.command("list")
+def list_() -> None:
+    """List the weights that can be used, and the published ones that can be fetched."""
+    from rnaformer_cli.cli.tables import print_table
+    from rnaformer_cli.prediction.fetch import PUBLISHED
+    from rnaformer_cli.prediction.store import DEFAULT, all_weights, shipped_folder
+
+    rows = []
+    known = all_weights()
+    for name, folder in known.items():
+        origin = "shipped" if folder.parent == shipped_folder() else "yours"
+        rows.append([name, origin + (", default" if name == DEFAULT else ""), str(folder)])
+    for name in PUBLISHED:
+        if name not in known:
+            rows.append([name, "published", f"rnaformer weights fetch {name}"])
+    print_table(["name", "origin", "where"], rows, left=3)
+
+
+@command.command()
+@click.argument("name")
+def show(name: str) -> None:
+    """Show the config of weights as JSON, with where they come from."""
+    from rnaformer_cli.model.checkpoint import read_checkpoint
+    from rnaformer_cli.prediction.store import find_weights
+
+    folder = find_weights(name)
+    values = {"folder": str(folder), **asdict(read_checkpoint(folder))}
+    click.echo(json.dumps(values, indent=2, ensure_ascii=False, default=dict))
+
+
+@command.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def verify(names: tuple[str, ...]) -> None:
+    """Read weights whole and check names, shapes, values and checksum; all if none is named."""
+    from rnaformer_cli.model.checkpoint import verify_checkpoint
+    from rnaformer_cli.prediction.store import all_weights, find_weights
+
+    for name in names or tuple(all_weights()):
+        checkpoint = verify_checkpoint(find_weights(name))
+        click.echo(f"{one_line(name)}\tok\t{checkpoint.sha256}")
+
+
+@command.command()
+@click.argument("name")
+def path(name: str) -> None:
+    """Print the folder of weights."""
+    from rnaformer_cli.prediction.store import find_weights
+
+    click.echo(find_weights(name))
+
+
+@command.command("import")
+@click.argument("state", metavar="STATE.pth")
+@click.option("--config", required=True, metavar="CONFIG.yml", help="The config published with it.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="NAME|DIR",
+    help="A name in your own store, or a folder (with a `/`).",
+)
+def import_(state: str, config: str, output: str) -> None:
+    """Translate a published checkpoint (automl/RNAformer) into weights for this program.
+
+    Nothing in the file is executed. LoRA layers are merged; what the config leaves open is
+    decided by the tensors and said on stderr.
+    """
+    from rnaformer_cli.prediction.fetch import import_published
+
+    _tell(import_published(state, config, output))
+
+
+@command.command()
+@click.argument("name")
+@click.option("--from", "base_url", metavar="URL", help="Another server with the same files.")
+def fetch(name: str, base_url: str | None) -> None:
+    """Download published weights into your own store and record their checksums."""
+    from rnaformer_cli.prediction.fetch import PUBLISHED_AT
+    from rnaformer_cli.prediction.fetch import fetch as fetch_weights
+
+    def tell(url: str) -> None:
+        click.echo(f"rnaformer: fetching {url}", err=True)
+
+    _tell(fetch_weights(name, base_url or PUBLISHED_AT, tell))
+
+
+def _tell(imported: Imported) -> None:
+    for note in imported.notes:
+        click.echo(f"rnaformer: note: {note}", err=True)
+    click.echo(Path(imported.folder))

@@ -1,0 +1,150 @@
+"""Text in, text out: compressed or not, from a file or a pipe, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, BinaryIO, cast
+
+from rnaformer_cli.errors import InputError, OutputError
+
+GZIP_MAGIC = b"\x1f\x8b"
+STDIN = "-"
+MAX_NAME_BYTES = 200  # of a file name, which may grow by a number and a suffix to 255
+
+
+def read_lines(path: str | Path) -> Iterator[str]:
+    """Yield the lines of a text file without their ends; "-" is standard input.
+
+    Gzip is recognised by its first bytes; LF, CRLF and CR end a line; a byte order mark is
+    dropped.
+
+    Raises:
+        InputError: the file cannot be opened, is damaged, or is not UTF-8 text.
+    """
+    name = "stdin" if str(path) == STDIN else str(path)
+    done = 0
+    try:
+        with contextlib.ExitStack() as stack:
+            for line in _open(path, stack):
+                yield line.rstrip("\n")
+                done += 1
+    except UnicodeDecodeError:
+        raise InputError("not UTF-8 text", path=name, line=done + 1) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise InputError("damaged gzip file", path=name) from None
+    except IsADirectoryError:
+        raise InputError("is a folder; expected a file", path=name) from None
+    except OSError as error:
+        raise InputError(_reason(error), path=name) from None
+
+
+def _open(path: str | Path, stack: contextlib.ExitStack) -> io.TextIOWrapper:
+    if str(path) == STDIN:
+        raw = cast("io.BufferedReader", sys.stdin.buffer)
+    else:
+            raw = cast("io.BufferedReader", stack.enter_context(Path(path).open("rb")))
+    binary: IO[bytes] = raw
+    if raw.peek(2).startswith(GZIP_MAGIC):
+        unpacked = gzip.open(raw, "rb")  # noqa: SIM115  # closed by the stack
+        stack.callback(unpacked.close)
+        binary = cast("IO[bytes]", unpacked)
+    return io.TextIOWrapper(cast("BinaryIO", binary), encoding="utf-8-sig", newline=None)
+
+
+@contextlib.contextmanager
+def write_whole(path: str | Path, binary: bool = False) -> Iterator[IO[str] | IO[bytes]]:
+    """A file that appears under its name only when the block has ended well.
+
+    It is written beside the target and renamed, so a reader never sees half a file.
+
+    Raises:
+        OutputError: the folder is missing or may not be written to, or the disk is full.
+    """
+    target = Path(path)
+    temporary: str | None = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
+        mode, encoding = ("wb", None) if binary else ("w", "utf-8")
+        with open(handle, mode, encoding=encoding, newline=None if binary else "\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(_usual_mode())
+        Path(temporary).replace(target)
+        temporary = None
+    except OSError as error:
+        raise OutputError(_reason(error), path=target) from None
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a whole text file; see write_whole."""
+    with write_whole(path) as file:
+        cast("IO[str]", file).write(text)
+
+
+def make_folder(path: str | Path) -> None:
+    """Make a folder and those above it, unless it is there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise OutputError("is a file; expected a folder", path=path) from None
+    except OSError as error:
+        raise OutputError(_reason(error), path=path) from None
+
+
+class SafeNames:
+    """File names for record ids: they never leave the folder, never repeat, never are empty."""
+
+    def __init__(self) -> None:
+        self._uses: dict[str, int] = {}  # by name in one case: some file systems know no other
+
+    def take(self, name: str) -> str:
+        """A name not taken before; a second `x` becomes `x_2`."""
+        plain = candidate = safe_name(name)
+        number = self._uses.get(plain.casefold(), 0) + 1
+        while candidate.casefold() in self._uses:
+            number = max(number, 2)
+            candidate = f"{plain}_{number}"
+            number += 1
+        self._uses[plain.casefold()] = max(number - 1, 1)
+        self._uses.setdefault(candidate.casefold(), 1)
+        return candidate
+
+
+def safe_name(name: str) -> str:
+    """The id, cut short, with `_` for white space and for what file systems dislike."""
+    plain = "".join(sign if _is_harmless(sign) else "_" for sign in name)
+    plain = plain.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
+    return "_" + plain[1:] if not plain or plain.startswith((".", "-")) else plain
+
+
+def _is_harmless(sign: str) -> bool:
+    return sign.isprintable() and not sign.isspace() and sign not in '\\/?%*:|"<>'
+
+
+def _usual_mode() -> int:
+    """The permissions that a plain open() would have given: mkstemp is private."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def _reason(error: OSError) -> str:
+    text = error.strerror or str(error)
+    return text[:1].lower() + text[1:]

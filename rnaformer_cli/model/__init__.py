@@ -1,0 +1,1 @@
+"""Tensors -> tensors: config, network, checkpoints."""

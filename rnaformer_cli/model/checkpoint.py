@@ -1,0 +1,169 @@
+"""A checkpoint is a folder: config.json, model.safetensors and a card, README.md."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from rnaformer_cli.errors import ConfigError, WeightsError
+from rnaformer_cli.files import write_text, write_whole
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.network import RNAformer
+
+CONFIG_FILE = "config.json"
+TENSOR_FILE = "model.safetensors"
+CARD_FILE = "README.md"
+FORMAT = 1
+
+_SHOWN = 3  # names in a message about tensors that do not fit
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What config.json says: the network's shape, and where its tensors come from."""
+
+    name: str
+    model: ModelConfig
+    sha256: str  # of the tensor file
+    about: Mapping[str, Any] = field(default_factory=dict)  # free text and figures
+
+
+def read_checkpoint(folder: str | Path) -> Checkpoint:
+    """Read config.json, not the tensors.
+
+    Raises:
+        WeightsError: no such folder or file, or JSON that is no checkpoint's config.
+        ConfigError: a setting that this network does not know.
+    """
+    path = Path(folder) / CONFIG_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        if values["format"] != FORMAT:
+            raise WeightsError(f"format must be {FORMAT}, not {values['format']!r}", path=path)
+        model = ModelConfig.from_dict(values["model"])
+        return Checkpoint(values["name"], model, values["sha256"], values.get("about", {}))
+    except OSError:
+        raise WeightsError(f"no {CONFIG_FILE} in this folder", path=folder) from None
+    except (ValueError, TypeError, AttributeError, KeyError):
+        message = "expected a JSON object with format, name, model and sha256"
+        raise WeightsError(message, path=path) from None
+    except ConfigError as error:
+        raise error.at(path) from None
+
+
+def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
+    """The network with its weights, on the CPU, in evaluation mode, and what config.json says.
+
+    Names and shapes are compared before anything is read, so a file that lies is refused
+    without the memory that it asks for.
+
+    Raises:
+        WeightsError: a missing or damaged file, a missing, extra or misshapen tensor.
+        ConfigError: a setting that this network does not know.
+    """
+    checkpoint = read_checkpoint(folder)
+    path = Path(folder) / TENSOR_FILE
+    with torch.device("meta"):
+        network = RNAformer(checkpoint.model)
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            names = list(file.keys())
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in names}
+            check_tensors(expected, found)
+            tensors = {name: file.get_tensor(name).float() for name in names}
+    except FileNotFoundError:
+        raise WeightsError(f"no {TENSOR_FILE} in this folder", path=folder) from None
+    except (SafetensorError, OSError):
+        raise WeightsError("not a whole safetensors file", path=path) from None
+    except WeightsError as error:
+        raise error.at(path) from None
+    network.load_state_dict(tensors, strict=True, assign=True)
+    return network.eval(), checkpoint
+
+
+def save_checkpoint(
+    folder: str | Path,
+    name: str,
+    model: ModelConfig,
+    tensors: Mapping[str, Tensor],
+    about: Mapping[str, Any],
+    card: str,
+) -> Checkpoint:
+    """Write a checkpoint folder, after checking that the tensors fit the config.
+
+    Raises:
+        WeightsError: a missing, extra or misshapen tensor.
+        OutputError: the folder cannot be written.
+    """
+    with torch.device("meta"):
+        network = RNAformer(model)
+    check_tensors(
+        {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()},
+        {key: tuple(tensor.shape) for key, tensor in tensors.items()},
+    )
+    data = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
+    checkpoint = Checkpoint(name, model, hashlib.sha256(data).hexdigest(), about)
+    target = Path(folder)
+    with write_whole(target / TENSOR_FILE, binary=True) as file:
+        file.write(data)  # type: ignore[arg-type]  # opened as binary
+    write_text(target / CARD_FILE, card)
+    values = {
+        "format": FORMAT,
+        "name": name,
+        "sha256": checkpoint.sha256,
+        "model": model.to_dict(),
+        "about": dict(about),
+    }
+    write_text(target / CONFIG_FILE, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+    return checkpoint
+
+
+def verify_checkpoint(folder: str | Path) -> Checkpoint:
+    """Read a checkpoint whole and check its tensor file against the recorded checksum.
+
+    Raises:
+        WeightsError: what load_network refuses, another checksum, or values that are not finite.
+    """
+    network, checkpoint = load_network(folder)
+    path = Path(folder) / TENSOR_FILE
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != checkpoint.sha256:
+        raise WeightsError(f"sha256 is {digest}, config.json says {checkpoint.sha256}", path=path)
+    for name, tensor in network.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(f"tensor {name!r} has values that are not finite", path=path)
+    return checkpoint
+
+
+def check_tensors(
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Compare names and shapes.
+
+    Raises:
+        WeightsError: naming the first few tensors that are missing, extra or misshapen.
+    """
+    missing = [name for name in expected if name not in found]
+    extra = [name for name in found if name not in expected]
+    if missing:
+        raise WeightsError(f"missing tensors: {_some(missing)}")
+    if extra:
+        raise WeightsError(f"unknown tensors: {_some(extra)}")
+    for name, shape in expected.items():
+        if found[name] != shape:
+            raise WeightsError(f"tensor {name!r} has shape {found[name]}, expected {shape}")
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(repr(name) for name in names[:_SHOWN]) + more

@@ -1,0 +1,112 @@
+"""The shape of a network, as stored beside its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, get_args, get_type_hints
+
+from rnaformer_cli.errors import ConfigError
+
+Positions = Literal["none", "absolute", "sinusoidal", "relative"]
+AttentionKind = Literal["axial", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Everything that decides which tensors a network has and what it computes with them.
+
+    Raises:
+        ConfigError: a value out of range, or two values that do not fit each other.
+    """
+
+    dim: int = 48  # channels C of the pair matrix
+    depth: int = 5  # blocks
+    heads: int = 3  # attention heads H; each has dim / heads channels
+    ff_factor: float = 3.0  # the transition widens to ff_factor · dim
+    ff_kernel: Literal[0, 1, 3] = 3  # 0: a plain feed-forward, 1 or 3: two convolutions
+    patch: Literal[1, 2] = 2  # bases per cell of the latent matrix, each way; 1 as published
+    positions: Positions = "relative"
+    max_positions: int = 64  # table size; positions beyond are clipped
+    rotary_fraction: float = 0.0  # of a head's channels; 0 switches rotary embedding off
+    attention: AttentionKind = "axial"  # "full" attends over all cells: an ablation
+    recycling: bool = True  # whether a pass sees the previous pass's output
+    cycles: int = 2  # passes at prediction unless the caller says otherwise
+    outputs: Literal[1, 2] = 1  # logits per cell; of two, the last is the pair logit
+    label_flag: bool = False  # adds flag · w + b: curated labels 1, computed labels 0
+    norm_affine: bool = True
+    norm_eps: float = 1e-5
+    use_bias: bool = True
+    softmax_scale: bool = True
+    dropout: float = 0.0  # on each residual, in training only
+    threshold: float = 0.5  # score from which decoding takes a pair, chosen on validation data
+
+    def __post_init__(self) -> None:
+        self._check_ranges()
+        if self.dim % self.heads:
+            raise ConfigError(f"dim ({self.dim}) must be divisible by heads ({self.heads})")
+        if self.patch > 1 and (self.rotary_fraction or self.outputs == 2):
+            raise ConfigError("patch 2 knows neither rotary_fraction nor outputs 2")
+        if not self.recycling and self.cycles != 1:
+            raise ConfigError(f"cycles must be 1 without recycling, not {self.cycles}")
+        if self.rotary_fraction and 2 * self.rotary_dim > self.dim:
+            raise ConfigError(
+                f"rotary_fraction ({self.rotary_fraction}) turns {2 * self.rotary_dim} channels, "
+                f"but dim is {self.dim}"
+            )
+
+    def _check_ranges(self) -> None:
+        for name in ("dim", "depth", "heads", "max_positions", "cycles"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.hidden_dim < 1:
+            raise ConfigError(f"ff_factor must widen to at least 1 channel, not {self.ff_factor}")
+        for name in ("rotary_fraction", "threshold", "dropout"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
+
+    @property
+    def head_dim(self) -> int:
+        """Channels D of one attention head."""
+        return self.dim // self.heads
+
+    @property
+    def hidden_dim(self) -> int:
+        """Channels inside the transition."""
+        return int(self.ff_factor * self.dim)
+
+    @property
+    def rotary_dim(self) -> int:
+        """Channels turned per axis; even, because they turn in twos."""
+        return int(self.rotary_fraction * self.head_dim) // 2 * 2
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, in the order of the fields."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """Check names and types, then build.
+
+        Raises:
+            ConfigError: an unknown key, or a value of the wrong type.
+        """
+        hints = get_type_hints(cls)
+        known = {field.name: hints[field.name] for field in fields(cls)}
+        for name, value in values.items():
+            if name not in known:
+                raise ConfigError(f"unknown setting {name!r}; known: {', '.join(known)}")
+            _check_type(name, value, known[name])
+        return cls(**values)
+
+
+def _check_type(name: str, value: object, expected: Any) -> None:
+    choices = get_args(expected)
+    if choices:
+        if value not in choices or isinstance(value, bool):
+            listed = ", ".join(repr(choice) for choice in choices)
+            raise ConfigError(f"{name} must be one of {listed}, not {value!r}")
+        return
+    allowed = (int, float) if expected is float else expected
+    if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
+        raise ConfigError(f"{name} must be {expected.__name__}, not {value!r}")

@@ -1,0 +1,339 @@
+"""RNAformer: a matrix of all possible base pairs, refined by axial attention and recycling.
+
+Franke, Runge, Hutter 2023, arXiv 2307.10073. Options follow the published code; what differs is
+said where it differs.
+
+Shapes
+    B  sequences in the batch          L  bases, padded to the longest
+    S  side of the latent matrix: ceil(L / patch)
+    C  channels (config.dim)           H  attention heads        D  channels of a head
+
+True means real: `is_base` (B, L) marks bases and `is_cell` (B, S, S) marks cells of the latent
+matrix; False is padding. `is_cell` is None when nothing is padded, which saves the work.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rnaformer_cli.model.config import ModelConfig
+
+N_CODES = 5  # A C G U N
+
+
+class RNAformer(nn.Module):
+    """Sequence in, one logit for each possible base pair out."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = PairEmbedding(config)
+        self.shrink = Shrink(config.dim) if config.patch == 2 else None
+        self.flag = nn.Linear(1, config.dim) if config.label_flag else None
+        self.recycle_norm = nn.LayerNorm(config.dim) if config.recycling else None
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.norm = _layer_norm(config)
+        self.read_out = nn.Linear(
+            config.dim, config.outputs * config.patch**2, bias=config.outputs == 1
+        )
+
+    def forward(
+        self, bases: Tensor, is_base: Tensor, cycles: int | None = None, flag: Tensor | None = None
+    ) -> Tensor:
+        """bases, is_base (B, L) -> symmetric pair logits (B, L, L).
+
+        A pair's logit is the mean of both triangles. What stands at padding means nothing.
+        """
+        directed = self.directed_logits(bases, is_base, cycles, flag)
+        return (directed + directed.transpose(1, 2)) / 2
+
+    def directed_logits(
+        self, bases: Tensor, is_base: Tensor, cycles: int | None = None, flag: Tensor | None = None
+    ) -> Tensor:
+        """bases, is_base (B, L) -> logits as the read-out gives them (B, L, L), row i column j.
+
+        `cycles` passes are made, the config's number by default; only the last is trained.
+        `flag` (B,) says how the labels of each sequence were made; 1 (curated) by default.
+        """
+        embedded, is_cell = self._embed(bases, is_base, flag)
+        latent = torch.zeros_like(embedded)
+        for _ in range((cycles or self.config.cycles) - 1):
+            with torch.no_grad():  # only the last pass is trained
+                latent = self._refine(self._recycle(embedded, latent), is_cell)
+        latent = self._refine(self._recycle(embedded, latent), is_cell)
+        logits: Tensor = self.read_out(latent)
+        if self.config.patch == 2:
+            side = bases.shape[1]
+            return F.pixel_shuffle(logits.movedim(-1, 1), 2)[:, 0, :side, :side]
+        return logits[..., -1]
+
+    def _embed(
+        self, bases: Tensor, is_base: Tensor, flag: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """(B, L) -> first latent (B, S, S, C) and which of its cells are real (B, S, S)."""
+        if self.config.patch == 2 and bases.shape[1] % 2:
+            bases, is_base = F.pad(bases, (0, 1)), F.pad(is_base, (0, 1))
+        pair = self.embedding(bases, is_base)
+        if self.shrink is not None:
+            pair = self.shrink(pair, is_base)
+            is_base = is_base[:, ::2]  # a half-filled cell counts as real
+        if self.flag is not None:
+            value = torch.ones(len(bases), device=bases.device) if flag is None else flag
+            pair = pair + self.flag(value.to(pair.dtype)[:, None])[:, None, None]
+        is_cell = None if is_base.all() else is_base[:, :, None] & is_base[:, None, :]
+        return pair, is_cell
+
+    def _recycle(self, embedded: Tensor, latent: Tensor) -> Tensor:
+        if self.recycle_norm is None:
+            return embedded
+        recycled: Tensor = embedded + self.recycle_norm(latent)
+        return recycled
+
+    def _refine(self, pair: Tensor, is_cell: Tensor | None) -> Tensor:
+        for block in self.blocks:
+            pair = block(pair, is_cell)
+        refined: Tensor = self.norm(pair)
+        return refined
+
+
+class PairEmbedding(nn.Module):
+    """The sequence embedded twice, along rows and along columns, added at every cell."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.row = BaseEmbedding(config)
+        self.column = BaseEmbedding(config)
+        self.reach = config.max_positions
+        self.offset = (
+            nn.Embedding(2 * self.reach + 1, config.dim) if config.positions == "relative" else None
+        )
+        self.norm = _layer_norm(config)
+
+    def forward(self, bases: Tensor, is_base: Tensor) -> Tensor:
+        """(B, L) -> (B, L, L, C)."""
+        pair = self.column(bases)[:, None] + self.row(bases)[:, :, None]
+        if self.offset is not None:
+            index = torch.arange(bases.shape[1], device=bases.device)
+            steps = (index - index[:, None]).clamp(-self.reach, self.reach) + self.reach
+            pair = pair + self.offset(steps)
+        embedded: Tensor = self.norm(pair)
+        return embedded
+
+
+class BaseEmbedding(nn.Module):
+    """A vector for each base, with its position where the config asks for one."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.scale = math.sqrt(config.dim // 2)
+        self.letter = nn.Embedding(N_CODES, config.dim)
+        self.position: nn.Embedding | nn.Linear | None = None
+        if config.positions == "absolute":
+            self.position = nn.Embedding(config.max_positions, config.dim)
+        elif config.positions == "sinusoidal":
+            self.position = nn.Linear(config.dim, config.dim, bias=False)
+
+    def forward(self, bases: Tensor) -> Tensor:
+        """(B, L) -> (B, L, C)."""
+        embedded: Tensor = self.letter(bases) * self.scale
+        index = torch.arange(bases.shape[1], device=bases.device)
+        if isinstance(self.position, nn.Embedding):
+            embedded = embedded + self.position(index.clamp(max=self.position.num_embeddings - 1))
+        elif self.position is not None:
+            waves = sinusoids(index, self.letter.embedding_dim).to(embedded.dtype)
+            embedded = embedded + self.position(waves)
+        return embedded
+
+
+class Shrink(nn.Module):
+    """A 3x3 convolution with stride 2: the latent matrix at half resolution."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(dim, dim, 3, stride=2, padding=1)
+
+    def forward(self, pair: Tensor, is_base: Tensor) -> Tensor:
+        """(B, L, L, C) -> (B, S, S, C); padding counts as zero."""
+        if not is_base.all():
+            pair = pair * (is_base[:, :, None] & is_base[:, None, :])[..., None]
+        shrunk: Tensor = self.conv(pair.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return shrunk
+
+
+class Block(nn.Module):
+    """Row attention, column attention, transition; each adds to the pair matrix."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.row_attention = Attention(config)
+        self.column_attention = Attention(config)
+        self.transition = ConvTransition(config) if config.ff_kernel else LinearTransition(config)
+        self.attention_dropout = nn.Dropout(config.dropout / 2)
+        self.transition_dropout = nn.Dropout(config.dropout)
+
+    def forward(self, pair: Tensor, is_cell: Tensor | None) -> Tensor:
+        """(B, S, S, C) -> (B, S, S, C)."""
+        pair = pair + self.attention_dropout(self.row_attention(pair, is_cell))
+        turned = pair.transpose(1, 2)  # is_cell is symmetric
+        column = self.column_attention(turned, is_cell).transpose(1, 2)
+        pair = pair + self.attention_dropout(column)
+        refined: Tensor = pair + self.transition_dropout(self.transition(pair, is_cell))
+        return refined
+
+
+class Attention(nn.Module):
+    """Self-attention along the rows of the pair matrix; with "full", over all its cells."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        rotary = config.rotary_fraction > 0
+        # As published: without rotary embedding this norm is affine whatever the config says.
+        self.norm = nn.LayerNorm(
+            config.dim,
+            eps=config.norm_eps if rotary else 1e-6,
+            elementwise_affine=config.norm_affine or not rotary,
+        )
+        self.qkv = nn.Linear(config.dim, 3 * config.dim, bias=config.use_bias)
+        self.out = nn.Linear(config.dim, config.dim, bias=config.use_bias)
+
+    def forward(self, pair: Tensor, is_cell: Tensor | None) -> Tensor:
+        """(B, S, S, C) -> (B, S, S, C)."""
+        batch, side, _, dim = pair.shape
+        query, key, value = self.qkv(self.norm(pair)).chunk(3, dim=-1)  # each (B, S, S, C)
+        if self.config.rotary_fraction:
+            cosine, sine = rotary_angles(self.config, side, is_cell, pair)
+            query, key = turn(query, cosine, sine), turn(key, cosine, sine)
+        if self.config.attention == "full":
+            lines, length = batch, side * side
+        else:
+            lines, length = batch * side, side
+        heads = (lines, length, self.config.heads, self.config.head_dim)
+        mixed = F.scaled_dot_product_attention(
+            query.reshape(heads).transpose(1, 2),  # (lines, H, length, D)
+            key.reshape(heads).transpose(1, 2),
+            value.reshape(heads).transpose(1, 2),
+            attn_mask=self._may_attend(is_cell, lines, length),
+            scale=None if self.config.softmax_scale else 1.0,
+        )
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, side, side, dim))
+        return out
+
+    def _may_attend(self, is_cell: Tensor | None, lines: int, length: int) -> Tensor | None:
+        """Which keys exist, for each line (lines, 1, 1, length)."""
+        if is_cell is None:
+            return None
+        if self.config.attention == "full":
+            return is_cell.reshape(lines, 1, 1, length)
+        is_base = is_cell[:, 0]  # by key only, so no line is ever without a key
+        return is_base[:, None].expand(-1, length, -1).reshape(lines, 1, 1, length)
+
+
+class ConvTransition(nn.Module):
+    """Norm, widen, SiLU, narrow, with convolutions that see neighbouring pairs of a stem."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.norm = SquareNorm(config.dim, affine=config.norm_affine)
+        padding = config.ff_kernel // 2
+        self.widen = nn.Conv2d(
+            config.dim, config.hidden_dim, config.ff_kernel, padding=padding, bias=config.use_bias
+        )
+        self.narrow = nn.Conv2d(
+            config.hidden_dim, config.dim, config.ff_kernel, padding=padding, bias=config.use_bias
+        )
+
+    def forward(self, pair: Tensor, is_cell: Tensor | None) -> Tensor:
+        """(B, S, S, C) -> (B, S, S, C)."""
+        pair = self.norm(pair.permute(0, 3, 1, 2), is_cell)
+        pair = _zero_padding(F.silu(self.widen(pair)), is_cell)
+        narrowed: Tensor = self.narrow(pair).permute(0, 2, 3, 1)
+        return narrowed
+
+
+class LinearTransition(nn.Module):
+    """The plain feed-forward of a transformer (ff_kernel 0)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.norm = _layer_norm(config)
+        self.widen = nn.Linear(config.dim, config.hidden_dim, bias=config.use_bias)
+        self.narrow = nn.Linear(config.hidden_dim, config.dim, bias=config.use_bias)
+
+    def forward(self, pair: Tensor, is_cell: Tensor | None) -> Tensor:
+        """(B, S, S, C) -> (B, S, S, C)."""
+        narrowed: Tensor = self.narrow(F.silu(self.widen(self.norm(pair))))
+        return narrowed
+
+
+class SquareNorm(nn.GroupNorm):
+    """GroupNorm(1, C) with its statistics over real cells only; padding comes out as zero."""
+
+    def __init__(self, dim: int, affine: bool) -> None:
+        super().__init__(1, dim, affine=affine)
+
+    def forward(self, pair: Tensor, is_cell: Tensor | None = None) -> Tensor:
+        """(B, C, S, S) -> (B, C, S, S)."""
+        if is_cell is None:
+            return super().forward(pair)
+        real = is_cell[:, None].to(pair.dtype)
+        count = real.sum((1, 2, 3), keepdim=True) * pair.shape[1]
+        mean = (pair * real).sum((1, 2, 3), keepdim=True) / count
+        centred = (pair - mean) * real
+        variance = centred.square().sum((1, 2, 3), keepdim=True) / count
+        normed = centred * torch.rsqrt(variance + self.eps)
+        if self.affine:
+            normed = (normed * self.weight[:, None, None] + self.bias[:, None, None]) * real
+        return normed
+
+
+def sinusoids(index: Tensor, dim: int) -> Tensor:
+    """Sine and cosine of each position at dim / 2 wavelengths: (L,) -> (L, dim)."""
+    rates = torch.exp(torch.arange(0, dim, 2, device=index.device) * (-math.log(10_000) / dim))
+    angles = index[:, None] * rates
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)
+
+
+def rotary_angles(
+    config: ModelConfig, side: int, is_cell: Tensor | None, like: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Cosine and sine by which each cell is turned, (B or 1, S, S, 2·rotary_dim).
+
+    As published: positions run from -1 to 1 over the sequence's own length, and the first
+    half of the turned channels follows the row, the second half the column.
+    """
+    lengths = torch.tensor([side], device=like.device)
+    if is_cell is not None:
+        lengths = is_cell[:, 0].sum(-1)
+    index = torch.arange(side, device=like.device)
+    positions = index * (2 / (lengths[:, None] - 1).clamp(min=1)) - 1  # (B, S)
+    width = int(config.rotary_fraction * config.head_dim)
+    steps = torch.arange(0, width, 2, device=like.device)[: width // 2]
+    angles = positions[..., None] * 10_000.0 ** (-steps / width)
+    angles = angles.repeat_interleave(2, dim=-1)  # (B, S, rotary_dim)
+    rows = angles[:, :, None].expand(-1, -1, side, -1)
+    columns = angles[:, None].expand(-1, side, -1, -1)
+    both = torch.cat((rows, columns), dim=-1)
+    return both.cos().to(like.dtype), both.sin().to(like.dtype)
+
+
+def turn(cells: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Turn the first channels of (B, S, S, C) in twos; the others stay."""
+    width = cosine.shape[-1]
+    turned, rest = cells[..., :width], cells[..., width:]
+    even, odd = turned[..., ::2], turned[..., 1::2]
+    quarter = torch.stack((-odd, even), dim=-1).flatten(-2)
+    return torch.cat((turned * cosine + quarter * sine, rest), dim=-1)
+
+
+def _layer_norm(config: ModelConfig) -> nn.LayerNorm:
+    return nn.LayerNorm(config.dim, eps=config.norm_eps, elementwise_affine=config.norm_affine)
+
+
+def _zero_padding(pair: Tensor, is_cell: Tensor | None) -> Tensor:
+    """(B, C, S, S) with padding set to zero, so that no convolution sees it."""
+    return pair if is_cell is None else pair * is_cell[:, None].to(pair.dtype)

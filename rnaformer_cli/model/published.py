@@ -1,0 +1,272 @@
+"""Published checkpoints of automl/RNAformer, translated into this package's names.
+
+Their state dicts (`*.pth`) hold tensors only and are read with `weights_only=True`; their
+configs (`*.yml`) are read as plain data. LoRA layers are merged into the weights they adapt.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import Tensor
+
+from rnaformer_cli.errors import ConfigError, InputError, WeightsError
+from rnaformer_cli.model.config import ModelConfig, Positions
+from rnaformer_cli.model.network import N_CODES, sinusoids
+
+Tensors = dict[str, Tensor]
+
+# A released config says `cycling: false` although its weights were trained with recycling;
+# the public evaluation script runs it with 6 passes.
+PASSES_WHEN_UNSAID = 6
+
+_RENAMED = (
+    (r"^recycle_pair_norm\.", "recycle_norm."),
+    (r"^seq2mat_embed\.norm\.", "embedding.norm."),
+    (r"^seq2mat_embed\.src_embed_1\.", "embedding.column."),
+    (r"^seq2mat_embed\.src_embed_2\.", "embedding.row."),
+    (r"^(embedding\.(?:row|column))\.(?:embed_seq\.)?weight$", r"\1.letter.weight"),
+    (r"^(embedding\.(?:row|column))\.embed_pair_pos\.", r"\1.position."),
+    (r"^RNAformer\.output_ln\.", "norm."),
+    (r"^RNAformer\.layers\.", "blocks."),
+    (r"\.attn_pair_row\.", ".row_attention."),
+    (r"\.attn_pair_col\.", ".column_attention."),
+    (r"_attention\.(?:attn\.)?Wqkv\.", "_attention.qkv."),
+    (r"_attention\.(?:attn\.)?out_proj\.", "_attention.out."),
+    (r"\.pair_transition\.", ".transition."),
+    (r"\.transition\.(?:conv1|linear_1)\.", ".transition.widen."),
+    (r"\.transition\.(?:conv2|linear_2)\.", ".transition.narrow."),
+    (r"\.conv\.(weight|bias)$", r".\1"),
+    (r"\.input_norm\.", ".norm."),
+    (r"^pdf_embedding\.", "flag."),
+    (r"^output_mat\.", "read_out."),
+)
+
+
+def read_published(
+    state_path: str | Path, config_path: str | Path
+) -> tuple[ModelConfig, Tensors, list[str]]:
+    """The config, the tensors and what had to be decided, in sentences for the user.
+
+    Raises:
+        InputError: a file that cannot be read, or holds more than tensors or plain values.
+        ConfigError: a config that this network does not know.
+        WeightsError: tensors that contradict the config.
+    """
+    raw = read_yaml(config_path)
+    published = read_state_dict(state_path)
+    tensors = {_rename(name): tensor.float() for name, tensor in published.items()}
+    try:
+        config = published_config(raw)
+        config, notes = _settle_recycling(config, tensors)
+        _check_constants(config, tensors)
+        if any(".lora_" in name for name in tensors):
+            tensors, note = merge_lora(tensors, raw)
+            notes.append(note)
+    except ConfigError as error:
+        raise error.at(config_path) from None
+    except WeightsError as error:
+        raise error.at(state_path) from None
+    _transpose_positions(config, tensors)
+    return config, tensors, notes
+
+
+def read_yaml(path: str | Path) -> Mapping[str, Any]:
+    """The mapping in a YAML file, without building any object.
+
+    Raises:
+        InputError: an unreadable file, or YAML that is no mapping of plain values.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            values = yaml.safe_load(file)
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", path=path) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise InputError("not a plain YAML file", path=path) from None
+    if not isinstance(values, dict):
+        raise InputError("expected a YAML mapping", path=path)
+    return values
+
+
+def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:
+    """The tensors of a PyTorch state dict; nothing in the file is executed.
+
+    Raises:
+        InputError: an unreadable file, or one that holds anything but tensors by name.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", path=path) from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, zipfile.BadZipFile):
+        raise InputError("not a PyTorch state dict of tensors", path=path) from None
+    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise InputError("expected a state dict: tensors by name", path=path)
+    return state
+
+
+def published_config(raw: Mapping[str, Any]) -> ModelConfig:
+    """Translate the `RNAformer` section of a published config.
+
+    Raises:
+        ConfigError: a section or a setting that is missing, or one this network does not have.
+    """
+    section = raw.get("RNAformer")
+    if not isinstance(section, Mapping):
+        raise ConfigError("no section 'RNAformer'")
+    if section.get("use_glu") and not section.get("ff_kernel"):
+        raise ConfigError("use_glu is not supported")
+    if section.get("seq_vocab_size", N_CODES) != N_CODES:
+        raise ConfigError(f"seq_vocab_size must be {N_CODES}, not {section['seq_vocab_size']}")
+    cycling = section.get("cycling", False)
+    return ModelConfig.from_dict(
+        {
+            **{ours: _setting(section, theirs) for ours, theirs in _SAME.items()},
+            "ff_factor": float(_setting(section, "ff_factor")),
+            "norm_eps": float(_setting(section, "ln_eps")),
+            "softmax_scale": bool(_setting(section, "softmax_scale")),
+            "patch": 1,
+            "positions": _positions(section),
+            "rotary_fraction": _rotary_fraction(section),
+            "recycling": bool(cycling),
+            "cycles": int(cycling) or 1,
+            "outputs": 1 if section.get("binary_output", True) else 2,
+            "label_flag": bool(section.get("pdb_flag", True)),
+            "dropout": float(section.get("resi_dropout", 0.0)),
+        }
+    )
+
+
+_SAME = {
+    "dim": "model_dim",
+    "depth": "n_layers",
+    "heads": "num_head",
+    "ff_kernel": "ff_kernel",
+    "max_positions": "max_len",
+    "norm_affine": "learn_ln",
+    "use_bias": "use_bias",
+}
+
+
+def merge_lora(tensors: Tensors, raw: Mapping[str, Any]) -> tuple[Tensors, str]:
+    """Add each low-rank update to the weight it adapts (Hu 2021, as loralib lays it out).
+
+    A state dict that was saved in evaluation mode already holds the updates, and says so
+    nowhere. But a weight without its update is all but uncorrelated with it, and one that
+    holds it contains it about once: that share, over all layers, decides.
+
+    Raises:
+        ConfigError: no rank or scale in the config.
+        WeightsError: half of an update, or one that does not fit its weight.
+    """
+    rank, alpha = raw.get("r"), raw.get("lora_alpha")
+    if not isinstance(rank, int) or not isinstance(alpha, (int, float)) or rank < 1:
+        raise ConfigError("the weights have LoRA layers, but r and lora_alpha are not given")
+    updates = _lora_updates(tensors, alpha / rank)
+    weights = {name: tensor for name, tensor in tensors.items() if ".lora_" not in name}
+    overlap = sum(float((weights[name] * update).sum()) for name, update in updates.items())
+    energy = sum(float(update.square().sum()) for update in updates.values())
+    if overlap > energy / 2:
+        return weights, "the LoRA layers were merged before saving; dropped them"
+    for name, update in updates.items():
+        weights[name] = weights[name] + update
+    return weights, "merged the LoRA layers into their weights"
+
+
+def _lora_updates(tensors: Tensors, scale: float) -> Tensors:
+    """What the LoRA layers add, by the name of the weight that they add it to."""
+    updates = {}
+    for name in tensors:
+        if not name.endswith((".lora_A", ".lora_B")):
+            continue
+        stem = name.rpartition(".")[0]
+        parts = [tensors.get(f"{stem}.{part}") for part in ("lora_A", "lora_B", "weight")]
+        if any(part is None for part in parts):
+            raise WeightsError(f"{name!r} lacks its other half or its weight")
+        down, up, weight = (part for part in parts if part is not None)
+        updates[f"{stem}.weight"] = _lora_update(down, up, weight, stem.endswith(".qkv")) * scale
+    return updates
+
+
+def _lora_update(down: Tensor, up: Tensor, weight: Tensor, is_qkv: bool) -> Tensor:
+    """What a pair of factors adds to `weight`; for qkv, one pair each for q, k and v."""
+    try:
+        if is_qkv:
+            thirds = zip(up.chunk(3), down.chunk(3), strict=True)
+            return torch.cat([b @ a for b, a in thirds]).reshape(weight.shape)
+        return (up @ down).reshape(weight.shape)
+    except RuntimeError:
+        shapes = f"{tuple(up.shape)} and {tuple(down.shape)}"
+        raise WeightsError(
+            f"LoRA factors of shapes {shapes} do not fit a weight of shape {tuple(weight.shape)}"
+        ) from None
+
+
+def _rename(name: str) -> str:
+    for pattern, ours in _RENAMED:
+        name = re.sub(pattern, ours, name)
+    return name
+
+
+def _setting(section: Mapping[str, Any], name: str) -> Any:
+    if name not in section:
+        raise ConfigError(f"no setting {name!r} in section 'RNAformer'")
+    return section[name]
+
+
+def _positions(section: Mapping[str, Any]) -> Positions:
+    if not _setting(section, "pos_embedding"):
+        return "none"
+    # The published name is misleading: `rel_pos_enc` one-hot encodes absolute positions.
+    return "absolute" if _setting(section, "rel_pos_enc") else "sinusoidal"
+
+
+def _rotary_fraction(section: Mapping[str, Any]) -> float:
+    return float(section["rotary_emb_fraction"]) if section.get("rotary_emb") else 0.0
+
+
+def _settle_recycling(config: ModelConfig, tensors: Tensors) -> tuple[ModelConfig, list[str]]:
+    has_norm = "recycle_norm.weight" in tensors
+    if has_norm == config.recycling:
+        return config, []
+    if not has_norm:
+        raise WeightsError(f"the config asks for {config.cycles} cycles, but no recycling norm")
+    note = (
+        "the config says 'cycling: false', but the weights carry a recycling norm; "
+        f"taking {PASSES_WHEN_UNSAID} cycles"
+    )
+    return replace(config, recycling=True, cycles=PASSES_WHEN_UNSAID), [note]
+
+
+def _check_constants(config: ModelConfig, tensors: Tensors) -> None:
+    """Drop what is computed here, after checking that it is what we would compute."""
+    width = int(config.rotary_fraction * config.head_dim)
+    expected = {
+        ".scale": torch.tensor([math.sqrt(config.dim // 2)]),
+        ".freqs": 10_000.0 ** (-torch.arange(0, width, 2)[: width // 2] / max(width, 1)),
+        ".pe": sinusoids(torch.arange(config.max_positions), config.dim)[None],
+    }
+    for name in list(tensors):
+        for ending, value in expected.items():
+            if name.endswith(ending):
+                stored = tensors.pop(name)
+                if stored.shape != value.shape or not torch.allclose(stored, value, atol=1e-4):
+                    raise WeightsError(f"{name!r} is not the constant that the config implies")
+
+
+def _transpose_positions(config: ModelConfig, tensors: Tensors) -> None:
+    """Published positions are a linear layer over one-hot vectors; here they are a table."""
+    if config.positions == "absolute":
+        for name in ("embedding.row.position.weight", "embedding.column.position.weight"):
+            if name in tensors:
+                tensors[name] = tensors[name].T.contiguous()

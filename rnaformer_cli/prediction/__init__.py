@@ -1,0 +1,1 @@
+"""The predict path: device, batches, decoding, a stream of predictions."""

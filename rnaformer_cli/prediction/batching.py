@@ -1,0 +1,47 @@
+"""Records -> batches of similar lengths, bounded by the cells of their pair matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnaformer_cli.sequence.encode import ALPHABET, UNKNOWN, encode
+from rnaformer_cli.sequence.record import RnaRecord
+
+WINDOW = 256  # records that are read ahead and sorted by length
+
+
+def windows(records: Iterable[RnaRecord]) -> Iterator[list[RnaRecord]]:
+    """Cut the input into runs that are small enough to hold and large enough to sort."""
+    source = iter(records)
+    while window := list(islice(source, WINDOW)):
+        yield window
+
+
+def batches(lengths: Sequence[int], max_cells: int) -> list[list[int]]:
+    """Indices in batches, longest first; B·L·L stays within `max_cells` where B > 1."""
+    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
+    made: list[list[int]] = []
+    for index in order:
+        if made:
+            longest = lengths[made[-1][0]]
+            if (len(made[-1]) + 1) * longest**2 <= max_cells:
+                made[-1].append(index)
+                continue
+        made.append([index])
+    return made
+
+
+def to_tensors(sequences: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Codes (B, L), padded to the longest, and which of them are bases (B, L)."""
+    longest = max(len(sequence) for sequence in sequences)
+    codes = np.full((len(sequences), longest), ALPHABET.index(UNKNOWN), dtype=np.int64)
+    is_base = np.zeros((len(sequences), longest), dtype=np.bool_)
+    for row, sequence in enumerate(sequences):
+        codes[row, : len(sequence)] = encode(sequence)
+        is_base[row, : len(sequence)] = True
+    return torch.from_numpy(codes), torch.from_numpy(is_base)

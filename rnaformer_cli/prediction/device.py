@@ -1,0 +1,50 @@
+"""What the network runs on: device, number format, threads."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from rnaformer_cli.errors import DeviceError
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """`auto` takes a CUDA device if there is one, then the CPU; else what is named.
+
+    Raises:
+        DeviceError: a name that is none, or a device that this machine does not have.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and (kind != "cuda" or not index.isdecimal())):
+        raise DeviceError(f"unknown device {name!r}; expected auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(index or 0) >= count:
+            raise DeviceError(f"no device {name!r}: this machine has {count} CUDA devices")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("no device 'mps' on this machine")
+    return torch.device(name)
+
+
+def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """`auto` is fp32: the published decisions were made near the threshold of a float.
+
+    Raises:
+        DeviceError: bf16 on a CUDA device without it.
+    """
+    if precision != "bf16":
+        return torch.float32
+    if device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise DeviceError(f"device '{device}' has no bf16; use --precision fp32")
+    return torch.bfloat16
+
+
+def set_threads(count: int | None) -> None:
+    """Limit the CPU threads of the network; None leaves PyTorch's choice."""
+    if count is not None:
+        torch.set_num_threads(count)

@@ -1,0 +1,160 @@
+"""Published weights: translated from files, or downloaded when the user asks for them."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rnaformer_cli.errors import InputError, OutputError, WeightsError
+from rnaformer_cli.files import make_folder
+from rnaformer_cli.model.checkpoint import CONFIG_FILE, Checkpoint, save_checkpoint
+from rnaformer_cli.model.published import read_published
+from rnaformer_cli.prediction.store import user_folder
+
+# https://github.com/automl/RNAformer lists these files; no checksums are published.
+PUBLISHED_AT = "https://ml.informatik.uni-freiburg.de/research-artifacts/RNAformer/models"
+PUBLISHED = {
+    "rnaformer-32m-biophysical": "biophysical",
+    "rnaformer-32m-bprna": "bprna",
+    "rnaformer-32m-intra-family": "intra_family_finetuned",
+    "rnaformer-32m-inter-family": "inter_family_finetuned",
+}
+TIMEOUT = 30.0  # seconds without a byte
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Where a checkpoint went, and what had to be decided on the way."""
+
+    folder: Path
+    checkpoint: Checkpoint
+    notes: list[str]
+
+
+def import_published(
+    state: str | Path, config: str | Path, target: str | Path, source: str = ""
+) -> Imported:
+    """Translate a published state dict and config into a checkpoint folder.
+
+    `target` is a folder if it has a separator, else a name in the user's own store.
+
+    Raises:
+        InputError, ConfigError, WeightsError: files that are not such a checkpoint.
+        OutputError: the folder is there already or cannot be written.
+    """
+    is_folder = len(Path(target).parts) > 1 or str(target).startswith(".")
+    folder = Path(target) if is_folder else user_folder() / target
+    if (folder / CONFIG_FILE).exists():
+        raise OutputError("holds a checkpoint already; choose another name", path=folder)
+    model, tensors, notes = read_published(state, config)
+    about = {
+        "origin": "published RNAformer weights (automl/RNAformer, Apache-2.0)",
+        "source": source or Path(state).name,
+        "state_sha256": sha256_of(state),
+        "config_sha256": sha256_of(config),
+        "notes": notes,
+    }
+    make_folder(folder.parent)
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=folder.parent) as temporary:
+        made = Path(temporary) / "checkpoint"
+        make_folder(made)
+        try:
+            checkpoint = save_checkpoint(
+                made, folder.name, model, tensors, about, _card(folder.name, about["source"])
+            )
+        except WeightsError as error:
+            raise error.at(state) from None
+        _move(made, folder)
+    return Imported(folder, checkpoint, notes)
+
+
+def fetch(
+    name: str, base_url: str = PUBLISHED_AT, tell: Callable[[str], None] = lambda _: None
+) -> Imported:
+    """Download published weights by name into the user's store; nothing half stays behind.
+
+    The checksums of what was downloaded are recorded in the checkpoint's config.
+
+    Raises:
+        WeightsError: a name that is not published.
+        InputError: the transfer failed, broke off, or went to another host.
+    """
+    if name not in PUBLISHED:
+        listed = ", ".join(PUBLISHED)
+        raise WeightsError(f"no published weights named {name!r}; known: {listed}")
+    stem = PUBLISHED[name]
+    with tempfile.TemporaryDirectory(prefix="rnaformer-fetch-") as temporary:
+        state = Path(temporary) / f"RNAformer_32M_state_dict_{stem}.pth"
+        config = Path(temporary) / f"RNAformer_32M_config_{stem}.yml"
+        for path in (config, state):
+            url = f"{base_url.rstrip('/')}/{path.name}"
+            tell(url)
+            download(url, path)
+        return import_published(state, config, name, source=f"{base_url}/{state.name}")
+
+
+def download(url: str, path: Path) -> None:
+    """Copy a URL into a file; the whole length that the server announced, or nothing.
+
+    Raises:
+        InputError: whatever went wrong, with the URL.
+    """
+    try:
+        _copy(url, path)
+    except urllib.error.HTTPError as error:
+        raise InputError(f"the server says {error.code} {error.reason}", path=url) from None
+    except urllib.error.URLError as error:
+        raise InputError(f"no connection: {error.reason}", path=url) from None
+    except TimeoutError:
+        raise InputError(f"no answer for {TIMEOUT:.0f} seconds", path=url) from None
+    except HTTPException:
+        raise InputError("the server's answer is not HTTP or broke off", path=url) from None
+    except ValueError:
+        raise InputError("not a URL", path=url) from None
+    except OSError as error:
+        raise InputError(f"transfer failed: {error.strerror or error}", path=url) from None
+
+
+def _copy(url: str, path: Path) -> None:
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+        if urlsplit(answer.url).hostname != urlsplit(url).hostname:
+            raise InputError(f"redirected to another host: {answer.url}", path=url)
+        announced = answer.headers.get("Content-Length")
+        with path.open("wb") as file:
+            shutil.copyfileobj(answer, file, _CHUNK)
+    received = path.stat().st_size
+    if announced is not None and received != int(announced):
+        raise InputError(f"broke off after {received} of {announced} bytes", path=url)
+
+
+def sha256_of(path: str | Path) -> str:
+    """The checksum of a file."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _move(made: Path, folder: Path) -> None:
+    try:
+        made.rename(folder)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {error.strerror}", path=folder) from None
+
+
+def _card(name: str, source: object) -> str:
+    return (
+        f"# {name}\n\nImported from published RNAformer weights: {source}.\n\n"
+        "Franke, Runge, Koeksal, Backofen, Hutter 2024, bioRxiv 2024.02.12.579881; code and\n"
+        "weights: https://github.com/automl/RNAformer (Apache-2.0).\n"
+    )

@@ -1,0 +1,195 @@
+"""RNA records in, predictions out, in the same order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rnaformer_cli.errors import ConfigError, DeviceError
+from rnaformer_cli.model.checkpoint import Checkpoint, load_network
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.batching import batches, to_tensors, windows
+from rnaformer_cli.prediction.decoding import Decoding, candidates, decode
+from rnaformer_cli.prediction.device import Precision, choose_device, choose_dtype
+from rnaformer_cli.prediction.store import DEFAULT, find_weights
+from rnaformer_cli.sequence.record import RnaRecord
+from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
+
+Scores = NDArray[np.float32]  # symmetric (L, L), 0 to 1, zero on the diagonal
+
+MAX_CELLS = 60_000  # per batch: larger ones were no faster on a CPU
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How scores are made and read; None takes what the weights' config says."""
+
+    decoding: Decoding = "matching"
+    threshold: float | None = None
+    cycles: int | None = None
+    min_score: float | None = None  # lowest score kept with a prediction; None: the threshold
+    keep_scores: bool = False  # hold the whole score matrix in each prediction
+    max_cells: int = MAX_CELLS
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One RNA with its predicted structure and the scores behind it."""
+
+    record: RnaRecord
+    structure: Structure
+    pair_scores: Mapping[BasePair, float]  # all pairs above Options.min_score
+    confidence: float  # the F1 to expect if the scores are probabilities
+    seconds: float  # of its batch, shared by cells
+    scores: Scores | None = None
+
+    @property
+    def structure_record(self) -> StructureRecord:
+        """The prediction as structure files hold it."""
+        record = self.record
+        return StructureRecord(record.id, record.sequence, self.structure, record.description)
+
+
+class Predictor:
+    """A network on a device, ready to predict.
+
+    Raises:
+        ConfigError: a number of cycles that the network cannot make.
+    """
+
+    def __init__(
+        self,
+        network: RNAformer,
+        name: str,
+        options: Options | None = None,
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.options = options or Options()
+        self.name = name
+        self.device = device or torch.device("cpu")
+        self.dtype = dtype
+        self.network = network.to(self.device).eval()
+        config = network.config
+        self.cycles = config.cycles if self.options.cycles is None else self.options.cycles
+        threshold = self.options.threshold
+        self.threshold = config.threshold if threshold is None else threshold
+        least = self.options.min_score
+        self.min_score = self.threshold if least is None else least
+        if self.cycles < 1 or (self.cycles > 1 and not config.recycling):
+            allowed = "at least 1" if config.recycling else "1, these weights do not recycle"
+            raise ConfigError(f"cycles must be {allowed}, not {self.cycles}")
+
+    def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
+        """Yield a prediction, or why there is none, for each record, in input order.
+
+        Records are read ahead by a window and run in batches of similar lengths; the answer
+        for one does not depend on the others.
+        """
+        for window in windows(records):
+            done: dict[int, Prediction | DeviceError] = {}
+            for batch in batches([len(record) for record in window], self.options.max_cells):
+                answers = self._predict_batch([window[index] for index in batch])
+                done.update(zip(batch, answers, strict=True))
+            yield from (done.pop(index) for index in range(len(window)))
+
+    def score(self, sequences: Sequence[str]) -> list[Scores]:
+        """The score matrix of each sequence, from one batch.
+
+        A score is the sigmoid of the mean of both triangles' logits.
+        """
+        bases, is_base = to_tensors(sequences)
+        bases, is_base = bases.to(self.device), is_base.to(self.device)
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32),
+        ):
+            logits = self.network(bases, is_base, self.cycles)
+        scores = torch.sigmoid(logits.float())
+        scores.diagonal(dim1=1, dim2=2).zero_()
+        matrices = scores.cpu().numpy()
+        sizes = [len(sequence) for sequence in sequences]
+        return [matrix[:size, :size] for matrix, size in zip(matrices, sizes, strict=True)]
+
+    def _predict_batch(self, records: list[RnaRecord]) -> list[Prediction | DeviceError]:
+        start = time.perf_counter()
+        try:
+            matrices = self.score([record.sequence for record in records])
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(records) > 1:  # one by one they may still fit
+                return [answer for record in records for answer in self._predict_batch([record])]
+            message = f"not enough memory for {len(records[0])} bases"
+            return [DeviceError(message, record=records[0].id)]
+        seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
+        pairs = zip(records, matrices, strict=True)
+        return [self._read(record, matrix, seconds * len(record) ** 2) for record, matrix in pairs]
+
+    def _read(self, record: RnaRecord, matrix: Scores, seconds: float) -> Prediction:
+        start = time.perf_counter()
+        structure = decode(matrix, self.threshold, self.options.decoding)
+        return Prediction(
+            record,
+            structure,
+            candidates(matrix, min(self.min_score, self.threshold), min_loop=0),
+            expected_f1(matrix, structure),
+            seconds + time.perf_counter() - start,
+            matrix.copy() if self.options.keep_scores else None,
+        )
+
+
+def load(
+    weights: str | Path = DEFAULT,
+    options: Options | None = None,
+    device: str = "auto",
+    precision: Precision = "auto",
+) -> Predictor:
+    """A predictor from weights by name or folder.
+
+    Raises:
+        WeightsError: no such weights, or damaged ones.
+        DeviceError: a device or precision that this machine does not have.
+    """
+    network, checkpoint = load_network(find_weights(weights))
+    chosen = choose_device(device)
+    return Predictor(network, label(checkpoint), options, chosen, choose_dtype(precision, chosen))
+
+
+def predict(records: Iterable[RnaRecord], weights: str | Path = DEFAULT) -> Iterator[Prediction]:
+    """Yield a prediction for each record, in order.
+
+    Raises:
+        DeviceError: a record that does not fit into the memory.
+    """
+    for answer in load(weights).predict(records):
+        if isinstance(answer, DeviceError):
+            raise answer
+        yield answer
+
+
+def label(checkpoint: Checkpoint) -> str:
+    """The name of the weights with the first letters of their checksum."""
+    return f"{checkpoint.name}@{checkpoint.sha256[:8]}"
+
+
+def expected_f1(scores: Scores, structure: Structure) -> float:
+    """The F1 to expect if each score is the probability of its pair; 1 for no pairs at all.
+
+    Twice the expected matches over the pairs predicted and the pairs expected.
+    """
+    expected = float(np.triu(scores, k=1).sum(dtype=np.float64))
+    matches = sum(float(scores[pair]) for pair in structure.pairs)
+    total = len(structure.pairs) + expected
+    return 2 * matches / total if structure.pairs else max(0.0, 1.0 - expected)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch could not get memory, on a GPU or on the CPU."""
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)

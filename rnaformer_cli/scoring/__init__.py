@@ -1,0 +1,1 @@
+"""Two structures -> counts -> numbers."""

@@ -1,0 +1,109 @@
+"""Predictions against references: matched by id, scored record by record."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rnaformer_cli.errors import ScoreError
+from rnaformer_cli.scoring.counts import NO_COUNTS, PairCounts, count_pair_sets, count_pairs
+from rnaformer_cli.structure.structure import Structure, StructureRecord
+
+_KNOWN = frozenset("ACGU")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What counts as a pair and as a match."""
+
+    canonical: bool = False  # leave non-canonical pairs out, on both sides
+    tolerance: int = 0  # 0: no second column; n: also score with shifts of up to n
+
+
+@dataclass(frozen=True, slots=True)
+class RecordScore:
+    """One reference and what the prediction made of it."""
+
+    id: str
+    length: int
+    exact: PairCounts
+    tolerant: PairCounts | None  # under the tolerance, if one was asked for
+    pseudoknot: PairCounts  # pairs that cross another pair of their own structure
+    is_missing: bool = False  # no prediction: counts as an empty structure and F1 0
+
+    @property
+    def f1(self) -> float:
+        """F1 of the exact match; 0 for a missing prediction, even of an unpaired RNA."""
+        return 0.0 if self.is_missing else self.exact.f1
+
+
+def compare(
+    predictions: Iterable[StructureRecord],
+    references: Sequence[StructureRecord],
+    rules: Rules | None = None,
+) -> tuple[list[RecordScore], list[str]]:
+    """Scores in the order of the references, and the ids of predictions without a reference.
+
+    Records with the same id are matched in their order. A single prediction and a single
+    reference belong together whatever their names, since CT and BPSEQ files often have none.
+
+    Raises:
+        ScoreError: a prediction and its reference are not the same RNA.
+    """
+    rules = rules or Rules()
+    waiting: dict[str, deque[StructureRecord]] = defaultdict(deque)
+    for prediction in predictions:
+        waiting[prediction.id].append(prediction)
+    if len(references) == 1 and sum(map(len, waiting.values())) == 1:
+        [only] = (queue.popleft() for queue in waiting.values())
+        return [_score(only, references[0], rules)], []
+    scores = []
+    for reference in references:
+        queue = waiting.get(reference.id)
+        scores.append(_score(queue.popleft() if queue else None, reference, rules))
+    return scores, [record.id for queue in waiting.values() for record in queue]
+
+
+def _score(
+    prediction: StructureRecord | None, reference: StructureRecord, rules: Rules
+) -> RecordScore:
+    length = len(reference.sequence)
+    if prediction is None:
+        structure = Structure(length)
+    else:
+        check_same_rna(prediction, reference)
+        structure = prediction.structure
+    truth = reference.structure
+    if rules.canonical:
+        truth = truth.only_canonical(reference.sequence)
+        structure = structure.only_canonical(reference.sequence)
+    return RecordScore(
+        reference.id,
+        length,
+        count_pairs(structure, truth),
+        count_pairs(structure, truth, rules.tolerance) if rules.tolerance else None,
+        count_pair_sets(structure.crossing_pairs(), truth.crossing_pairs(), length),
+        is_missing=prediction is None,
+    )
+
+
+def check_same_rna(prediction: StructureRecord, reference: StructureRecord) -> None:
+    """Refuse to compare different RNAs; T and U, case, and letters that are no base agree.
+
+    Raises:
+        ScoreError: another length, or another base.
+    """
+    ours, theirs = prediction.sequence, reference.sequence
+    if len(ours) != len(theirs):
+        message = f"the prediction has {len(ours)} bases, the reference {len(theirs)}"
+        raise ScoreError(message, record=reference.id)
+    for base, (mine, other) in enumerate(zip(ours, theirs, strict=True), start=1):
+        if mine != other and mine in _KNOWN and other in _KNOWN:
+            message = f"base {base} is {mine} in the prediction, {other} in the reference"
+            raise ScoreError(message, record=reference.id)
+
+
+def pooled(scores: Iterable[PairCounts]) -> PairCounts:
+    """All records as one structure."""
+    return sum(scores, NO_COUNTS)

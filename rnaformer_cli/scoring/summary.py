@@ -1,0 +1,98 @@
+"""From scores of records to figures for a set: means, intervals, a paired test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaformer_cli.errors import ScoreError
+from rnaformer_cli.scoring.compare import RecordScore, pooled
+from rnaformer_cli.scoring.counts import PairCounts
+
+RESAMPLES = 10_000
+_CHUNK = 500  # resamples drawn at once, to bound memory
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Figures of a set; the macro means are means over records."""
+
+    records: int
+    missing: int
+    precision: float
+    recall: float
+    f1: float
+    f1_interval: tuple[float, float]  # bootstrap, 95 %
+    mcc: float
+    pooled: PairCounts
+    tolerant_f1: float | None
+    pseudoknot: PairCounts  # pooled over the records below
+    pseudoknot_records: int  # references with at least one crossing pair
+
+
+def summarise(scores: Sequence[RecordScore], seed: int = 0) -> Summary:
+    """The figures of a set of at least one record.
+
+    Raises:
+        ScoreError: no record.
+    """
+    if not scores:
+        raise ScoreError("nothing to score")
+    found = [0.0 if score.is_missing else 1.0 for score in scores]
+
+    def mean(values: Sequence[float]) -> float:
+        return float(np.mean(np.multiply(values, found)))
+
+    f1 = [score.f1 for score in scores]
+    tolerant = [score.tolerant.f1 for score in scores if score.tolerant is not None]
+    knotted = [score.pseudoknot for score in scores if score.pseudoknot.reference]
+    return Summary(
+        records=len(scores),
+        missing=sum(score.is_missing for score in scores),
+        precision=mean([score.exact.precision for score in scores]),
+        recall=mean([score.exact.recall for score in scores]),
+        f1=float(np.mean(f1)),
+        f1_interval=bootstrap_interval(f1, seed),
+        mcc=mean([score.exact.mcc for score in scores]),
+        pooled=pooled(score.exact for score in scores),
+        tolerant_f1=mean(tolerant) if tolerant else None,
+        pseudoknot=pooled(knotted),
+        pseudoknot_records=len(knotted),
+    )
+
+
+def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """The 95 % percentile interval of the mean (Efron 1979), the same for the same seed."""
+    data = np.asarray(values, dtype=np.float64)
+    random = np.random.default_rng(seed)
+    means = np.concatenate(
+        [
+            data[random.integers(0, len(data), (_CHUNK, len(data)))].mean(axis=1)
+            for _ in range(RESAMPLES // _CHUNK)
+        ]
+    )
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def sign_flip_test(ours: Sequence[float], theirs: Sequence[float], seed: int = 0) -> float:
+    """Two-sided p-value that two predictors have the same mean on the same records.
+
+    Under that hypothesis the sign of each difference is a coin toss (Fisher 1935).
+
+    Raises:
+        ScoreError: lists of different lengths, or none at all.
+    """
+    if len(ours) != len(theirs) or not ours:
+        raise ScoreError(f"cannot pair {len(ours)} with {len(theirs)} records")
+    differences: NDArray[np.float64] = np.subtract(ours, theirs)
+    observed = abs(differences.sum()) - 1e-12
+    random = np.random.default_rng(seed)
+    as_large = 0
+    for _ in range(RESAMPLES // _CHUNK):
+        signs = random.integers(0, 2, (_CHUNK, len(differences))) * 2 - 1
+        as_large += int((np.abs(signs @ differences) >= observed).sum())
+    return (as_large + 1) / (RESAMPLES + 1)

@@ -1,0 +1,1 @@
+"""FASTA text -> RnaRecord -> codes."""

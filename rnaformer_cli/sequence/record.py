@@ -1,0 +1,34 @@
+"""One RNA of the input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rnaformer_cli.errors import SequenceError
+from rnaformer_cli.sequence.encode import ALPHABET
+
+
+@dataclass(frozen=True, slots=True)
+class RnaRecord:
+    """An RNA with its name; the sequence is upper case and holds A C G U N only.
+
+    Raises:
+        SequenceError: no base, or a letter that is none of the five.
+    """
+
+    id: str
+    sequence: str
+    description: str = ""
+    n_ambiguous: int = 0  # letters that were read as N
+
+    def __post_init__(self) -> None:
+        if not self.sequence:
+            raise SequenceError("no sequence", record=self.id)
+        for column, letter in enumerate(self.sequence, start=1):
+            if letter not in ALPHABET:
+                raise SequenceError(
+                    f"{letter!r} is not one of A C G U N", record=self.id, column=column
+                )
+
+    def __len__(self) -> int:
+        return len(self.sequence)

@@ -1,0 +1,1 @@
+"""Base pairs and their file formats."""

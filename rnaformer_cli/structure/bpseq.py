@@ -1,0 +1,51 @@
+"""BPSEQ files: index, base, partner; one record a file.
+
+Format: Comparative RNA Web Site, Cannone 2002; its files begin with four lines of text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from rnaformer_cli.errors import StructureError
+from rnaformer_cli.structure.ct import structure_from_partners
+from rnaformer_cli.structure.structure import StructureRecord, as_rna
+
+_CRW_HEADER = re.compile(r"^(Filename|Organism|Accession|Citation)\b", re.IGNORECASE)
+
+
+def format_bpseq(record: StructureRecord) -> str:
+    """One row a base, no header.
+
+    Raises:
+        StructureError: a base with several partners.
+    """
+    partners = record.structure.partners()
+    rows = zip(record.sequence, partners, strict=True)
+    return "".join(f"{i} {base} {partner + 1}\n" for i, (base, partner) in enumerate(rows, start=1))
+
+
+def read_bpseq(lines: Iterable[str], name: str = "sequence_1") -> Iterator[StructureRecord]:
+    """Yield the one record of a BPSEQ file, called `name`.
+
+    Raises:
+        StructureError: a row that is not three columns, out of order, or partners that disagree.
+    """
+    letters: list[str] = []
+    partners: list[tuple[int, int]] = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith("#") or _CRW_HEADER.match(line):
+            continue
+        columns = line.split()
+        if len(columns) != 3 or not (columns[0].isdecimal() and columns[2].isdecimal()):
+            message = "expected three columns: index, base, partner"
+            raise StructureError(message, line=number, record=name)
+        if int(columns[0]) != len(letters) + 1:
+            message = f"expected base {len(letters) + 1}, found {columns[0]}"
+            raise StructureError(message, line=number, record=name)
+        letters.append(columns[1])
+        partners.append((int(columns[2]), number))
+    if letters:
+        structure = structure_from_partners(partners, name)
+        yield StructureRecord(name, as_rna("".join(letters)), structure)

@@ -1,0 +1,79 @@
+"""Dot-bracket notation, with pseudoknots as `.((..[[..))..]].` is one."""
+
+from __future__ import annotations
+
+from string import ascii_lowercase, ascii_uppercase
+
+from rnaformer_cli.errors import StructureError
+from rnaformer_cli.structure.nesting import heaviest_nested
+from rnaformer_cli.structure.structure import BasePair, Structure, stems
+
+BRACKETS = ["()", "[]", "{}", "<>"] + [
+    a + b for a, b in zip(ascii_uppercase, ascii_lowercase, strict=True)
+]
+UNPAIRED = ".,-:_~"
+
+_OPENING = {pair[0]: pair for pair in BRACKETS}
+_CLOSING = {pair[1]: pair for pair in BRACKETS}
+
+
+def parse_dot_bracket(text: str) -> Structure:
+    """Read one structure; `. , - : _ ~` are unpaired.
+
+    Raises:
+        StructureError: an unknown character, or a bracket without its other half.
+    """
+    open_bases: dict[str, list[int]] = {}
+    pairs: set[BasePair] = set()
+    for index, sign in enumerate(text):
+        if sign in UNPAIRED:
+            continue
+        if sign in _OPENING:
+            open_bases.setdefault(sign, []).append(index)
+        elif sign in _CLOSING:
+            waiting = open_bases.get(_CLOSING[sign][0])
+            if not waiting:
+                raise StructureError(f"{sign!r} at base {index + 1} closes nothing")
+            pairs.add((waiting.pop(), index))
+        else:
+            raise StructureError(f"{sign!r} at base {index + 1} is not dot-bracket notation")
+    left_open = [(bases[-1], sign) for sign, bases in open_bases.items() if bases]
+    if left_open:
+        base, sign = min(left_open)
+        raise StructureError(f"{sign!r} at base {base + 1} is never closed")
+    return Structure(len(text), frozenset(pairs))
+
+
+def format_dot_bracket(structure: Structure) -> str:
+    """Write one structure; each further level of crossing takes the next kind of bracket.
+
+    Raises:
+        StructureError: a base with several partners, or more levels than there are brackets.
+    """
+    structure.partners()  # refuses multiplets
+    signs = ["."] * structure.length
+    for level, pairs in enumerate(nested_layers(structure)):
+        if level == len(BRACKETS):
+            raise StructureError(
+                f"pairs cross on more than {len(BRACKETS)} levels, which dot-bracket cannot "
+                "hold; write CT, BPSEQ or JSON Lines"
+            )
+        for left, right in pairs:
+            signs[left], signs[right] = BRACKETS[level][0], BRACKETS[level][1]
+    return "".join(signs)
+
+
+def nested_layers(structure: Structure) -> list[list[BasePair]]:
+    """Split the pairs into crossing-free layers, each the largest that what is left allows.
+
+    Stacked pairs cross the same others and stay together. Layers past the number of
+    brackets come as one last layer, unsplit.
+    """
+    left_over = stems(structure.pairs)
+    layers: list[list[BasePair]] = []
+    while left_over and len(layers) < len(BRACKETS):
+        arcs = [run[0] for run in left_over]
+        chosen = set(heaviest_nested(arcs, [len(run) for run in left_over]))
+        layers.append([pair for index in sorted(chosen) for pair in left_over[index]])
+        left_over = [run for index, run in enumerate(left_over) if index not in chosen]
+    return layers + ([[pair for run in left_over for pair in run]] if left_over else [])

@@ -1,0 +1,122 @@
+"""All formats under their names, and the one that a text is written in."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+from rnaformer_cli.errors import InputError, StructureError
+from rnaformer_cli.files import STDIN, read_lines
+from rnaformer_cli.structure.bpseq import format_bpseq, read_bpseq
+from rnaformer_cli.structure.ct import format_ct, read_ct
+from rnaformer_cli.structure.dbn import format_dbn, read_dbn
+from rnaformer_cli.structure.jsonl import format_json, read_json
+from rnaformer_cli.structure.stockholm import read_stockholm
+from rnaformer_cli.structure.structure import StructureRecord
+
+WriteFormat = Literal["dbn", "ct", "bpseq", "jsonl"]
+ReadFormat = Literal["dbn", "ct", "bpseq", "jsonl", "stockholm"]
+WRITE_FORMATS: tuple[WriteFormat, ...] = get_args(WriteFormat)
+READ_FORMATS: tuple[ReadFormat, ...] = get_args(ReadFormat)
+
+WRITERS: dict[WriteFormat, Callable[[StructureRecord], str]] = {
+    "dbn": format_dbn,
+    "ct": format_ct,
+    "bpseq": format_bpseq,
+    "jsonl": format_json,
+}
+ONE_RECORD_A_FILE: tuple[WriteFormat, ...] = ("ct", "bpseq")
+SUFFIXES = {".dbn", ".db", ".dot", ".ct", ".bpseq", ".jsonl", ".sto", ".stk", ".stockholm"}
+
+_LOOK_AHEAD = 20  # lines that are enough to tell the formats apart
+
+
+def read_structures(
+    path: str | Path, written_as: ReadFormat | None = None
+) -> Iterator[StructureRecord]:
+    """Yield the records of a structure file in order; of a folder, of all such files in it.
+
+    Raises:
+        InputError: a file that cannot be read or holds no record; a folder without any.
+        StructureError: what the format's reader refuses, with file and line.
+    """
+    if str(path) != STDIN and Path(path).is_dir():
+        files = sorted(file for file in Path(path).iterdir() if is_structure_file(file))
+        if not files:
+            raise InputError("no structure file in this folder", path=path)
+        for file in files:
+            yield from read_structures(file, written_as)
+        return
+    name = "stdin" if str(path) == STDIN else str(path)
+    is_empty = True
+    try:
+        for record in parse_structures(read_lines(path), written_as, base_name(path)):
+            is_empty = False
+            yield record
+    except StructureError as error:
+        raise error.at(name) from None
+    if is_empty:
+        raise InputError("no structure in this file", path=name)
+
+
+def parse_structures(
+    lines: Iterable[str], written_as: ReadFormat | None, name: str
+) -> Iterator[StructureRecord]:
+    """Yield the records of a text; `name` is for formats that hold none."""
+    rest = iter(lines)
+    head = list(itertools.islice(rest, _LOOK_AHEAD))
+    readers: dict[ReadFormat, Callable[[Iterable[str]], Iterator[StructureRecord]]] = {
+        "dbn": read_dbn,
+        "ct": partial(read_ct, name=name),
+        "bpseq": partial(read_bpseq, name=name),
+        "jsonl": read_json,
+        "stockholm": read_stockholm,
+    }
+    return readers[written_as or detect_format(head)](itertools.chain(head, rest))
+
+
+def detect_format(head: Iterable[str]) -> ReadFormat:
+    """Tell the format by the first lines of a text; dot-bracket if nothing else fits.
+
+    Raises:
+        StructureError: FASTA, which holds no structure.
+    """
+    lines = [line for line in head if line.strip()]
+    if lines and lines[0].startswith("# STOCKHOLM"):
+        return "stockholm"
+    told = [line for line in lines if not line.startswith("#")]
+    if not told:
+        return "dbn"
+    if told[0].lstrip().startswith("{"):
+        return "jsonl"
+    if any(_columns(line, 6) for line in told[:2]):
+        return "ct"
+    if any(_columns(line, 3) for line in told):
+        return "bpseq"
+    if told[0].startswith(">") and all(_is_fasta(line) for line in told):
+        raise StructureError("this looks like FASTA; expected structures", line=1)
+    return "dbn"
+
+
+def base_name(path: str | Path) -> str:
+    """The file's name without folder, `.gz` and format suffix: the id where a format has none."""
+    name = Path(path).name.removesuffix(".gz")
+    stem = Path(name).stem if Path(name).suffix in SUFFIXES else name
+    return "sequence_1" if str(path) == STDIN else stem
+
+
+def is_structure_file(path: Path) -> bool:
+    """Whether a file of a folder is read: by its suffix, compressed or not."""
+    return path.is_file() and Path(path.name.removesuffix(".gz")).suffix in SUFFIXES
+
+
+def _columns(line: str, count: int) -> bool:
+    columns = line.split()
+    return len(columns) == count and columns[0].isdecimal() and columns[-1].isdecimal()
+
+
+def _is_fasta(line: str) -> bool:
+    return line.startswith(">") or line.strip().isalpha()

@@ -1,0 +1,54 @@
+"""Stockholm alignments: each member's own structure, or the consensus projected on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from io import StringIO
+
+from Bio import AlignIO
+from Bio.Align import MultipleSeqAlignment
+
+from rnaformer_cli.errors import StructureError
+from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.structure.structure import Structure, StructureRecord, as_rna
+
+_GAPS = "-.~_"
+
+
+def read_stockholm(lines: Iterable[str]) -> Iterator[StructureRecord]:
+    """Yield one record a member; gaps are removed, and pairs with a gap are dropped.
+
+    Raises:
+        StructureError: text that is no Stockholm alignment, or one without a structure.
+    """
+    text = StringIO("\n".join(lines) + "\n")
+    try:
+        alignments: list[MultipleSeqAlignment] = list(AlignIO.parse(text, "stockholm"))
+    except (ValueError, AssertionError, IndexError, KeyError) as error:
+        raise StructureError(f"not a Stockholm alignment: {str(error).strip()}") from None
+    for alignment in alignments:
+        consensus = alignment.column_annotations.get("secondary_structure")
+        for member in alignment:
+            signs = member.letter_annotations.get("secondary_structure") or consensus
+            if signs is None:
+                message = "neither SS_cons nor a structure of its own"
+                raise StructureError(message, record=member.id)
+            yield _project(member.id, str(member.seq), signs, member.description)
+
+
+def _project(name: str, row: str, signs: str, description: str) -> StructureRecord:
+    try:
+        aligned = parse_dot_bracket(signs)
+    except StructureError as error:
+        message = error.message.replace("base", "column")
+        raise StructureError(message, record=name) from None
+    columns = [column for column, letter in enumerate(row) if letter not in _GAPS]
+    position = {column: base for base, column in enumerate(columns)}
+    pairs = frozenset(
+        (position[left], position[right])
+        for left, right in aligned.pairs
+        if left in position and right in position
+    )
+    sequence = as_rna("".join(row[column] for column in columns))
+    about = "" if description == name else description
+    return StructureRecord(name, sequence, Structure(len(sequence), pairs), about)

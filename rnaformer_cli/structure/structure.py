@@ -1,0 +1,121 @@
+"""The base pairs of one RNA."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rnaformer_cli.errors import StructureError
+
+BasePair = tuple[int, int]  # left, right: 0-based, left < right
+
+CANONICAL = frozenset({"AU", "UA", "GC", "CG", "GU", "UG"})
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """The base pairs of one RNA. A base may have several partners (a multiplet).
+
+    Raises:
+        StructureError: a pair that does not fit the RNA.
+    """
+
+    length: int
+    pairs: frozenset[BasePair] = frozenset()
+
+    def __post_init__(self) -> None:
+        for left, right in self.pairs:
+            if not 0 <= left < right < self.length:
+                raise StructureError(
+                    f"pair ({left + 1}, {right + 1}) does not fit an RNA of {self.length} bases"
+                )
+
+    @property
+    def sorted_pairs(self) -> list[BasePair]:
+        """The pairs from 5' to 3' by their left base."""
+        return sorted(self.pairs)
+
+    def multiplets(self) -> list[int]:
+        """The bases with more than one partner, 0-based, in order."""
+        partners = Counter(base for pair in self.pairs for base in pair)
+        return sorted(base for base, count in partners.items() if count > 1)
+
+    def partners(self) -> list[int]:
+        """For each base its partner, 0-based, or -1.
+
+        Raises:
+            StructureError: a base has several partners, which a table of one cannot hold.
+        """
+        several = self.multiplets()
+        if several:
+            raise StructureError(
+                f"base {several[0] + 1} has several partners, which this format cannot hold; "
+                "write JSON Lines or TSV"
+            )
+        table = [-1] * self.length
+        for left, right in self.pairs:
+            table[left], table[right] = right, left
+        return table
+
+    def crossing_pairs(self) -> frozenset[BasePair]:
+        """The pairs that cross another pair: the pseudoknots and what they cross."""
+        ordered = self.sorted_pairs
+        crossing: set[BasePair] = set()
+        for index, (left, right) in enumerate(ordered):
+            for other in ordered[index + 1 :]:
+                if other[0] >= right:
+                    break
+                if left < other[0] and right < other[1]:
+                    crossing.update(((left, right), other))
+        return frozenset(crossing)
+
+    def only_canonical(self, sequence: str) -> Structure:
+        """Without the pairs whose letters are neither Watson-Crick nor G-U."""
+        kept = (pair for pair in self.pairs if is_canonical(sequence, pair))
+        return Structure(self.length, frozenset(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class StructureRecord:
+    """A structure with its RNA, as structure files hold it; the sequence is upper-case RNA.
+
+    Raises:
+        StructureError: sequence and structure differ in length.
+    """
+
+    id: str
+    sequence: str
+    structure: Structure
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.sequence) != self.structure.length:
+            raise StructureError(
+                f"{len(self.sequence)} bases, but a structure of {self.structure.length}",
+                record=self.id,
+            )
+
+
+def is_canonical(sequence: str, pair: BasePair) -> bool:
+    """Whether the letters of a pair are Watson-Crick or G-U."""
+    return sequence[pair[0]] + sequence[pair[1]] in CANONICAL
+
+
+def as_rna(text: str) -> str:
+    """Letters of a structure file as upper-case RNA: T is read as U, all else stays."""
+    return text.upper().replace("T", "U")
+
+
+def stems(pairs: Iterable[BasePair]) -> list[list[BasePair]]:
+    """Runs of directly stacked pairs, outermost pair first, from 5' to 3'."""
+    runs: list[list[BasePair]] = []
+    ends: dict[BasePair, list[BasePair]] = {}  # innermost pair -> its run
+    for left, right in sorted(pairs):
+        run = ends.pop((left - 1, right + 1), None)
+        if run is None:
+            run = []
+            runs.append(run)
+        run.append((left, right))
+        ends[left, right] = run
+    return runs

@@ -1,0 +1,1 @@
+"""The shipped checkpoints, one folder each; installed as `rnaformer_cli.weights`."""
