@@ -64,12 +64,12 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """The exit code: 0 fine, 1 something failed, 2 wrong usage, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = cli.main(arguments, prog_name="rnaformer", standalone_mode=False)
         sys.stdout.flush()

@@ -1,0 +1,49 @@
+"""What several tests need: a small network, and the command line without a new process."""
+
+import io
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).parent / "data"
+GOLDEN = Path(__file__).parent / "golden"
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished command: what it printed and its exit code."""
+
+    out: str
+    err: str
+    code: int
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Call `run("score", "a.dbn", ..., stdin="text")` as a shell would call rnaformer."""
+    from rnaformer_cli.cli.main import run as run_command
+
+    def call(*arguments, stdin=""):
+        data = stdin if isinstance(stdin, bytes) else stdin.encode()
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        capsys.readouterr()
+        code = run_command([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        return Finished(printed.out, printed.err, code)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def tiny_network():
+    """Two blocks of 16 channels with fixed random weights, at half resolution."""
+    import torch
+
+    from rnaformer_cli.model.config import ModelConfig
+    from rnaformer_cli.model.network import RNAformer
+
+    torch.manual_seed(7)
+    return RNAformer(ModelConfig(dim=16, depth=2, heads=2, ff_factor=2.0)).eval()
