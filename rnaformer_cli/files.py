@@ -43,20 +43,31 @@ def read_lines(path: str | Path) -> Iterator[str]:
     except IsADirectoryError:
         raise InputError("is a folder; expected a file", path=name) from None
     except OSError as error:
-        raise InputError(_reason(error), path=name) from None
+        raise InputError(reason(error), path=name) from None
 
 
 def _open(path: str | Path, stack: contextlib.ExitStack) -> io.TextIOWrapper:
-    if str(path) == STDIN:
-        raw = cast("io.BufferedReader", sys.stdin.buffer)
-    else:
-            raw = cast("io.BufferedReader", stack.enter_context(Path(path).open("rb")))
+    raw = cast("io.BufferedReader", sys.stdin.buffer)
+    if str(path) != STDIN:
+        raw = stack.enter_context(Path(path).open("rb"))
     binary: IO[bytes] = raw
     if raw.peek(2).startswith(GZIP_MAGIC):
         unpacked = gzip.open(raw, "rb")  # noqa: SIM115  # closed by the stack
         stack.callback(unpacked.close)
         binary = cast("IO[bytes]", unpacked)
     return io.TextIOWrapper(cast("BinaryIO", binary), encoding="utf-8-sig", newline=None)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """All of a file.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(reason(error), path=path) from None
 
 
 @contextlib.contextmanager
@@ -81,7 +92,7 @@ def write_whole(path: str | Path, binary: bool = False) -> Iterator[IO[str] | IO
         Path(temporary).replace(target)
         temporary = None
     except OSError as error:
-        raise OutputError(_reason(error), path=target) from None
+        raise OutputError(reason(error), path=target) from None
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
@@ -105,7 +116,7 @@ def make_folder(path: str | Path) -> None:
     except FileExistsError:
         raise OutputError("is a file; expected a folder", path=path) from None
     except OSError as error:
-        raise OutputError(_reason(error), path=path) from None
+        raise OutputError(reason(error), path=path) from None
 
 
 class SafeNames:
@@ -145,6 +156,7 @@ def _usual_mode() -> int:
     return 0o666 & ~mask
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """What the system says, as the end of a sentence."""
     text = error.strerror or str(error)
     return text[:1].lower() + text[1:]

@@ -77,7 +77,7 @@ class RNAformer(nn.Module):
         """(B, L) -> first latent (B, S, S, C) and which of its cells are real (B, S, S)."""
         if self.config.patch == 2 and bases.shape[1] % 2:
             bases, is_base = F.pad(bases, (0, 1)), F.pad(is_base, (0, 1))
-        pair = self.embedding(bases, is_base)
+        pair = self.embedding(bases)
         if self.shrink is not None:
             pair = self.shrink(pair, is_base)
             is_base = is_base[:, ::2]  # a half-filled cell counts as real
@@ -113,7 +113,7 @@ class PairEmbedding(nn.Module):
         )
         self.norm = _layer_norm(config)
 
-    def forward(self, bases: Tensor, is_base: Tensor) -> Tensor:
+    def forward(self, bases: Tensor) -> Tensor:
         """(B, L) -> (B, L, L, C)."""
         pair = self.column(bases)[:, None] + self.row(bases)[:, :, None]
         if self.offset is not None:

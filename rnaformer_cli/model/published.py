@@ -6,10 +6,10 @@ configs (`*.yml`) are read as plain data. LoRA layers are merged into the weight
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ import yaml
 from torch import Tensor
 
 from rnaformer_cli.errors import ConfigError, InputError, WeightsError
+from rnaformer_cli.files import read_bytes
 from rnaformer_cli.model.config import ModelConfig, Positions
 from rnaformer_cli.model.network import N_CODES, sinusoids
 
@@ -86,11 +87,9 @@ def read_yaml(path: str | Path) -> Mapping[str, Any]:
     Raises:
         InputError: an unreadable file, or YAML that is no mapping of plain values.
     """
+    text = read_bytes(path)
     try:
-        with open(path, encoding="utf-8") as file:
-            values = yaml.safe_load(file)
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", path=path) from None
+        values = yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError):
         raise InputError("not a plain YAML file", path=path) from None
     if not isinstance(values, dict):
@@ -104,11 +103,10 @@ def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:
     Raises:
         InputError: an unreadable file, or one that holds anything but tensors by name.
     """
+    data = io.BytesIO(read_bytes(path))
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise InputError(error.strerror or "cannot be read", path=path) from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, zipfile.BadZipFile):
+        state = torch.load(data, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, OSError):
         raise InputError("not a PyTorch state dict of tensors", path=path) from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError("expected a state dict: tensors by name", path=path)

@@ -1,0 +1,297 @@
+"""Published checkpoints give the published logits; what contradicts itself is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from conftest import DATA
+
+from rnaformer_cli.errors import ConfigError, InputError, WeightsError
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.model.published import (
+    merge_lora,
+    published_config,
+    read_published,
+    read_state_dict,
+    read_yaml,
+)
+from rnaformer_cli.prediction.batching import to_tensors
+
+PARITY = DATA / "parity"
+SEQUENCES = json.loads((PARITY / "sequences.json").read_text())
+CASES = [
+    "bprna_like",
+    "finetuned_like",
+    "plain_norms",
+    "no_cycling",
+    "absolute_sinusoid",
+    "linear_ff",
+]
+TOLERANCE = 1e-4
+
+
+def read_case(name):
+    config, tensors, notes = read_published(PARITY / f"{name}.pth", PARITY / f"{name}.yml")
+    network = RNAformer(config).eval()
+    network.load_state_dict(tensors, strict=True)
+    return network, notes
+
+
+def expected_logits(name):
+    """Yield the sequence, the PDB flag (None: the network has none) and the logits."""
+    with np.load(PARITY / f"{name}.npz") as stored:
+        for key in stored:
+            sequence, _, flag = key.partition("_flag")
+            yield SEQUENCES[sequence], float(flag) if flag else None, stored[key]
+
+
+def logits_of(network, sequences, flag):
+    bases, is_base = to_tensors(sequences)
+    flags = None if flag is None else torch.full((len(sequences),), flag)
+    with torch.no_grad():
+        return network.directed_logits(bases, is_base, flag=flags).numpy()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_logits_are_those_of_the_public_code(name):
+    network, _ = read_case(name)
+    for sequence, flag, expected in expected_logits(name):
+        [found] = logits_of(network, [sequence], flag)
+        assert np.abs(found - expected).max() < TOLERANCE
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_logits_are_the_same_among_longer_sequences(name):
+    network, _ = read_case(name)
+    neighbours = [*SEQUENCES.values(), "ACGUN" * 13]
+    for sequence, flag, expected in expected_logits(name):
+        found = logits_of(network, [sequence, *neighbours], flag)[0]
+        side = len(sequence)
+        assert np.abs(found[:side, :side] - expected).max() < TOLERANCE
+
+
+def test_a_network_with_a_pdb_flag_runs_with_the_flag_set():
+    network, _ = read_case("plain_norms")
+    for sequence, flag, expected in expected_logits("plain_norms"):
+        [found] = logits_of(network, [sequence], None)
+        assert (np.abs(found - expected).max() < TOLERANCE) == (flag == 1.0)
+
+
+def test_weights_saved_before_merging_give_the_same_logits(tmp_path):
+    """The parity file holds its updates already; without them the import has to add them."""
+    state = dict(read_state_dict(PARITY / "finetuned_like.pth"))
+    raw = read_yaml(PARITY / "finetuned_like.yml")
+    scale = raw["lora_alpha"] / raw["r"]
+    for name in [name for name in state if name.endswith(".lora_A")]:
+        stem = name.removesuffix(".lora_A")
+        weight = f"{stem}.conv.weight" if f"{stem}.conv.weight" in state else f"{stem}.weight"
+        down, up = state[name], state[f"{stem}.lora_B"]
+        parts = 3 if stem.endswith("Wqkv") else 1
+        thirds = zip(up.chunk(parts), down.chunk(parts), strict=True)
+        update = torch.cat([b @ a for b, a in thirds]).reshape(state[weight].shape)
+        state[weight] = state[weight] - update * scale
+    torch.save(state, tmp_path / "unmerged.pth")
+
+    config, tensors, notes = read_published(
+        tmp_path / "unmerged.pth", PARITY / "finetuned_like.yml"
+    )
+    network = RNAformer(config).eval()
+    network.load_state_dict(tensors, strict=True)
+    assert notes == ["merged the LoRA layers into their weights"]
+    for sequence, flag, expected in expected_logits("finetuned_like"):
+        [found] = logits_of(network, [sequence], flag)
+        assert np.abs(found - expected).max() < TOLERANCE
+
+
+def test_weights_saved_after_merging_are_not_merged_again():
+    _, notes = read_case("finetuned_like")
+    assert notes == ["the LoRA layers were merged before saving; dropped them"]
+
+
+def write_config(tmp_path, name, **changes):
+    """A copy of a case with other settings; a value of None removes the setting."""
+    raw = yaml.safe_load((PARITY / f"{name}.yml").read_text())
+    section = raw["RNAformer"]
+    for key, value in changes.items():
+        section.pop(key, None)
+        if value is not None:
+            section[key] = value
+    path = tmp_path / "changed.yml"
+    path.write_text(yaml.safe_dump(raw))
+    return path
+
+
+def test_recycling_that_the_config_denies_is_taken_from_the_weights(tmp_path):
+    config_path = write_config(tmp_path, "bprna_like", cycling=False)
+    config, _, notes = read_published(PARITY / "bprna_like.pth", config_path)
+    assert (config.recycling, config.cycles) == (True, 6)
+    assert notes == [
+        "the config says 'cycling: false', but the weights carry a recycling norm; taking 6 cycles"
+    ]
+
+
+def test_recycling_that_the_weights_lack_is_refused(tmp_path):
+    config_path = write_config(tmp_path, "no_cycling", cycling=3)
+    with pytest.raises(WeightsError) as caught:
+        read_published(PARITY / "no_cycling.pth", config_path)
+    message = "the config asks for 3 cycles, but no recycling norm"
+    assert str(caught.value) == f"{PARITY / 'no_cycling.pth'}: {message}"
+
+
+def test_settings_that_old_configs_leave_out_have_the_public_defaults(tmp_path):
+    config_path = write_config(tmp_path, "plain_norms", pdb_flag=None, binary_output=None)
+    config, _, _ = read_published(PARITY / "plain_norms.pth", config_path)
+    assert (config.label_flag, config.outputs) == (True, 1)
+
+
+def test_numbers_written_as_text_are_read(tmp_path):
+    config_path = write_config(tmp_path, "plain_norms", ln_eps="1e-05")
+    config, _, _ = read_published(PARITY / "plain_norms.pth", config_path)
+    assert config.norm_eps == 1e-05
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"use_glu": True, "ff_kernel": 0}, "use_glu is not supported"),
+        ({"seq_vocab_size": 4}, "seq_vocab_size must be 5, not 4"),
+        ({"model_dim": None}, "no setting 'model_dim' in section 'RNAformer'"),
+        ({"pos_embedding": None}, "no setting 'pos_embedding' in section 'RNAformer'"),
+        ({"num_head": 5}, "dim (16) must be divisible by heads (5)"),
+        ({"ff_kernel": 5}, "ff_kernel must be one of 0, 1, 3, not 5"),
+    ],
+)
+def test_configs_that_this_network_does_not_know_are_refused(tmp_path, changes, message):
+    config_path = write_config(tmp_path, "bprna_like", **changes)
+    with pytest.raises(ConfigError) as caught:
+        read_published(PARITY / "bprna_like.pth", config_path)
+    assert str(caught.value) == f"{config_path}: {message}"
+
+
+def test_a_config_without_its_section_is_refused():
+    with pytest.raises(ConfigError, match=r"^no section 'RNAformer'$"):
+        published_config({"model": {}})
+
+
+def test_a_stored_constant_that_is_another_is_refused(tmp_path):
+    state = dict(read_state_dict(PARITY / "finetuned_like.pth"))
+    name = "RNAformer.layers.0.attn_pair_row.rotary_emb.freqs"
+    state[name] = state[name] + 1
+    torch.save(state, tmp_path / "odd.pth")
+    with pytest.raises(WeightsError) as caught:
+        read_published(tmp_path / "odd.pth", PARITY / "finetuned_like.yml")
+    ours = "blocks.0.row_attention.rotary_emb.freqs"
+    message = f"'{ours}' is not the constant that the config implies"
+    assert str(caught.value) == f"{tmp_path / 'odd.pth'}: {message}"
+
+
+LORA = {"r": 2, "lora_alpha": 4}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "raw", "error", "message"),
+    [
+        (
+            {"a.lora_A": torch.ones(2, 3)},
+            {},
+            ConfigError,
+            "the weights have LoRA layers, but r and lora_alpha are not given",
+        ),
+        (
+            {"a.lora_A": torch.ones(2, 3), "a.weight": torch.ones(3, 3)},
+            LORA,
+            WeightsError,
+            "'a.lora_A' lacks its other half or its weight",
+        ),
+        (
+            {
+                "a.lora_A": torch.ones(2, 3),
+                "a.lora_B": torch.ones(3, 2),
+                "a.weight": torch.ones(4, 4),
+            },
+            LORA,
+            WeightsError,
+            "LoRA factors of shapes (3, 2) and (2, 3) do not fit a weight of shape (4, 4)",
+        ),
+    ],
+)
+def test_lora_layers_that_do_not_fit_are_refused(tensors, raw, error, message):
+    with pytest.raises(error) as caught:
+        merge_lora(tensors, raw)
+    assert str(caught.value) == message
+
+
+class Payload:
+    """Would write a file if a state dict were unpickled without care."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_a_pickle_with_code_in_it_is_refused_and_not_executed(tmp_path):
+    torch.save({"weight": Payload(tmp_path / "executed")}, tmp_path / "evil.pth")
+    with pytest.raises(InputError) as caught:
+        read_state_dict(tmp_path / "evil.pth")
+    assert caught.value.message == "not a PyTorch state dict of tensors"
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"no zip file", b"PK\x03\x04 broken"])
+def test_a_file_that_is_no_state_dict_is_refused(tmp_path, content):
+    path = tmp_path / "state.pth"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        read_state_dict(path)
+    assert str(caught.value) == f"{path}: not a PyTorch state dict of tensors"
+
+
+def test_a_truncated_state_dict_is_refused(tmp_path):
+    path = tmp_path / "state.pth"
+    path.write_bytes((PARITY / "linear_ff.pth").read_bytes()[:30_000])
+    with pytest.raises(InputError) as caught:
+        read_state_dict(path)
+    assert str(caught.value) == f"{path}: not a PyTorch state dict of tensors"
+
+
+def test_a_state_dict_of_other_things_is_refused(tmp_path):
+    torch.save({"epoch": 3}, tmp_path / "state.pth")
+    with pytest.raises(InputError) as caught:
+        read_state_dict(tmp_path / "state.pth")
+    assert caught.value.message == "expected a state dict: tensors by name"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("!!python/object/apply:os.system ['true']", "not a plain YAML file"),
+        ("a: [", "not a plain YAML file"),
+        ("- a\n- b\n", "expected a YAML mapping"),
+    ],
+)
+def test_yaml_that_is_no_plain_mapping_is_refused(tmp_path, text, message):
+    path = tmp_path / "config.yml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_yaml(path)
+    assert str(caught.value) == f"{path}: {message}"
+
+
+@pytest.mark.parametrize("reader", [read_yaml, read_state_dict])
+def test_a_missing_file_is_named(tmp_path, reader):
+    with pytest.raises(InputError) as caught:
+        reader(tmp_path / "absent")
+    assert str(caught.value) == f"{tmp_path / 'absent'}: no such file or directory"
+
+
+def test_reading_leaves_the_files_as_they_are(tmp_path):
+    for suffix in (".pth", ".yml"):
+        shutil.copy(PARITY / f"linear_ff{suffix}", tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    read_published(tmp_path / "linear_ff.pth", tmp_path / "linear_ff.yml")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
