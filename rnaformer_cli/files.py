@@ -48,8 +48,10 @@ def read_lines(path: str | Path) -> Iterator[str]:
 
 def _open(path: str | Path, stack: contextlib.ExitStack) -> io.TextIOWrapper:
     raw = cast("io.BufferedReader", sys.stdin.buffer)
+    if str(path) == STDIN and raw.closed:
+        raise InputError("was read already, and can be read only once", path="stdin")
     if str(path) != STDIN:
-        raw = stack.enter_context(Path(path).open("rb"))
+        raw = stack.enter_context(Path(path).open("rb"))  # noqa: SIM115  # closed by the stack
     binary: IO[bytes] = raw
     if raw.peek(2).startswith(GZIP_MAGIC):
         unpacked = gzip.open(raw, "rb")  # noqa: SIM115  # closed by the stack
@@ -74,15 +76,33 @@ def read_bytes(path: str | Path) -> bytes:
 def write_whole(path: str | Path, binary: bool = False) -> Iterator[IO[str] | IO[bytes]]:
     """A file that appears under its name only when the block has ended well.
 
-    It is written beside the target and renamed, so a reader never sees half a file.
+    It is written beside the target and renamed, so a reader never sees half a file. A link
+    stays a link; a device or a named pipe is written to as it is.
 
     Raises:
         OutputError: the folder is missing or may not be written to, or the disk is full.
     """
-    target = Path(path)
-    temporary: str | None = None
+    if Path(path).is_dir():
+        raise OutputError("is a folder; expected a file", path=path)
+    is_special = Path(path).exists() and not Path(path).is_file()
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
+        with _open_in_place(path, binary) if is_special else _open_beside(path, binary) as file:
+            yield file
+    except BrokenPipeError:
+        raise  # of stdout, to which the block may write as well
+    except OSError as error:
+        raise OutputError(reason(error), path=path) from None
+
+
+def _open_in_place(path: str | Path, binary: bool) -> IO[str] | IO[bytes]:
+    return Path(path).open("wb") if binary else Path(path).open("w", encoding="utf-8", newline="\n")
+
+
+@contextlib.contextmanager
+def _open_beside(path: str | Path, binary: bool) -> Iterator[IO[str] | IO[bytes]]:
+    target = Path(os.path.realpath(path))
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
+    try:
         mode, encoding = ("wb", None) if binary else ("w", "utf-8")
         with open(handle, mode, encoding=encoding, newline=None if binary else "\n") as file:
             yield file
@@ -90,13 +110,10 @@ def write_whole(path: str | Path, binary: bool = False) -> Iterator[IO[str] | IO
             os.fsync(file.fileno())
         Path(temporary).chmod(_usual_mode())
         Path(temporary).replace(target)
-        temporary = None
-    except OSError as error:
-        raise OutputError(reason(error), path=target) from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
 
 
 def write_text(path: str | Path, text: str) -> None:

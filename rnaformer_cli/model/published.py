@@ -30,6 +30,18 @@ Tensors = dict[str, Tensor]
 # the public evaluation script runs it with 6 passes.
 PASSES_WHEN_UNSAID = 6
 
+# What torch.load raises for files that are damaged or hold more than tensors.
+_UNREADABLE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    EOFError,
+    OSError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+)
+
 _RENAMED = (
     (r"^recycle_pair_norm\.", "recycle_norm."),
     (r"^seq2mat_embed\.norm\.", "embedding.norm."),
@@ -106,7 +118,7 @@ def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:
     data = io.BytesIO(read_bytes(path))
     try:
         state = torch.load(data, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, OSError):
+    except _UNREADABLE:
         raise InputError("not a PyTorch state dict of tensors", path=path) from None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError("expected a state dict: tensors by name", path=path)

@@ -1,0 +1,122 @@
+"""From scores to pairs: valid, best, and only what the scores allow."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from conftest import DATA
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnaformer_cli.prediction.decoding import MIN_LOOP, candidates, decode
+from rnaformer_cli.structure.brackets import format_dot_bracket
+
+PUBLISHED = json.loads((DATA / "parity" / "published_pairs.json").read_text())
+LEAST = {"Anolis trna2": 29, "Anolis trna3": 26, "Galaxy default": 25}
+
+
+def matrix(length, scores):
+    """A symmetric score matrix from a table of pairs."""
+    made = np.zeros((length, length), dtype=np.float32)
+    for (left, right), score in scores.items():
+        made[left, right] = made[right, left] = score
+    return made
+
+
+@st.composite
+def score_matrices(draw, max_length=11):
+    length = draw(st.integers(1, max_length))
+    pairs = list(itertools.combinations(range(length), 2))
+    chosen = draw(st.lists(st.sampled_from(pairs), max_size=9, unique=True)) if pairs else []
+    levels = st.integers(1, 99).map(lambda percent: percent / 100)
+    return matrix(length, {pair: draw(levels) for pair in chosen})
+
+
+def gain(pairs, scores, threshold):
+    return sum(float(scores[pair]) - threshold for pair in pairs)
+
+
+def best_gain(scores, threshold, may_cross):
+    """The largest gain by trying every set of allowed pairs."""
+    allowed = list(candidates(scores, threshold))
+    best = 0.0
+    for size in range(len(allowed) + 1):
+        for chosen in itertools.combinations(allowed, size):
+            bases = [base for pair in chosen for base in pair]
+            crossing = any(a < c < b < d for (a, b), (c, d) in itertools.permutations(chosen, 2))
+            if len(set(bases)) == len(bases) and (may_cross or not crossing):
+                best = max(best, gain(chosen, scores, threshold))
+    return best
+
+
+@settings(max_examples=60, deadline=None)
+@given(score_matrices(), st.sampled_from([0.0, 0.27, 0.5]))
+def test_matching_has_the_largest_gain_of_all_structures(scores, threshold):
+    structure = decode(scores, threshold, "matching")
+    assert structure.multiplets() == []
+    found = gain(structure.pairs, scores, threshold)
+    assert found == pytest.approx(best_gain(scores, threshold, may_cross=True), abs=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(score_matrices(), st.sampled_from([0.0, 0.27, 0.5]))
+def test_nested_has_the_largest_gain_without_crossing(scores, threshold):
+    structure = decode(scores, threshold, "nested")
+    assert structure.crossing_pairs() == frozenset()
+    found = gain(structure.pairs, scores, threshold)
+    assert found == pytest.approx(best_gain(scores, threshold, may_cross=False), abs=1e-4)
+
+
+@given(score_matrices())
+def test_every_decoded_pair_is_a_candidate(scores):
+    allowed = set(candidates(scores, 0.3))
+    assert decode(scores, 0.3, "matching").pairs <= allowed
+    assert decode(scores, 0.3, "nested").pairs <= allowed
+
+
+def test_two_fair_pairs_beat_one_good_pair_only_when_they_gain_more():
+    scores = matrix(20, {(0, 10): 0.9, (0, 15): 0.6, (5, 10): 0.6})
+    assert decode(scores, 0.25).pairs == {(0, 15), (5, 10)}  # 0.35 + 0.35 > 0.65
+    assert decode(scores, 0.5).pairs == {(0, 10)}  # 0.1 + 0.1 < 0.4
+
+
+def test_matching_keeps_a_pseudoknot_that_nested_breaks():
+    scores = matrix(20, {(0, 10): 0.9, (5, 15): 0.8})
+    assert decode(scores, 0.5, "matching").pairs == {(0, 10), (5, 15)}
+    assert decode(scores, 0.5, "nested").pairs == {(0, 10)}
+
+
+def test_a_hairpin_loop_has_three_bases_at_least():
+    scores = matrix(12, {(0, MIN_LOOP): 0.9, (6, 7 + MIN_LOOP): 0.9})
+    assert decode(scores, 0.5, "matching").pairs == {(6, 7 + MIN_LOOP)}
+    assert decode(scores, 0.5, "nested").pairs == {(6, 7 + MIN_LOOP)}
+
+
+def test_raw_is_the_thresholded_matrix():
+    scores = matrix(12, {(0, 1): 0.6, (0, 5): 0.9, (0, 8): 0.7, (1, 8): 0.5})
+    assert decode(scores, 0.5, "raw").pairs == {(0, 1), (0, 5), (0, 8)}
+
+
+@pytest.mark.parametrize("decoding", ["matching", "nested", "raw"])
+def test_an_rna_without_candidates_is_unpaired(decoding):
+    assert decode(np.zeros((4, 4), dtype=np.float32), 0.5, decoding).pairs == frozenset()
+
+
+@pytest.mark.parametrize("case", PUBLISHED, ids=lambda case: case["name"])
+def test_published_raw_output_becomes_a_valid_structure_of_its_own_pairs(case):
+    raw = {(min(pair), max(pair)) for pair in case["raw"]}
+    structure = decode(matrix(len(case["seq"]), dict.fromkeys(raw, 1.0)), 0.5)
+    assert structure.multiplets() == []
+    assert structure.pairs <= raw
+    assert len(structure.pairs) >= LEAST[case["name"]]
+    assert format_dot_bracket(structure).count("(") > 0
+
+
+def test_decoding_a_dense_matrix_of_an_ordinary_length_gives_everyone_one_partner():
+    random = np.random.default_rng(0)
+    scores = random.random((120, 120), dtype=np.float32)
+    scores = (scores + scores.T) / 2
+    structure = decode(scores, 0.5)
+    assert structure.multiplets() == []
+    assert len(structure.pairs) == 60

@@ -1,0 +1,46 @@
+"""Devices and number formats: what this machine lacks is said."""
+
+import pytest
+import torch
+
+from rnaformer_cli.errors import DeviceError
+from rnaformer_cli.prediction.device import choose_device, choose_dtype, set_threads
+
+
+def test_auto_takes_what_is_there():
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gpu", "unknown device 'gpu'; expected auto, cpu, cuda, cuda:N or mps"),
+        ("cuda:x", "unknown device 'cuda:x'; expected auto, cpu, cuda, cuda:N or mps"),
+        ("cpu:1", "unknown device 'cpu:1'; expected auto, cpu, cuda, cuda:N or mps"),
+        ("", "unknown device ''; expected auto, cpu, cuda, cuda:N or mps"),
+        (
+            "cuda:99",
+            f"no device 'cuda:99': this machine has {torch.cuda.device_count()} CUDA devices",
+        ),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(name, message):
+    with pytest.raises(DeviceError) as caught:
+        choose_device(name)
+    assert str(caught.value) == message
+
+
+def test_auto_precision_is_fp32():
+    assert choose_dtype("auto", torch.device("cpu")) == torch.float32
+    assert choose_dtype("bf16", torch.device("cpu")) == torch.bfloat16
+
+
+def test_threads_are_limited_when_asked():
+    before = torch.get_num_threads()
+    try:
+        set_threads(1)
+        set_threads(None)
+        assert torch.get_num_threads() == 1
+    finally:
+        set_threads(before)

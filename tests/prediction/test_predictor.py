@@ -1,0 +1,175 @@
+"""Records in, predictions out: in order, and each as if it were alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from rnaformer_cli.errors import ConfigError, DeviceError, WeightsError
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.predictor import (
+    Options,
+    Prediction,
+    Predictor,
+    expected_f1,
+    is_out_of_memory,
+    load,
+    predict,
+)
+from rnaformer_cli.sequence.record import RnaRecord
+from rnaformer_cli.structure.structure import Structure
+
+RECORDS = [
+    RnaRecord("short", "GGGAAACCC"),
+    RnaRecord("long", "GGGGAUACGUAGCUAGCUAUUCCCC", "a description"),
+    RnaRecord("unknown", "NNNNN"),
+    RnaRecord("one", "A"),
+    RnaRecord("middle", "GCGCAAAAGCGC"),
+]
+
+
+@pytest.fixture
+def predictor(tiny_network):
+    return Predictor(tiny_network, "tiny", Options(keep_scores=True))
+
+
+def test_predictions_come_in_input_order(predictor):
+    assert [answer.record for answer in predictor.predict(RECORDS)] == RECORDS
+
+
+def test_prediction_does_not_depend_on_batch_neighbours(tiny_network, predictor):
+    together = list(predictor.predict(RECORDS))
+    one_by_one = Predictor(tiny_network, "tiny", Options(keep_scores=True, max_cells=1))
+    for alone, among in zip(one_by_one.predict(RECORDS), together, strict=True):
+        np.testing.assert_allclose(among.scores, alone.scores, atol=2e-6)
+        assert among.structure == alone.structure
+
+
+def test_scores_are_symmetric_probabilities_with_an_empty_diagonal(predictor):
+    for answer in predictor.predict(RECORDS):
+        scores = answer.scores
+        assert scores.dtype == np.float32
+        assert scores.shape == (len(answer.record),) * 2
+        assert (scores == scores.T).all()
+        assert (scores >= 0).all()
+        assert (scores <= 1).all()
+        assert (np.diagonal(scores) == 0).all()
+
+
+def test_scores_are_the_sigmoid_of_the_mean_of_both_triangles(predictor, tiny_network):
+    [scores] = predictor.score(["GGGAAACCC"])
+    codes = torch.tensor([[2, 2, 2, 0, 0, 0, 1, 1, 1]])
+    with torch.no_grad():
+        directed = tiny_network.directed_logits(codes, torch.ones_like(codes, dtype=torch.bool))[0]
+    expected = torch.sigmoid((directed[1, 7] + directed[7, 1]) / 2)
+    assert scores[1, 7] == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_scores_are_kept_only_when_asked(tiny_network):
+    [answer] = Predictor(tiny_network, "tiny").predict(RECORDS[:1])
+    assert answer.scores is None
+
+
+def test_pair_scores_are_those_above_the_least(tiny_network):
+    options = Options(threshold=0.5, min_score=0.2, keep_scores=True)
+    [answer] = Predictor(tiny_network, "tiny", options).predict(RECORDS[1:2])
+    left, right = np.nonzero(np.triu(answer.scores, 1) > 0.2)
+    assert set(answer.pair_scores) == set(zip(left.tolist(), right.tolist(), strict=True))
+    assert answer.structure.pairs <= set(answer.pair_scores)
+
+
+def test_a_prediction_is_a_structure_record(predictor):
+    [answer] = predictor.predict(RECORDS[1:2])
+    record = answer.structure_record
+    assert (record.id, record.sequence, record.description) == (
+        "long",
+        RECORDS[1].sequence,
+        "a description",
+    )
+    assert record.structure == answer.structure
+
+
+def test_options_override_the_weights_config(tiny_network):
+    config = tiny_network.config
+    ours = Predictor(tiny_network, "tiny", Options(threshold=0.1, cycles=5))
+    theirs = Predictor(tiny_network, "tiny")
+    assert (ours.threshold, ours.cycles) == (0.1, 5)
+    assert (theirs.threshold, theirs.cycles) == (config.threshold, config.cycles)
+
+
+def test_cycles_that_the_network_cannot_make_are_refused(tiny_network):
+    with pytest.raises(ConfigError, match=r"^cycles must be at least 1, not 0$"):
+        Predictor(tiny_network, "tiny", Options(cycles=0))
+    still = RNAformer(ModelConfig(dim=8, depth=1, heads=1, recycling=False, cycles=1))
+    with pytest.raises(ConfigError) as caught:
+        Predictor(still, "still", Options(cycles=2))
+    assert str(caught.value) == "cycles must be 1, these weights do not recycle, not 2"
+
+
+class Greedy(RNAformer):
+    """Asks for more memory than any machine has when a sequence is long."""
+
+    def forward(self, bases, *rest):
+        if bases.shape[1] > 20:
+            torch.empty(1 << 60)
+        return super().forward(bases, *rest)
+
+
+def test_a_record_that_does_not_fit_is_told_and_the_others_are_predicted(tiny_network):
+    predictor = Predictor(Greedy(tiny_network.config), "greedy")
+    answers = list(predictor.predict(RECORDS))
+    assert [isinstance(answer, Prediction) for answer in answers] == [True, False, True, True, True]
+    assert isinstance(answers[1], DeviceError)
+    assert str(answers[1]) == "record 'long': not enough memory for 25 bases"
+
+
+class Broken(RNAformer):
+    """Fails for a reason that is no lack of memory."""
+
+    def forward(self, *_):
+        raise RuntimeError("a bug")
+
+
+def test_other_errors_of_the_network_are_not_hidden(tiny_network):
+    with pytest.raises(RuntimeError, match=r"^a bug$"):
+        next(Predictor(Broken(tiny_network.config), "broken").predict(RECORDS))
+
+
+def test_lack_of_memory_is_told_from_other_errors():
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_out_of_memory(RuntimeError("shape mismatch"))
+
+
+def test_expected_f1_by_hand():
+    scores = np.zeros((9, 9), dtype=np.float32)
+    scores[0, 8] = scores[8, 0] = 0.8
+    scores[1, 7] = scores[7, 1] = 0.4
+    assert expected_f1(scores, Structure(9, frozenset({(0, 8)}))) == pytest.approx(1.6 / 2.2)
+    assert expected_f1(scores, Structure(9)) == 0.0
+    assert expected_f1(np.zeros((9, 9), dtype=np.float32), Structure(9)) == 1.0
+
+
+def test_the_shipped_weights_fold_a_plain_hairpin():
+    [answer] = predict([RnaRecord("hairpin", "GGGCGCAAGAAAGCGCCC")])
+    assert {(0, 17), (1, 16), (2, 15)} <= answer.structure.pairs
+    assert answer.confidence > 0.5
+
+
+def test_weights_that_are_not_there_are_refused():
+    with pytest.raises(WeightsError, match=r"^no weights named 'absent'; known: rnaformer-small"):
+        load("absent")
+
+
+def test_bf16_scores_are_close_to_fp32():
+    [exact] = load().score(["GGGCGCAAGAAAGCGCCC"])
+    [rounded] = load(precision="bf16").score(["GGGCGCAAGAAAGCGCCC"])
+    assert np.abs(exact - rounded).max() < 0.1
+
+
+def test_records_that_cannot_be_predicted_raise_from_the_function(monkeypatch, tiny_network):
+    monkeypatch.setattr(
+        "rnaformer_cli.prediction.predictor.load",
+        lambda _: Predictor(Greedy(tiny_network.config), "greedy"),
+    )
+    with pytest.raises(DeviceError):
+        list(predict(RECORDS))
