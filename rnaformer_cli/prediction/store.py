@@ -13,8 +13,11 @@ DEFAULT = "rnaformer-small"
 
 
 def shipped_folder() -> Path:
-    """Where the package keeps the weights that it came with."""
-    return Path(str(resources.files("rnaformer_cli.weights") / ""))
+    """Where the package keeps the weights that it came with; in a checkout, `weights/`."""
+    try:
+        return Path(str(resources.files("rnaformer_cli.weights")))
+    except ModuleNotFoundError:
+        return Path(__file__).parents[2] / "weights"
 
 
 def user_folder() -> Path:
