@@ -30,14 +30,12 @@ def read_lines(path: str | Path) -> Iterator[str]:
         InputError: the file cannot be opened, is damaged, or is not UTF-8 text.
     """
     name = "stdin" if str(path) == STDIN else str(path)
-    done = 0
     try:
         with contextlib.ExitStack() as stack:
-            for line in _open(path, stack):
+            for number, line in enumerate(_open(path, stack), start=1):
+                if not _is_utf8(line):
+                    raise InputError("not UTF-8 text", path=name, line=number)
                 yield line.rstrip("\n")
-                done += 1
-    except UnicodeDecodeError:
-        raise InputError("not UTF-8 text", path=name, line=done + 1) from None
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise InputError("damaged gzip file", path=name) from None
     except IsADirectoryError:
@@ -47,17 +45,31 @@ def read_lines(path: str | Path) -> Iterator[str]:
 
 
 def _open(path: str | Path, stack: contextlib.ExitStack) -> io.TextIOWrapper:
-    raw = cast("io.BufferedReader", sys.stdin.buffer)
-    if str(path) == STDIN and raw.closed:
-        raise InputError("was read already, and can be read only once", path="stdin")
-    if str(path) != STDIN:
-        raw = stack.enter_context(Path(path).open("rb"))  # noqa: SIM115  # closed by the stack
+    raw = _stdin() if str(path) == STDIN else stack.enter_context(_file(path))
     binary: IO[bytes] = raw
     if raw.peek(2).startswith(GZIP_MAGIC):
-        unpacked = gzip.open(raw, "rb")  # noqa: SIM115  # closed by the stack
-        stack.callback(unpacked.close)
-        binary = cast("IO[bytes]", unpacked)
-    return io.TextIOWrapper(cast("BinaryIO", binary), encoding="utf-8-sig", newline=None)
+        binary = cast("IO[bytes]", gzip.open(raw, "rb"))  # noqa: SIM115  # closed with the text
+    text = io.TextIOWrapper(
+        cast("BinaryIO", binary), encoding="utf-8-sig", errors="surrogateescape", newline=None
+    )
+    return stack.enter_context(text)
+
+
+def _file(path: str | Path) -> io.BufferedReader:
+    return Path(path).open("rb")
+
+
+def _stdin() -> io.BufferedReader:
+    if sys.stdin is None:
+        raise InputError("is closed", path="stdin")
+    if sys.stdin.buffer.closed:
+        raise InputError("was read already, and can be read only once", path="stdin")
+    return cast("io.BufferedReader", sys.stdin.buffer)
+
+
+def _is_utf8(line: str) -> bool:
+    """Whether no byte was escaped; decoding strictly would tell the block, not the line."""
+    return line.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in line)
 
 
 def read_bytes(path: str | Path) -> bytes:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import strategies as st
+
+from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 DATA = Path(__file__).parent / "data"
 GOLDEN = Path(__file__).parent / "golden"
@@ -21,6 +24,24 @@ class Finished:
     code: int
 
 
+@st.composite
+def structures(draw, max_length=40):
+    """Any pairs of any bases, pseudoknots included; no base has several partners."""
+    length = draw(st.integers(1, max_length))
+    bases = draw(st.permutations(range(length)))
+    count = draw(st.integers(0, length // 2))
+    pairs = zip(bases[:count], bases[count : 2 * count], strict=True)
+    return Structure(length, frozenset((min(pair), max(pair)) for pair in pairs))
+
+
+@st.composite
+def structure_records(draw, max_length=40):
+    """A structure with letters and a name of one word."""
+    structure = draw(structures(max_length))
+    letters = st.text("ACGUN", min_size=structure.length, max_size=structure.length)
+    return StructureRecord(draw(st.text("aZ9_./|-", min_size=1)), draw(letters), structure)
+
+
 @pytest.fixture
 def run(capsys, monkeypatch):
     """Call `run("score", "a.dbn", ..., stdin="text")` as a shell would call rnaformer."""
@@ -28,7 +49,7 @@ def run(capsys, monkeypatch):
 
     def call(*arguments, stdin=""):
         data = stdin if isinstance(stdin, bytes) else stdin.encode()
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(data))))
         capsys.readouterr()
         code = run_command([str(argument) for argument in arguments])
         printed = capsys.readouterr()

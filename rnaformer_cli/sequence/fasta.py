@@ -62,7 +62,7 @@ def scan_fasta(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord
         SequenceError: text before the first header, after which nothing can be trusted.
     """
     check = _LineCheck(lines, strict)
-    for number, (title, text) in enumerate(SimpleFastaParser(check), start=1):
+    for number, (title, text) in enumerate(SimpleFastaParser(check.lines()), start=1):
         name = record_id(title, number)
         header, error = check.finish(number)
         if error is not None:
@@ -96,7 +96,8 @@ class _LineCheck:
         self._headers: dict[int, int] = {}  # record number -> line
         self._errors: dict[int, tuple[str, int, int]] = {}  # -> message, line, column
 
-    def __iter__(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
+        """Headers and good lines, once: the parser loops twice, and must go on, not begin again."""
         for number, line in enumerate(self._lines, start=1):
             if line.startswith(">"):
                 self._count += 1
@@ -142,6 +143,6 @@ def _complaint(letter: str) -> str:
         return f"{letter!r} is a digit; {expected}"
     if letter in _AMINO_ACIDS:
         return f"{letter!r} is an amino acid letter; {expected}, not protein"
-    if letter.upper() in AMBIGUOUS:
+    if letter in _READABLE:
         return f"{letter!r} stands for more than one base; --strict takes only A C G U (T) and N"
     return f"{letter!r} is not an RNA base; {expected}, N or another IUPAC code"

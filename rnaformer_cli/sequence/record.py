@@ -24,11 +24,10 @@ class RnaRecord:
     def __post_init__(self) -> None:
         if not self.sequence:
             raise SequenceError("no sequence", record=self.id)
-        for column, letter in enumerate(self.sequence, start=1):
+        for base, letter in enumerate(self.sequence, start=1):
             if letter not in ALPHABET:
-                raise SequenceError(
-                    f"{letter!r} is not one of A C G U N", record=self.id, column=column
-                )
+                message = f"{letter!r} at base {base} is not one of A C G U N"
+                raise SequenceError(message, record=self.id)
 
     def __len__(self) -> int:
         return len(self.sequence)

@@ -6,10 +6,10 @@ Format: Comparative RNA Web Site, Cannone 2002; its files begin with four lines 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rnaformer_cli.errors import StructureError
-from rnaformer_cli.structure.ct import structure_from_partners
+from rnaformer_cli.structure.ct import is_letter, is_number, structure_from_partners
 from rnaformer_cli.structure.structure import StructureRecord, as_rna
 
 _CRW_HEADER = re.compile(r"^(Filename|Organism|Accession|Citation)\b", re.IGNORECASE)
@@ -26,6 +26,16 @@ def format_bpseq(record: StructureRecord) -> str:
     return "".join(f"{i} {base} {partner + 1}\n" for i, (base, partner) in enumerate(rows, start=1))
 
 
+def is_row(columns: Sequence[str]) -> bool:
+    """Whether these are the three columns of a BPSEQ row."""
+    return (
+        len(columns) == 3
+        and is_letter(columns[1])
+        and is_number(columns[0])
+        and is_number(columns[2])
+    )
+
+
 def read_bpseq(lines: Iterable[str], name: str = "sequence_1") -> Iterator[StructureRecord]:
     """Yield the one record of a BPSEQ file, called `name`.
 
@@ -38,7 +48,7 @@ def read_bpseq(lines: Iterable[str], name: str = "sequence_1") -> Iterator[Struc
         if not line.strip() or line.startswith("#") or _CRW_HEADER.match(line):
             continue
         columns = line.split()
-        if len(columns) != 3 or not (columns[0].isdecimal() and columns[2].isdecimal()):
+        if not is_row(columns):
             message = "expected three columns: index, base, partner"
             raise StructureError(message, line=number, record=name)
         if int(columns[0]) != len(letters) + 1:

@@ -66,8 +66,8 @@ def format_dot_bracket(structure: Structure) -> str:
 def nested_layers(structure: Structure) -> list[list[BasePair]]:
     """Split the pairs into crossing-free layers, each the largest that what is left allows.
 
-    Stacked pairs cross the same others and stay together. Layers past the number of
-    brackets come as one last layer, unsplit.
+    No base may have several partners. Stacked pairs cross the same others and stay together.
+    Layers past the number of brackets come as one last layer, unsplit.
     """
     left_over = stems(structure.pairs)
     layers: list[list[BasePair]] = []

@@ -6,14 +6,18 @@ Format: mfold and RNAstructure; https://rna.urmc.rochester.edu/Text/File_Formats
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord, as_rna
 
 _HEADER = re.compile(
-    r"^\s*(?P<length>\d+)\s*(?:(?:ENERGY|dG)\s*=\s*\S*)?\s*(?P<title>.*)$"
-    r"|^>\s*seq length:\s*(?P<seq_length>\d+)\s*(?:nt)?\s*(?P<seq_title>.*)$",
+    r"\s*(?P<length>[1-9]\d{0,8})(?!\S)(?P<title>.*)"
+    r"|>\s*seq length:\s*(?P<seq_length>[1-9]\d{0,8})(?!\d)\s*(?:nt\b)?(?P<seq_title>.*)",
+    re.IGNORECASE,
+)
+_ENERGY = re.compile(  # RNAstructure, UNAFold, mfold and UFold, in this order
+    r"(?:\s*(?:ENERGY\s*=|dG\s*=|\[initially\b[^]]*\]|seq name:)\s*(?:[-+]?\d[\d.]*(?!\S))?)*",
     re.IGNORECASE,
 )
 
@@ -51,14 +55,41 @@ def read_ct(lines: Iterable[str], name: str = "sequence_1") -> Iterator[Structur
                 "expected a CT header: the number of bases and a name", line=number
             )
         length = int(found["length"] or found["seq_length"])
-        title = (found["title"] or found["seq_title"] or "").split(maxsplit=1)
+        words = title_words(found["title"] or found["seq_title"] or "")
         body: list[tuple[int, str]] = []
         for _ in range(length):
             row = next(rows, None)
             if row is None:
                 raise StructureError(f"expected {length} bases, found {len(body)}", line=number)
             body.append(row)
-        yield _record(title[0] if title else name, title[1] if len(title) > 1 else "", body)
+        yield _record(words[0] or name, words[1], body)
+
+
+def title_words(title: str) -> tuple[str, str]:
+    """The name (or "") and the description in a header, without the energy in front of it."""
+    found = _ENERGY.match(title)
+    words = title[found.end() if found else 0 :].split(maxsplit=1)
+    name, about = [*words, "", ""][:2]
+    return name, about.strip()
+
+
+def is_row(columns: Sequence[str]) -> bool:
+    """Whether these are the six columns of a CT row, or mfold's eight."""
+    return (
+        len(columns) >= 6
+        and is_letter(columns[1])
+        and all(is_number(columns[place]) for place in (0, 2, 3, 4))
+    )
+
+
+def is_letter(text: str) -> bool:
+    """Whether a column is one letter, which upper case leaves one letter."""
+    return len(text) == 1 and text.isascii()
+
+
+def is_number(text: str) -> bool:
+    """Whether a column is a base number (or 0), of a size that an RNA can have."""
+    return text.isdecimal() and len(text) < 10
 
 
 def _record(name: str, description: str, body: list[tuple[int, str]]) -> StructureRecord:
@@ -66,7 +97,7 @@ def _record(name: str, description: str, body: list[tuple[int, str]]) -> Structu
     partners: list[tuple[int, int]] = []  # partner (0: none), line
     for expected, (line, text) in enumerate(body, start=1):
         columns = text.split()
-        if len(columns) < 6 or not all(columns[place].isdecimal() for place in (0, 2, 3, 4)):
+        if not is_row(columns):
             raise StructureError(
                 "expected six columns: index, base, previous, next, partner, index",
                 line=line,

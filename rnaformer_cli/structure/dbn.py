@@ -11,9 +11,14 @@ from collections.abc import Iterable, Iterator
 
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
+from rnaformer_cli.structure.ct import title_words
 from rnaformer_cli.structure.structure import StructureRecord, as_rna
 
-_ENSEMBLE = re.compile(r"^\S+\s+[\[{].*[\]}]\s*$|^ frequency of mfe|^ ?Minimum free energy")
+_ENSEMBLE = re.compile(
+    r"\S+\s+[\[{].*[\]}]\s*$|\s*(frequency of mfe|minimum free energy|free energy of ensemble)",
+    re.IGNORECASE,
+)
+_ENERGIES = re.compile(r"(\s+-?\d+\.\d+)+$")  # behind the sequence, as RNAsubopt writes
 _Numbered = tuple[int, str]  # 1-based line, text
 
 
@@ -30,27 +35,37 @@ def read_dbn(lines: Iterable[str]) -> Iterator[StructureRecord]:
     """Yield the records of a dot-bracket file in order.
 
     Raises:
-        StructureError: a record without a structure, of two lengths, or with broken brackets.
+        StructureError: a record without a structure or with several, of two lengths, or with
+            broken brackets.
     """
     for number, (header, body) in enumerate(_blocks(lines), start=1):
-        words = header[1].split(maxsplit=1)
-        name = words[0] if words else f"sequence_{number}"
-        description = words[1].strip() if len(words) > 1 else ""
+        name, description = title_words(header[1])
+        name = name or f"sequence_{number}"
         if len(body) < 2:
             message = "expected a sequence line and a structure line below this header"
             raise StructureError(message, line=header[0], record=name)
-        half = len(body) // 2
-        sequence = as_rna("".join(text for _, text in body[:half]))
-        signs = "".join(text.split()[0] for _, text in body[half:])
-        yield _record(name, sequence, signs, description, body[half][0])
+        yield _record(name, description, body)
 
 
-def _record(name: str, sequence: str, signs: str, description: str, line: int) -> StructureRecord:
+def _record(name: str, description: str, body: list[_Numbered]) -> StructureRecord:
+    first = _first_structure_line(body)
+    letters = "".join(_ENERGIES.sub("", text) for _, text in body[:first])
+    sequence = as_rna("".join(letters.split()))
+    signs = [text.split()[0] for _, text in body[first:]]
     try:
-        structure = parse_dot_bracket(signs)
-        return StructureRecord(name, sequence, structure, description)
+        if len(signs) > 1 and all(len(line) == len(sequence) for line in signs):
+            raise StructureError(f"expected one structure of this sequence, found {len(signs)}")
+        return StructureRecord(name, sequence, parse_dot_bracket("".join(signs)), description)
     except StructureError as error:
-        raise StructureError(error.message, line=line, record=name) from None
+        raise StructureError(error.message, line=body[first][0], record=name) from None
+
+
+def _first_structure_line(body: list[_Numbered]) -> int:
+    """Where the sequence ends, which may be wrapped; half-way if letters are all there is."""
+    for index, (_, text) in enumerate(body[1:], start=1):
+        if not text.split()[0].isalpha():
+            return index
+    return len(body) // 2
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[tuple[_Numbered, list[_Numbered]]]:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from rnaformer_cli.errors import InputError, StructureError
 from rnaformer_cli.files import STDIN, read_lines
+from rnaformer_cli.structure import bpseq, ct
 from rnaformer_cli.structure.bpseq import format_bpseq, read_bpseq
 from rnaformer_cli.structure.ct import format_ct, read_ct
 from rnaformer_cli.structure.dbn import format_dbn, read_dbn
@@ -31,7 +32,7 @@ WRITERS: dict[WriteFormat, Callable[[StructureRecord], str]] = {
 ONE_RECORD_A_FILE: tuple[WriteFormat, ...] = ("ct", "bpseq")
 SUFFIXES = {".dbn", ".db", ".dot", ".ct", ".bpseq", ".jsonl", ".sto", ".stk", ".stockholm"}
 
-_LOOK_AHEAD = 20  # lines that are enough to tell the formats apart
+_LOOK_AHEAD = 1000  # lines that tell the formats apart, also below a long wrapped sequence
 
 
 def read_structures(
@@ -92,9 +93,9 @@ def detect_format(head: Iterable[str]) -> ReadFormat:
         return "dbn"
     if told[0].lstrip().startswith("{"):
         return "jsonl"
-    if any(_columns(line, 6) for line in told[:2]):
+    if any(ct.is_row(line.split()) for line in told[:2]):
         return "ct"
-    if any(_columns(line, 3) for line in told):
+    if any(bpseq.is_row(line.split()) for line in told):
         return "bpseq"
     if told[0].startswith(">") and all(_is_fasta(line) for line in told):
         raise StructureError("this looks like FASTA; expected structures", line=1)
@@ -104,18 +105,13 @@ def detect_format(head: Iterable[str]) -> ReadFormat:
 def base_name(path: str | Path) -> str:
     """The file's name without folder, `.gz` and format suffix: the id where a format has none."""
     name = Path(path).name.removesuffix(".gz")
-    stem = Path(name).stem if Path(name).suffix in SUFFIXES else name
+    stem = Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name
     return "sequence_1" if str(path) == STDIN else stem
 
 
 def is_structure_file(path: Path) -> bool:
     """Whether a file of a folder is read: by its suffix, compressed or not."""
-    return path.is_file() and Path(path.name.removesuffix(".gz")).suffix in SUFFIXES
-
-
-def _columns(line: str, count: int) -> bool:
-    columns = line.split()
-    return len(columns) == count and columns[0].isdecimal() and columns[-1].isdecimal()
+    return path.is_file() and Path(path.name.removesuffix(".gz")).suffix.lower() in SUFFIXES
 
 
 def _is_fasta(line: str) -> bool:

@@ -60,13 +60,13 @@ def read_json(lines: Iterable[str]) -> Iterator[StructureRecord]:
             name = str(values["id"])
             sequence = as_rna(values["sequence"])
             structure = _structure(values, len(sequence))
-            yield StructureRecord(name, sequence, structure, str(values.get("description", "")))
+            yield StructureRecord(name, sequence, structure, str(values.get("description") or ""))
         except StructureError as error:
             raise StructureError(error.message, line=number, record=name) from None
         except KeyError as error:
             message = f"no field {error.args[0]!r}"
             raise StructureError(message, line=number, record=name) from None
-        except (ValueError, TypeError, AttributeError, RecursionError):
+        except (ValueError, TypeError, AttributeError, IndexError, RecursionError):
             message = "expected a JSON object with id, sequence, and pairs or structure"
             raise StructureError(message, line=number, record=name) from None
 

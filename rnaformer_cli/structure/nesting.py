@@ -13,8 +13,9 @@ from rnaformer_cli.structure.structure import BasePair
 def heaviest_nested(arcs: Sequence[BasePair], weights: Sequence[float]) -> list[int]:
     """Indices of arcs that neither cross nor share an end, with the largest sum of weights.
 
-    Arcs are (left, right) with left < right; weights are positive. Ties are settled the same
-    way every time. With n distinct ends and m arcs: n² numbers of memory, m·n steps.
+    Arcs are (left, right) with left < right; weights are positive. Of equally good choices
+    it is the one that begins furthest 5'. With n distinct ends and m arcs: n² numbers of
+    memory, m·n steps.
     """
     ends = sorted({end for arc in arcs for end in arc})
     rank = {end: index for index, end in enumerate(ends)}
@@ -47,14 +48,13 @@ def _trace(
     todo = [(0, len(opening))]
     while todo:
         left, stop = todo.pop()
-        while left < stop and best[left, stop] == best[left + 1, stop]:
+        while left < stop:
+            for right, index in opening[left]:
+                inside = weights[index] + best[left + 1, right]
+                if right < stop and inside + best[right + 1, stop] == best[left, stop]:
+                    chosen.append(index)
+                    todo.append((left + 1, right))
+                    left = right
+                    break
             left += 1
-        if left >= stop:
-            continue
-        for right, index in opening[left]:
-            inside = weights[index] + best[left + 1, right]
-            if right < stop and inside + best[right + 1, stop] == best[left, stop]:
-                chosen.append(index)
-                todo += [(left + 1, right), (right + 1, stop)]
-                break
     return chosen

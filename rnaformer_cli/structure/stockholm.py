@@ -21,11 +21,12 @@ def read_stockholm(lines: Iterable[str]) -> Iterator[StructureRecord]:
     Raises:
         StructureError: text that is no Stockholm alignment, or one without a structure.
     """
-    text = StringIO("\n".join(lines) + "\n")
+    text = StringIO("".join(f"{line.expandtabs()}\n" for line in lines if _is_needed(line)))
     try:
         alignments: list[MultipleSeqAlignment] = list(AlignIO.parse(text, "stockholm"))
-    except (ValueError, AssertionError, IndexError, KeyError) as error:
-        raise StructureError(f"not a Stockholm alignment: {str(error).strip()}") from None
+    except (ValueError, TypeError, AssertionError) as error:
+        reason = " ".join(str(error).split()) or "a part of it is out of place"
+        raise StructureError(f"not a Stockholm alignment: {reason}") from None
     for alignment in alignments:
         consensus = alignment.column_annotations.get("secondary_structure")
         for member in alignment:
@@ -34,6 +35,11 @@ def read_stockholm(lines: Iterable[str]) -> Iterator[StructureRecord]:
                 message = "neither SS_cons nor a structure of its own"
                 raise StructureError(message, record=member.id)
             yield _project(member.id, str(member.seq), signs, member.description)
+
+
+def _is_needed(line: str) -> bool:
+    """Not blank, nor about the family: Biopython refuses such lines if they have no text."""
+    return bool(line.strip()) and not line.startswith("#=GF")
 
 
 def _project(name: str, row: str, signs: str, description: str) -> StructureRecord:
@@ -50,5 +56,5 @@ def _project(name: str, row: str, signs: str, description: str) -> StructureReco
         if left in position and right in position
     )
     sequence = as_rna("".join(row[column] for column in columns))
-    about = "" if description == name else description
+    about = "" if description == name else " ".join(description.split())
     return StructureRecord(name, sequence, Structure(len(sequence), pairs), about)

@@ -81,7 +81,7 @@ class StructureRecord:
     """A structure with its RNA, as structure files hold it; the sequence is upper-case RNA.
 
     Raises:
-        StructureError: sequence and structure differ in length.
+        StructureError: no base, or sequence and structure that differ in length.
     """
 
     id: str
@@ -90,6 +90,8 @@ class StructureRecord:
     description: str = ""
 
     def __post_init__(self) -> None:
+        if not self.sequence:
+            raise StructureError("no sequence", record=self.id)
         if len(self.sequence) != self.structure.length:
             raise StructureError(
                 f"{len(self.sequence)} bases, but a structure of {self.structure.length}",

@@ -1,0 +1,190 @@
+"""Which reader a text gets, and what a file or a folder gives."""
+
+import gzip
+import io
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from conftest import structure_records
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnaformer_cli.errors import InputError, StructureError
+from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.structure.formats import (
+    READ_FORMATS,
+    WRITE_FORMATS,
+    WRITERS,
+    base_name,
+    detect_format,
+    is_structure_file,
+    parse_structures,
+    read_structures,
+)
+from rnaformer_cli.structure.structure import StructureRecord
+
+RECORD = StructureRecord("x", "GAC", parse_dot_bracket("(.)"))
+STOCKHOLM = "# STOCKHOLM 1.0\nx GAC\n#=GC SS_cons (.)\n//\n"
+
+
+def parse(text, written_as=None):
+    return list(parse_structures(text.split("\n"), written_as, "file"))
+
+
+@pytest.mark.parametrize("name", WRITE_FORMATS)
+@settings(max_examples=30, deadline=None)
+@given(record=structure_records())
+def test_every_written_format_is_recognised_and_read_back(name, record):
+    [again] = parse(WRITERS[name](record))
+    assert (again.sequence, again.structure) == (record.sequence, record.structure)
+
+
+def test_every_format_has_a_reader():
+    texts = {**{name: write(RECORD) for name, write in WRITERS.items()}, "stockholm": STOCKHOLM}
+    assert set(texts) == set(READ_FORMATS)
+    for name, text in texts.items():
+        [record] = parse(text, name)
+        assert record.structure == RECORD.structure
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("", "dbn"),
+        ("# only a comment\n", "dbn"),
+        (">x\nGAC\n(.)\n", "dbn"),
+        ("GAC\n(.) (0.00)\n", "dbn"),
+        ("#Name: x\n#Length: 3\nGAC\n(.)\n", "dbn"),
+        (">x\nGAC\n", None),
+        (">x a b\nGAC\n>y\n\nACGU\nAC\n", None),
+        ("3 x\n1 G 0 2 3 1\n", "ct"),
+        ("# by hand\n\n3 ENERGY = -1 x\n\n1\tG\t0\t2\t3\t1\n", "ct"),
+        ("3 dG = -1 x\n1 G 0 2 3 1 0 2\n", "ct"),
+        (">seq length: 3\t seq name: x\n1\tG\t0\t2\t3\t1\n", "ct"),
+        ("1 G 3\n", "bpseq"),
+        ("# by hand\n1\tG\t3\n", "bpseq"),
+        ("Filename: a\nOrganism: b\nAccession: c\nCitation d\n1 G 3\n", "bpseq"),
+        ('\n{"id": "x"}\n', "jsonl"),
+        ("\n" + STOCKHOLM, "stockholm"),
+    ],
+)
+def test_the_format_is_told_by_the_text(text, name):
+    if name is not None:
+        assert detect_format(text.split("\n")) == name
+        return
+    with pytest.raises(StructureError) as caught:
+        detect_format(text.split("\n"))
+    assert str(caught.value) == "line:1: this looks like FASTA; expected structures"
+
+
+def test_a_long_wrapped_sequence_does_not_look_like_fasta():
+    lines = 80  # of 60 letters
+    text = ">x\n" + f"{'A' * 60}\n" * lines + f"{'.' * 60}\n" * lines
+    assert [len(record.sequence) for record in parse(text)] == [4800]
+
+
+def test_a_format_that_is_given_is_not_guessed():
+    with pytest.raises(StructureError) as caught:
+        parse("1 G 3\n", "ct")
+    assert str(caught.value) == "line:1: expected 1 bases, found 0"
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("a/tRNA.ct", "tRNA"),
+        ("tRNA.CT", "tRNA"),
+        ("tRNA.bpseq.gz", "tRNA"),
+        ("NM_1.2", "NM_1.2"),
+        ("NM_1.2.ct", "NM_1.2"),
+        ("-", "sequence_1"),
+    ],
+)
+def test_a_record_without_a_name_is_called_after_its_file(path, name):
+    assert base_name(path) == base_name(Path(path)) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.ct", True), ("a.CT", True), ("a.dbn.gz", True), ("a.txt", False), ("ct", False)],
+)
+def test_files_of_a_folder_are_chosen_by_their_suffix(tmp_path, name, expected):
+    (tmp_path / name).touch()
+    assert is_structure_file(tmp_path / name) is expected
+
+
+def test_a_folder_with_a_suffix_is_no_file(tmp_path):
+    (tmp_path / "a.ct").mkdir()
+    assert not is_structure_file(tmp_path / "a.ct")
+
+
+def test_a_file_is_read_compressed_and_with_other_line_ends(tmp_path):
+    file = tmp_path / "tRNA.bpseq.gz"
+    file.write_bytes(gzip.compress(b"\xef\xbb\xbf1 G 3\r\n2 A 0\r\n3 C 1\r\n"))
+    [record] = read_structures(file)
+    assert (record.id, record.structure) == ("tRNA", RECORD.structure)
+
+
+def test_a_folder_gives_the_records_of_its_structure_files_by_name(tmp_path):
+    (tmp_path / "b.dbn").write_text(">b\nGC\n()\n>b2\nGC\n()\n")
+    (tmp_path / "a.bpseq").write_text("1 G 0\n")
+    (tmp_path / "notes.txt").write_text("not read")
+    assert [record.id for record in read_structures(tmp_path)] == ["a", "b", "b2"]
+
+
+def test_standard_input_is_read(monkeypatch):
+    stdin = SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(b"1 G 0\n")))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert [record.id for record in read_structures("-")] == ["sequence_1"]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(b"", "stdin: no structure in this file"), (b"1 G 0\n3 G 0\n", "stdin:2: record ")],
+)
+def test_errors_of_standard_input_name_it(monkeypatch, data, message):
+    stdin = SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(data)))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    with pytest.raises((InputError, StructureError)) as caught:
+        list(read_structures("-"))
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("", InputError, ": no structure in this file"),
+        ("# STOCKHOLM 1.0\n//\n", InputError, ": no structure in this file"),
+        (">x\nGAC\n", StructureError, ":1: this looks like FASTA; expected structures"),
+        (">x\nGAC\n(..\n", StructureError, ":3: record 'x': '(' at base 1 is never closed"),
+    ],
+)
+def test_errors_of_a_file_name_it(tmp_path, text, kind, message):
+    file = tmp_path / "a.dbn"
+    file.write_text(text)
+    with pytest.raises(kind) as caught:
+        list(read_structures(file))
+    assert str(caught.value) == f"{file}{message}"
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(InputError) as caught:
+        list(read_structures(tmp_path / "a.ct"))
+    assert str(caught.value) == f"{tmp_path / 'a.ct'}: no such file or directory"
+
+
+def test_a_folder_without_structures_is_told(tmp_path):
+    with pytest.raises(InputError) as caught:
+        list(read_structures(tmp_path))
+    assert str(caught.value) == f"{tmp_path}: no structure file in this folder"
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=60) | st.text(st.sampled_from("012 GA(.)>#{}\n\t"), max_size=60))
+def test_any_text_is_read_or_refused(text):
+    try:
+        assert all(record.sequence for record in parse(text))
+    except StructureError as error:
+        assert error.message

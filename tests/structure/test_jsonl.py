@@ -1,0 +1,152 @@
+"""JSON Lines: what a line holds, and what is refused."""
+
+import json
+
+import pytest
+from conftest import structure_records
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rnaformer_cli.errors import StructureError
+from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.structure.jsonl import format_json, read_json
+from rnaformer_cli.structure.structure import Structure, StructureRecord
+
+RECORD = StructureRecord("x", "GAC", parse_dot_bracket("(.)"), "of yeast")
+OBJECT = "expected a JSON object with id, sequence, and pairs or structure"
+
+
+def read(text):
+    return list(read_json(text.splitlines()))
+
+
+def test_a_record_is_one_line_with_pairs_from_one():
+    assert format_json(RECORD) == (
+        '{"schema_version": 1, "id": "x", "description": "of yeast", "length": 3, '
+        '"sequence": "GAC", "structure": "(.)", "pairs": [[1, 3]], "multiplets": []}\n'
+    )
+
+
+def test_pairs_may_carry_their_scores():
+    values = json.loads(format_json(RECORD, {(0, 2): 0.98765}))
+    assert values["pairs"] == [[1, 3, 0.9877]]
+
+
+def test_details_follow_the_structure():
+    values = json.loads(format_json(RECORD, details={"model": "small"}))
+    assert list(values)[-1] == "model"
+
+
+def test_several_partners_are_kept_and_listed():
+    record = StructureRecord("x", "GGG", Structure(3, frozenset({(0, 1), (1, 2)})))
+    values = json.loads(format_json(record))
+    assert (values["structure"], values["multiplets"]) == (None, [2])
+    assert read(format_json(record)) == [record]
+
+
+def test_letters_beyond_ascii_stay_readable():
+    record = StructureRecord("µ", "G", Structure(1))
+    assert '"id": "µ"' in format_json(record)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(structure_records(), max_size=3))
+def test_writing_then_reading_gives_the_same_records(records):
+    assert read("".join(format_json(record) for record in records)) == records
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"id": "x", "sequence": "GAC", "structure": "(.)"},
+        {"id": "x", "sequence": "gac", "pairs": [[1, 3]]},
+        {"id": "x", "sequence": "GAC", "pairs": [[3, 1], [1, 3, 0.5]]},
+        {"id": "x", "sequence": "GAC", "pairs": None, "structure": "(.)"},
+        {"id": "x", "sequence": "GAC", "pairs": [[1, 3]], "structure": None, "description": None},
+    ],
+)
+def test_ways_to_write_the_same_record(values):
+    assert read("\n" + json.dumps(values) + "\n\n") == [
+        StructureRecord("x", "GAC", parse_dot_bracket("(.)"))
+    ]
+
+
+def test_dna_is_read_as_rna():
+    assert read('{"id": "x", "sequence": "T", "pairs": []}')[0].sequence == "U"
+
+
+def test_a_number_may_be_an_id():
+    assert read('{"id": 7, "sequence": "G", "pairs": []}')[0].id == "7"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("GAC", f"line:1: {OBJECT}"),
+        ("\n[]", f"line:2: {OBJECT}"),
+        ('"id"', f"line:1: {OBJECT}"),
+        ("[" * 100_000, f"line:1: {OBJECT}"),
+        ("1" * 5000, f"line:1: {OBJECT}"),
+        ("{}", "line:1: no field 'id'"),
+        ('{"id": "x"}', "line:1: record 'x': no field 'sequence'"),
+        ('{"id": "x", "sequence": "GAC"}', "line:1: record 'x': no field 'structure'"),
+        ('{"id": "x", "sequence": null, "pairs": []}', f"line:1: record 'x': {OBJECT}"),
+        ('{"id": "x", "sequence": "", "pairs": []}', "line:1: record 'x': no sequence"),
+        ('{"id": "x", "sequence": "G", "pairs": 1}', f"line:1: record 'x': {OBJECT}"),
+        ('{"id": "x", "sequence": "GAC", "pairs": [[1]]}', f"line:1: record 'x': {OBJECT}"),
+        ('{"id": "x", "sequence": "GAC", "pairs": ["13"]}', f"line:1: record 'x': {OBJECT}"),
+        ('{"id": "x", "sequence": "GAC", "pairs": [[1, 2.5]]}', f"line:1: record 'x': {OBJECT}"),
+        ('{"id": "x", "sequence": "G", "structure": 1}', f"line:1: record 'x': {OBJECT}"),
+        (
+            '{"id": "x", "sequence": "GAC", "pairs": [[0, 3]]}',
+            "line:1: record 'x': pair (0, 3) does not fit an RNA of 3 bases",
+        ),
+        (
+            '{"id": "x", "sequence": "GAC", "pairs": [[1, 4]]}',
+            "line:1: record 'x': pair (1, 4) does not fit an RNA of 3 bases",
+        ),
+        (
+            '{"id": "x", "sequence": "GAC", "structure": "()"}',
+            "line:1: record 'x': 3 bases, but a structure of 2",
+        ),
+        (
+            '{"id": "x", "sequence": "GAC", "structure": "(.."}',
+            "line:1: record 'x': '(' at base 1 is never closed",
+        ),
+    ],
+)
+def test_broken_lines_are_told_with_line_and_name(text, message):
+    with pytest.raises(StructureError) as caught:
+        read(text)
+    assert str(caught.value) == message
+
+
+def test_the_name_of_the_line_before_is_not_told():
+    with pytest.raises(StructureError) as caught:
+        read('{"id": "x", "sequence": "G", "pairs": []}\nGAC\n')
+    assert str(caught.value) == f"line:2: {OBJECT}"
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 4) | st.floats() | st.text("(.)GC", max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(["id", "sequence", "pairs"], ANYTHING)))
+def test_any_object_is_read_or_refused_with_a_line(values):
+    try:
+        assert all(record.sequence for record in read_json([json.dumps(values)]))
+    except StructureError as error:
+        assert error.place.line == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=40))
+def test_any_text_is_read_or_refused_with_a_line(text):
+    try:
+        assert list(read_json(text.split("\n"))) == []
+    except StructureError as error:
+        assert error.place.line
