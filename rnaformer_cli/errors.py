@@ -4,9 +4,12 @@ RnaformerError
 ├── SequenceError        FASTA that cannot be read, a letter that is not a base
 ├── StructureError       pairs, brackets or a structure file that cannot be read or written
 ├── ScoreError           prediction and reference that cannot be compared
+├── DatasetError         a labelled record, or two sets that share what they must not
+├── TrainingError        a run that cannot begin or go on
 ├── ConfigError          a setting of a network or of a run that makes no sense
 ├── WeightsError         a checkpoint that is missing, damaged or does not fit
 ├── DeviceError          a device or a precision that this machine does not have
+├── DependencyError      an optional package that this command needs
 ├── InputError           a file that cannot be opened or is not what its reader expects
 └── OutputError          a file that cannot be written
 
@@ -78,6 +81,14 @@ class ScoreError(RnaformerError):
     """A prediction and a reference that cannot be compared."""
 
 
+class DatasetError(RnaformerError):
+    """A labelled record that is none, or data sets that share what they must not."""
+
+
+class TrainingError(RnaformerError):
+    """A training run that cannot begin or go on."""
+
+
 class ConfigError(RnaformerError):
     """A setting of a network or of a run that makes no sense."""
 
@@ -88,6 +99,10 @@ class WeightsError(RnaformerError):
 
 class DeviceError(RnaformerError):
     """A device or a precision that this machine does not have."""
+
+
+class DependencyError(RnaformerError):
+    """An optional package that is needed and not installed."""
 
 
 class InputError(RnaformerError):

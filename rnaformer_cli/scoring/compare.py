@@ -57,17 +57,22 @@ def compare(
         waiting[prediction.id].append(prediction)
     if len(references) == 1 and sum(map(len, waiting.values())) == 1:
         [only] = (queue.popleft() for queue in waiting.values())
-        return [_score(only, references[0], rules)], []
+        return [score_record(only, references[0], rules)], []
     scores = []
     for reference in references:
         queue = waiting.get(reference.id)
-        scores.append(_score(queue.popleft() if queue else None, reference, rules))
+        scores.append(score_record(queue.popleft() if queue else None, reference, rules))
     return scores, [record.id for queue in waiting.values() for record in queue]
 
 
-def _score(
+def score_record(
     prediction: StructureRecord | None, reference: StructureRecord, rules: Rules
 ) -> RecordScore:
+    """One prediction, or None where there is none, against its reference.
+
+    Raises:
+        ScoreError: they are not the same RNA.
+    """
     length = len(reference.sequence)
     if prediction is None:
         structure = Structure(length)

@@ -1,0 +1,47 @@
+"""One failure is one line that tells where it happened."""
+
+import pytest
+
+from rnaformer_cli import errors
+from rnaformer_cli.errors import RnaformerError, SequenceError
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        ({}, "no good"),
+        ({"path": "a.fa"}, "a.fa: no good"),
+        ({"line": 3}, "line:3: no good"),
+        ({"line": 3, "column": 7}, "line:3:7: no good"),
+        ({"path": "a.fa", "line": 3, "column": 7}, "a.fa:3:7: no good"),
+        ({"record": "tRNA"}, "record 'tRNA': no good"),
+        ({"path": "a.fa", "line": 3, "record": "tRNA"}, "a.fa:3: record 'tRNA': no good"),
+    ],
+)
+def test_the_text_begins_with_what_is_known_of_the_place(place, text):
+    assert str(RnaformerError("no good", **place)) == text
+
+
+def test_a_file_is_added_without_losing_kind_or_place():
+    told = SequenceError("no good", line=3, column=7, record="x").at("a.fa")
+    assert type(told) is SequenceError
+    assert str(told) == "a.fa:3:7: record 'x': no good"
+
+
+def test_the_place_can_be_read_as_fields(tmp_path):
+    place = RnaformerError("no good", path=tmp_path, line=3, column=7, record="x").place
+    assert (place.path, place.line, place.column, place.record) == (str(tmp_path), 3, 7, "x")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Sequence", "Structure", "Score", "Config", "Weights", "Device", "Input", "Output"],
+)
+def test_every_kind_of_failure_can_be_caught_as_one(name):
+    assert issubclass(getattr(errors, f"{name}Error"), RnaformerError)
+
+
+def test_the_tree_in_the_docstring_names_every_kind():
+    kinds = {kind.__name__ for kind in RnaformerError.__subclasses__()}
+    drawn = {line.split()[1] for line in errors.__doc__.splitlines() if line[:1] in "├└" and line}
+    assert drawn == kinds
