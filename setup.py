@@ -34,9 +34,21 @@ setup(
         "safetensors>=0.4.3",
         "rustworkx>=0.15",
         "pyyaml>=6",
+        "tomli>=2; python_version < '3.11'",
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-cov>=5", "hypothesis>=6.100", "ruff>=0.15", "mypy>=1.11"],
+        "label": ["ViennaRNA>=2.6"],
+        "train": ["matplotlib>=3.8"],
+        "test": [
+            "pytest>=8",
+            "pytest-cov>=5",
+            "hypothesis>=6.100",
+            "ruff>=0.15",
+            "mypy>=1.11",
+            "ViennaRNA>=2.6",
+            "matplotlib>=3.8",
+        ],
+        "oracles": ["biotite>=1", "rnapolis>=0.11"],
     },
     entry_points={"console_scripts": ["rnaformer=rnaformer_cli.cli.main:main"]},
     classifiers=[

@@ -96,11 +96,16 @@ class ModelConfig:
         for name, value in values.items():
             if name not in known:
                 raise ConfigError(f"unknown setting {name!r}; known: {', '.join(known)}")
-            _check_type(name, value, known[name])
+            check_type(name, value, known[name])
         return cls(**values)
 
 
-def _check_type(name: str, value: object, expected: Any) -> None:
+def check_type(name: str, value: object, expected: Any) -> None:
+    """Compare a value with the type of a setting: a class, or a Literal of its choices.
+
+    Raises:
+        ConfigError: another type; a bool is no number, an int is also a float.
+    """
     choices = get_args(expected)
     if choices:
         if value not in choices or isinstance(value, bool):

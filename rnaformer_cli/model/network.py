@@ -19,6 +19,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from rnaformer_cli.model.config import ModelConfig
 
@@ -31,6 +32,7 @@ class RNAformer(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.save_memory = False  # in training: recompute a block's activations when needed
         self.embedding = PairEmbedding(config)
         self.shrink = Shrink(config.dim) if config.patch == 2 else None
         self.flag = nn.Linear(1, config.dim) if config.label_flag else None
@@ -95,7 +97,10 @@ class RNAformer(nn.Module):
 
     def _refine(self, pair: Tensor, is_cell: Tensor | None) -> Tensor:
         for block in self.blocks:
-            pair = block(pair, is_cell)
+            if self.save_memory and torch.is_grad_enabled():
+                pair = checkpoint(block, pair, is_cell, use_reentrant=False)
+            else:
+                pair = block(pair, is_cell)
         refined: Tensor = self.norm(pair)
         return refined
 

@@ -6,9 +6,7 @@ configs (`*.yml`) are read as plain data. LoRA layers are merged into the weight
 
 from __future__ import annotations
 
-import io
 import math
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,24 +21,13 @@ from rnaformer_cli.errors import ConfigError, InputError, WeightsError
 from rnaformer_cli.files import read_bytes
 from rnaformer_cli.model.config import ModelConfig, Positions
 from rnaformer_cli.model.network import N_CODES, sinusoids
+from rnaformer_cli.model.tensor_file import read_tensor_file
 
 Tensors = dict[str, Tensor]
 
 # A released config says `cycling: false` although its weights were trained with recycling;
 # the public evaluation script runs it with 6 passes.
 PASSES_WHEN_UNSAID = 6
-
-# What torch.load raises for files that are damaged or hold more than tensors.
-_UNREADABLE = (
-    pickle.UnpicklingError,
-    RuntimeError,
-    EOFError,
-    OSError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-)
 
 _RENAMED = (
     (r"^recycle_pair_norm\.", "recycle_norm."),
@@ -115,11 +102,7 @@ def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:
     Raises:
         InputError: an unreadable file, or one that holds anything but tensors by name.
     """
-    data = io.BytesIO(read_bytes(path))
-    try:
-        state = torch.load(data, map_location="cpu", weights_only=True)
-    except _UNREADABLE:
-        raise InputError("not a PyTorch state dict of tensors", path=path) from None
+    state = read_tensor_file(path, "a PyTorch state dict of tensors")
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise InputError("expected a state dict: tensors by name", path=path)
     return state

@@ -1,0 +1,1 @@
+"""Labelled records: import, label, split."""

@@ -1,0 +1,138 @@
+"""Structure files and tables -> labelled records."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rnaformer_cli.dataset.records import LabelledRecord
+from rnaformer_cli.errors import DatasetError, RnaformerError, StructureError
+from rnaformer_cli.files import read_lines
+from rnaformer_cli.sequence.encode import AMBIGUOUS, UNKNOWN
+from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.structure.formats import (
+    ReadFormat,
+    base_name,
+    detect_format,
+    is_structure_file,
+    read_structures,
+)
+from rnaformer_cli.structure.stockholm import read_stockholm
+from rnaformer_cli.structure.structure import StructureRecord, as_rna
+
+_COLUMNS = {  # our field -> names of CSV columns, in any case
+    "id": ("id", "name"),
+    "sequence": ("sequence", "seq"),
+    "structure": ("structure", "dot_bracket", "dotbracket", "secondary_structure"),
+    "family": ("family", "rfam"),
+}
+_TO_UNKNOWN = str.maketrans(dict.fromkeys(AMBIGUOUS, UNKNOWN))
+
+
+def import_files(
+    path: str | Path, source: str, family: str | None = None, written_as: ReadFormat | None = None
+) -> Iterator[LabelledRecord | RnaformerError]:
+    """Yield the records of a file or folder, or what is wrong with one.
+
+    Dot-bracket, CT, BPSEQ, JSON Lines and Stockholm are told by their content, CSV by its
+    suffix. Members of a Stockholm alignment get its accession as their family.
+
+    Raises:
+        InputError: a file that cannot be read, a folder without such files.
+    """
+    if Path(path).is_dir():
+        for file in sorted(Path(path).iterdir()):
+            if is_structure_file(file) or _is_csv(file):
+                yield from import_files(file, source, family, written_as)
+        return
+    if _is_csv(Path(path)):
+        yield from _import_csv(path, source, family)
+        return
+    lines = list(read_lines(path))
+    try:
+        if (written_as or detect_format(lines[:20])) == "stockholm":
+            yield from _import_stockholm(lines, path, source, family)
+            return
+        for record in read_structures(path, written_as):
+            yield from _label(record, source, family, path)
+    except StructureError as error:
+        yield error if error.place.path else error.at(path)
+
+
+def _import_stockholm(
+    lines: list[str], path: str | Path, source: str, family: str | None
+) -> Iterator[LabelledRecord | RnaformerError]:
+    for block in _stockholm_blocks(lines):
+        accession = family or _accession(block)
+        for record in read_stockholm(block):
+            yield from _label(record, source, accession, path)
+
+
+def _stockholm_blocks(lines: list[str]) -> Iterator[list[str]]:
+    block: list[str] = []
+    for line in lines:
+        block.append(line)
+        if line.strip() == "//":
+            yield block
+            block = []
+    if any(line.strip() for line in block):
+        yield block
+
+
+def _accession(block: list[str]) -> str | None:
+    for line in block:
+        words = line.split(maxsplit=2)
+        if words[:2] == ["#=GF", "AC"]:
+            return words[2].strip()
+    return None
+
+
+def _import_csv(
+    path: str | Path, source: str, family: str | None
+) -> Iterator[LabelledRecord | RnaformerError]:
+    rows = csv.DictReader(read_lines(path))
+    columns = _find_columns(rows.fieldnames or (), path)
+    for row in rows:
+        sequence = as_rna(row[columns["sequence"]] or "")
+        name = (
+            row[columns["id"]]
+            if "id" in columns
+            else f"{base_name(path).removesuffix('.csv')}_{rows.line_num - 1}"
+        )
+        own = row[columns["family"]] if "family" in columns else None
+        try:
+            structure = parse_dot_bracket(row[columns["structure"]] or "")
+            record = StructureRecord(name, sequence, structure)
+        except StructureError as error:
+            yield StructureError(error.message, path=path, line=rows.line_num, record=name)
+            continue
+        yield from _label(record, source, family or own or None, path)
+
+
+def _find_columns(header: Iterable[str], path: str | Path) -> dict[str, str]:
+    found = {}
+    for field, names in _COLUMNS.items():
+        match = [column for column in header if column.strip().lower() in names]
+        if match:
+            found[field] = match[0]
+    for field in ("sequence", "structure"):
+        if field not in found:
+            listed = ", ".join(_COLUMNS[field])
+            raise DatasetError(f"no column for the {field}; expected one of {listed}", path=path)
+    return found
+
+
+def _label(
+    record: StructureRecord, source: str, family: str | None, path: str | Path
+) -> Iterator[LabelledRecord | RnaformerError]:
+    letters = record.sequence.translate(_TO_UNKNOWN)
+    try:
+        pairs = tuple(record.structure.sorted_pairs)
+        yield LabelledRecord(record.id, letters, pairs, source, family)
+    except DatasetError as error:
+        yield DatasetError(error.message, path=path, record=record.id)
+
+
+def _is_csv(path: Path) -> bool:
+    return path.name.removesuffix(".gz").endswith(".csv")

@@ -1,0 +1,154 @@
+"""Data sets: gzip JSON lines of RNAs with their pairs and where both come from."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from rnaformer_cli.errors import DatasetError
+from rnaformer_cli.files import read_lines, write_whole
+from rnaformer_cli.sequence.encode import ALPHABET
+from rnaformer_cli.structure.structure import BasePair, Structure
+
+PairProbability = tuple[int, int, float]  # left, right: 0-based; 0 to 1
+
+COMPUTED_SOURCES = frozenset({"rnafold"})  # labels that a program made, not a curator
+
+_TEXT_OR_NONE = ("family", "clan")
+_BASES = frozenset(ALPHABET)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRecord:
+    """An RNA with its pairs; `probabilities`, if there are any, are the better label.
+
+    Raises:
+        DatasetError: a letter that is none of A C G U N, or a pair outside the RNA.
+    """
+
+    id: str
+    sequence: str
+    pairs: tuple[BasePair, ...]
+    source: str
+    family: str | None = None
+    clan: str | None = None
+    cluster: int | None = None
+    probabilities: tuple[PairProbability, ...] | None = None
+
+    def __post_init__(self) -> None:
+        wrong = sorted(set(self.sequence) - _BASES)
+        if wrong or not self.sequence:
+            what = f"{wrong[0]!r} is not one of A C G U N" if wrong else "no sequence"
+            raise DatasetError(what, record=self.id)
+        ends = [(left, right) for left, right, *_ in (*self.pairs, *(self.probabilities or ()))]
+        for left, right in ends:
+            if not 0 <= left < right < len(self.sequence):
+                size = len(self.sequence)
+                message = f"pair [{left}, {right}] (0-based) does not fit {size} bases"
+                raise DatasetError(message, record=self.id)
+
+    def __len__(self) -> int:
+        return len(self.sequence)
+
+    @property
+    def structure(self) -> Structure:
+        """The pairs as a structure."""
+        return Structure(len(self.sequence), frozenset(self.pairs))
+
+    @property
+    def is_curated(self) -> bool:
+        """Whether the label is more than a program's output."""
+        return self.source not in COMPUTED_SOURCES
+
+
+def read_dataset(path: str | Path) -> Iterator[LabelledRecord]:
+    """Yield the records of a data set in file order.
+
+    Raises:
+        InputError: the file cannot be read.
+        DatasetError: a line that is no such record, with file and line.
+    """
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield record_from_json(line)
+        except DatasetError as error:
+            record = error.place.record
+            raise DatasetError(error.message, path=path, line=number, record=record) from None
+
+
+def record_from_json(line: str) -> LabelledRecord:
+    """One line of a data set.
+
+    Raises:
+        DatasetError: no JSON object, a missing field, or a field of the wrong type.
+    """
+    try:
+        values = json.loads(line)
+        return LabelledRecord(
+            id=str(values["id"]),
+            sequence=values["seq"],
+            pairs=tuple((int(left), int(right)) for left, right in values["pairs"]),
+            source=str(values["source"]),
+            cluster=values.get("cluster"),
+            probabilities=_probabilities(values.get("probabilities")),
+            **{name: values.get(name) for name in _TEXT_OR_NONE},
+        )
+    except KeyError as error:
+        raise DatasetError(f"no field {error.args[0]!r}") from None
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        message = "expected a JSON object with id, seq, pairs and source"
+        raise DatasetError(message) from None
+
+
+def record_to_json(record: LabelledRecord) -> str:
+    """One line of a data set; fields without a value are left out, family and clan are null."""
+    values: dict[str, Any] = {
+        "id": record.id,
+        "seq": record.sequence,
+        "pairs": [list(pair) for pair in record.pairs],
+        "source": record.source,
+        "family": record.family,
+        "clan": record.clan,
+    }
+    if record.cluster is not None:
+        values["cluster"] = record.cluster
+    if record.probabilities is not None:
+        values["probabilities"] = [list(entry) for entry in record.probabilities]
+    return json.dumps(values, ensure_ascii=False) + "\n"
+
+
+def write_dataset(path: str | Path, records: Iterable[LabelledRecord]) -> int:
+    """Write a data set, gzip-compressed with the same bytes every time; how many records.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    count = 0
+    with write_whole(path, binary=True) as file:
+        raw = cast("IO[bytes]", file)
+        with (
+            gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed,
+            io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as text,
+        ):
+            for record in records:
+                text.write(record_to_json(record))
+                count += 1
+    return count
+
+
+def _probabilities(rows: object) -> tuple[PairProbability, ...] | None:
+    if rows is None:
+        return None
+    if not isinstance(rows, list):
+        raise TypeError
+    entries = tuple((int(left), int(right), float(value)) for left, right, value in rows)
+    if not all(0.0 <= value <= 1.0 for *_, value in entries):
+        raise ValueError
+    return entries

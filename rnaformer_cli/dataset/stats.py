@@ -1,0 +1,67 @@
+"""What is in a data set, in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnaformer_cli.dataset.records import LabelledRecord
+from rnaformer_cli.structure.structure import is_canonical
+
+QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts and shares of a data set; shares are of all pairs or of all records."""
+
+    records: int
+    bases: int
+    pairs: int
+    length_quantiles: tuple[int, ...]  # at QUANTILES
+    sources: dict[str, int]
+    families: int
+    clans: int
+    clusters: int
+    noncanonical_share: float  # of pairs
+    pseudoknot_share: float  # of records
+    multiplet_share: float  # of records
+    unknown_share: float  # of bases: N
+
+
+def describe(records: Iterable[LabelledRecord]) -> Stats:
+    """The statistics of some records, in one pass over them."""
+    lengths: list[int] = []
+    pairs = noncanonical = knotted = multiple = unknown = 0
+    sources: Counter[str] = Counter()
+    names: dict[str, set[object]] = {"family": set(), "clan": set(), "cluster": set()}
+    for record in records:
+        lengths.append(len(record))
+        pairs += len(record.pairs)
+        noncanonical += sum(not is_canonical(record.sequence, pair) for pair in record.pairs)
+        structure = record.structure
+        knotted += bool(structure.crossing_pairs())
+        multiple += bool(structure.multiplets())
+        unknown += record.sequence.count("N")
+        sources[record.source] += 1
+        for name, seen in names.items():
+            seen.add(getattr(record, name))
+    count, bases = len(lengths), sum(lengths)
+    quantiles = np.quantile(lengths, QUANTILES) if lengths else np.zeros(len(QUANTILES))
+    return Stats(
+        records=count,
+        bases=bases,
+        pairs=pairs,
+        length_quantiles=tuple(int(value) for value in quantiles),
+        sources=dict(sources.most_common()),
+        families=len(names["family"] - {None}),
+        clans=len(names["clan"] - {None}),
+        clusters=len(names["cluster"] - {None}),
+        noncanonical_share=noncanonical / max(pairs, 1),
+        pseudoknot_share=knotted / max(count, 1),
+        multiplet_share=multiple / max(count, 1),
+        unknown_share=unknown / max(bases, 1),
+    )

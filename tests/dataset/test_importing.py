@@ -1,0 +1,95 @@
+"""Structure files and tables become labelled records, or say what is wrong."""
+
+import pytest
+
+from rnaformer_cli.dataset.importing import import_files
+from rnaformer_cli.dataset.records import LabelledRecord
+from rnaformer_cli.errors import DatasetError, InputError
+
+DBN = ">a\nGGGAAACCC\n(((...)))\n>b\nGGRAACC\n((...))\n"
+STOCKHOLM = """# STOCKHOLM 1.0
+#=GF AC   RF00001
+one          GGG-AAACCC
+two          GCGAAAACGC
+#=GC SS_cons <<<....>>>
+//
+# STOCKHOLM 1.0
+#=GF AC   RF00002
+three        GGAAACC
+#=GC SS_cons ((...))
+//
+"""
+
+
+def records_of(path, **options):
+    return list(import_files(path, "lab", **options))
+
+
+def test_dot_bracket_is_imported_with_ambiguous_letters_as_n(tmp_path):
+    (tmp_path / "a.dbn").write_text(DBN)
+    assert records_of(tmp_path / "a.dbn", family="F") == [
+        LabelledRecord("a", "GGGAAACCC", ((0, 8), (1, 7), (2, 6)), "lab", "F"),
+        LabelledRecord("b", "GGNAACC", ((0, 6), (1, 5)), "lab", "F"),
+    ]
+
+
+def test_members_of_an_alignment_get_their_own_pairs_and_its_accession(tmp_path):
+    (tmp_path / "seed.sto").write_text(STOCKHOLM)
+    one, two, three = records_of(tmp_path / "seed.sto")
+    assert (one.sequence, one.pairs, one.family) == (
+        "GGGAAACCC",
+        ((0, 8), (1, 7), (2, 6)),
+        "RF00001",
+    )
+    assert two.pairs == ((0, 9), (1, 8), (2, 7))
+    assert (three.id, three.family) == ("three", "RF00002")
+
+
+def test_a_folder_is_read_file_by_file(tmp_path):
+    (tmp_path / "b.bpseq").write_text("1 G 3\n2 A 0\n3 C 1\n")
+    (tmp_path / "a.ct").write_text("1 named\n1 G 0 0 0 1\n")
+    (tmp_path / "notes.txt").write_text("not a structure")
+    assert [record.id for record in records_of(tmp_path)] == ["named", "b"]
+
+
+def test_tables_name_their_columns_in_any_case(tmp_path):
+    (tmp_path / "t.csv").write_text("Name,Seq,Family,Dot_Bracket\nx,ggaaacc,RF9,((...))\n")
+    assert records_of(tmp_path / "t.csv") == [
+        LabelledRecord("x", "GGAAACC", ((0, 6), (1, 5)), "lab", "RF9")
+    ]
+
+
+def test_rows_without_a_name_are_numbered(tmp_path):
+    (tmp_path / "t.csv").write_text("sequence,structure\nGGAAACC,((...))\nA,.\n")
+    assert [record.id for record in records_of(tmp_path / "t.csv")] == ["t_1", "t_2"]
+
+
+def test_a_bad_row_is_told_and_the_others_are_kept(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("id,sequence,structure\nx,GGAAACC,((...)\ny,A,.\nz,A*,..\n")
+    bad, good, worse = records_of(path)
+    assert str(bad) == f"{path}:2: record 'x': '(' at base 1 is never closed"
+    assert good.id == "y"
+    assert str(worse) == f"{path}: record 'z': '*' is not one of A C G U N"
+
+
+def test_a_table_without_its_columns_is_refused(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("id,seq\nx,A\n")
+    with pytest.raises(DatasetError) as caught:
+        records_of(path)
+    names = "structure, dot_bracket, dotbracket, secondary_structure"
+    assert str(caught.value) == f"{path}: no column for the structure; expected one of {names}"
+
+
+def test_a_broken_file_in_a_folder_does_not_hide_the_next(tmp_path):
+    (tmp_path / "a.dbn").write_text(">a\nGG\n((\n")
+    (tmp_path / "b.dbn").write_text(">b\nA\n.\n")
+    error, record = records_of(tmp_path)
+    assert str(error) == f"{tmp_path / 'a.dbn'}:3: record 'a': '(' at base 2 is never closed"
+    assert record.id == "b"
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError):
+        records_of(tmp_path / "absent.dbn")

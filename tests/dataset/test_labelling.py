@@ -1,0 +1,120 @@
+"""Sequences to label, and labels that ViennaRNA makes."""
+
+import gzip
+import sys
+
+import pytest
+from dataset_makers import record, rna
+
+from rnaformer_cli.dataset.labelling import (
+    Recipe,
+    label_file,
+    label_probabilities,
+    label_records,
+    make_sequences,
+)
+from rnaformer_cli.dataset.records import read_dataset, write_dataset
+from rnaformer_cli.errors import DatasetError, DependencyError
+
+HAIRPIN = record("h", "GGGGCGAAAGCCCC")
+PAIRS = ((0, 13), (1, 12), (2, 11), (3, 10), (4, 9))
+
+
+def kinds(recipe, count=30):
+    origins = [record(f"r{n}", rna(90, n), cluster=n // 3) for n in range(12)]
+    return origins, list(make_sequences(origins, count, seed=1, recipe=recipe))
+
+
+def test_made_sequences_repeat_for_a_seed():
+    origins = [record("a", rna(90, 1))]
+    first = list(make_sequences(origins, 20, seed=3))
+    assert list(make_sequences(origins, 20, seed=3)) == first
+    assert list(make_sequences(origins, 20, seed=4)) != first
+
+
+def test_whole_sequences_are_those_of_the_set():
+    origins, made = kinds(Recipe(whole=1, window=0, shuffled=0, random=0))
+    assert {one.sequence for one in made} <= {one.sequence for one in origins}
+
+
+def test_windows_are_parts_of_the_set():
+    origins, made = kinds(Recipe(whole=0, window=1, shuffled=0, random=0, max_lengths=(50,)))
+    assert all(any(one.sequence in origin.sequence for origin in origins) for one in made)
+    assert {len(one) for one in made} <= set(range(30, 51))
+
+
+def test_shuffled_parts_keep_their_letters():
+    _, made = kinds(Recipe(whole=0, window=0, shuffled=1, random=0, max_lengths=(200,)))
+    whole = [one for one in made if len(one) == 90]
+    origin_letters = {"".join(sorted(rna(90, n))) for n in range(12)}
+    assert whole
+    assert all("".join(sorted(one.sequence)) in origin_letters for one in whole)
+
+
+def test_random_sequences_have_random_letters():
+    origins, made = kinds(Recipe(whole=0, window=0, shuffled=0, random=1))
+    letters = {"".join(sorted(one.sequence)) for one in made}
+    assert not letters & {"".join(sorted(origin.sequence)) for origin in origins}
+
+
+def test_nothing_to_draw_from_is_refused():
+    with pytest.raises(DatasetError, match=r"^no record to draw sequences from$"):
+        list(make_sequences([], 1, seed=0))
+
+
+def test_the_minimum_free_energy_structure_is_the_label():
+    [labelled] = label_records([HAIRPIN], "mfe")
+    assert labelled.pairs == PAIRS
+    assert (labelled.source, labelled.is_curated, labelled.probabilities) == (
+        "rnafold",
+        False,
+        None,
+    )
+
+
+def test_probabilities_agree_with_the_structure_of_a_sure_hairpin():
+    labelled = label_probabilities(HAIRPIN)
+    table = {(left, right): value for left, right, value in labelled.probabilities}
+    assert labelled.pairs == PAIRS
+    assert all(table[pair] > 0.8 for pair in PAIRS[:4])
+
+
+def test_several_processes_give_the_same_labels_in_order():
+    records = [record(f"r{n}", rna(40, n)) for n in range(5)]
+    assert list(label_records(records, "mfe", jobs=2)) == list(label_records(records, "mfe"))
+
+
+def test_a_stopped_run_goes_on_and_ends_the_same(tmp_path):
+    source, target = tmp_path / "in.jsonl.gz", tmp_path / "out.jsonl.gz"
+    write_dataset(source, [record(f"r{n}", rna(40, n)) for n in range(6)])
+    label_file(source, target, "mfe")
+    whole = target.read_bytes()
+    target.unlink()
+
+    lines = _lines(whole)
+    part = tmp_path / "out.jsonl.gz.part"
+    part.write_text("".join(lines[:3]) + lines[3][:20])  # killed while writing the fourth
+    heard = []
+    assert label_file(source, target, "mfe", tell=heard.append) == 6
+    assert heard == [3, 4, 5, 6]
+    assert target.read_bytes() == whole
+    assert not part.exists()
+
+
+def _lines(data):
+    return gzip.decompress(data).decode().splitlines(keepends=True)
+
+
+def test_labels_can_be_trained_on(tmp_path):
+    source, target = tmp_path / "in", tmp_path / "out"
+    write_dataset(source, [HAIRPIN])
+    label_file(source, target, "probabilities")
+    [labelled] = read_dataset(target)
+    assert labelled == label_probabilities(HAIRPIN)
+
+
+def test_a_missing_viennarna_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "RNA", None)  # Python's own way to say: not there
+    with pytest.raises(DependencyError) as caught:
+        list(label_records([HAIRPIN], "mfe"))
+    assert str(caught.value) == "labels need ViennaRNA: pip install 'rnaformer-cli[label]'"

@@ -1,0 +1,103 @@
+"""Which sequences are relatives."""
+
+import os
+
+import pytest
+from dataset_makers import mutated, record, rna
+
+from rnaformer_cli.dataset.similarity import (
+    CDHIT,
+    WindowIndex,
+    find_leaks,
+    group_by_likeness,
+    windows_of,
+)
+from rnaformer_cli.errors import DatasetError
+
+
+@pytest.fixture
+def no_cdhit(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+
+
+def test_windows_of_a_short_sequence_are_the_sequence():
+    assert windows_of("ACG") == {"ACG"}
+    assert windows_of("ACGUACGUAC") == {"ACGUACGU", "CGUACGUA", "GUACGUAC"}
+
+
+@pytest.mark.parametrize("length", [60, 120, 400])
+def test_relatives_are_alike_and_strangers_are_not(length):
+    index = WindowIndex()
+    for seed in range(20):
+        index.add(rna(length, seed))
+    for seed in range(20):
+        assert list(index.alike(mutated(rna(length, seed), 0.12, seed))) == [seed]
+        assert list(index.alike(rna(length, 1000 + seed))) == []
+
+
+def test_a_part_is_like_the_whole():
+    index = WindowIndex()
+    index.add(rna(300, 1))
+    assert list(index.alike(rna(300, 1)[100:180])) == [0]
+
+
+def test_groups_hold_relatives_and_relatives_of_relatives():
+    one, other = rna(80, 1), rna(80, 2)
+    joined = one + other  # like both, so all three belong together
+    groups = group_by_likeness([one, other, joined, rna(80, 3)])
+    assert groups[0] == groups[1] == groups[2] != groups[3]
+
+
+def test_groups_do_not_depend_on_the_order():
+    sequences = [mutated(rna(90, seed % 4), 0.1, seed) for seed in range(12)]
+    groups = group_by_likeness(sequences)
+    turned = group_by_likeness(sequences[::-1])[::-1]
+    same = [[a == b for b in groups] for a in groups]
+    assert same == [[a == b for b in turned] for a in turned]
+
+
+def test_copies_families_and_relatives_are_leaks(no_cdhit):
+    train = [record("t1", rna(80, 1), family="RF1", clan="CL1"), record("t2", rna(80, 2))]
+    test = [
+        record("copy", rna(80, 2)),
+        record("family", rna(80, 3), family="RF1"),
+        record("clan", rna(80, 4), family="RF2", clan="CL1"),
+        record("relative", mutated(rna(80, 1), 0.1, 5)),
+        record("stranger", rna(80, 6), family="RF3"),
+    ]
+    leaks, method = find_leaks(train, test)
+    assert [(leak.test, leak.train, leak.reason) for leak in leaks] == [
+        ("copy", "t2", "the same sequence"),
+        ("family", "t1", "the same family"),
+        ("clan", "t1", "the same clan"),
+        ("copy", "t2", "at least 10% of 8-mers"),
+        ("relative", "t1", "at least 10% of 8-mers"),
+    ]
+    assert method == "exact and shared 8-mers (cd-hit-est-2d is not installed)"
+
+
+def install_cdhit(folder, monkeypatch, script):
+    """A program of that name: it stands for one that is not installed here."""
+    path = folder / CDHIT
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+
+def test_cdhit_is_used_where_it_is_installed(tmp_path, monkeypatch):
+    # Keeps only the first test record, as if the second were alike.
+    script = "while [ $# -gt 0 ]; do case $1 in -i2) in=$2;; -o) out=$2;; esac; shift; done\n"
+    install_cdhit(tmp_path, monkeypatch, script + 'head -2 "$in" > "$out"')
+    leaks, method = find_leaks(
+        [record("t", rna(50, 1))], [record("kept", rna(50, 2)), record("alike", rna(50, 3))]
+    )
+    assert [(leak.test, leak.reason) for leak in leaks] == [
+        ("alike", "identity of 80% (cd-hit-est-2d)")
+    ]
+    assert method == "cd-hit-est-2d -c 0.8"
+
+
+def test_a_failing_cdhit_is_told(tmp_path, monkeypatch):
+    install_cdhit(tmp_path, monkeypatch, "echo 'no memory' >&2; exit 1")
+    with pytest.raises(DatasetError, match=r"^cd-hit-est-2d failed: no memory$"):
+        find_leaks([record("t", "ACGU")], [record("u", "GGGG")])

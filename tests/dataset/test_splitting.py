@@ -1,0 +1,84 @@
+"""Splits: everything is somewhere once, and no relatives are apart."""
+
+import random
+
+import pytest
+from dataset_makers import mutated, record, rna
+
+from rnaformer_cli.dataset.splitting import check_leaks, split
+from rnaformer_cli.errors import DatasetError
+
+
+@pytest.fixture(autouse=True)
+def no_cdhit(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+
+
+def relatives(families=30, members=4):
+    """Families of relatives; two families to a clan."""
+    made = []
+    for family in range(families):
+        for member in range(members):
+            sequence = mutated(rna(70, family), 0.08, 100 * family + member)
+            name = f"f{family}m{member}"
+            made.append(record(name, sequence, family=f"RF{family}", clan=f"CL{family // 2}"))
+    random.Random(0).shuffle(made)
+    return made
+
+
+@pytest.mark.parametrize("by", ["identity", "family"])
+def test_every_record_is_in_one_part(by):
+    records = relatives()
+    parts, _ = split(records, {"val": 0.1, "test": 0.2}, by)
+    assert sorted(r.id for part in parts.values() for r in part) == sorted(r.id for r in records)
+    assert len(parts["val"]) >= 0.1 * len(records)
+    assert 0.2 * len(records) <= len(parts["test"]) < 0.3 * len(records)
+
+
+def test_families_and_clans_stay_together():
+    parts, method = split(relatives(), {"val": 0.1, "test": 0.2}, "family")
+    clans = [{record.clan for record in part} for part in parts.values()]
+    assert not clans[0] & clans[1]
+    assert not clans[0] & clans[2]
+    assert method.startswith("exact and shared 8-mers")
+
+
+def test_relatives_stay_together_without_names_of_families():
+    records = [record(r.id, r.sequence) for r in relatives()]
+    parts, _ = split(records, {"test": 0.3}, "identity")
+    families = [{r.id.split("m")[0] for r in part} for part in parts.values()]
+    assert not families[0] & families[1]
+
+
+def test_a_seed_repeats_a_split_and_another_changes_it():
+    def ids(seed):
+        parts, _ = split(relatives(), {"test": 0.2}, "family", seed)
+        return [record.id for record in parts["test"]]
+
+    assert ids(1) == ids(1)
+    assert ids(1) != ids(2)
+
+
+def test_a_leak_is_refused_and_named():
+    train = [record("t", rna(80, 1), family="RF1")]
+    test = [record("u", rna(80, 2), family="RF1")]
+    with pytest.raises(DatasetError) as caught:
+        check_leaks(train, test, "test")
+    message = "test shares records with training: u like t: the same family"
+    assert str(caught.value) == message
+    assert check_leaks(train, test, "test", by="identity").startswith("exact")
+
+
+def test_many_leaks_are_counted():
+    train = [record("t", rna(80, 1), family="RF1")]
+    test = [record(f"u{n}", rna(80, 10 + n), family="RF1") for n in range(7)]
+    with pytest.raises(DatasetError, match=r"u4 like t: the same family and 2 more$"):
+        check_leaks(train, test, "test")
+
+
+@pytest.mark.parametrize("shares", [{"test": 0.0}, {"val": 0.5, "test": 0.5}, {"test": -0.1}])
+def test_shares_that_leave_nothing_are_refused(shares):
+    with pytest.raises(DatasetError) as caught:
+        split(relatives(2), shares, "family")
+    expected = "the shares of validation and test must be positive and leave a rest"
+    assert str(caught.value) == expected

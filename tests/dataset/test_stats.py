@@ -1,0 +1,26 @@
+"""A data set in numbers, by hand."""
+
+from dataset_makers import record
+
+from rnaformer_cli.dataset.stats import describe
+
+
+def test_counts_by_hand():
+    stats = describe(
+        [
+            record("a", "GGGAAACCC", [(0, 8), (1, 7)], "pdb", family="F", clan="C", cluster=1),
+            record("b", "GGANACACC", [(0, 5), (2, 8)], "pdb", family="F"),  # crossing, A-C
+            record("c", "GGAAACC", [(0, 5), (0, 6)], "lab", cluster=1),  # a multiplet
+        ]
+    )
+    assert (stats.records, stats.bases, stats.pairs) == (3, 25, 6)
+    assert (stats.families, stats.clans, stats.clusters) == (1, 1, 1)
+    assert stats.sources == {"pdb": 2, "lab": 1}
+    assert stats.length_quantiles == (7, 8, 9, 9, 9, 9)
+    assert (stats.pseudoknot_share, stats.multiplet_share) == (1 / 3, 1 / 3)
+    assert (stats.noncanonical_share, stats.unknown_share) == (1 / 6, 1 / 25)
+
+
+def test_an_empty_set_has_no_shares():
+    stats = describe([])
+    assert (stats.records, stats.noncanonical_share, stats.pseudoknot_share) == (0, 0.0, 0.0)

@@ -1,0 +1,33 @@
+"""Random RNAs and their relatives, for the tests of data sets and training."""
+
+import random
+
+from rnaformer_cli.dataset.records import LabelledRecord
+
+
+def rna(length, seed):
+    """Random letters."""
+    return "".join(random.Random(seed).choices("ACGU", k=length))
+
+
+def mutated(sequence, share, seed):
+    """The sequence with a share of its letters replaced by others."""
+    source = random.Random(seed)
+    letters = list(sequence)
+    for place in source.sample(range(len(letters)), round(share * len(letters))):
+        letters[place] = source.choice("ACGU".replace(letters[place], ""))
+    return "".join(letters)
+
+
+def record(name, sequence, pairs=(), source="x", **fields):
+    """A labelled record with as little as possible said."""
+    return LabelledRecord(name, sequence, tuple(pairs), source, **fields)
+
+
+def hairpin(name, stem, seed, source="x", **fields):
+    """A perfect hairpin with a random stem and a loop of four."""
+    left = rna(stem, seed)
+    right = left[::-1].translate(str.maketrans("ACGU", "UGCA"))
+    length = 2 * stem + 4
+    pairs = tuple((place, length - 1 - place) for place in range(stem))
+    return record(name, f"{left}GAAA{right}", pairs, source, **fields)
