@@ -1,0 +1,1 @@
+"""Targets, loss, loop, run folder: how weights are made."""

@@ -1,0 +1,168 @@
+"""What a training run does, as read from a TOML file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from rnaformer_cli.errors import ConfigError, InputError
+from rnaformer_cli.files import read_bytes
+from rnaformer_cli.model.config import ModelConfig, check_type
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True)
+class BatchConfig:
+    """Which records are drawn, and how many at once."""
+
+    max_cells: int = 40_000  # B·L·L of a batch; a longer record is a batch of its own
+    batches_per_step: int = 2  # gradients of so many batches make one step, on any number of GPUs
+    lengths: tuple[int, ...] = (128, 128, 200, 300, 500)  # longest record in each part of the run
+    cluster_power: float = 0.3  # a cluster of n records is drawn n ** this as often as one of 1
+    long_power: float = 1.0  # a record of L > 100 bases is drawn (100 / L) ** this as often
+    computed_share: float = 0.35  # of the records: those whose label a program made
+    source_weights: Mapping[str, float] = field(default_factory=lambda: {"rfam-predicted": 0.5})
+    negative_share: float = 1.0  # of the cells without a pair that enter the loss
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "max_cells", "batches_per_step")
+        _shares(self, "computed_share", "negative_share")
+        if not self.lengths or min(self.lengths) < 1:
+            raise ConfigError(f"lengths must be positive, not {list(self.lengths)}")
+        if self.negative_share == 0.0:
+            raise ConfigError("negative_share must be above 0")
+        for name, weight in self.source_weights.items():
+            if not isinstance(weight, (int, float)) or weight < 0:
+                raise ConfigError(f"source_weights of {name!r} must be 0 or more, not {weight!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class OptimiserConfig:
+    """How gradients change weights."""
+
+    kind: Literal["muon", "adamw"] = (
+        "muon"  # muon: for the matrices of the blocks, AdamW for the rest
+    )
+    rate: float = 4e-3  # at its highest
+    final_rate: float = 0.02  # at the end, as a share of the highest
+    warmup: float = 0.03  # share of the run
+    weight_decay: float = 0.01  # on the matrices of the blocks
+    clip: float = 1.0  # largest norm of a gradient
+    ema: float = 0.999  # of the averaged weights, which are those that are kept
+
+    def __post_init__(self) -> None:
+        _shares(self, "final_rate", "warmup", "ema")
+        for name in ("rate", "clip"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """How long, and what is watched."""
+
+    steps: int = 0  # 0: the time decides
+    minutes: float = 0.0  # of training; 0: the steps decide
+    seed: int = 0
+    validate_every: float = 5.0  # minutes
+    validate_records: int = 120  # drawn from each validation set, the same every time
+    validate_length: int = 300  # longest record to validate with
+
+    def __post_init__(self) -> None:
+        if (self.steps > 0) == (self.minutes > 0):
+            raise ConfigError("exactly one of steps and minutes must be above 0")
+        _at_least(self, 1, "validate_records", "validate_length")
+        if self.validate_every <= 0:
+            raise ConfigError(f"validate_every must be above 0, not {self.validate_every}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """A whole run: the sections of the TOML file."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    batches: BatchConfig = field(default_factory=BatchConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    run: RunConfig = field(default_factory=lambda: RunConfig(minutes=60.0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by section, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """Check sections, names and types, then build.
+
+        Raises:
+            ConfigError: an unknown section or key, or a value that makes no sense.
+        """
+        sections = {section.name: section for section in fields(cls)}
+        types = get_type_hints(cls)
+        built: dict[str, Any] = {}
+        for name, section in values.items():
+            if name not in sections:
+                raise ConfigError(f"unknown section {name!r}; known: {', '.join(sections)}")
+            if not isinstance(section, Mapping):
+                raise ConfigError(f"{name!r} must be a section, not {section!r}")
+            built[name] = _section(types[name], name, section)
+        return cls(**built)
+
+
+def read_config(path: str | Path) -> TrainConfig:
+    """The config in a TOML file.
+
+    Raises:
+        InputError: a file that cannot be read or is not TOML.
+        ConfigError: an unknown key, or a value that makes no sense, with the file.
+    """
+    try:
+        values = tomllib.loads(read_bytes(path).decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"not a TOML file: {error}", path=path) from None
+    try:
+        return TrainConfig.from_dict(values)
+    except ConfigError as error:
+        raise error.at(path) from None
+
+
+def _section(kind: type, name: str, values: Mapping[str, Any]) -> Any:
+    if kind is ModelConfig:
+        return ModelConfig.from_dict(values)
+    types = get_type_hints(kind)
+    for key, value in values.items():
+        if key not in types:
+            raise ConfigError(f"unknown key {key!r} in [{name}]; known: {', '.join(types)}")
+        if key == "source_weights":
+            check_type(key, value, dict)
+        elif key != "lengths":
+            check_type(key, value, types[key])
+    if "lengths" in values:
+        values = {**values, "lengths": _lengths(values["lengths"])}
+    return kind(**values)
+
+
+def _lengths(value: object) -> tuple[int, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(f"lengths must be a list, not {value!r}")
+    for length in value:
+        check_type("lengths", length, int)
+    return tuple(value)
+
+
+def _at_least(config: object, least: int, *names: str) -> None:
+    for name in names:
+        if getattr(config, name) < least:
+            raise ConfigError(f"{name} must be at least {least}, not {getattr(config, name)}")
+
+
+def _shares(config: object, *names: str) -> None:
+    for name in names:
+        if not 0.0 <= getattr(config, name) <= 1.0:
+            raise ConfigError(f"{name} must be from 0 to 1, not {getattr(config, name)}")

@@ -1,0 +1,105 @@
+"""Parameters -> steps: Muon for the matrices of the blocks, AdamW for the rest."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from rnaformer_cli.training.config import OptimiserConfig
+
+_BETAS = (0.9, 0.98)
+
+
+class Optimiser:
+    """Steps with a schedule; convolution kernels are matrices of output by input channels."""
+
+    def __init__(self, network: nn.Module, config: OptimiserConfig) -> None:
+        self.config = config
+        named = list(network.named_parameters())
+        hidden = [p for name, p in named if name.startswith("blocks.") and p.dim() > 1]
+        chosen = {id(parameter) for parameter in hidden}
+        rest = [p for _, p in named if id(p) not in chosen]
+        self._kernels: list[tuple[nn.Parameter, nn.Parameter]] = []  # parameter, as a matrix
+        self._parts: list[torch.optim.Optimizer] = []
+        decay = config.weight_decay
+        if config.kind == "muon":
+            # Views of the same memory: Muon steps on them, the network sees it.
+            self._kernels = [(p, nn.Parameter(p.data.view(len(p), -1))) for p in hidden]
+            matrices = [matrix for _, matrix in self._kernels]
+            self._parts.append(
+                torch.optim.Muon(
+                    matrices, config.rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+                )
+            )
+        else:
+            self._parts.append(
+                torch.optim.AdamW(hidden, config.rate, betas=_BETAS, weight_decay=decay)
+            )
+        self._parts.append(torch.optim.AdamW(rest, config.rate, betas=_BETAS, weight_decay=0.0))
+
+    def step(self, progress: float) -> float:
+        """One step with the rate of this moment of the run (0 to 1), which is returned."""
+        rate = self.config.rate * rate_share(self.config, progress)
+        for parameter, matrix in self._kernels:
+            assert parameter.grad is not None
+            matrix.grad = parameter.grad.reshape(len(parameter), -1)
+        for part in self._parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+            part.step()
+        return rate
+
+    def state_dict(self) -> list[dict[str, object]]:
+        """What load_state_dict takes."""
+        return [part.state_dict() for part in self._parts]
+
+    def load_state_dict(self, states: list[dict[str, object]]) -> None:
+        """Go on from a stored state."""
+        for part, state in zip(self._parts, states, strict=True):
+            part.load_state_dict(state)
+
+
+def rate_share(config: OptimiserConfig, progress: float) -> float:
+    """Linear warm-up, then half a cosine down to the final share."""
+    if progress < config.warmup:
+        return max(progress / config.warmup, 1e-3)
+    rest = min((progress - config.warmup) / max(1.0 - config.warmup, 1e-9), 1.0)
+    return config.final_rate + (1.0 - config.final_rate) * 0.5 * (1.0 + math.cos(math.pi * rest))
+
+
+class Average:
+    """The exponential moving average of a network's weights; younger ones count more at first."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self._decay = decay
+        self.tensors = {name: t.detach().clone() for name, t in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Take in the weights after a step, counted from 1."""
+        share = 1.0 - min(self._decay, (1.0 + step) / (10.0 + step))
+        for name, tensor in network.state_dict().items():
+            self.tensors[name].lerp_(tensor, share)
+
+
+def initialise(network: nn.Module, prior: float = -5.0) -> None:
+    """Weights to begin with: residuals and read-out start at zero, pairs as rare as they are.
+
+    `prior` is the logit that every cell starts with.
+    """
+    for name, parameter in network.named_parameters():
+        if parameter.dim() == 1:
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
+        elif any(part in name for part in ("letter", "position", "offset")):
+            nn.init.normal_(parameter, std=0.2)
+        elif name.endswith(("out.weight", "narrow.weight")):
+            nn.init.zeros_(parameter)
+        else:
+            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
+    read_out = network.read_out
+    assert isinstance(read_out, nn.Linear)
+    if read_out.bias is not None:
+        nn.init.constant_(read_out.bias, prior)

@@ -1,0 +1,135 @@
+"""The folder of a run: config, environment, metrics, checkpoints, curves."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnaformer_cli.errors import TrainingError
+from rnaformer_cli.files import make_folder, write_text, write_whole
+from rnaformer_cli.model.checkpoint import save_checkpoint
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.tensor_file import read_tensor_file
+from rnaformer_cli.training.config import TrainConfig
+
+CONFIG = "config.json"
+ENVIRONMENT = "environment.json"
+METRICS = "metrics.jsonl"
+LAST = "last.pt"
+BEST = "best"
+CURVES = "curves.svg"
+
+
+class RunFolder:
+    """Where a run keeps what it must not lose; every file appears whole.
+
+    Raises:
+        TrainingError: a folder that holds a run when none is resumed, or the run of another
+            config when one is.
+    """
+
+    def __init__(self, path: str | Path, config: TrainConfig, resume: bool) -> None:
+        self.path = Path(path)
+        self.config = config
+        stored = self.path / CONFIG
+        values = json.loads(json.dumps(config.to_dict()))
+        if stored.exists() and not resume:
+            raise TrainingError("holds a run already; --resume goes on with it", path=path)
+        if stored.exists() and json.loads(stored.read_text()) != values:
+            raise TrainingError("holds a run with another config", path=path)
+        make_folder(self.path)
+        if not stored.exists():
+            write_text(stored, json.dumps(values, indent=2) + "\n")
+            write_text(self.path / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
+
+    def add_metrics(self, values: Mapping[str, Any]) -> None:
+        """Append one line to the metrics."""
+        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All lines of the metrics."""
+        path = self.path / METRICS
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text().splitlines()]
+
+    def save_state(self, state: Mapping[str, Any]) -> None:
+        """Keep what load_state needs to go on."""
+        with write_whole(self.path / LAST, binary=True) as file:
+            torch.save(dict(state), file)  # type: ignore[arg-type]  # opened as binary
+
+    def save_best(
+        self,
+        model: ModelConfig,
+        threshold: float,
+        tensors: dict[str, Tensor],
+        about: dict[str, Any],
+    ) -> None:
+        """Keep the best weights as a checkpoint folder, ready for `rnaformer predict --weights`."""
+        make_folder(self.path / BEST)
+        config = replace(model, threshold=threshold)
+        card = f"# {self.path.name}\n\nBest weights of a training run by validation F1.\n"
+        save_checkpoint(self.path / BEST, self.path.name, config, tensors, about, card)
+
+    def plot(self) -> bool:
+        """Draw loss and F1 over time; False without matplotlib (extra `train`) or without data."""
+        rows = self.metrics()
+        try:
+            from matplotlib.backends.backend_svg import FigureCanvasSVG
+            from matplotlib.figure import Figure
+        except ImportError:
+            return False
+        if not rows:
+            return False
+        figure = Figure(figsize=(8, 3.5), layout="constrained")
+        FigureCanvasSVG(figure)
+        left, right = figure.subplots(1, 2)
+        minutes = [row["minutes"] for row in rows]
+        left.plot(minutes, [row["loss"] for row in rows])
+        left.set(xlabel="minutes", ylabel="loss per base")
+        for name in rows[0]["f1"]:
+            right.plot(minutes, [row["f1"][name] for row in rows], label=name)
+        right.set(xlabel="minutes", ylabel="mean F1")
+        right.legend()
+        with write_whole(self.path / CURVES, binary=True) as file:
+            figure.savefig(file, format="svg")
+        return True
+
+
+def load_state(folder: str | Path) -> dict[str, Any] | None:
+    """The last state of a run, or None if there is none yet.
+
+    Raises:
+        InputError: a damaged file.
+    """
+    path = Path(folder) / LAST
+    if not path.exists():
+        return None
+    state: dict[str, Any] = read_tensor_file(path, "the state of a run")
+    return state
+
+
+def environment() -> dict[str, str]:
+    """What a run was made with."""
+    packages = ("rnaformer-cli", "torch", "numpy")
+    versions = {name: _version(name) for name in packages}
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    system = f"{platform.system()} {platform.machine()}"
+    return {"python": sys.version.split()[0], "system": system, "device": device, **versions}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

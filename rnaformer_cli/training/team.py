@@ -1,0 +1,82 @@
+"""One process or several that train together (torch.distributed, started by torchrun)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """This process among those that train together."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and talks."""
+        return self.rank == 0
+
+    def share(self, count: int) -> range:
+        """Which of `count` things this process works on."""
+        return range(self.rank, count, self.size)
+
+    def add(self, values: Tensor) -> Tensor:
+        """The sum of every process's values, the same bits in each."""
+        if self.size > 1:
+            dist.all_reduce(values)
+        return values
+
+    def largest(self, value: float, device: torch.device) -> float:
+        """The largest of every process's values."""
+        if self.size == 1:
+            return value
+        held = torch.tensor([value], dtype=torch.float64, device=device)
+        dist.all_reduce(held, op=dist.ReduceOp.MAX)
+        return float(held)
+
+    def add_gradients(self, parameters: list[nn.Parameter], bases: float) -> float:
+        """Sum gradients over all processes and divide them by all their bases; how many bases.
+
+        One flat tensor is exchanged, so that a small network costs one message a step.
+        """
+        gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
+        count = gradients[0].new_tensor([bases])
+        flat = self.add(torch.cat([gradient.reshape(-1) for gradient in gradients] + [count]))
+        total = float(flat[-1])
+        start = 0
+        for parameter in parameters:
+            part = flat[start : start + parameter.numel()] / total
+            parameter.grad = part.view_as(parameter).clone()
+            start += parameter.numel()
+        return total
+
+
+@contextmanager
+def join_team(device: torch.device) -> Iterator[Team]:
+    """The team that torchrun's environment describes; one process alone without it."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield Team()
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Team(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
+
+def local_device(name: str) -> str:
+    """The device of this process: each of several on one machine takes a GPU of its own."""
+    return (
+        f"cuda:{os.environ['LOCAL_RANK']}"
+        if name == "cuda" and "LOCAL_RANK" in os.environ
+        else name
+    )

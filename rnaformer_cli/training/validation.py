@@ -1,0 +1,62 @@
+"""How good a network is while it is trained: F1 at the best of some thresholds."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rnaformer_cli.dataset.records import LabelledRecord
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.batching import batches
+from rnaformer_cli.prediction.decoding import decode
+from rnaformer_cli.prediction.predictor import Predictor
+from rnaformer_cli.scoring.counts import count_pairs
+from rnaformer_cli.training.config import RunConfig
+
+# A half-trained network is shy: F1 is best well below one half.
+THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Mean F1 of each validation set at the threshold that is best for all together."""
+
+    f1: dict[str, float]
+    threshold: float
+
+    @property
+    def mean(self) -> float:
+        """The mean over the sets, which decides what is best."""
+        return sum(self.f1.values()) / len(self.f1)
+
+
+def choose_records(records: Sequence[LabelledRecord], config: RunConfig) -> list[LabelledRecord]:
+    """The records of a set that are validated with: drawn once, the same for every run."""
+    short = [record for record in records if len(record) <= config.validate_length]
+    return random.Random(1).sample(short, min(config.validate_records, len(short)))
+
+
+def validate(network: RNAformer, sets: Mapping[str, Sequence[LabelledRecord]]) -> Validation:
+    """Predict each set and score it at every threshold."""
+    device = next(network.parameters()).device
+    was_training = network.training
+    predictor = Predictor(network, "validation", device=device)
+    table = {name: _f1_by_threshold(predictor, records) for name, records in sets.items()}
+    network.train(was_training)
+    means = [sum(row[place] for row in table.values()) for place in range(len(THRESHOLDS))]
+    best = max(range(len(THRESHOLDS)), key=means.__getitem__)
+    return Validation({name: row[best] for name, row in table.items()}, THRESHOLDS[best])
+
+
+def _f1_by_threshold(predictor: Predictor, records: Sequence[LabelledRecord]) -> list[float]:
+    """Mean F1 at each of THRESHOLDS."""
+    sums = [0.0] * len(THRESHOLDS)
+    for batch in batches([len(record) for record in records], predictor.options.max_cells):
+        chosen = [records[index] for index in batch]
+        for record, scores in zip(
+            chosen, predictor.score([record.sequence for record in chosen]), strict=True
+        ):
+            for place, threshold in enumerate(THRESHOLDS):
+                sums[place] += count_pairs(decode(scores, threshold), record.structure).f1
+    return [total / max(len(records), 1) for total in sums]
