@@ -1,0 +1,77 @@
+"""Evaluation is prediction followed by scoring."""
+
+import pytest
+from dataset_makers import hairpin, record
+
+from rnaformer_cli.errors import DatasetError, DeviceError
+from rnaformer_cli.evaluation.evaluate import evaluate
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.predictor import Options, Predictor, load
+from rnaformer_cli.scoring.compare import compare
+from rnaformer_cli.sequence.record import RnaRecord
+from rnaformer_cli.structure.structure import StructureRecord
+
+RECORDS = [hairpin(f"h{n}", 6 + n, n, family=f"RF{n % 2}") for n in range(6)]
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    return evaluate(load(options=Options(keep_scores=True)), "hairpins", RECORDS)
+
+
+def test_figures_are_those_of_predict_followed_by_score(evaluation):
+    predictions = list(load().predict([RnaRecord(r.id, r.sequence) for r in RECORDS]))
+    references = [StructureRecord(r.id, r.sequence, r.structure) for r in RECORDS]
+    scores, _ = compare([p.structure_record for p in predictions], references)
+    assert [one.exact.exact for one in evaluation.records] == [score.exact for score in scores]
+    assert [one.confidence for one in evaluation.records] == pytest.approx(
+        [prediction.confidence for prediction in predictions], abs=1e-5
+    )
+
+
+def test_perfect_hairpins_are_easy(evaluation):
+    assert evaluation.summary().f1 > 0.7
+    assert evaluation.canonical_f1 > 0.7
+    assert -1.0 <= evaluation.ranking <= 1.0
+    assert evaluation.calibration.counts.sum() > 0
+
+
+def test_groups_by_family_hold_every_record(evaluation):
+    groups = dict(evaluation.groups("family"))
+    assert {name: summary.records for name, summary in groups.items()} == {"RF0": 3, "RF1": 3}
+
+
+def test_groups_by_length_are_in_order(tiny_network):
+    records = [record(f"l{n}", "A" * n) for n in (501, 80, 81, 200, 1)]
+    found = evaluate(Predictor(tiny_network, "x", Options(keep_scores=True)), "a", records)
+    groups = [(name, summary.records) for name, summary in found.groups("length")]
+    assert groups == [
+        ("1 to 80 nt", 2),
+        ("81 to 128 nt", 1),
+        ("129 to 200 nt", 1),
+        ("over 500 nt", 1),
+    ]
+
+
+class Failing(RNAformer):
+    """Runs out of memory on longer sequences."""
+
+    def forward(self, bases, *rest):
+        if bases.shape[1] > 20:
+            import torch
+
+            torch.empty(1 << 60)
+        return super().forward(bases, *rest)
+
+
+def test_a_record_that_fails_counts_as_zero_and_is_told(tiny_network):
+    predictor = Predictor(Failing(tiny_network.config), "f", Options(keep_scores=True))
+    found = evaluate(predictor, "two", [hairpin("long", 12, 1), record("short", "AAAA")])
+    assert found.failures == [str(DeviceError("not enough memory for 28 bases", record="long"))]
+    assert found.records[0].exact.f1 == 0.0
+    assert found.summary().missing == 1
+
+
+def test_an_empty_set_is_refused(tiny_network):
+    with pytest.raises(DatasetError, match=r"^no record to evaluate in nothing$"):
+        evaluate(Predictor(tiny_network, "x", Options(keep_scores=True)), "nothing", [])
