@@ -7,11 +7,10 @@ import gzip
 import io
 import os
 import sys
-import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, BinaryIO, cast
+from typing import IO, BinaryIO, Literal, cast
 
 from rnaformer_cli.errors import InputError, OutputError
 
@@ -98,7 +97,7 @@ def write_whole(path: str | Path, binary: bool = False) -> Iterator[IO[str] | IO
         raise OutputError("is a folder; expected a file", path=path)
     is_special = Path(path).exists() and not Path(path).is_file()
     try:
-        with _open_in_place(path, binary) if is_special else _open_beside(path, binary) as file:
+        with _open_as(path, "w", binary) if is_special else _open_beside(path, binary) as file:
             yield file
     except BrokenPipeError:
         raise  # of stdout, to which the block may write as well
@@ -106,26 +105,26 @@ def write_whole(path: str | Path, binary: bool = False) -> Iterator[IO[str] | IO
         raise OutputError(reason(error), path=path) from None
 
 
-def _open_in_place(path: str | Path, binary: bool) -> IO[str] | IO[bytes]:
-    return Path(path).open("wb") if binary else Path(path).open("w", encoding="utf-8", newline="\n")
-
-
 @contextlib.contextmanager
 def _open_beside(path: str | Path, binary: bool) -> Iterator[IO[str] | IO[bytes]]:
     target = Path(os.path.realpath(path))
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
-    try:
-        mode, encoding = ("wb", None) if binary else ("w", "utf-8")
-        with open(handle, mode, encoding=encoding, newline=None if binary else "\n") as file:
+    temporary = target.with_name(f".{target.name[:40]}.{os.urandom(8).hex()}")
+    try:  # from here on, so that an interrupt at any time leaves nothing behind
+        with _open_as(temporary, "x", binary) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(_usual_mode())
-        Path(temporary).replace(target)
+        temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise
+
+
+def _open_as(path: str | Path, mode: Literal["w", "x"], binary: bool) -> IO[str] | IO[bytes]:
+    if binary:
+        return open(path, f"{mode}b")
+    return open(path, mode, encoding="utf-8", newline="\n")
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -176,13 +175,6 @@ def safe_name(name: str) -> str:
 
 def _is_harmless(sign: str) -> bool:
     return sign.isprintable() and not sign.isspace() and sign not in '\\/?%*:|"<>'
-
-
-def _usual_mode() -> int:
-    """The permissions that a plain open() would have given: mkstemp is private."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def reason(error: OSError) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from rnaformer_cli.cli import options
 from rnaformer_cli.errors import OutputError, RnaformerError
 from rnaformer_cli.files import SafeNames, make_folder, write_text
 from rnaformer_cli.structure.formats import (
@@ -27,8 +28,13 @@ from rnaformer_cli.structure.structure import StructureRecord
     "-t", "--to", "target", type=click.Choice(WRITE_FORMATS), help="Format.  [default: dbn]"
 )
 @click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="IN's format.")
-@click.option("-o", "--output", metavar="FILE", help="Write to one file instead of stdout.")
-@click.option("--out-dir", metavar="DIR", help="Write one file a record.")
+@options.output
+@click.option(
+    "--out-dir",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Write one file a record.",
+)
 def command(
     source: str,
     target: WriteFormat | None,

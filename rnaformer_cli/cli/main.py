@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import shell_complete
 
 from rnaformer_cli import __version__
 from rnaformer_cli.errors import RnaformerError
+from rnaformer_cli.files import reason
 
 COMMANDS = {  # name -> one line for --help, so that no command module is imported for it
     "predict": "Predict structures of the RNAs in FASTA files.",
     "score": "Score predicted structures against references.",
     "convert": "Convert structures between file formats.",
     "weights": "List, check, import and fetch weights.",
+    "data": "Make, describe, split and label data sets.",
+    "train": "Train a network.",
+    "evaluate": "Measure weights on labelled data sets.",
     "doctor": "Tell what is installed and whether it works.",
 }
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
+
+COMPLETION = "_RNAFORMER_COMPLETE"  # the variable by which a shell asks for completions
 
 
 class CommandGroup(click.Group):
@@ -65,13 +74,17 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if sys.stdout is None:  # closed by the shell (`>&-`)
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # as in files, whatever the locale
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """The exit code: 0 fine, 1 something failed, 2 wrong usage, 130 interrupted."""
     try:
-        code = cli.main(arguments, prog_name="rnaformer", standalone_mode=False)
+        _invoke(arguments)
         sys.stdout.flush()
     except RnaformerError as error:
         click.echo(f"rnaformer: {one_line(str(error))}", err=True)
@@ -84,11 +97,28 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("rnaformer: interrupted", err=True)
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader has left (`| head`): nothing failed, and Python must not flush at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return code if isinstance(code, int) else 0
+    except OSError as error:
+        return _give_up_stdout(error)
+    return 0
+
+
+def _invoke(arguments: list[str]) -> None:
+    """What click's own main() does, except that it turns a closed pipe into exit code 1."""
+    asked = os.environ.get(COMPLETION)
+    if asked:
+        raise click.exceptions.Exit(shell_complete(cli, {}, "rnaformer", COMPLETION, asked))
+    with cli.make_context("rnaformer", list(arguments)) as context:
+        cli.invoke(context)
+
+
+def _give_up_stdout(error: OSError) -> int:
+    """The exit code when stdout takes no more; failures of other files have their own class."""
+    # Python flushes at exit once more, which must not fail again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 0  # the reader has left (`| head`): nothing failed
+    click.echo(f"rnaformer: stdout: {reason(error)}", err=True)
+    return EXIT_FAILED
 
 
 def one_line(text: str) -> str:

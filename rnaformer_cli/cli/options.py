@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import click
 
+STDOUT = ("-", "/dev/stdout")  # not opened by name: a rename would replace what it stands for
+
+
+def _file_or_stdout(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    return None if value in STDOUT else value
+
+
+output = click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    callback=_file_or_stdout,
+    help="Write to one file instead of stdout.",
+)
 weights = click.option(
     "-w",
     "--weights",
     metavar="NAME|DIR",
     help="Weights by name (see `rnaformer weights list`) or folder.  [default: the shipped ones]",
+)
+like = click.option(
+    "--like",
+    type=click.Choice(["curated", "computed"]),
+    default="curated",
+    show_default=True,
+    help="Predict like curated structures or like a folding program (weights with a label flag).",
 )
 device = click.option(
     "--device",

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
+from rnaformer_cli.cli.report import counted
 from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import SafeNames, make_folder, write_text, write_whole
 from rnaformer_cli.structure.formats import ONE_RECORD_A_FILE, WRITERS
@@ -58,7 +59,7 @@ class Formatter:
             "confidence": round(prediction.confidence, 4),
             **self._details,
             "seconds": round(prediction.seconds, 4),
-            "warnings": [f"{letters} ambiguous letters read as N"] if letters else [],
+            "warnings": [f"{counted(letters, 'ambiguous letter')} read as N"] if letters else [],
         }
         return format_json(record, prediction.pair_scores, details)
 

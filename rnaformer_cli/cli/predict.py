@@ -27,7 +27,7 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILES | -]...")
-@click.option("-o", "--output", metavar="FILE", help="Write to one file instead of stdout.")
+@options.output
 @click.option(
     "--out-dir",
     metavar="DIR",
@@ -64,6 +64,7 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
 )
 @options.cycles
 @options.weights
+@options.like
 @options.device
 @options.precision
 @options.threads
@@ -101,11 +102,16 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
                 _write(destination, prediction, chosen["fail_fast"], report)
                 if references is not None:
                     predicted.append(prediction.structure_record)
+        if report.ended_by is not None:
+            raise report.ended_by
+        if report.failures and not report.written:
+            raise click.exceptions.Exit(1)  # within the block: an empty file must not appear
     report.warn_ambiguous()
     if references is not None:
         from rnaformer_cli.cli.score import print_scores
 
-        print_scores(predicted, references, err=not (chosen["output"] or chosen["out_dir"]))
+        err = not (chosen["output"] or chosen["out_dir"])
+        print_scores(predicted, references, err, quiet=chosen["quiet"])
     if report.failures:
         raise click.exceptions.Exit(1)
 
@@ -157,33 +163,44 @@ def _load(chosen: dict[str, Any]) -> Predictor:
         cycles=chosen["cycles"],
         min_score=chosen["min_score"],
         keep_scores=chosen["scores"] is not None,
+        like=chosen["like"],
     )
     return load(chosen["weights"] or DEFAULT, how, chosen["device"], chosen["precision"])
 
 
 def _records(files: tuple[str, ...], chosen: dict[str, Any], report: Report) -> Iterator[RnaRecord]:
-    """The good records of all files; the bad ones are reported as they are met."""
+    """The good records of all files; the bad ones are reported as they are met.
+
+    With --fail-fast the first bad one ends the input, so that those before it are written.
+    """
+    for found in _scan(files, chosen["strict"]):
+        if isinstance(found, RnaRecord):
+            error = _too_long(found, chosen["max_length"])
+            if error is None:
+                report.count(found)
+                yield found
+                continue
+        else:
+            error = found
+        if chosen["fail_fast"]:
+            report.ended_by = error
+            return
+        report.fail(error)
+
+
+def _scan(files: tuple[str, ...], strict: bool) -> Iterator[RnaRecord | RnaformerError]:
     for file in files:
         try:
-            for found in read_fasta_file(file, chosen["strict"]):
-                error = _refusal(found, chosen["max_length"])
-                if error is not None:
-                    _fail(error, chosen["fail_fast"], report)
-                elif isinstance(found, RnaRecord):
-                    report.count(found)
-                    yield found
+            yield from read_fasta_file(file, strict)
         except RnaformerError as error:
-            _fail(error, chosen["fail_fast"], report)
+            yield error
 
 
-def _refusal(found: RnaRecord | SequenceError, limit: int | None) -> RnaformerError | None:
-    """Why a record of the input cannot be predicted, if it cannot."""
-    if isinstance(found, SequenceError):
-        return found
-    if limit is None or len(found) <= limit:
+def _too_long(record: RnaRecord, limit: int | None) -> RnaformerError | None:
+    if limit is None or len(record) <= limit:
         return None
-    message = f"{len(found)} bases are more than --max-length {limit}"
-    return SequenceError(message, record=found.id)
+    message = f"{len(record)} bases are more than --max-length {limit}"
+    return SequenceError(message, record=record.id)
 
 
 def _write(destination: Destination, prediction: Any, fail_fast: bool, report: Report) -> None:

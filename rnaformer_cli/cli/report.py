@@ -23,6 +23,8 @@ class Report:
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self.failures = 0
+        self.written = 0
+        self.ended_by: RnaformerError | None = None  # what --fail-fast stopped at
         self._ambiguous_letters = 0
         self._ambiguous_records = 0
         self._progress: Progress | None = None
@@ -40,8 +42,8 @@ class Report:
     def warn_ambiguous(self) -> None:
         """Tell once how many letters were read as N."""
         if self._ambiguous_letters and not self.quiet:
-            letters = _counted(self._ambiguous_letters, "ambiguous letter")
-            records = _counted(self._ambiguous_records, "record")
+            letters = counted(self._ambiguous_letters, "ambiguous letter")
+            records = counted(self._ambiguous_records, "record")
             self._say(f"rnaformer: warning: read {letters} as N in {records}")
 
     @contextlib.contextmanager
@@ -61,9 +63,15 @@ class Report:
         self._progress = None
 
     def advance(self) -> None:
-        """One more record is done."""
+        """One more record is written."""
+        self.written += 1
         if self._progress is not None:
             self._progress.advance(self._progress.task_ids[0])
+
+    def reach(self, number: int) -> None:
+        """So many records are done, some of them perhaps in an earlier run."""
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], completed=number)
 
     def _say(self, text: str) -> None:
         if self._progress is not None:
@@ -72,5 +80,6 @@ class Report:
             click.echo(text, err=True)
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """The number with its noun, in the plural unless it is one."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

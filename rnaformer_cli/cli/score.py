@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from rnaformer_cli.cli.main import one_line
+from rnaformer_cli.cli.report import counted
 from rnaformer_cli.cli.tables import print_table
 from rnaformer_cli.scoring.compare import RecordScore, Rules, compare
 from rnaformer_cli.scoring.counts import PairCounts
@@ -58,13 +59,16 @@ def command(predicted: str, ref: str, **chosen: Any) -> None:
     if chosen["as_json"]:
         click.echo(json.dumps(_as_json(ours, theirs, extra, chosen["seed"]), ensure_ascii=False))
     elif chosen["as_tsv"]:
-        _print_tsv(ours)
+        _print_tsv(ours, theirs)
     else:
         _print(ours, theirs, chosen["seed"], err=False)
 
 
 def print_scores(
-    predicted: list[StructureRecord], references: list[StructureRecord], err: bool
+    predicted: list[StructureRecord],
+    references: list[StructureRecord],
+    err: bool,
+    quiet: bool = False,
 ) -> None:
     """The table of `rnaformer score` with its default rules.
 
@@ -72,7 +76,8 @@ def print_scores(
         ScoreError: a prediction and its reference are not the same RNA.
     """
     scores, extra = compare(predicted, references)
-    _warn(scores, extra)
+    if not quiet:
+        _warn(scores, extra)
     _print(scores, None, 0, err)
 
 
@@ -129,11 +134,11 @@ def _notes(
     low, high = summary.f1_interval
     notes = [f"mean F1 {summary.f1:.3f}, 95 % interval {low:.3f} to {high:.3f} (bootstrap)"]
     if summary.missing:
-        notes.append(f"{summary.missing} missing predictions count as F1 0")
+        notes.append(f"F1 is 0 for {counted(summary.missing, 'missing prediction')}")
     if summary.pseudoknot_records:
         notes.append(
             f"pseudoknots: pooled F1 {summary.pseudoknot.f1:.3f} over the crossing pairs "
-            f"of {summary.pseudoknot_records} references"
+            f"of {counted(summary.pseudoknot_records, 'reference')}"
         )
     if theirs:
         difference, p = _difference(ours, theirs, seed)
@@ -149,15 +154,17 @@ def _difference(
     return mean, sign_flip_test(mine, other, seed)
 
 
-def _print_tsv(scores: list[RecordScore]) -> None:
+def _print_tsv(ours: list[RecordScore], theirs: list[RecordScore] | None) -> None:
     columns = ["id", "length", "predicted", "reference", "matched", "precision", "recall"]
-    columns += ["f1", "mcc"] + (["f1_shifted"] if scores[0].tolerant else [])
+    columns += ["f1", "mcc"] + (["f1_shifted"] if ours[0].tolerant else [])
+    columns += ["f1_other"] if theirs else []
     click.echo("\t".join(columns))
-    for score in scores:
+    for index, score in enumerate(ours):
         counts = score.exact
         numbers = [score.length, counts.predicted, counts.reference, counts.reference_matched]
         ratios = [counts.precision, counts.recall, score.f1, counts.mcc]
         ratios += [score.tolerant.f1] if score.tolerant else []
+        ratios += [theirs[index].f1] if theirs else []
         cells = [one_line(score.id), *map(str, numbers), *(f"{ratio:.4f}" for ratio in ratios)]
         click.echo("\t".join(cells))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-_WIDTH = 10_000  # no wrapping: what is too wide for a terminal can still be searched and piped
 
 
 def print_table(
@@ -19,7 +19,10 @@ def print_table(
     err: bool = False,
     left: int = 1,
 ) -> None:
-    """Print text in columns, the first `left` to the left and the others to the right."""
+    """Print text in columns, the first `left` to the left and the others to the right.
+
+    What is too wide for a terminal is neither wrapped nor cut: it can be searched and piped.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, title in enumerate(head):
         table.add_column(title, justify="left" if index < left else "right", no_wrap=True)
@@ -28,5 +31,9 @@ def print_table(
     for row in footer:
         table.add_row(*(Text(cell, style="bold") for cell in row))
     stream = sys.stderr if err else sys.stdout
-    console = Console(file=stream, width=_WIDTH, highlight=False)
-    console.print(table)
+    widest = max(cell_len(cell) for row in (head, *rows, *footer) for cell in row)
+    console = Console(file=stream, width=len(head) * (widest + 2), highlight=False)
+    with console.capture() as captured:  # on a closed pipe rich itself would exit with 1
+        console.print(table)
+    lines = captured.get().splitlines()
+    click.echo("\n".join(line.rstrip() for line in lines), err=err)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rnaformer_cli.cli.main import one_line
+from rnaformer_cli.cli.report import Report
+from rnaformer_cli.errors import RnaformerError
 
 if TYPE_CHECKING:
     from rnaformer_cli.prediction.fetch import Imported
@@ -63,13 +65,22 @@ def show(name: str) -> None:
 @command.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def verify(names: tuple[str, ...]) -> None:
-    """Read weights whole and check names, shapes, values and checksum; all if none is named."""
+    """Read weights whole and check names, shapes, values and checksum; all if none is named.
+
+    Exits with 1 if any of them is damaged.
+    """
     from rnaformer_cli.model.checkpoint import verify_checkpoint
     from rnaformer_cli.prediction.store import all_weights, find_weights
 
+    report = Report()
     for name in names or tuple(all_weights()):
-        checkpoint = verify_checkpoint(find_weights(name))
-        click.echo(f"{one_line(name)}\tok\t{checkpoint.sha256}")
+        try:
+            checkpoint = verify_checkpoint(find_weights(name))
+            click.echo(f"{one_line(name)}\tok\t{checkpoint.sha256}")
+        except RnaformerError as error:
+            report.fail(error)
+    if report.failures:
+        raise click.exceptions.Exit(1)
 
 
 @command.command()

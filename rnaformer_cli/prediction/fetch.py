@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 import urllib.error
@@ -14,10 +15,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from rnaformer_cli.errors import InputError, OutputError, WeightsError
-from rnaformer_cli.files import make_folder
+from rnaformer_cli.files import make_folder, reason
 from rnaformer_cli.model.checkpoint import CONFIG_FILE, Checkpoint, save_checkpoint
 from rnaformer_cli.model.published import read_published
-from rnaformer_cli.prediction.store import user_folder
+from rnaformer_cli.prediction.store import all_weights, user_folder
 
 # https://github.com/automl/RNAformer lists these files; no checksums are published.
 PUBLISHED_AT = "https://ml.informatik.uni-freiburg.de/research-artifacts/RNAformer/models"
@@ -51,10 +52,7 @@ def import_published(
         InputError, ConfigError, WeightsError: files that are not such a checkpoint.
         OutputError: the folder is there already or cannot be written.
     """
-    is_folder = len(Path(target).parts) > 1 or str(target).startswith(".")
-    folder = Path(target) if is_folder else user_folder() / target
-    if (folder / CONFIG_FILE).exists():
-        raise OutputError("holds a checkpoint already; choose another name", path=folder)
+    folder = free_folder(target)
     model, tensors, notes = read_published(state, config)
     about = {
         "origin": "published RNAformer weights (automl/RNAformer, Apache-2.0)",
@@ -77,6 +75,20 @@ def import_published(
     return Imported(folder, checkpoint, notes)
 
 
+def free_folder(target: str | Path) -> Path:
+    """Where a new checkpoint of that name or folder goes.
+
+    Raises:
+        OutputError: there is one already; a shipped one would hide it.
+    """
+    text = str(target)
+    is_name = text and not text.startswith(".") and os.sep not in text
+    folder = all_weights().get(text, user_folder() / text) if is_name else Path(target)
+    if (folder / CONFIG_FILE).exists():
+        raise OutputError("holds a checkpoint already; choose another name", path=folder)
+    return folder
+
+
 def fetch(
     name: str, base_url: str = PUBLISHED_AT, tell: Callable[[str], None] = lambda _: None
 ) -> Imported:
@@ -86,17 +98,20 @@ def fetch(
 
     Raises:
         WeightsError: a name that is not published.
+        OutputError: it is there already.
         InputError: the transfer failed, broke off, or went to another host.
     """
     if name not in PUBLISHED:
         listed = ", ".join(PUBLISHED)
         raise WeightsError(f"no published weights named {name!r}; known: {listed}")
+    free_folder(name)  # before the download, not after
     stem = PUBLISHED[name]
+    base_url = base_url.rstrip("/")
     with tempfile.TemporaryDirectory(prefix="rnaformer-fetch-") as temporary:
         state = Path(temporary) / f"RNAformer_32M_state_dict_{stem}.pth"
         config = Path(temporary) / f"RNAformer_32M_config_{stem}.yml"
         for path in (config, state):
-            url = f"{base_url.rstrip('/')}/{path.name}"
+            url = f"{base_url}/{path.name}"
             tell(url)
             download(url, path)
         return import_published(state, config, name, source=f"{base_url}/{state.name}")
@@ -113,15 +128,16 @@ def download(url: str, path: Path) -> None:
     except urllib.error.HTTPError as error:
         raise InputError(f"the server says {error.code} {error.reason}", path=url) from None
     except urllib.error.URLError as error:
-        raise InputError(f"no connection: {error.reason}", path=url) from None
+        why = reason(error.reason) if isinstance(error.reason, OSError) else error.reason
+        raise InputError(f"no connection: {why}", path=url) from None
     except TimeoutError:
-        raise InputError(f"no answer for {TIMEOUT:.0f} seconds", path=url) from None
+        raise InputError(f"no answer for {TIMEOUT:g} seconds", path=url) from None
     except HTTPException:
         raise InputError("the server's answer is not HTTP or broke off", path=url) from None
     except ValueError:
         raise InputError("not a URL", path=url) from None
     except OSError as error:
-        raise InputError(f"transfer failed: {error.strerror or error}", path=url) from None
+        raise InputError(f"transfer failed: {reason(error)}", path=url) from None
 
 
 def _copy(url: str, path: Path) -> None:
@@ -149,7 +165,7 @@ def _move(made: Path, folder: Path) -> None:
     try:
         made.rename(folder)
     except OSError as error:
-        raise OutputError(f"cannot be written: {error.strerror}", path=folder) from None
+        raise OutputError(f"cannot be written: {reason(error)}", path=folder) from None
 
 
 def _card(name: str, source: object) -> str:

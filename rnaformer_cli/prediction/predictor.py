@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from rnaformer_cli.prediction.store import DEFAULT, find_weights
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
 
+Labels = Literal["curated", "computed"]
 Scores = NDArray[np.float32]  # symmetric (L, L), 0 to 1, zero on the diagonal
 
 MAX_CELLS = 60_000  # per batch: larger ones were no faster on a CPU
@@ -34,6 +36,7 @@ class Options:
     threshold: float | None = None
     cycles: int | None = None
     min_score: float | None = None  # lowest score kept with a prediction; None: the threshold
+    like: Labels = "curated"  # for weights with a label flag: which labels to predict like
     keep_scores: bool = False  # hold the whole score matrix in each prediction
     max_cells: int = MAX_CELLS
 
@@ -60,7 +63,7 @@ class Predictor:
     """A network on a device, ready to predict.
 
     Raises:
-        ConfigError: a number of cycles that the network cannot make.
+        ConfigError: a number of cycles or a kind of labels that the network does not know.
     """
 
     def __init__(
@@ -85,6 +88,8 @@ class Predictor:
         if self.cycles < 1 or (self.cycles > 1 and not config.recycling):
             allowed = "at least 1" if config.recycling else "1, these weights do not recycle"
             raise ConfigError(f"cycles must be {allowed}, not {self.cycles}")
+        if self.options.like == "computed" and not config.label_flag:
+            raise ConfigError("these weights have no label flag: they know one kind of labels")
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield a prediction, or why there is none, for each record, in input order.
@@ -110,7 +115,8 @@ class Predictor:
             torch.inference_mode(),
             torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32),
         ):
-            logits = self.network(bases, is_base, self.cycles)
+            flag = torch.full((len(bases),), float(self.options.like == "curated"))
+            logits = self.network(bases, is_base, self.cycles, flag.to(self.device))
         scores = torch.sigmoid(logits.float())
         scores.diagonal(dim1=1, dim2=2).zero_()
         matrices = scores.cpu().numpy()

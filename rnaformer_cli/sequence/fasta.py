@@ -117,7 +117,7 @@ class _LineCheck:
         column, letter = next(
             (place, sign) for place, sign in enumerate(line, 1) if sign not in self._allowed
         )
-        self._errors.setdefault(self._count, (_complaint(letter), number, column))
+        self._errors.setdefault(self._count, (_complaint(letter, line), number, column))
         return False
 
     def finish(self, record: int) -> tuple[int, tuple[str, int, int] | None]:
@@ -133,12 +133,12 @@ def _before_header(line: str, number: int) -> SequenceError:
     return SequenceError(message, line=number, column=1)
 
 
-def _complaint(letter: str) -> str:
+def _complaint(letter: str, line: str) -> str:
     expected = "expected the bases A C G U (T)"
+    if letter in _BRACKETS or (letter == "." and _BRACKETS & set(line)):
+        return f"{letter!r}: this looks like dot-bracket; {expected}"
     if letter in "-.~":
         return f"{letter!r} is a gap; {expected} without gaps: ungap the sequence first"
-    if letter in _BRACKETS:
-        return f"{letter!r}: this looks like dot-bracket; {expected}"
     if letter.isdigit():
         return f"{letter!r} is a digit; {expected}"
     if letter in _AMINO_ACIDS:

@@ -106,6 +106,24 @@ def test_cycles_that_the_network_cannot_make_are_refused(tiny_network):
     assert str(caught.value) == "cycles must be 1, these weights do not recycle, not 2"
 
 
+def test_a_network_with_a_label_flag_predicts_like_either_kind():
+    torch.manual_seed(3)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, label_flag=True))
+    codes, is_base = torch.tensor([[2, 0, 0, 0, 1]]), torch.ones(1, 5, dtype=torch.bool)
+    for like, flag in (("curated", 1.0), ("computed", 0.0)):
+        [scores] = Predictor(network, "x", Options(like=like)).score(["GAAAC"])
+        with torch.no_grad():
+            expected = torch.sigmoid(network(codes, is_base, flag=torch.tensor([flag])))[0]
+        assert scores[0, 4] == pytest.approx(float(expected[0, 4]), abs=1e-6)
+
+
+def test_a_network_without_a_label_flag_cannot_predict_like_a_program(tiny_network):
+    with pytest.raises(ConfigError) as caught:
+        Predictor(tiny_network, "tiny", Options(like="computed"))
+    message = "these weights have no label flag: they know one kind of labels"
+    assert str(caught.value) == message
+
+
 class Greedy(RNAformer):
     """Asks for more memory than any machine has when a sequence is long."""
 

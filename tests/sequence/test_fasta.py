@@ -122,6 +122,7 @@ def test_a_header_without_a_name_is_called_by_its_number():
         ("AC.GU", 3, f"'.' is a gap; {EXPECTED} without gaps: ungap the sequence first"),
         ("~ACGU", 1, f"'~' is a gap; {EXPECTED} without gaps: ungap the sequence first"),
         ("((...))", 1, f"'(': this looks like dot-bracket; {EXPECTED}"),
+        ("..((..))", 1, f"'.': this looks like dot-bracket; {EXPECTED}"),
         ("AC]", 3, f"']': this looks like dot-bracket; {EXPECTED}"),
         (" >y", 2, f"'>': this looks like dot-bracket; {EXPECTED}"),
         ("10 ACGU", 1, f"'1' is a digit; {EXPECTED}"),

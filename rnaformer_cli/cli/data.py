@@ -1,0 +1,165 @@
+"""`rnaformer data`: labelled data sets made, described, split and labelled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rnaformer_cli.cli.main import one_line
+from rnaformer_cli.cli.report import Report, counted
+from rnaformer_cli.dataset.labelling import Label
+from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
+from rnaformer_cli.dataset.splitting import By
+from rnaformer_cli.structure.formats import READ_FORMATS, ReadFormat
+
+
+@click.group(context_settings={"max_content_width": 100})
+def command() -> None:
+    """Make, describe, split and label data sets for training and evaluation.
+
+    A data set is gzip JSON lines: id, seq, pairs (0-based, left < right), source, family, clan,
+    and where there are any cluster and probabilities ([left, right, probability]).
+
+    \b
+    Examples:
+      rnaformer data import structures/ --source rcsb -o pdb.jsonl.gz
+      rnaformer data stats pdb.jsonl.gz
+      rnaformer data split pdb.jsonl.gz --by family --val 0.1 --test 0.1 --out-dir sets
+      rnaformer data sample pdb.jsonl.gz -n 10000 -o more.jsonl.gz
+      rnaformer data label more.jsonl.gz --rnafold probabilities -o labelled.jsonl.gz
+    """
+
+
+@command.command("import")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Data set to write.")
+@click.option("--source", required=True, metavar="NAME", help="Where the structures come from.")
+@click.option("--family", metavar="NAME", help="Family of all records.  [default: the file's]")
+@click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="SOURCE's format.")
+def import_(
+    sources: tuple[str, ...],
+    output: str,
+    source: str,
+    family: str | None,
+    written_as: ReadFormat | None,
+) -> None:
+    """Import dot-bracket, CT, BPSEQ, JSON Lines, Stockholm and CSV, files or folders of them.
+
+    What is wrong is reported and the rest written, and the exit code is then 1: a bad row of a
+    table is left out, another file is read up to its first bad record.
+    """
+    from rnaformer_cli.dataset.importing import import_files
+
+    report = Report()
+    records: list[LabelledRecord] = []
+    for path in sources:
+        for found in import_files(path, source, family, written_as):
+            if isinstance(found, LabelledRecord):
+                records.append(found)
+            else:
+                report.fail(found)
+    click.echo(f"{counted(write_dataset(output, records), 'record')} in {output}", err=True)
+    if report.failures:
+        raise click.exceptions.Exit(1)
+
+
+@command.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def stats(files: tuple[str, ...]) -> None:
+    """Describe data sets: records, lengths, pairs, sources, families."""
+    from rnaformer_cli.cli.tables import print_table
+    from rnaformer_cli.dataset.stats import describe
+
+    head = ["set", "records", "bases", "length", "pairs", "families", "clans", "clusters"]
+    head += ["non-canonical", "pseudoknots", "multiplets", "N", "sources"]
+    rows = []
+    for path in files:
+        found = describe(read_dataset(path))
+        low, _, median, _, _, high = found.length_quantiles
+        counts = [found.pairs, found.families, found.clans, found.clusters]
+        shares = [found.noncanonical_share, found.pseudoknot_share, found.multiplet_share]
+        row = [Path(path).name.split(".")[0], str(found.records), str(found.bases)]
+        row += [f"{low} to {high}, median {median}", *map(str, counts)]
+        row += [f"{share:.1%}" for share in (*shares, found.unknown_share)]
+        row += [", ".join(f"{one_line(name)} {n}" for name, n in found.sources.items())]
+        rows.append(row)
+    print_table(head, rows)
+
+
+@command.command()
+@click.argument("file")
+@click.option("--out-dir", required=True, metavar="DIR", help="Gets train, val and test sets.")
+@click.option(
+    "--by", type=click.Choice(["identity", "family"]), required=True, help="What to keep together."
+)
+@click.option(
+    "--val", default=0.1, show_default=True, type=click.FloatRange(0, 1), help="Share of records."
+)
+@click.option(
+    "--test", default=0.1, show_default=True, type=click.FloatRange(0, 1), help="Share of records."
+)
+@click.option("--seed", default=0, show_default=True)
+def split(file: str, out_dir: str, by: By, val: float, test: float, seed: int) -> None:
+    """Split a data set so that no part shares relatives with training.
+
+    Alike sequences always stay together, and with `--by family` so do families and clans. The
+    parts are checked before they are written, by CD-HIT-EST-2D if it is installed.
+    """
+    from rnaformer_cli.dataset.splitting import split as split_records
+    from rnaformer_cli.files import make_folder
+
+    parts, method = split_records(list(read_dataset(file)), {"val": val, "test": test}, by, seed)
+    make_folder(out_dir)
+    for name, records in parts.items():
+        path = Path(out_dir) / f"{name}.jsonl.gz"
+        click.echo(f"{counted(write_dataset(path, records), 'record')} in {path}", err=True)
+    click.echo(f"no leak found by {method}", err=True)
+
+
+@command.command()
+@click.argument("train")
+@click.argument("test")
+@click.option(
+    "--by", type=click.Choice(["identity", "family"]), default="family", show_default=True
+)
+def leaks(train: str, test: str, by: By) -> None:
+    """Tell which records of TEST resemble TRAIN; exit with 1 if any does."""
+    from rnaformer_cli.dataset.splitting import check_leaks
+
+    method = check_leaks(list(read_dataset(train)), list(read_dataset(test)), test, by)
+    click.echo(f"no leak found by {method}")
+
+
+@command.command()
+@click.argument("file")
+@click.option("-n", "--count", required=True, type=click.IntRange(min=1), help="How many.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Data set to write.")
+@click.option("--seed", default=0, show_default=True)
+def sample(file: str, count: int, output: str, seed: int) -> None:
+    """Make sequences to label: whole, parts, shuffled parts and random letters."""
+    from rnaformer_cli.dataset.labelling import make_sequences
+
+    made = make_sequences(list(read_dataset(file)), count, seed)
+    click.echo(f"{counted(write_dataset(output, made), 'record')} in {output}", err=True)
+
+
+@command.command()
+@click.argument("file")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Data set to write.")
+@click.option(
+    "--rnafold",
+    "label",
+    type=click.Choice(["mfe", "probabilities"]),
+    required=True,
+    help="Minimum free energy structures, or these with pair probabilities.",
+)
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
+def label(file: str, output: str, label: Label, jobs: int) -> None:
+    """Label sequences with ViennaRNA; a run that was stopped goes on where it was."""
+    from rnaformer_cli.dataset.labelling import label_file
+
+    report = Report()
+    with report.progress():
+        count = label_file(file, output, label, jobs, report.reach)
+    click.echo(f"{counted(count, 'record')} in {output}", err=True)

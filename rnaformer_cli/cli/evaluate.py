@@ -1,0 +1,215 @@
+"""`rnaformer evaluate`: how good weights are on labelled data sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnaformer_cli.cli import options
+from rnaformer_cli.cli.main import one_line
+from rnaformer_cli.cli.report import Report
+from rnaformer_cli.cli.tables import print_table
+from rnaformer_cli.errors import DependencyError
+from rnaformer_cli.files import write_whole
+from rnaformer_cli.scoring.summary import Summary
+
+if TYPE_CHECKING:
+    from rnaformer_cli.evaluation.evaluate import By, Evaluation
+    from rnaformer_cli.prediction.predictor import Predictor
+
+
+@click.command()
+@click.option("--data", multiple=True, required=True, metavar="FILE", help="Labelled records.")
+@options.weights
+@options.like
+@click.option("--decode", "decoding", type=click.Choice(["matching", "nested"]), default="matching")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="[default: the weights']")
+@options.cycles
+@click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
+@click.option("--sample", type=click.IntRange(min=1), help="Only so many records of each set.")
+@click.option("--seed", default=1, show_default=True, help="For --sample and the intervals.")
+@click.option("--by", type=click.Choice(["length", "family"]), help="A second table, by group.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a set.")
+@click.option("--tsv", "as_tsv", is_flag=True, help="One row a record.")
+@click.option("--plot", metavar="FILE.svg", help="Draw the calibration curves (extra `train`).")
+@options.device
+@options.precision
+@options.threads
+@options.quiet
+def command(**chosen: Any) -> None:
+    """Predict labelled data sets and score them.
+
+    F1 is the mean over records with exact pairs, and its interval a 95 % bootstrap; `shifted`
+    accepts one end off by one, `canonical` leaves out other pairs on both sides, `knots` are
+    crossing pairs, pooled. ECE is the calibration error over pairs scored 0.01 and more; `rank`
+    is Spearman's rho of confidence and F1.
+
+    \b
+    Examples:
+      rnaformer evaluate --data test.jsonl.gz
+      rnaformer evaluate --data test.jsonl.gz --weights runs/small/best --by length
+    """
+    from rnaformer_cli.prediction.device import set_threads
+
+    if chosen["as_json"] and chosen["as_tsv"]:
+        raise click.UsageError("--json and --tsv exclude each other")
+    set_threads(chosen["threads"])
+    predictor = _load(chosen)
+    report = Report(quiet=chosen["quiet"])
+    evaluations = []
+    with report.progress():
+        for path in chosen["data"]:
+            evaluations.append(_evaluate(predictor, path, chosen, report))
+    _show(evaluations, predictor, chosen)
+    if chosen["plot"]:
+        _plot(evaluations, chosen["plot"])
+    if any(evaluation.failures for evaluation in evaluations):
+        raise click.exceptions.Exit(1)
+
+
+def _show(evaluations: list[Evaluation], predictor: Predictor, chosen: dict[str, Any]) -> None:
+    if chosen["as_json"]:
+        for evaluation in evaluations:
+            click.echo(json.dumps(_as_json(evaluation, predictor, chosen)))
+    elif chosen["as_tsv"]:
+        _print_tsv(evaluations)
+    else:
+        _print(evaluations, chosen["seed"])
+        if chosen["by"]:
+            _print_groups(evaluations, chosen["by"])
+
+
+def _load(chosen: dict[str, Any]) -> Predictor:
+    from rnaformer_cli.prediction.predictor import Options, load
+    from rnaformer_cli.prediction.store import DEFAULT
+
+    how = Options(
+        decoding=chosen["decoding"],
+        threshold=chosen["threshold"],
+        cycles=chosen["cycles"],
+        keep_scores=True,
+        like=chosen["like"],
+    )
+    return load(chosen["weights"] or DEFAULT, how, chosen["device"], chosen["precision"])
+
+
+def _evaluate(
+    predictor: Predictor, path: str, chosen: dict[str, Any], report: Report
+) -> Evaluation:
+    import random
+
+    from rnaformer_cli.dataset.records import read_dataset
+    from rnaformer_cli.errors import DeviceError
+    from rnaformer_cli.evaluation.evaluate import evaluate
+
+    limit = chosen["max_length"]
+    records = [r for r in read_dataset(path) if limit is None or len(r) <= limit]
+    if chosen["sample"] and chosen["sample"] < len(records):
+        records = random.Random(chosen["seed"]).sample(records, chosen["sample"])
+    found = evaluate(predictor, Path(path).name.split(".")[0], records, report.advance)
+    for failure in found.failures:
+        report.fail(DeviceError(failure))
+    return found
+
+
+def _print(evaluations: list[Evaluation], seed: int) -> None:
+    head = ["set", "records", "F1", "interval", "precision", "recall", "shifted", "canonical"]
+    head += ["pooled", "knots", "in records", "ECE", "rank", "seconds"]
+    rows = []
+    for evaluation in evaluations:
+        summary = evaluation.summary(seed)
+        low, high = summary.f1_interval
+        shifted = summary.tolerant_f1 or 0.0
+        row = [one_line(evaluation.name), str(summary.records), f"{summary.f1:.3f}"]
+        row += [f"{low:.3f} to {high:.3f}"]
+        figures = [summary.precision, summary.recall, shifted, evaluation.canonical_f1]
+        row += [f"{figure:.3f}" for figure in (*figures, summary.pooled.f1)]
+        row += [f"{summary.pseudoknot.f1:.3f}", str(summary.pseudoknot_records)]
+        row += [f"{evaluation.calibration.error:.4f}", f"{evaluation.ranking:.2f}"]
+        rows.append([*row, f"{evaluation.seconds:.1f}"])
+    print_table(head, rows)
+
+
+def _print_groups(evaluations: list[Evaluation], by: By) -> None:
+    rows = []
+    for evaluation in evaluations:
+        for name, summary in evaluation.groups(by):
+            figures = [summary.f1, summary.precision, summary.recall, summary.pooled.f1]
+            cells = [f"{figure:.3f}" for figure in figures]
+            rows.append([one_line(evaluation.name), one_line(name), str(summary.records), *cells])
+    click.echo()
+    head = ["set", by, "records", "F1", "precision", "recall", "pooled"]
+    print_table(head, rows, left=2)
+
+
+def _print_tsv(evaluations: list[Evaluation]) -> None:
+    click.echo("set\tid\tlength\tfamily\tf1\tprecision\trecall\tf1_canonical\tconfidence")
+    for evaluation in evaluations:
+        for one in evaluation.records:
+            counts = one.exact.exact
+            ratios = [one.exact.f1, counts.precision, counts.recall]
+            ratios += [one.canonical.f1, one.confidence]
+            record = one.record
+            names = [evaluation.name, record.id, str(len(record)), record.family or "-"]
+            cells = [*map(one_line, names), *(f"{ratio:.4f}" for ratio in ratios)]
+            click.echo("\t".join(cells))
+
+
+def _as_json(
+    evaluation: Evaluation, predictor: Predictor, chosen: dict[str, Any]
+) -> dict[str, Any]:
+    summary = evaluation.summary(chosen["seed"])
+    groups = evaluation.groups(chosen["by"]) if chosen["by"] else ()
+    return {
+        "set": evaluation.name,
+        "model": predictor.name,
+        "cycles": predictor.cycles,
+        "threshold": predictor.threshold,
+        **_figures(summary),
+        "f1_interval": summary.f1_interval,
+        "f1_shifted": summary.tolerant_f1,
+        "f1_canonical": evaluation.canonical_f1,
+        "mcc": summary.mcc,
+        "pseudoknot_f1": summary.pseudoknot.f1,
+        "pseudoknot_records": summary.pseudoknot_records,
+        "calibration_error": evaluation.calibration.error,
+        "calibration_curve": evaluation.calibration.curve(),
+        "rank_correlation": evaluation.ranking,
+        "seconds": evaluation.seconds,
+        "failures": evaluation.failures,
+        "groups": {name: _figures(part) for name, part in groups},
+    }
+
+
+def _figures(summary: Summary) -> dict[str, Any]:
+    return {
+        "records": summary.records,
+        "f1": summary.f1,
+        "precision": summary.precision,
+        "recall": summary.recall,
+        "pooled_f1": summary.pooled.f1,
+    }
+
+
+def _plot(evaluations: list[Evaluation], path: str) -> None:
+    try:
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
+        from matplotlib.figure import Figure
+    except ImportError:
+        message = "curves need matplotlib: pip install 'rnaformer-cli[train]'"
+        raise DependencyError(message) from None
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    FigureCanvasSVG(figure)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.7", linestyle="--")
+    for evaluation in evaluations:
+        scores, shares, _ = zip(*evaluation.calibration.curve(), strict=True)
+        label = f"{evaluation.name} (ECE {evaluation.calibration.error:.4f})"
+        axes.plot(scores, shares, marker="o", markersize=3, label=label)
+    axes.set(xlabel="score", ylabel="share of pairs that are there", xlim=(0, 1), ylim=(0, 1))
+    axes.legend()
+    with write_whole(path, binary=True) as file:
+        figure.savefig(file, format="svg")

@@ -1,0 +1,185 @@
+"""`rnaformer train`: data sets in, a run folder with weights out."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnaformer_cli.cli import options
+from rnaformer_cli.cli.main import EXIT_INTERRUPTED
+from rnaformer_cli.dataset.records import LabelledRecord, read_dataset
+from rnaformer_cli.training.config import TrainConfig, read_config
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from rnaformer_cli.training.loop import How, Progress, Trainer
+    from rnaformer_cli.training.team import Team
+
+_TELL_EVERY = 20.0  # seconds
+
+
+@click.command()
+@click.argument("config", metavar="CONFIG.toml")
+@click.option("--data", multiple=True, required=True, metavar="FILE", help="Records to train on.")
+@click.option("--val", multiple=True, metavar="FILE", help="Records to choose the best weights by.")
+@click.option("--out", required=True, metavar="RUN", help="Run folder.")
+@click.option("--resume", is_flag=True, help="Go on with the run in RUN, if there is one.")
+@click.option("--start", metavar="NAME|DIR", help="Weights to begin with instead of random ones.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Length of the whole run; the schedule ends with it.  [default: the config's]",
+)
+@click.option(
+    "--stop-after",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Minutes after which this process saves and leaves, to be resumed.",
+)
+@options.device
+@options.precision
+@options.threads
+@click.option("--compile", "compiled", is_flag=True, help="Compile the network (slow to start).")
+@click.option("--save-memory", is_flag=True, help="Recompute activations instead of keeping them.")
+@options.quiet
+def command(config: str, **chosen: Any) -> None:
+    """Train a network as CONFIG.toml says, or go on with a run.
+
+    The run folder gets the config, the environment, metrics.jsonl, curves.svg, last.pt (to go on
+    from) and best/ (weights for `rnaformer predict --weights RUN/best`). Ctrl-C and SIGTERM save
+    first. Several processes or GPUs: torchrun --nproc-per-node N -m rnaformer_cli train ...
+
+    \b
+    Examples:
+      rnaformer train small.toml --data train.jsonl.gz --val val.jsonl.gz --out runs/small
+      rnaformer train small.toml --data train.jsonl.gz --out runs/small --resume --stop-after 9
+    """
+    from rnaformer_cli.prediction.device import set_threads
+    from rnaformer_cli.training.run_folder import RunFolder
+    from rnaformer_cli.training.team import join_team
+
+    set_threads(chosen["threads"])
+    plan = _plan(config, chosen["minutes"])
+    how = _how(chosen)
+    with join_team(how.device) as team, stop_requests(chosen["stop_after"]) as wants_stop:
+        folder = RunFolder(chosen["out"], plan, chosen["resume"]) if team.leads else None
+        trainer = _trainer(plan, chosen, how, team)
+        if chosen["resume"]:
+            _resume(trainer, Path(chosen["out"]))
+        tell = Teller(trainer, chosen["quiet"] or not team.leads)
+        if trainer.run(folder, wants_stop, tell):
+            tell.say("done")
+            return
+        tell.say("stopped; --resume goes on")
+        if wants_stop.by_signal:
+            raise click.exceptions.Exit(EXIT_INTERRUPTED)
+
+
+def _plan(path: str, minutes: float | None) -> TrainConfig:
+    plan = read_config(path)
+    if minutes is None:
+        return plan
+    return replace(plan, run=replace(plan.run, minutes=minutes, steps=0))
+
+
+def _how(chosen: dict[str, Any]) -> How:
+    from rnaformer_cli.prediction.device import choose_device, choose_dtype
+    from rnaformer_cli.training.loop import How
+    from rnaformer_cli.training.team import local_device
+
+    device = choose_device(local_device(choose_device(chosen["device"]).type))
+    dtype = choose_dtype(chosen["precision"], device)
+    return How(device, dtype, chosen["compiled"], chosen["save_memory"])
+
+
+def _trainer(plan: TrainConfig, chosen: dict[str, Any], how: How, team: Team) -> Trainer:
+    from rnaformer_cli.training.loop import Trainer
+    from rnaformer_cli.training.validation import choose_records
+
+    sets = {
+        Path(path).name.split(".")[0]: choose_records(list(read_dataset(path)), plan.run)
+        for path in (chosen["val"] if team.leads else ())
+    }
+    return Trainer(plan, _read(chosen["data"]), sets, how, team, _start(chosen["start"]))
+
+
+def _read(files: tuple[str, ...]) -> list[LabelledRecord]:
+    return [record for path in files for record in read_dataset(path)]
+
+
+def _start(weights: str | None) -> dict[str, Tensor] | None:
+    if weights is None:
+        return None
+    from rnaformer_cli.model.checkpoint import load_network
+    from rnaformer_cli.prediction.store import find_weights
+
+    return dict(load_network(find_weights(weights))[0].state_dict())
+
+
+def _resume(trainer: Trainer, folder: Path) -> None:
+    """Every process reads the same state; only the leader writes it."""
+    from rnaformer_cli.training.run_folder import load_state
+
+    state = load_state(folder)
+    if state is not None:
+        trainer.load_state_dict(state)
+
+
+class StopRequest:
+    """Whether to stop: after a signal, or when this process's time is over."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self.by_signal = False
+        self._end = None if minutes is None else time.monotonic() + 60.0 * minutes
+
+    def __call__(self) -> bool:
+        """Whether it is time."""
+        return self.by_signal or (self._end is not None and time.monotonic() >= self._end)
+
+
+@contextmanager
+def stop_requests(minutes: float | None) -> Iterator[StopRequest]:
+    """A request that Ctrl-C and SIGTERM set; a second Ctrl-C acts as usual."""
+    request = StopRequest(minutes)
+
+    def remember(*_: Any) -> None:
+        request.by_signal = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield request
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class Teller:
+    """Tells on stderr how a run goes, a line every so often."""
+
+    def __init__(self, trainer: Trainer, quiet: bool) -> None:
+        self._trainer = trainer
+        self._quiet = quiet
+        self._last = time.monotonic()
+
+    def __call__(self, progress: Progress, loss: float) -> None:
+        """Hear of a step."""
+        if time.monotonic() - self._last >= _TELL_EVERY:
+            self._last = time.monotonic()
+            self.say(f"loss {loss:.3f}")
+
+    def say(self, text: str) -> None:
+        """One line with where the run is."""
+        if not self._quiet:
+            progress = self._trainer.progress
+            share = progress.share(self._trainer.config)
+            minutes = f"{progress.seconds / 60:.1f} min"
+            counts = f"step {progress.step}, {progress.records} records, {minutes}"
+            click.echo(f"rnaformer: {share:.0%}, {counts}: {text}", err=True)

@@ -1,0 +1,91 @@
+"""`rnaformer data`: sets made, described, split, labelled; leaks refused."""
+
+import pytest
+from dataset_makers import hairpin, mutated, record, rna
+
+from rnaformer_cli.dataset.records import read_dataset, write_dataset
+
+DBN = ">a\nGGGAAACCC\n(((...)))\n>b\nGGAACC\n((.))\n>c\nGGAAACC\n((...))\n"
+
+
+@pytest.fixture(autouse=True)
+def no_cdhit(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+
+
+@pytest.fixture
+def families(tmp_path):
+    """Eight families of three relatives."""
+    path = tmp_path / "all.jsonl.gz"
+    sequences = {f"f{n // 3}m{n}": (rna(70, n // 3), n) for n in range(24)}
+    write_dataset(
+        path,
+        [
+            record(name, mutated(sequence, 0.08, n), family=f"RF{n // 3}")
+            for name, (sequence, n) in sequences.items()
+        ],
+    )
+    return path
+
+
+def test_import_writes_the_good_records_and_tells_the_bad(run, tmp_path):
+    source, target = tmp_path / "in.dbn", tmp_path / "out.jsonl.gz"
+    source.write_text(DBN)
+    done = run("data", "import", source, "--source", "lab", "-o", target)
+    assert [r.id for r in read_dataset(target)] == ["a"]  # what follows a broken record is lost
+    assert done.code == 1
+    assert done.err == (
+        f"rnaformer: {source}:6: record 'b': 6 bases, but a structure of 5\n1 record in {target}\n"
+    )
+
+
+def test_stats_describe_each_set(run, tmp_path):
+    path = tmp_path / "small.jsonl.gz"
+    write_dataset(path, [hairpin("a", 4, 1), hairpin("b", 5, 2, source="rnafold")])
+    done = run("data", "stats", path)
+    head, row = done.out.splitlines()
+    assert head.split()[:3] == ["set", "records", "bases"]
+    counts = "small  2 26 12 to 14, median 13 9 0 0 0"
+    shares = "0.0% 0.0% 0.0% 0.0% x 1, rnafold 1"
+    assert " ".join(row.split()) == " ".join(f"{counts} {shares}".split())
+
+
+def test_split_writes_parts_that_share_nothing(run, families, tmp_path):
+    done = run("data", "split", families, "--by", "family", "--out-dir", tmp_path / "sets")
+    assert done.code == 0
+    parts = [
+        list(read_dataset(tmp_path / "sets" / f"{n}.jsonl.gz")) for n in ("train", "val", "test")
+    ]
+    assert sum(map(len, parts)) == 24
+    assert done.err.splitlines()[-1] == (
+        "no leak found by exact and shared 8-mers (cd-hit-est-2d is not installed)"
+    )
+
+
+def test_leaks_between_two_sets_are_told(run, tmp_path):
+    write_dataset(tmp_path / "train", [record("t", rna(80, 1))])
+    write_dataset(tmp_path / "test", [record("u", mutated(rna(80, 1), 0.1, 2))])
+    done = run("data", "leaks", tmp_path / "train", tmp_path / "test")
+    assert (done.out, done.code) == ("", 1)
+    assert done.err == (
+        f"rnaformer: {tmp_path / 'test'} shares records with training: "
+        "u like t: at least 10% of 8-mers\n"
+    )
+
+
+def test_sets_without_a_leak_are_told_so(run, tmp_path):
+    write_dataset(tmp_path / "train", [record("t", rna(80, 1))])
+    write_dataset(tmp_path / "test", [record("u", rna(80, 2))])
+    done = run("data", "leaks", tmp_path / "train", tmp_path / "test")
+    assert done.code == 0
+    assert done.out.startswith("no leak found by exact and shared 8-mers")
+
+
+def test_sequences_are_sampled_and_labelled(run, families, tmp_path):
+    made, labelled = tmp_path / "made.jsonl.gz", tmp_path / "labelled.jsonl.gz"
+    assert run("data", "sample", families, "-n", 6, "-o", made).err == f"6 records in {made}\n"
+    done = run("data", "label", made, "--rnafold", "probabilities", "-o", labelled)
+    assert done.err == f"6 records in {labelled}\n"
+    records = list(read_dataset(labelled))
+    assert [r.id for r in records] == [r.id for r in read_dataset(made)]
+    assert all(r.probabilities is not None and not r.is_curated for r in records)

@@ -1,0 +1,73 @@
+"""`rnaformer evaluate`: the numbers of predict and score, for people and for programs."""
+
+import json
+
+import pytest
+from dataset_makers import hairpin
+
+from rnaformer_cli.dataset.records import write_dataset
+from rnaformer_cli.structure.dbn import format_dbn
+from rnaformer_cli.structure.structure import StructureRecord
+
+RECORDS = [hairpin(f"h{n}", 5 + n, n, family=f"RF{n % 2}") for n in range(6)]
+
+
+@pytest.fixture
+def data(tmp_path):
+    path = tmp_path / "hairpins.jsonl.gz"
+    write_dataset(path, RECORDS)
+    return path
+
+
+def test_the_numbers_are_those_of_predict_followed_by_score(run, data, tmp_path):
+    fasta, reference = tmp_path / "x.fasta", tmp_path / "ref.dbn"
+    fasta.write_text("".join(f">{r.id}\n{r.sequence}\n" for r in RECORDS))
+    known = [StructureRecord(r.id, r.sequence, r.structure) for r in RECORDS]
+    reference.write_text("".join(map(format_dbn, known)))
+    run("predict", fasta, "-o", tmp_path / "out.dbn")
+    options = ["--ref", reference, "--json", "--tolerance", 1, "--seed", 1]
+    scored = json.loads(run("score", tmp_path / "out.dbn", *options).out)
+    found = json.loads(run("evaluate", "--data", data, "--json").out)
+    assert found["f1"] == pytest.approx(scored["f1"])
+    assert found["f1_shifted"] == pytest.approx(scored["tolerant_f1"])
+    assert found["pooled_f1"] == pytest.approx(scored["pooled"]["f1"])
+    assert found["f1_interval"] == pytest.approx(scored["f1_interval"])
+
+
+def test_the_table_has_a_row_a_set_and_groups_below(run, data):
+    done = run("evaluate", "--data", data, "--by", "family")
+    lines = done.out.splitlines()
+    assert lines[0].split()[:3] == ["set", "records", "F1"]
+    assert lines[1].split()[:2] == ["hairpins", "6"]
+    assert [line.split()[:3] for line in lines[4:]] == [
+        ["hairpins", "RF0", "3"],
+        ["hairpins", "RF1", "3"],
+    ]
+
+
+def test_tsv_has_a_row_a_record(run, data):
+    head, *rows = run("evaluate", "--data", data, "--tsv").out.splitlines()
+    assert head.split("\t")[:5] == ["set", "id", "length", "family", "f1"]
+    assert [row.split("\t")[1] for row in rows] == [record.id for record in RECORDS]
+
+
+def test_a_sample_and_a_length_limit_leave_records_out(run, data):
+    done = run("evaluate", "--data", data, "--json", "--max-length", 20, "--sample", 2)
+    assert json.loads(done.out)["records"] == 2
+
+
+def test_the_calibration_is_drawn(run, data, tmp_path):
+    assert run("evaluate", "--data", data, "--plot", tmp_path / "c.svg").code == 0
+    assert (tmp_path / "c.svg").read_text().startswith("<?xml")
+
+
+def test_an_empty_set_is_told(run, tmp_path):
+    write_dataset(tmp_path / "none.jsonl.gz", [])
+    done = run("evaluate", "--data", tmp_path / "none.jsonl.gz")
+    assert (done.err, done.code) == ("rnaformer: no record to evaluate in none\n", 1)
+
+
+def test_two_forms_of_output_exclude_each_other(run, data):
+    done = run("evaluate", "--data", data, "--json", "--tsv")
+    assert done.code == 2
+    assert "--json and --tsv exclude each other" in done.err

@@ -1,0 +1,223 @@
+"""The group `rnaformer`: help, usage, exit codes, and how it ends when it is cut short."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+from rnaformer_cli import __version__
+from rnaformer_cli.cli import main
+from rnaformer_cli.cli.main import COMMANDS, cli, one_line
+
+PROGRAM = [sys.executable, "-m", "rnaformer_cli"]
+PATIENCE = 60.0  # seconds until a test gives up on another process
+
+
+def all_commands(group=cli, above=()):
+    """The words that call each command, groups included."""
+    context = click.Context(group)
+    yield above
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from all_commands(command, (*above, name))
+        else:
+            yield (*above, name)
+
+
+HELPED = list(all_commands())
+
+
+@pytest.mark.parametrize("command", HELPED, ids=lambda command: "-".join(command) or "rnaformer")
+def test_help_is_what_it_was(run, golden, command):
+    finished = run(*command, "--help")
+    golden(f"help/{'-'.join(('rnaformer', *command))}.txt", finished.out)
+    assert (finished.err, finished.code) == ("", 0)
+
+
+def test_every_line_of_help_fits_the_terminal(run):
+    lines = [line for command in HELPED for line in run(*command, "-h").out.splitlines()]
+    assert max(len(line) for line in lines) <= 100
+
+
+def test_every_command_that_is_listed_has_a_module():
+    context = click.Context(cli)
+    assert cli.list_commands(context) == list(COMMANDS)
+    assert all(cli.get_command(context, name) is not None for name in COMMANDS)
+
+
+def test_version_is_that_of_the_package(run):
+    assert run("--version").out == f"rnaformer, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "last_line"),
+    [
+        (["nope"], "Error: No such command 'nope'."),
+        (["--nope"], "Error: No such option '--nope'."),
+        (["score", "a.dbn"], "Error: Missing option '--ref'."),
+        (["convert"], "Error: Missing argument 'IN'."),
+    ],
+)
+def test_wrong_usage_is_told_on_stderr_with_exit_code_2(run, arguments, last_line):
+    finished = run(*arguments)
+    assert finished.err.splitlines()[-1] == last_line
+    assert (finished.out, finished.code) == ("", 2)
+
+
+def test_without_a_command_help_is_shown(run):
+    finished = run()
+    assert "Commands:\n  predict " in finished.out + finished.err
+
+
+def test_a_failure_is_one_line_on_stderr_with_exit_code_1(run):
+    finished = run("convert", "no\nsuch\x1b[31m.dbn")
+    assert finished.err == "rnaformer: no\\nsuch\\x1b[31m.dbn: no such file or directory\n"
+    assert (finished.out, finished.code) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("plain é 中", "plain é 中"),
+        ("two\nlines\r", "two\\nlines\\r"),
+        ("\x1b[2J\x00", "\\x1b[2J\\x00"),
+        ("\u2028\u202e", "\\u2028\\u202e"),
+    ],
+)
+def test_one_line_escapes_what_could_move_the_cursor(text, line):
+    assert one_line(text) == line
+
+
+def test_a_shell_that_asks_gets_completions(run, monkeypatch):
+    monkeypatch.setenv("_RNAFORMER_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "rnaformer s")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    finished = run()
+    assert (finished.out, finished.code) == ("plain,score\n", 0)
+
+
+def test_a_full_disk_behind_stdout_is_one_line(run, monkeypatch, examples):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        finished = run("convert", examples / "rnas.dbn")
+    assert finished.err == "rnaformer: stdout: no space left on device\n"
+    assert finished.code == 1
+
+
+def test_a_reader_that_has_left_is_no_failure(run, monkeypatch, examples):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        finished = run("score", examples / "rnas.dbn", "--ref", examples / "rnas.dbn")
+    assert (finished.err, finished.code) == ("", 0)
+
+
+def test_a_reader_that_has_left_is_no_failure_while_a_file_is_being_written(
+    predict, monkeypatch, examples
+):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        finished = predict(examples / "rnas.fasta", "--scores", "scores.npz")
+    assert (finished.err, finished.code, os.listdir()) == ("", 0, [])
+
+
+def test_a_closed_stdout_is_no_traceback():
+    command = f"{shlex.quote(sys.executable)} -m rnaformer_cli --version >&-"
+    finished = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (finished.stderr, finished.returncode) == ("", 0)
+
+
+def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, examples):
+    Path("many.dbn").write_text(">hairpin\nGGGGAAAACCCC\n((((....))))\n" * 5000)
+    script = """
+        set -o pipefail
+        "$1" -m rnaformer_cli convert many.dbn | head -n 1
+        echo "$?"
+        "$1" -m rnaformer_cli predict "$2" -w "$3" -f tsv --decode raw --threshold 0 | head -n 1
+        echo "$?"
+    """  # both write more than a pipe holds
+    words = [sys.executable, examples / "rnas.fasta", tiny_weights]
+    finished = subprocess.run(
+        ["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert finished.stdout == ">hairpin\n0\nid\ti\tj\tscore\n0\n"
+    assert finished.stderr == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_run_says_so_and_leaves_nothing(tiny_weights, tmp_path, number):
+    reads = tmp_path / "long.fasta"  # more than a minute of work
+    reads.write_text(f">long\n{'GAUC' * 100}\n" * 2000)
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of `&` ignores it
+    try:
+        process = subprocess.Popen(
+            [*PROGRAM, "predict", reads, "-o", "out.dbn", "-w", tiny_weights],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    with process:
+        until(lambda: os.listdir() or process.poll() is not None)  # it has opened its output
+        assert [name[:9] for name in os.listdir()] == [".out.dbn."]
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == main.EXIT_INTERRUPTED == 130
+        assert process.stderr.read() == "rnaformer: interrupted\n"
+    assert os.listdir() == []
+
+
+def test_help_score_and_convert_load_neither_torch_nor_the_network(examples):
+    """In one process, because a new one is slow; what a command loads, it loads for good."""
+    script = """
+import sys
+from rnaformer_cli.cli.main import run
+known = sys.argv[1]
+for arguments in (
+    ["--help"], ["predict", "--help"], ["score", "--help"], ["weights", "--help"],
+    ["score", known, "--ref", known], ["convert", known, "-t", "jsonl"], ["predict", "-f", "no"],
+):
+    code = run(arguments)
+    heavy = sorted({"torch", "rnaformer_cli.model.network"} & set(sys.modules))
+    print(code, *arguments[:1], *heavy, file=sys.stderr)
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", script, examples / "rnas.dbn"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=PATIENCE,
+    )
+    told = [line for line in finished.stderr.splitlines() if line[:2] in ("0 ", "2 ")]
+    commands = ["--help", "predict", "score", "weights", "score", "convert"]
+    assert told == [*(f"0 {command}" for command in commands), "2 predict"]
+
+
+def test_stdout_is_utf_8_whatever_the_locale():
+    finished = subprocess.run(
+        [*PROGRAM, "convert", "-"],
+        input=">中\nACGU\n....\n".encode(),
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        timeout=PATIENCE,
+    )
+    assert finished.stdout.decode() == ">中\nACGU\n....\n"
+
+
+def until(is_true):
+    """Wait for another process."""
+    deadline = time.monotonic() + PATIENCE
+    while not is_true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)

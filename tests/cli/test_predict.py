@@ -1,0 +1,507 @@
+"""`rnaformer predict`: what it reads, what it writes, and what it says about bad input."""
+
+import gzip
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnaformer_cli import Options, RnaRecord, count_pairs, load, read_fasta, read_structures
+from rnaformer_cli.cli.main import run as run_command
+
+HAIRPIN = ">hairpin\nGGGGAAAACCCC\n"
+LONG = "GCGGAUUUAGCUCAGUUGGGAGAGCGCCAGACUGAAGAUCUGGAGGUCC"
+MIXED = (
+    ">middle\nGGGGGAAAACCCCCAAA\n>short\nACGU\n>long a description\n"
+    f"{LONG}\n>second\nGGGGAAAACCCC\n"
+)
+IDS = ["middle", "short", "long", "second"]
+BAD = ">good\nGGGGAAAACCCC\n>gap\nACG-U\n>also\nACGU\n"
+EXPECTED = "expected the bases A C G U (T)"
+GAP = f"stdin:4:4: record 'gap': '-' is a gap; {EXPECTED} without gaps: ungap the sequence first"
+GAP_LINE = f"rnaformer: {GAP}\n"
+
+
+def ids(text):
+    return [line[1:] for line in text.splitlines() if line.startswith(">")]
+
+
+def records_of(text, suffix="dbn"):
+    Path(f"read.{suffix}").write_text(text)
+    return list(read_structures(f"read.{suffix}"))
+
+
+# What the shipped weights predict
+
+
+def test_the_shipped_weights_find_the_cloverleaf_of_a_trna(run, examples):
+    finished = run("predict", examples / "rnas.fasta", "--threads", 1)
+    found = {record.id: record for record in records_of(finished.out)}
+    known = {record.id: record for record in read_structures(examples / "rnas.dbn")}
+    assert list(found) == list(known)
+    assert [found[name].sequence for name in known] == [r.sequence for r in known.values()]
+    assert count_pairs(found["tRNA-Phe"].structure, known["tRNA-Phe"].structure).f1 >= 0.6
+    assert (finished.err, finished.code) == ("", 0)
+
+
+def test_figures_against_references_follow_on_stderr(run, examples):
+    arguments = ("predict", examples / "rnas.fasta", "--ref", examples / "rnas.dbn")
+    finished = run(*arguments, "--threads", 1)
+    rows = finished.err.splitlines()
+    assert ids(finished.out) == [row.split()[0] for row in rows[1:5]]
+    assert rows[0].split() == ["id", "length", "precision", "recall", "F1", "MCC"]
+    assert float(rows[1].split()[4]) >= 0.6
+    assert finished.code == 0
+
+
+def test_the_answer_does_not_depend_on_the_batch():
+    records = list(read_fasta(MIXED.splitlines()))
+    alone, together = (
+        list(
+            load(options=Options(max_cells=cells, keep_scores=True), device="cpu").predict(records)
+        )
+        for cells in (1, 1_000_000)
+    )
+    assert [one.record for one in alone] == [one.record for one in together] == records
+    assert [one.structure for one in alone] == [one.structure for one in together]
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-5)
+
+
+# Where it writes, and in what format
+
+
+def test_records_come_in_the_order_of_the_input_whatever_their_lengths(predict):
+    finished = predict("-", stdin=MIXED)
+    assert ids(finished.out) == IDS
+    assert [record.sequence for record in records_of(finished.out)] == [
+        line for line in MIXED.splitlines() if not line.startswith(">")
+    ]
+
+
+def test_the_same_input_gives_the_same_bytes(predict):
+    arguments = ("-", "-f", "tsv", "--threshold", 0.1)
+    first, again = (predict(*arguments, stdin=MIXED).out for _ in range(2))
+    assert first == again
+    assert len(first.splitlines()) > 10
+
+
+def test_the_order_of_the_input_changes_nothing_but_the_order(predict):
+    arguments = ("-", "--threshold", 0.1)
+    forward = records_of(predict(*arguments, stdin=MIXED).out)
+    reads = [">" + text for text in MIXED.split(">")[1:]]
+    backward = records_of(predict(*arguments, stdin="".join(reversed(reads))).out)
+    assert backward[::-1] == forward
+    assert any(record.structure.pairs for record in forward)
+
+
+def test_json_lines_tell_all_about_each_record(predict, tiny_weights):
+    finished = predict("-", "-f", "jsonl", "--threshold", 0.1, stdin=MIXED)
+    rows = [json.loads(line) for line in finished.out.splitlines()]
+    assert [row["id"] for row in rows] == IDS
+    long = rows[2]
+    assert list(long) == [
+        *("schema_version", "id", "description", "length", "sequence", "structure", "pairs"),
+        *("multiplets", "confidence", "model", "cycles", "threshold", "decoding", "seconds"),
+        "warnings",
+    ]
+    checksum = json.loads((tiny_weights / "config.json").read_text())["sha256"]
+    expected = {
+        "schema_version": 1,
+        "description": "a description",
+        "length": 49,
+        "multiplets": [],
+        "model": f"tiny@{checksum[:8]}",
+        "cycles": 2,
+        "threshold": 0.1,
+        "decoding": "matching",
+        "warnings": [],
+    }
+    assert {name: long[name] for name in expected} == expected
+    assert 0 <= long["confidence"] <= 1
+    assert long["seconds"] > 0
+    assert all(0.1 < score <= 1 for row in rows for _, _, score in row["pairs"])
+
+
+def test_json_pairs_are_those_of_the_dot_bracket(predict):
+    [row] = map(
+        json.loads,
+        predict("-", "-f", "jsonl", "--threshold", 0.1, stdin=HAIRPIN).out.split("\n")[:-1],
+    )
+    [record] = records_of(f">x\n{row['sequence']}\n{row['structure']}\n")
+    assert [[i - 1, j - 1] for i, j, _ in row["pairs"]] == [
+        list(p) for p in sorted(record.structure.pairs)
+    ]
+    assert row["pairs"]
+
+
+def test_tsv_lists_the_scores_above_the_threshold_once_a_pair(predict):
+    finished = predict("-", "-f", "tsv", "--threshold", 0.4, stdin=MIXED)
+    [header, *rows] = [line.split("\t") for line in finished.out.splitlines()]
+    assert header == ["id", "i", "j", "score"]
+    pairs = [(name, int(left), int(right)) for name, left, right, _ in rows]
+    assert all(1 <= left < right <= 49 for _, left, right in pairs)
+    assert all(float(score) >= 0.4 for *_, score in rows)
+    assert len(set(pairs)) == len(pairs) > 10
+    assert pairs == sorted(pairs, key=lambda pair: (IDS.index(pair[0]), pair[1:]))
+
+
+@pytest.mark.parametrize("name", ["ct", "bpseq", "jsonl"])
+def test_every_format_holds_the_same_structure(predict, name):
+    dbn = predict("-", "--threshold", 0.1, stdin=HAIRPIN).out
+    other = predict("-", "-f", name, "--threshold", 0.1, stdin=HAIRPIN).out
+    [expected], [found] = records_of(dbn), records_of(other, name)
+    assert (found.sequence, found.structure) == (expected.sequence, expected.structure)
+    assert expected.structure.pairs
+
+
+@pytest.mark.parametrize("name", ["ct", "bpseq"])
+def test_a_second_record_in_a_format_for_one_is_an_error(predict, name):
+    finished = predict("-", "-f", name, stdin=HAIRPIN + ">b\nACGU\n")
+    message = f"{name} holds one record a file; use --out-dir"
+    assert finished.err == f"rnaformer: record 'b': {message}\n"
+    assert finished.code == 1
+    assert [len(record.sequence) for record in records_of(finished.out, name)] == [12]
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("out.dbn", ">hairpin\nGGGG"),
+        ("out.txt", ">hairpin\nGGGG"),
+        ("out", ">hairpin\nGGGG"),
+        ("out.ct", "   12  hairpin\n    1 G "),
+        ("out.bpseq", "1 G "),
+        ("out.jsonl", '{"schema_version": 1, "id": "hairpin"'),
+        ("out.tsv", "id\ti\tj\tscore\n"),
+    ],
+)
+def test_an_output_file_has_the_format_of_its_suffix(predict, name, start):
+    finished = predict("-", "-o", name, stdin=HAIRPIN)
+    assert Path(name).read_text().startswith(start)
+    assert (finished.out, finished.err, finished.code) == ("", "", 0)
+    assert os.listdir() == [name]
+
+
+def test_an_output_file_is_what_stdout_would_be(predict):
+    predict("-", "-o", "out.dbn", stdin=MIXED)
+    assert Path("out.dbn").read_text() == predict("-", stdin=MIXED).out
+
+
+def test_with_an_output_file_the_figures_go_to_stdout(predict, examples):
+    fasta = examples / "rnas.fasta"
+    finished = predict(fasta, "-o", "out.dbn", "--ref", examples / "rnas.dbn")
+    assert finished.out.startswith("id               length  precision")
+    assert (finished.err, finished.code, os.listdir()) == ("", 0, ["out.dbn"])
+
+
+def test_a_record_that_failed_is_missing_from_the_figures(predict):
+    Path("ref.dbn").write_text(">good\nGGGGAAAACCCC\n((((....))))\n>gap\nACGU\n....\n")
+    finished = predict("-", "--ref", "ref.dbn", stdin=BAD)
+    [error, missing, extra, *table] = finished.err.splitlines()
+    assert error + "\n" == GAP_LINE
+    assert missing == "rnaformer: warning: no prediction for gap"
+    assert extra == "rnaformer: warning: no reference for also"
+    assert [line.split()[0] for line in table[:3]] == ["id", "good", "gap"]
+    assert finished.code == 1
+
+
+def test_a_reference_of_another_rna_is_an_error_after_the_structures(predict):
+    Path("ref.dbn").write_text(">hairpin\nGGGGAAAACCCA\n((((....))))\n")
+    finished = predict("-", "--ref", "ref.dbn", stdin=HAIRPIN)
+    message = "base 12 is C in the prediction, A in the reference"
+    assert finished.err == f"rnaformer: record 'hairpin': {message}\n"
+    assert (ids(finished.out), finished.code) == (["hairpin"], 1)
+
+
+def test_a_reference_that_cannot_be_read_ends_the_run_before_it_begins(predict):
+    finished = predict("-", "--ref", "none.dbn", "-o", "out.dbn", stdin=HAIRPIN)
+    assert finished.err == "rnaformer: none.dbn: no such file or directory\n"
+    assert (finished.code, os.listdir()) == (1, [])
+
+
+# How it decodes
+
+
+def test_nested_decoding_crosses_no_pairs_and_matching_may(predict):
+    reads = "".join(f">r{n}\n{LONG[n:]}\n" for n in range(6))
+    matching = records_of(predict("-", "--threshold", 0, stdin=reads).out)
+    nested = records_of(predict("-", "--threshold", 0, "--decode", "nested", stdin=reads).out)
+    assert not any(record.structure.crossing_pairs() for record in nested)
+    assert any(record.structure.crossing_pairs() for record in matching)
+    for record in (*matching, *nested):  # partners() refuses a base with two
+        assert sum(base >= 0 for base in record.structure.partners()) >= 20
+        assert all(right - left > 3 for left, right in record.structure.pairs)
+
+
+def test_raw_decoding_is_the_matrix_above_the_threshold(predict, tiny_weights):
+    options = ("--decode", "raw", "--threshold", 0.3, "--scores", "s.npz")
+    [row] = map(json.loads, predict("-", "-f", "jsonl", *options, stdin=HAIRPIN).out.splitlines())
+    left, right = np.nonzero(np.triu(np.load("s.npz")["hairpin"] > 0.3))
+    assert [pair[:2] for pair in row["pairs"]] == [
+        [int(i) + 1, int(j) + 1] for i, j in zip(left, right, strict=True)
+    ]
+    assert row["structure"] is None
+    assert row["multiplets"]
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [((), "dbn"), (("-f", "ct"), "ct"), (("-o", "x.bpseq"), "bpseq")],
+)
+def test_raw_structures_are_refused_by_formats_for_one_partner(predict, options, name):
+    finished = predict("-", "--decode", "raw", *options, stdin=HAIRPIN)
+    assert finished.err.splitlines()[-1] == (
+        f"Error: a raw structure may give a base several partners, which {name} cannot hold; "
+        "use -f jsonl or -f tsv"
+    )
+    assert (finished.out, finished.code) == ("", 2)
+
+
+def test_a_threshold_of_one_leaves_everything_unpaired(predict):
+    assert predict("-", "--threshold", 1, stdin=HAIRPIN).out == HAIRPIN + "." * 12 + "\n"
+
+
+@pytest.mark.parametrize(("least", "count"), [(0, 66), (0.5, None), (1, 0)])
+def test_min_score_decides_which_pairs_the_table_lists(predict, least, count):
+    """Twelve bases have 66 pairs, and none has the score 0 or 1."""
+    options = ("--min-score", least, "--threshold", 0.3, "--scores", "s.npz")
+    finished = predict("-", "-f", "tsv", *options, stdin=HAIRPIN)
+    scores = np.triu(np.load("s.npz")["hairpin"], k=1)
+    rows = finished.out.splitlines()[1:]
+    assert len(rows) == (scores > least).sum()
+    assert count is None or len(rows) == count
+
+
+def test_cycles_are_made_and_told(predict):
+    one, four = (
+        json.loads(predict("-", "-f", "jsonl", "--cycles", n, "--threshold", 0, stdin=HAIRPIN).out)
+        for n in (1, 4)
+    )
+    assert (one["cycles"], four["cycles"]) == (1, 4)
+    assert one["confidence"] != four["confidence"]
+
+
+def test_weights_that_do_not_recycle_refuse_more_than_one_cycle(run, data):
+    case = data / "parity" / "no_cycling"
+    run("weights", "import", f"{case}.pth", "--config", f"{case}.yml", "-o", "once")
+    finished = run("predict", "-", "-w", "once", "--cycles", 3, stdin=HAIRPIN)
+    message = "cycles must be 1, these weights do not recycle, not 3"
+    assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)
+
+
+# What it reads
+
+
+def test_gzip_is_recognised_by_its_content(predict):
+    Path("reads").write_bytes(gzip.compress(MIXED.encode()))
+    assert ids(predict("reads").out) == IDS
+
+
+@pytest.mark.parametrize("arguments", [("-",), ()], ids=["dash", "no file"])
+def test_standard_input_is_read_compressed_or_not(predict, arguments):
+    assert ids(predict(*arguments, stdin=gzip.compress(MIXED.encode())).out) == IDS
+    assert ids(predict(*arguments, stdin=MIXED).out) == IDS
+
+
+def test_a_terminal_as_standard_input_is_wrong_usage(monkeypatch, capsys):
+    controller, terminal = os.openpty()
+    with open(controller, "rb"), open(terminal) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert run_command(["predict"]) == 2
+    message = "Error: no FASTA file given (`-` reads standard input)\n"
+    assert capsys.readouterr().err.endswith(message)
+
+
+def test_several_files_are_read_in_order(predict):
+    Path("b.fa").write_text(">b\nACGU\n")
+    Path("a.fa").write_text(">a\nACGU\n")
+    assert ids(predict("b.fa", "-", "a.fa", stdin=">c\nACGU\n").out) == ["b", "c", "a"]
+
+
+def test_the_same_id_twice_is_allowed_on_stdout(predict):
+    assert ids(predict("-", stdin=HAIRPIN * 2).out) == ["hairpin", "hairpin"]
+
+
+def test_dna_lower_case_and_windows_lines_are_read_as_rna(predict):
+    finished = predict("-", stdin=b"\xef\xbb\xbf>a x\r\nggtt\r\naacc\r\n")
+    assert finished.out.splitlines()[:2] == [">a", "GGUUAACC"]
+    assert (finished.err, finished.code) == ("", 0)
+
+
+def test_a_record_without_a_name_is_called_by_its_number(predict):
+    assert ids(predict("-", stdin=">\nACGU\n>b\nACGU\n> \nACGU\n").out) == [
+        *("sequence_1", "b", "sequence_3")
+    ]
+
+
+def test_a_missing_file_does_not_keep_the_others_from_being_read(predict):
+    Path("a.fa").write_text(HAIRPIN)
+    finished = predict("none.fa", "a.fa", ".", "a.fa")
+    assert finished.err == (
+        "rnaformer: none.fa: no such file or directory\n"
+        "rnaformer: .: is a folder; expected a file\n"
+    )
+    assert (ids(finished.out), finished.code) == (["hairpin", "hairpin"], 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "stdin: no FASTA record (expected a line that starts with '>')"),
+        (b"\n\n", "stdin: no FASTA record (expected a line that starts with '>')"),
+        (b"ACGU\n", "stdin:1:1: expected a FASTA header ('>' and a name) before any sequence"),
+        (
+            b"@a\nACGU\n+\nIIII\n",
+            "stdin:1:1: this looks like FASTQ; expected FASTA, with '>' before each name",
+        ),
+        (b">a\nACGU\n>\xff\n", "stdin:3: not UTF-8 text"),
+        (gzip.compress(b">a\nACGU\n")[:-9], "stdin: damaged gzip file"),
+        (b">a\n>b\n", "stdin:1: record 'a': no sequence below this header"),
+        (
+            b">a\nACGU\n(..)\n",
+            f"stdin:3:1: record 'a': '(': this looks like dot-bracket; {EXPECTED}",
+        ),
+        (
+            b">a\nMKVE\n",
+            f"stdin:2:4: record 'a': 'E' is an amino acid letter; {EXPECTED}, not protein",
+        ),
+        (b">a\n1 ACGU\n", f"stdin:2:1: record 'a': '1' is a digit; {EXPECTED}"),
+    ],
+)
+def test_what_is_not_rna_is_told_with_its_place(predict, text, message):
+    finished = predict("-", "-o", "out.dbn", "--scores", "s.npz", stdin=text)
+    assert finished.err.splitlines()[0] == f"rnaformer: {message}"
+    assert finished.code == 1
+
+
+def test_one_bad_record_does_not_stop_the_others(predict):
+    finished = predict("-", stdin=BAD)
+    assert ids(finished.out) == ["good", "also"]
+    assert (finished.err, finished.code) == (GAP_LINE, 1)
+
+
+def test_one_bad_record_does_not_stop_the_others_from_going_to_a_file(predict):
+    finished = predict("-", "-o", "out.dbn", stdin=BAD)
+    assert ids(Path("out.dbn").read_text()) == ["good", "also"]
+    assert (finished.err, finished.code, os.listdir()) == (GAP_LINE, 1, ["out.dbn"])
+
+
+def test_fail_fast_stops_at_the_first_bad_record_and_leaves_no_file(predict):
+    Path("out.dbn").write_text("from before")
+    finished = predict("-", "--fail-fast", "-o", "out.dbn", "--scores", "s.npz", stdin=BAD)
+    assert (finished.out, finished.err, finished.code) == ("", GAP_LINE, 1)
+    assert (os.listdir(), Path("out.dbn").read_text()) == (["out.dbn"], "from before")
+
+
+def test_fail_fast_writes_what_came_before_the_bad_record(predict):
+    finished = predict("-", "--fail-fast", stdin=BAD)
+    assert (ids(finished.out), finished.err, finished.code) == (["good"], GAP_LINE, 1)
+
+
+def test_predicting_like_a_program_needs_weights_that_can(predict):
+    finished = predict("-", "--like", "computed", stdin=">a\nGGGGAAAACCCC\n")
+    message = "these weights have no label flag: they know one kind of labels"
+    assert (finished.out, finished.err, finished.code) == ("", f"rnaformer: {message}\n", 1)
+
+
+@pytest.mark.parametrize("file", ["none.fa", "bad.fa"])
+def test_no_file_appears_when_nothing_could_be_predicted(predict, file):
+    Path("bad.fa").write_text(">a\n>b\nX\n")
+    finished = predict(file, "-o", "out.dbn", "--scores", "s.npz")
+    assert (finished.code, os.listdir()) == (1, ["bad.fa"])
+
+
+def test_longer_records_are_refused_on_request(predict):
+    finished = predict("-", "--max-length", 17, stdin=MIXED)
+    message = "49 bases are more than --max-length 17"
+    assert finished.err == f"rnaformer: record 'long': {message}\n"
+    assert (ids(finished.out), finished.code) == (["middle", "short", "second"], 1)
+
+
+AMBIGUOUS = ">a\nACRYU\n>b\nACGU\n>c\nNNACGUw\n"
+
+
+def test_ambiguous_letters_are_read_as_n_and_counted_once(predict):
+    finished = predict("-", stdin=AMBIGUOUS)
+    warning = "rnaformer: warning: read 3 ambiguous letters as N in 2 records\n"
+    assert [record.sequence for record in records_of(finished.out)] == ["ACNNU", "ACGU", "NNACGUN"]
+    assert (finished.err, finished.code) == (warning, 0)
+
+
+def test_json_tells_the_ambiguous_letters_of_each_record(predict):
+    rows = predict("-", "-f", "jsonl", stdin=AMBIGUOUS).out.splitlines()
+    assert [json.loads(row)["warnings"] for row in rows] == [
+        *(["2 ambiguous letters read as N"], [], ["1 ambiguous letter read as N"])
+    ]
+
+
+def test_strict_refuses_ambiguous_letters_but_not_n(predict):
+    finished = predict("-", "--strict", stdin=AMBIGUOUS)
+    advice = "stands for more than one base; --strict takes only A C G U (T) and N"
+    assert finished.err == (
+        f"rnaformer: stdin:2:3: record 'a': 'R' {advice}\n"
+        f"rnaformer: stdin:6:7: record 'c': 'w' {advice}\n"
+    )
+    assert (ids(finished.out), finished.code) == (["b"], 1)
+
+
+def test_quiet_hides_warnings_but_not_failures(predict):
+    Path("ref.dbn").write_text(">else\nACGU\n....\n>b\nACGU\n....\n")
+    finished = predict("-", "-q", "--ref", "ref.dbn", stdin=AMBIGUOUS + ">bad\nX\n")
+    assert finished.err.splitlines()[0].startswith("rnaformer: stdin:8:1: record 'bad': 'X'")
+    assert "warning" not in finished.err
+    assert finished.code == 1
+
+
+# Wrong usage, devices, weights
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["-o", "a", "--out-dir", "b"], "--output and --out-dir exclude each other"),
+        (["-f", "ct", "-f", "dbn"], "several formats need --out-dir"),
+        (
+            ["--threshold", "1.5"],
+            "Invalid value for '--threshold': 1.5 is not in the range 0<=x<=1.",
+        ),
+        (["--cycles", "0"], "Invalid value for '--cycles': 0 is not in the range x>=1."),
+    ],
+)
+def test_wrong_usage_has_exit_code_2(predict, options, message):
+    finished = predict("-", *options, stdin=HAIRPIN)
+    assert finished.err.splitlines()[-1] == f"Error: {message}"
+    assert (finished.out, finished.code, os.listdir()) == ("", 2, [])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--device", "tpu"], "unknown device 'tpu'; expected auto, cpu, cuda, cuda:N or mps"),
+        (["-w", "none"], "no weights named 'none'; known: rnaformer-small"),
+        (["-w", "no/ne"], "no/ne: no config.json in this folder"),
+        (["-o", "no/such/out.dbn"], "no/such/out.dbn: no such file or directory"),
+        (["-o", "."], ".: is a folder; expected a file"),
+        (["--scores", "no/s.npz"], "no/s.npz: no such file or directory"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_with_exit_code_1(run, options, message):
+    finished = run("predict", "-", *options, stdin=HAIRPIN)
+    assert (finished.out, finished.err) == ("", f"rnaformer: {message}\n")
+    assert (finished.code, os.listdir()) == (1, [])
+
+
+def test_a_precision_is_taken(predict):
+    finished = predict("-", "--precision", "bf16", stdin=HAIRPIN)
+    assert (ids(finished.out), finished.err, finished.code) == (["hairpin"], "", 0)
+
+
+def test_the_command_gives_what_the_library_gives(predict, tiny_weights):
+    predictor = load(tiny_weights, Options(threshold=0.1), device="cpu")
+    [expected] = predictor.predict([RnaRecord("hairpin", "GGGGAAAACCCC")])
+    [found] = records_of(predict("-", "--threshold", 0.1, stdin=HAIRPIN).out)
+    assert found == expected.structure_record

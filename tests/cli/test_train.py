@@ -1,0 +1,120 @@
+"""`rnaformer train`: a run folder with weights, stopped and resumed by real signals."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from dataset_makers import hairpin
+
+from rnaformer_cli.dataset.records import write_dataset
+from rnaformer_cli.training.run_folder import load_state
+
+CONFIG = """
+[model]
+dim = 8
+depth = 1
+heads = 1
+[batches]
+lengths = [40]
+max_cells = 2000
+[run]
+steps = {steps}
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A config of three steps, training and validation records."""
+    (tmp_path / "run.toml").write_text(CONFIG.format(steps=3))
+    write_dataset(tmp_path / "train.jsonl.gz", [hairpin(f"h{n}", 6, n) for n in range(20)])
+    write_dataset(tmp_path / "val.jsonl.gz", [hairpin(f"v{n}", 6, 90 + n) for n in range(3)])
+    return tmp_path
+
+
+def arguments(folder, *more):
+    data = ["--data", folder / "train.jsonl.gz", "--val", folder / "val.jsonl.gz"]
+    return ["train", folder / "run.toml", *data, "--out", folder / "run", *more]
+
+
+def test_a_run_ends_with_weights_that_predict(run, files):
+    done = run(*arguments(files))
+    assert (done.out, done.code) == ("", 0)
+    assert done.err.startswith("rnaformer: 100%, step 3, ")
+    assert done.err.endswith(": done\n")
+    fasta = files / "x.fasta"
+    fasta.write_text(">x\nGGGAAACCC\n")
+    predicted = run("predict", fasta, "--weights", files / "run" / "best")
+    assert predicted.out.startswith(">x\nGGGAAACCC\n")
+
+
+def test_a_finished_run_is_not_begun_again_by_accident(run, files):
+    run(*arguments(files, "--quiet"))
+    done = run(*arguments(files))
+    message = f"rnaformer: {files / 'run'}: holds a run already; --resume goes on with it\n"
+    assert (done.err, done.code) == (message, 1)
+
+
+def test_minutes_end_the_schedule_and_stop_after_ends_the_process(run, files):
+    done = run(*arguments(files, "--minutes", 5, "--stop-after", 0.001))
+    assert done.code == 0
+    assert done.err.endswith("stopped; --resume goes on\n")
+    assert load_state(files / "run")["step"] >= 0
+    resumed = run(*arguments(files, "--minutes", 5, "--stop-after", 0.01, "--resume"))
+    assert resumed.code == 0
+    assert load_state(files / "run")["step"] > 0
+
+
+def test_training_begins_with_other_weights(run, files):
+    run(*arguments(files, "--quiet"))
+    more = ["--start", files / "run" / "best", "--out", files / "second", "--quiet"]
+    assert run(*arguments(files, *more)).code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_first(files, number):
+    (files / "run.toml").write_text(CONFIG.format(steps=100_000))
+    command = [sys.executable, "-m", "rnaformer_cli", *map(str, arguments(files))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    deadline = time.monotonic() + 60
+    while not (files / "run" / "environment.json").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1.0)  # the loop has begun, or begins with the request pending
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.endswith("stopped; --resume goes on\n")
+    assert load_state(files / "run")["step"] < 100_000
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_torchrun_starts_a_team(files):
+    (files / "run.toml").write_text(CONFIG.format(steps=2))
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    command += ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
+    command += ["-m", "rnaformer_cli", *map(str, arguments(files))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=100)
+    assert done.returncode == 0, done.stderr
+    [row] = [json.loads(line) for line in (files / "run/metrics.jsonl").read_text().splitlines()]
+    assert row["step"] == 2
+    assert done.stderr.count(": done\n") == 1
+
+
+def test_a_bad_config_is_refused_before_anything_is_made(run, files):
+    (files / "run.toml").write_text("[run]\nsteps = 0\n")
+    done = run(*arguments(files))
+    message = "exactly one of steps and minutes must be above 0"
+    assert done.err == f"rnaformer: {files / 'run.toml'}: {message}\n"
+    assert not (files / "run").exists()

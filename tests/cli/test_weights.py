@@ -1,0 +1,502 @@
+"""`rnaformer weights`: list, show, verify, import, and fetch from a server on this machine."""
+
+import hashlib
+import http.server
+import json
+import os
+import shutil
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from rnaformer_cli.prediction import fetch
+from rnaformer_cli.prediction.store import DEFAULT, find_weights, shipped_folder
+
+PARITY = Path(__file__).parent.parent / "data" / "parity"
+CASES = sorted(path.stem for path in PARITY.glob("*.pth"))
+NAME = "rnaformer-32m-bprna"
+STATE = "RNAformer_32M_state_dict_bprna.pth"
+CONFIG = "RNAformer_32M_config_bprna.yml"
+
+
+@pytest.fixture
+def store(tmp_path):
+    """The user's own store of weights, which is not there yet."""
+    return tmp_path / "home" / "weights"
+
+
+@pytest.fixture
+def import_case(run):
+    """Import a published checkpoint of the test data."""
+
+    def call(case, target):
+        state, config = PARITY / f"{case}.pth", PARITY / f"{case}.yml"
+        return run("weights", "import", state, "--config", config, "-o", target)
+
+    return call
+
+
+def everything_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def table_of(text):
+    return [line.split(maxsplit=2) for line in text.splitlines()]
+
+
+# list, show, path
+
+
+def test_the_shipped_weights_are_the_default_and_published_ones_can_be_fetched(run):
+    finished = run("weights", "list")
+    [header, shipped, *published] = table_of(finished.out)
+    assert header == ["name", "origin", "where"]
+    assert shipped == [DEFAULT, "shipped,", f"default  {shipped_folder() / DEFAULT}"]
+    assert published == [
+        [name, "published", f"rnaformer weights fetch {name}"] for name in fetch.PUBLISHED
+    ]
+    assert (finished.err, finished.code) == ("", 0)
+
+
+def test_imported_weights_are_listed_as_yours(run, import_case, store):
+    import_case("bprna_like", "mine")
+    assert ["mine", "yours", str(store / "mine")] in table_of(run("weights", "list").out)
+
+
+def test_show_tells_the_config_and_where_the_weights_come_from(run, import_case, store):
+    import_case("bprna_like", "mine")
+    finished = run("weights", "show", "mine")
+    values = json.loads(finished.out)
+    assert list(values) == ["folder", "name", "model", "sha256", "about"]
+    assert values["folder"] == str(store / "mine")
+    assert (values["model"]["dim"], values["model"]["cycles"]) == (16, 6)
+    assert values["about"]["source"] == "bprna_like.pth"
+    assert (finished.err, finished.code) == ("", 0)
+
+
+def test_path_is_the_folder(run, import_case, store):
+    import_case("bprna_like", "mine")
+    assert run("weights", "path", "mine").out == f"{store / 'mine'}\n"
+    assert run("weights", "path", DEFAULT).out == f"{shipped_folder() / DEFAULT}\n"
+    assert run("weights", "path", store / "mine").out == f"{store / 'mine'}\n"
+
+
+@pytest.mark.parametrize("command", ["show", "path", "verify"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none", f"no weights named 'none'; known: {DEFAULT}"),
+        ("no/ne", "no/ne: no config.json in this folder"),
+    ],
+)
+def test_weights_that_are_not_there_are_told(run, command, name, message):
+    finished = run("weights", command, name)
+    assert (finished.out, finished.err) == ("", f"rnaformer: {message}\n")
+    assert finished.code == 1
+
+
+# verify
+
+
+def test_all_weights_are_verified_unless_some_are_named(run, import_case):
+    import_case("bprna_like", "mine")
+    finished = run("weights", "verify")
+    rows = [line.split("\t") for line in finished.out.splitlines()]
+    assert [row[:2] for row in rows] == [[DEFAULT, "ok"], ["mine", "ok"]]
+    assert (
+        rows[0][2]
+        == hashlib.sha256((find_weights(DEFAULT) / "model.safetensors").read_bytes()).hexdigest()
+    )
+    assert (finished.err, finished.code) == ("", 0)
+    assert run("weights", "verify", "mine").out == "\t".join(rows[1]) + "\n"
+
+
+def test_damaged_weights_do_not_keep_the_others_from_being_verified(run, import_case, store):
+    for name in ("a", "b"):
+        import_case("bprna_like", name)
+    (store / "a" / "model.safetensors").unlink()
+    finished = run("weights", "verify")
+    assert [line.split("\t")[0] for line in finished.out.splitlines()] == [DEFAULT, "b"]
+    assert finished.err == f"rnaformer: {store}/a: no model.safetensors in this folder\n"
+    assert finished.code == 1
+
+
+def flip_a_byte(folder):
+    data = bytearray((folder / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(data)
+    found = hashlib.sha256(data).hexdigest()
+    said = json.loads((folder / "config.json").read_text())["sha256"]
+    return f"/model.safetensors: sha256 is {found}, config.json says {said}"
+
+
+def lie_about_the_checksum(folder):
+    change_config(folder, lambda values: values.update(sha256="0" * 64))
+    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    return f"/model.safetensors: sha256 is {found}, config.json says {'0' * 64}"
+
+
+def truncate(folder):
+    data = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(data[:-100])
+    return "/model.safetensors: not a whole safetensors file"
+
+
+def empty(folder):
+    (folder / "model.safetensors").write_bytes(b"")
+    return "/model.safetensors: not a whole safetensors file"
+
+
+def drop_a_tensor(folder):
+    change_tensors(folder, lambda tensors: tensors.pop("norm.weight"))
+    return "/model.safetensors: missing tensors: 'norm.weight'"
+
+
+def add_a_tensor(folder):
+    change_tensors(folder, lambda tensors: tensors.update(more=torch.zeros(1)))
+    return "/model.safetensors: unknown tensors: 'more'"
+
+
+def misshape_a_tensor(folder):
+    change_tensors(folder, lambda tensors: tensors.update({"norm.weight": torch.zeros(17)}))
+    return "/model.safetensors: tensor 'norm.weight' has shape (17,), expected (16,)"
+
+
+def put_in_a_nan(folder):
+    change_tensors(folder, lambda tensors: tensors["norm.weight"].fill_(float("nan")))
+    return "/model.safetensors: tensor 'norm.weight' has values that are not finite"
+
+
+def break_the_json(folder):
+    (folder / "config.json").write_text('{"format": 1,')
+    return "/config.json: expected a JSON object with format, name, model and sha256"
+
+
+def leave_out_the_checksum(folder):
+    change_config(folder, lambda values: values.pop("sha256"))
+    return "/config.json: expected a JSON object with format, name, model and sha256"
+
+
+def come_from_the_future(folder):
+    change_config(folder, lambda values: values.update(format=2))
+    return "/config.json: format must be 1, not 2"
+
+
+def ask_for_a_wrong_type(folder):
+    change_config(folder, lambda values: values["model"].update(dim="16"))
+    return "/config.json: dim must be int, not '16'"
+
+
+def lose_the_tensors(folder):
+    (folder / "model.safetensors").unlink()
+    return ": no model.safetensors in this folder"
+
+
+def change_tensors(folder, change):
+    path = folder / "model.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    change_config(folder, lambda values: values.update(sha256=digest))
+
+
+def change_config(folder, change):
+    values = json.loads((folder / "config.json").read_text())
+    change(values)
+    (folder / "config.json").write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(flip_a_byte, lie_about_the_checksum, truncate, empty),
+        *(drop_a_tensor, add_a_tensor, misshape_a_tensor, put_in_a_nan),
+        *(break_the_json, leave_out_the_checksum, come_from_the_future),
+        *(ask_for_a_wrong_type, lose_the_tensors),
+    ],
+)
+def test_verify_tells_what_is_damaged(run, tiny_weights, tmp_path, damage):
+    folder = tmp_path / "copy"
+    shutil.copytree(tiny_weights, folder)
+    assert run("weights", "verify", folder).code == 0
+    message = damage(folder)
+    finished = run("weights", "verify", folder)
+    assert (finished.out, finished.err) == ("", f"rnaformer: {folder}{message}\n")
+    assert finished.code == 1
+
+
+def test_verify_refuses_a_setting_that_is_not_known(run, tiny_weights, tmp_path):
+    shutil.copytree(tiny_weights, tmp_path / "copy")
+    change_config(tmp_path / "copy", lambda values: values["model"].update(wings=2))
+    finished = run("weights", "verify", tmp_path / "copy")
+    start = f"rnaformer: {tmp_path}/copy/config.json: unknown setting 'wings'; known: dim, depth, "
+    assert finished.err.startswith(start)
+    assert (finished.err.count("\n"), finished.code) == (1, 1)
+
+
+def test_predict_refuses_damaged_weights_in_the_same_words(run, tiny_weights, tmp_path):
+    shutil.copytree(tiny_weights, tmp_path / "copy")
+    message = drop_a_tensor(tmp_path / "copy")
+    finished = run("predict", "-", "-w", tmp_path / "copy", stdin=">a\nACGU\n")
+    assert finished.err == f"rnaformer: {tmp_path}/copy{message}\n"
+    assert (finished.out, finished.code) == ("", 1)
+
+
+# import
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_kind_of_published_checkpoint_is_imported_whole(run, import_case, store, case):
+    finished = import_case(case, "mine")
+    assert finished.out == f"{store / 'mine'}\n"
+    assert everything_in(store) == [
+        *("mine", "mine/README.md", "mine/config.json", "mine/model.safetensors")
+    ]
+    assert run("weights", "verify", "mine").code == 0
+    predicted = run("predict", "-", "-w", "mine", "--device", "cpu", stdin=">a\nGGGAAACCC\n")
+    assert predicted.out.startswith(">a\nGGGAAACCC\n")
+    assert (predicted.err, predicted.code) == ("", 0)
+
+
+def test_what_had_to_be_decided_is_told_and_kept(run, import_case):
+    finished = import_case("finetuned_like", "mine")
+    note = "the LoRA layers were merged before saving; dropped them"
+    assert finished.err == f"rnaformer: note: {note}\n"
+    assert json.loads(run("weights", "show", "mine").out)["about"]["notes"] == [note]
+
+
+@pytest.mark.parametrize("target", ["my/own", "./own", "own/"])
+def test_a_target_with_a_slash_is_a_folder(import_case, store, target):
+    finished = import_case("linear_ff", target)
+    assert finished.out == f"{Path(target)}\n"
+    assert (Path(target) / "model.safetensors").is_file()
+    assert not store.exists()
+
+
+@pytest.mark.parametrize("target", ["mine", "./mine"])
+def test_an_import_never_overwrites(import_case, store, target):
+    import_case("linear_ff", target)
+    folder = store / "mine" if target == "mine" else Path("mine")
+    before = (folder / "model.safetensors").read_bytes()
+    finished = import_case("bprna_like", target)
+    message = f"{folder}: holds a checkpoint already; choose another name"
+    assert (finished.out, finished.err) == ("", f"rnaformer: {message}\n")
+    assert (finished.code, (folder / "model.safetensors").read_bytes()) == (1, before)
+
+
+def test_a_name_that_the_shipped_weights_would_hide_is_refused(import_case):
+    finished = import_case("linear_ff", DEFAULT)
+    message = f"{shipped_folder() / DEFAULT}: holds a checkpoint already; choose another name"
+    assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)
+
+
+def test_an_import_does_not_remove_a_folder_that_holds_something_else(import_case):
+    Path("notes").mkdir()
+    Path("notes/kept.txt").touch()
+    finished = import_case("linear_ff", "./notes")
+    message = "notes: cannot be written: directory not empty"
+    assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)
+    assert everything_in(Path()) == ["notes", "notes/kept.txt"]
+
+
+@pytest.mark.parametrize(
+    ("state", "config", "message"),
+    [
+        ("none.pth", "bprna_like.yml", "none.pth: no such file or directory"),
+        ("bprna_like.pth", "none.yml", "none.yml: no such file or directory"),
+        ("bprna_like.pth", "bprna_like.pth", "bprna_like.pth: not a plain YAML file"),
+        ("bprna_like.npz", "bprna_like.yml", "bprna_like.npz: not a PyTorch state dict of tensors"),
+        ("bprna_like.yml", "bprna_like.yml", "bprna_like.yml: not a PyTorch state dict of tensors"),
+        ("bprna_like.pth", "linear_ff.yml", "bprna_like.pth: missing tensors: 'read_out.bias'"),
+    ],
+)
+def test_what_cannot_be_imported_is_told_and_leaves_nothing(run, state, config, message, store):
+    arguments = (PARITY / state, "--config", PARITY / config, "-o", "mine")
+    finished = run("weights", "import", *arguments)
+    assert (finished.out, finished.err) == ("", f"rnaformer: {PARITY}/{message}\n")
+    assert finished.code == 1
+    assert not store.exists() or os.listdir(store) == []
+
+
+# fetch, from a real server
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers each path with what the test laid down for it."""
+
+    def do_GET(self):
+        answer = self.server.answers.get(self.path)
+        if answer is None:
+            self.send_error(404)
+        elif callable(answer):
+            answer(self)
+        else:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+    def log_message(self, *_):
+        """Stay silent."""
+
+
+@pytest.fixture
+def server(monkeypatch):
+    """A server on 127.0.0.1 that has the files of one published checkpoint under /models/."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
+        made.url = f"http://127.0.0.1:{made.server_port}/models"
+        made.answers = {
+            f"/models/{STATE}": (PARITY / "bprna_like.pth").read_bytes(),
+            f"/models/{CONFIG}": (PARITY / "bprna_like.yml").read_bytes(),
+        }
+        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def fetch_from(run, tmp_path, monkeypatch):
+    """Fetch the weights NAME; temporary files go to a folder of the test."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+
+    def call(url):
+        finished = run("weights", "fetch", NAME, "--from", url)
+        assert os.listdir(tmp_path / "tmp") == []
+        return finished
+
+    return call
+
+
+def assert_nothing_came(finished, store, url, message, fetched=1):
+    told = [f"rnaformer: fetching {url}/{name}\n" for name in (CONFIG, STATE)[:fetched]]
+    file = (CONFIG, STATE)[fetched - 1]
+    assert finished.err == "".join(told) + f"rnaformer: {url}/{file}: {message}\n"
+    assert (finished.out, finished.code) == ("", 1)
+    assert not store.exists() or os.listdir(store) == []
+
+
+def test_fetched_weights_are_in_the_store_with_their_checksums(run, fetch_from, server, store):
+    finished = fetch_from(server.url)
+    assert finished.out == f"{store / NAME}\n"
+    assert finished.err == (
+        f"rnaformer: fetching {server.url}/{CONFIG}\nrnaformer: fetching {server.url}/{STATE}\n"
+    )
+    about = json.loads(run("weights", "show", NAME).out)["about"]
+    assert about["source"] == f"{server.url}/{STATE}"
+    for key, file in (("state", STATE), ("config", CONFIG)):
+        digest = hashlib.sha256(server.answers[f"/models/{file}"]).hexdigest()
+        assert about[f"{key}_sha256"] == digest
+    assert run("weights", "verify", NAME).code == 0
+    assert [NAME, "yours", str(store / NAME)] in table_of(run("weights", "list").out)
+
+
+def test_a_slash_at_the_end_of_the_url_changes_nothing(run, fetch_from, server):
+    assert fetch_from(server.url + "/").code == 0
+    about = json.loads(run("weights", "show", NAME).out)["about"]
+    assert about["source"] == f"{server.url}/{STATE}"
+
+
+def test_weights_that_are_there_are_not_downloaded_again(fetch_from, server, store):
+    fetch_from(server.url)
+    server.answers.clear()
+    finished = fetch_from(server.url)
+    message = f"{store / NAME}: holds a checkpoint already; choose another name"
+    assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)
+
+
+@pytest.mark.parametrize(("missing", "fetched"), [(CONFIG, 1), (STATE, 2)])
+def test_a_file_that_the_server_lacks_is_told(fetch_from, server, store, missing, fetched):
+    del server.answers[f"/models/{missing}"]
+    finished = fetch_from(server.url)
+    assert_nothing_came(finished, store, server.url, "the server says 404 Not Found", fetched)
+
+
+def test_a_transfer_that_breaks_off_is_told_and_dropped(fetch_from, server, store):
+    whole = server.answers[f"/models/{STATE}"]
+
+    def break_off(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(whole)))
+        handler.end_headers()
+        handler.wfile.write(whole[:1000])
+
+    server.answers[f"/models/{STATE}"] = break_off
+    message = f"broke off after 1000 of {len(whole)} bytes"
+    assert_nothing_came(fetch_from(server.url), store, server.url, message, fetched=2)
+
+
+def redirect_to(url):
+    def answer(handler):
+        handler.send_response(302)
+        handler.send_header("Location", url)
+        handler.end_headers()
+
+    return answer
+
+
+def test_a_redirect_to_another_host_is_refused(fetch_from, server, store):
+    elsewhere = f"http://localhost:{server.server_port}/models/{CONFIG}"
+    there = server.url.replace("/models", "/old")
+    server.answers[f"/old/{CONFIG}"] = redirect_to(elsewhere)
+    message = f"redirected to another host: {elsewhere}"
+    assert_nothing_came(fetch_from(there), store, there, message)
+
+
+def test_a_redirect_on_the_same_host_is_followed(fetch_from, server):
+    there = server.url.replace("/models", "/old")
+    for file in (STATE, CONFIG):
+        server.answers[f"/old/{file}"] = redirect_to(f"{server.url}/{file}")
+    assert fetch_from(there).code == 0
+
+
+def test_a_connection_that_is_refused_is_told(fetch_from, server, store):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, so that nobody else takes it; nobody listens
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        finished = fetch_from(url)
+    assert_nothing_came(finished, store, url, "no connection: connection refused")
+
+
+def test_an_answer_that_is_not_http_is_told(fetch_from, server, store):
+    server.answers[f"/models/{CONFIG}"] = lambda handler: handler.wfile.write(b"hello\r\n\r\n")
+    message = "the server's answer is not HTTP or broke off"
+    assert_nothing_came(fetch_from(server.url), store, server.url, message)
+
+
+def test_a_silent_server_is_given_up(fetch_from, server, store, monkeypatch):
+    asked, done = threading.Event(), threading.Event()
+    server.answers[f"/models/{CONFIG}"] = lambda _: asked.set() or done.wait(30)
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.2)
+    finished = fetch_from(server.url)
+    done.set()
+    assert asked.is_set()
+    assert_nothing_came(finished, store, server.url, "no answer for 0.2 seconds")
+
+
+def test_a_page_in_place_of_the_weights_is_told(fetch_from, server, store):
+    server.answers[f"/models/{STATE}"] = b"<html>moved</html>"
+    finished = fetch_from(server.url)
+    assert finished.err.endswith(f"/{STATE}: not a PyTorch state dict of tensors\n")
+    assert (finished.out, finished.code) == ("", 1)
+    assert not store.exists() or os.listdir(store) == []
+
+
+def test_what_is_no_url_is_told(fetch_from, store):
+    assert_nothing_came(fetch_from("somewhere"), store, "somewhere", "not a URL")
+
+
+def test_a_name_that_is_not_published_is_told_with_those_that_are(run):
+    finished = run("weights", "fetch", "none", "--from", "http://127.0.0.1:9")
+    known = ", ".join(fetch.PUBLISHED)
+    assert finished.err == f"rnaformer: no published weights named 'none'; known: {known}\n"
+    assert finished.code == 1

@@ -1,0 +1,77 @@
+"""The public names of the package: which they are, and that having them costs nothing."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rnaformer_cli
+
+NAMES = [  # in the order in which one meets them; a change here is a change of the interface
+    *("load", "predict", "Predictor", "Prediction", "Options"),
+    *("read_fasta", "RnaRecord"),
+    *("read_structures", "Structure", "StructureRecord"),
+    *("parse_dot_bracket", "format_dot_bracket"),
+    *("count_pairs", "PairCounts"),
+    *("RnaformerError", "__version__"),
+]
+
+
+def test_these_are_the_public_names():
+    assert rnaformer_cli.__all__ == NAMES
+    assert dir(rnaformer_cli) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_name_is_what_its_home_defines(name):
+    value = getattr(rnaformer_cli, name)
+    if name != "__version__":
+        assert value.__module__ == f"rnaformer_cli.{rnaformer_cli._HOMES[name]}"
+        assert value.__name__ == name
+        assert value.__doc__
+
+
+def test_type_checkers_are_told_the_same_homes():
+    [block] = [
+        node
+        for node in ast.parse(Path(rnaformer_cli.__file__).read_text()).body
+        if isinstance(node, ast.If)
+    ]
+    told = {
+        alias.name: node.module.removeprefix("rnaformer_cli.")
+        for node in block.body
+        for alias in node.names
+    }
+    assert told == rnaformer_cli._HOMES
+    assert sorted([*told, "__version__"]) == sorted(NAMES)
+
+
+def test_another_name_is_an_attribute_error():
+    with pytest.raises(AttributeError) as caught:
+        rnaformer_cli.nothing  # noqa: B018  # looking it up is what fails
+    assert str(caught.value) == "module 'rnaformer_cli' has no attribute 'nothing'"
+
+
+def test_a_star_imports_these_names_only():
+    names = {}
+    exec("from rnaformer_cli import *", names)
+    assert set(names) - {"__builtins__"} == set(NAMES)
+
+
+def test_the_package_and_its_readers_load_no_torch():
+    script = (
+        "import sys, rnaformer_cli as r\n"
+        "r.count_pairs(r.parse_dot_bracket('(..)'), r.Structure(4)), r.read_fasta, r.RnaRecord\n"
+        "r.read_structures, r.StructureRecord, r.format_dot_bracket, r.PairCounts\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
+def test_one_call_predicts():
+    [prediction] = rnaformer_cli.predict([rnaformer_cli.RnaRecord("hairpin", "GGGGAAAACCCC")])
+    assert prediction.structure.length == 12
+    assert prediction.structure_record.id == "hairpin"
