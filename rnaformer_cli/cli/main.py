@@ -25,6 +25,7 @@ COMMANDS = {  # name -> one line for --help, so that no command module is import
     "data": "Make, describe, split and label data sets.",
     "train": "Train a network.",
     "evaluate": "Measure weights on labelled data sets.",
+    "release": "Calibrate trained weights and choose their threshold.",
     "doctor": "Tell what is installed and whether it works.",
 }
 

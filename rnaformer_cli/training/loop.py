@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import random
+import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,6 +27,8 @@ from rnaformer_cli.training.team import Team
 from rnaformer_cli.training.validation import Validation, validate
 
 _SMOOTHED = 100  # steps in the reported loss
+_PAUSE = 20.0  # times the usual: longer records make steps longer, but not so much
+_KNOWN = 10  # steps after which the usual is known
 
 
 @dataclass(slots=True)
@@ -92,6 +96,7 @@ class Trainer:
         self.validation = validation
         self.progress = Progress()
         self._losses: list[float] = []
+        self._durations: deque[float] = deque(maxlen=_SMOOTHED)  # seconds of the last steps
         self._forward = torch.compile(self.network) if self.how.compile else self.network
 
     def run(
@@ -142,9 +147,19 @@ class Trainer:
         self.progress.position = drawn[-1][1]
         self.average.update(self.network, self.progress.step)
         self._losses = [*self._losses[1 - _SMOOTHED :], loss]
-        spent = time.perf_counter() - started
-        self.progress.seconds += self.team.largest(spent, self.how.device)
+        spent = self.team.largest(time.perf_counter() - started, self.how.device)
+        self.progress.seconds += self.without_pause(spent)
         return loss
+
+    def without_pause(self, seconds: float) -> float:
+        """The seconds of a step; what is far beyond the usual was a pause of the process.
+
+        A process that was suspended, or a laptop that slept, must not lose its schedule.
+        """
+        usual = statistics.median(self._durations) if self._durations else seconds
+        counted = min(seconds, _PAUSE * usual) if len(self._durations) >= _KNOWN else seconds
+        self._durations.append(counted)
+        return counted
 
     def _gradients(self, batches: list[list[LabelledRecord]]) -> float:
         """Gradients of the loss per base over all batches, shared out in the team; the loss."""

@@ -37,26 +37,34 @@ def choose_records(records: Sequence[LabelledRecord], config: RunConfig) -> list
     return random.Random(1).sample(short, min(config.validate_records, len(short)))
 
 
-def validate(network: RNAformer, sets: Mapping[str, Sequence[LabelledRecord]]) -> Validation:
+def validate(
+    network: RNAformer,
+    sets: Mapping[str, Sequence[LabelledRecord]],
+    thresholds: Sequence[float] = THRESHOLDS,
+) -> Validation:
     """Predict each set and score it at every threshold."""
     device = next(network.parameters()).device
     was_training = network.training
     predictor = Predictor(network, "validation", device=device)
-    table = {name: _f1_by_threshold(predictor, records) for name, records in sets.items()}
+    table = {
+        name: _f1_by_threshold(predictor, records, thresholds) for name, records in sets.items()
+    }
     network.train(was_training)
-    means = [sum(row[place] for row in table.values()) for place in range(len(THRESHOLDS))]
-    best = max(range(len(THRESHOLDS)), key=means.__getitem__)
-    return Validation({name: row[best] for name, row in table.items()}, THRESHOLDS[best])
+    means = [sum(row[place] for row in table.values()) for place in range(len(thresholds))]
+    best = max(range(len(thresholds)), key=means.__getitem__)
+    return Validation({name: row[best] for name, row in table.items()}, thresholds[best])
 
 
-def _f1_by_threshold(predictor: Predictor, records: Sequence[LabelledRecord]) -> list[float]:
-    """Mean F1 at each of THRESHOLDS."""
-    sums = [0.0] * len(THRESHOLDS)
+def _f1_by_threshold(
+    predictor: Predictor, records: Sequence[LabelledRecord], thresholds: Sequence[float]
+) -> list[float]:
+    """Mean F1 at each threshold."""
+    sums = [0.0] * len(thresholds)
     for batch in batches([len(record) for record in records], predictor.options.max_cells):
         chosen = [records[index] for index in batch]
         for record, scores in zip(
             chosen, predictor.score([record.sequence for record in chosen]), strict=True
         ):
-            for place, threshold in enumerate(THRESHOLDS):
+            for place, threshold in enumerate(thresholds):
                 sums[place] += count_pairs(decode(scores, threshold), record.structure).f1
     return [total / max(len(records), 1) for total in sums]

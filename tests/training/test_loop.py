@@ -108,6 +108,14 @@ def test_a_time_budget_ends_the_schedule():
     assert trainer.progress.share(plan) == 1.0
 
 
+def test_a_pause_of_the_process_does_not_count():
+    trainer = Trainer(config(4), RECORDS, {})
+    first = [trainer.without_pause(30.0)] + [trainer.without_pause(0.5) for _ in range(9)]
+    assert first == [30.0] + 9 * [0.5]  # what is usual is not known yet
+    assert trainer.without_pause(5.0) == 5.0  # a batch of long records
+    assert trainer.without_pause(3600.0) == 10.0
+
+
 def test_training_begins_with_given_weights():
     first = Trainer(config(1), RECORDS, {})
     first.step()

@@ -1,0 +1,63 @@
+"""`rnaformer release`: trained weights made ready for use."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rnaformer_cli.cli import options
+from rnaformer_cli.errors import OutputError
+
+
+@click.command()
+@click.argument("weights", metavar="NAME|DIR")
+@click.option("--val", multiple=True, required=True, metavar="FILE", help="Validation records.")
+@click.option("-o", "--output", required=True, metavar="DIR", help="Folder of the new weights.")
+@click.option("--card", metavar="FILE", help="Their README.md.")
+@click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
+@options.cycles
+@options.threads
+def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> None:
+    """Calibrate weights, choose their threshold, and write them as new weights.
+
+    Scores become probabilities on the validation records (Platt scaling), and the threshold is
+    the one with the best mean F1 over the validation sets, each counted once.
+
+    \b
+    Example:
+      rnaformer release runs/small/best --val val.jsonl.gz --val families.jsonl.gz -o small
+    """
+    from rnaformer_cli.dataset.records import read_dataset
+    from rnaformer_cli.files import make_folder, read_bytes
+    from rnaformer_cli.model.checkpoint import CONFIG_FILE, load_network, save_checkpoint
+    from rnaformer_cli.prediction.device import set_threads
+    from rnaformer_cli.prediction.store import find_weights
+    from rnaformer_cli.training.release import release
+
+    if (Path(output) / CONFIG_FILE).exists():
+        raise OutputError("holds a checkpoint already; choose another folder", path=output)
+    set_threads(chosen["threads"])
+    network, origin = load_network(find_weights(weights))
+    limit = chosen["max_length"] or sys.maxsize
+    sets = {
+        Path(path).name.split(".")[0]: [r for r in read_dataset(path) if len(r) <= limit]
+        for path in val
+    }
+    name = Path(output).name
+    card = read_bytes(chosen["card"]).decode() if chosen["card"] else f"# {name}\n"
+    done = release(network, sets, chosen["cycles"])
+    about = {
+        **origin.about,
+        "released_from": origin.sha256,
+        "logit_scale": done.scale,
+        "logit_shift": done.shift,
+        "validation_f1": done.validation.f1,
+    }
+    make_folder(output)
+    save_checkpoint(output, name, network.config, network.state_dict(), about, card)
+    figures = ", ".join(f"{key} F1 {value:.4f}" for key, value in done.validation.f1.items())
+    moved = f"scale {done.scale:.3f}, shift {done.shift:+.3f}"
+    click.echo(f"{output}: {moved}, threshold {network.config.threshold}, {figures}")

@@ -1,0 +1,47 @@
+"""`rnaformer release`: weights with a threshold, calibrated, ready to predict."""
+
+import json
+
+import pytest
+from dataset_makers import hairpin
+
+from rnaformer_cli.dataset.records import write_dataset
+from rnaformer_cli.prediction.store import DEFAULT
+
+
+@pytest.fixture
+def validation(tmp_path):
+    path = tmp_path / "val.jsonl.gz"
+    write_dataset(path, [hairpin(f"h{n}", 5 + n, n) for n in range(5)])
+    return path
+
+
+def test_released_weights_predict_with_what_was_chosen(run, validation, tmp_path):
+    (tmp_path / "card.md").write_text("# about\n")
+    options = ["--val", validation, "--cycles", 1, "--card", tmp_path / "card.md"]
+    done = run("release", DEFAULT, *options, "-o", tmp_path / "new")
+    assert done.code == 0
+    stored = json.loads((tmp_path / "new" / "config.json").read_text())
+    assert stored["name"] == "new"
+    assert stored["model"]["cycles"] == 1
+    assert (tmp_path / "new" / "README.md").read_text() == "# about\n"
+    scale, shift = stored["about"]["logit_scale"], stored["about"]["logit_shift"]
+    threshold = stored["model"]["threshold"]
+    moved = f"scale {scale:.3f}, shift {shift:+.3f}, threshold {threshold}"
+    f1 = stored["about"]["validation_f1"]["val"]
+    assert done.out == f"{tmp_path / 'new'}: {moved}, val F1 {f1:.4f}\n"
+    predicted = run("predict", "-", "-w", tmp_path / "new", "-f", "jsonl", stdin=">a\nGGGAAACCC\n")
+    answer = json.loads(predicted.out)
+    assert (answer["cycles"], answer["threshold"]) == (1, threshold)
+
+
+def test_weights_that_are_there_are_not_overwritten(run, validation, tmp_path):
+    run("release", DEFAULT, "--val", validation, "-o", tmp_path / "new")
+    done = run("release", DEFAULT, "--val", validation, "-o", tmp_path / "new")
+    message = "holds a checkpoint already; choose another folder"
+    assert (done.err, done.code) == (f"rnaformer: {tmp_path / 'new'}: {message}\n", 1)
+
+
+def test_records_can_be_too_long(run, validation, tmp_path):
+    done = run("release", DEFAULT, "--val", validation, "--max-length", 3, "-o", tmp_path / "new")
+    assert (done.err, done.code) == ("rnaformer: no record to calibrate with\n", 1)

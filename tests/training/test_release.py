@@ -1,0 +1,75 @@
+"""Weights made ready: calibrated by hand-made labels, with a threshold that is best."""
+
+import numpy as np
+import pytest
+import torch
+from dataset_makers import hairpin
+
+from rnaformer_cli.errors import TrainingError
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.predictor import Predictor
+from rnaformer_cli.training.release import THRESHOLDS, fit_logits, release, scored_pairs
+
+RECORDS = [hairpin(f"h{n}", 6 + n, n) for n in range(4)]
+
+
+def drawn(scale, shift, count=200_000):
+    """Logits, and labels whose logits are `scale` times these plus `shift`."""
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, count)
+    likely = 1 / (1 + np.exp(-(scale * logits + shift)))
+    return logits, random.random(count) < likely
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (2.0, -1.0), (0.5, 0.7)])
+def test_the_stretch_and_shift_of_labels_is_found(scale, shift):
+    found = fit_logits(*drawn(scale, shift))
+    assert found == pytest.approx((scale, shift), abs=0.03)
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_labels_that_are_all_the_same_are_refused(value):
+    with pytest.raises(TrainingError) as caught:
+        fit_logits(np.array([0.0, 1.0]), np.array([value, value]))
+    message = "validation needs pairs that are there and pairs that are not"
+    assert str(caught.value) == message
+
+
+def test_scored_pairs_are_those_of_the_upper_triangle(tiny_network):
+    logits, truth = scored_pairs(tiny_network, RECORDS)
+    lengths = [len(record) for record in RECORDS]
+    assert len(logits) == sum(length * (length - 1) // 2 for length in lengths)
+    assert truth.sum() == sum(len(record.pairs) for record in RECORDS)
+
+
+def logit(score):
+    return np.log(score / (1 - score))
+
+
+def test_release_stretches_and_shifts_every_logit():
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1))
+    [before] = Predictor(network, "x").score([RECORDS[0].sequence])
+    done = release(network, {"hairpins": RECORDS})
+    [after] = Predictor(network, "x").score([RECORDS[0].sequence])
+    expected = done.scale * logit(before[0, 5]) + done.shift
+    assert logit(after[0, 5]) == pytest.approx(expected, abs=1e-3)
+    again = fit_logits(*scored_pairs(network, RECORDS))
+    assert again == pytest.approx((1.0, 0.0), abs=0.05)
+
+
+def test_release_keeps_threshold_and_cycles_with_the_weights():
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
+    done = release(network, {"hairpins": RECORDS}, cycles=3)
+    assert network.config.cycles == 3
+    assert network.config.threshold == done.validation.threshold
+    assert done.validation.threshold in THRESHOLDS
+    assert set(done.validation.f1) == {"hairpins"}
+
+
+def test_a_read_out_without_bias_is_refused():
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, patch=1, outputs=2))
+    with pytest.raises(TrainingError, match=r"^a read-out without a bias cannot be calibrated$"):
+        release(network, {"hairpins": RECORDS})
