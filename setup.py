@@ -6,7 +6,9 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+)"', (HERE / "rnaformer_cli/__init__.py").read_text())
+VERSION = re.search(
+    r'__version__ = "(.+)"', (HERE / "rnaformer_cli/__init__.py").read_text(encoding="utf-8")
+)
 
 setup(
     name="rnaformer-cli",
@@ -26,7 +28,7 @@ setup(
         "rnaformer_cli.weights": ["*.md", "*/config.json", "*/model.safetensors", "*/README.md"],
     },
     install_requires=[
-        "torch>=2.4",
+        "torch>=2.9",
         "numpy>=1.26",
         "biopython>=1.81",
         "click>=8.1",

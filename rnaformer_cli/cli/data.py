@@ -11,6 +11,7 @@ from rnaformer_cli.cli.report import Report, counted
 from rnaformer_cli.dataset.labelling import Label
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
 from rnaformer_cli.dataset.splitting import By
+from rnaformer_cli.errors import RnaformerError
 from rnaformer_cli.structure.formats import READ_FORMATS, ReadFormat
 
 
@@ -54,11 +55,14 @@ def import_(
     report = Report()
     records: list[LabelledRecord] = []
     for path in sources:
-        for found in import_files(path, source, family, written_as):
-            if isinstance(found, LabelledRecord):
-                records.append(found)
-            else:
-                report.fail(found)
+        try:
+            for found in import_files(path, source, family, written_as):
+                if isinstance(found, LabelledRecord):
+                    records.append(found)
+                else:
+                    report.fail(found)
+        except RnaformerError as error:
+            report.fail(error)
     click.echo(f"{counted(write_dataset(output, records), 'record')} in {output}", err=True)
     if report.failures:
         raise click.exceptions.Exit(1)

@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 @options.cycles
 @click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
 @click.option("--sample", type=click.IntRange(min=1), help="Only so many records of each set.")
-@click.option("--seed", default=1, show_default=True, help="For --sample and the intervals.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="For --sample and the intervals.",
+)
 @click.option("--by", type=click.Choice(["length", "family"]), help="A second table, by group.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a set.")
 @click.option("--tsv", "as_tsv", is_flag=True, help="One row a record.")
@@ -56,6 +62,8 @@ def command(**chosen: Any) -> None:
 
     if chosen["as_json"] and chosen["as_tsv"]:
         raise click.UsageError("--json and --tsv exclude each other")
+    if chosen["plot"]:
+        _import_matplotlib()  # before the work, not after
     set_threads(chosen["threads"])
     predictor = _load(chosen)
     report = Report(quiet=chosen["quiet"])
@@ -194,20 +202,27 @@ def _figures(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _plot(evaluations: list[Evaluation], path: str) -> None:
+def _import_matplotlib() -> tuple[Any, Any]:
+    """A figure and what draws it as SVG, without a display."""
     try:
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
     except ImportError:
         message = "curves need matplotlib: pip install 'rnaformer-cli[train]'"
         raise DependencyError(message) from None
-    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
-    FigureCanvasSVG(figure)
+    return Figure, FigureCanvasSVG
+
+
+def _plot(evaluations: list[Evaluation], path: str) -> None:
+    make_figure, make_canvas = _import_matplotlib()
+    figure = make_figure(figsize=(4.5, 4.5), layout="constrained")
+    make_canvas(figure)
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.7", linestyle="--")
     for evaluation in evaluations:
-        scores, shares, _ = zip(*evaluation.calibration.curve(), strict=True)
+        points = evaluation.calibration.curve()
         label = f"{evaluation.name} (ECE {evaluation.calibration.error:.4f})"
+        scores, shares = [point[0] for point in points], [point[1] for point in points]
         axes.plot(scores, shares, marker="o", markersize=3, label=label)
     axes.set(xlabel="score", ylabel="share of pairs that are there", xlim=(0, 1), ylim=(0, 1))
     axes.legend()

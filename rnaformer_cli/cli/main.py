@@ -8,7 +8,7 @@ import signal
 import sys
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 from click.shell_completion import shell_complete
@@ -75,8 +75,8 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    if sys.stdout is None:  # closed by the shell (`>&-`)
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the end
+    sys.stdout = sys.stdout or _nowhere()  # None: closed by the shell (`>&-`)
+    sys.stderr = sys.stderr or _nowhere()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # as in files, whatever the locale
     sys.exit(run(sys.argv[1:]))
@@ -99,7 +99,7 @@ def run(arguments: list[str]) -> int:
         click.echo("rnaformer: interrupted", err=True)
         return EXIT_INTERRUPTED
     except OSError as error:
-        return _give_up_stdout(error)
+        return _fail_on_file(error) if error.filename is not None else _give_up_stdout(error)
     return 0
 
 
@@ -112,8 +112,18 @@ def _invoke(arguments: list[str]) -> None:
         cli.invoke(context)
 
 
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
+
+
+def _fail_on_file(error: OSError) -> int:
+    """The exit code when a file failed where no reader or writer of files expected it."""
+    click.echo(f"rnaformer: {one_line(str(error.filename))}: {reason(error)}", err=True)
+    return EXIT_FAILED
+
+
 def _give_up_stdout(error: OSError) -> int:
-    """The exit code when stdout takes no more; failures of other files have their own class."""
+    """The exit code when stdout takes no more; failures of other files name the file."""
     # Python flushes at exit once more, which must not fail again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):

@@ -51,4 +51,9 @@ threads = click.option(
 cycles = click.option(
     "--cycles", type=click.IntRange(min=1), help="Passes of recycling.  [default: the weights']"
 )
+max_memory = click.option(
+    "--max-memory",
+    metavar="SIZE",
+    help="Memory that one record may take, as 4G.  [default: what is free]",
+)
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")

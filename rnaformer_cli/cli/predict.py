@@ -68,6 +68,7 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
 @options.device
 @options.precision
 @options.threads
+@options.max_memory
 @click.option("--max-length", type=click.IntRange(min=1), help="Refuse longer records.")
 @click.option("--strict", is_flag=True, help="Refuse ambiguous letters instead of reading N.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad record.")
@@ -138,7 +139,7 @@ def _format_by_name(output: str | None) -> str:
 
 
 def _stdin() -> tuple[str, ...]:
-    if sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         raise click.UsageError("no FASTA file given (`-` reads standard input)")
     return (STDIN,)
 
@@ -153,6 +154,7 @@ def _read_references(path: str | None) -> list[StructureRecord] | None:
 
 def _load(chosen: dict[str, Any]) -> Predictor:
     from rnaformer_cli.prediction import device
+    from rnaformer_cli.prediction.memory import parse_size
     from rnaformer_cli.prediction.predictor import Options, load
     from rnaformer_cli.prediction.store import DEFAULT
 
@@ -164,6 +166,7 @@ def _load(chosen: dict[str, Any]) -> Predictor:
         min_score=chosen["min_score"],
         keep_scores=chosen["scores"] is not None,
         like=chosen["like"],
+        max_memory=parse_size(chosen["max_memory"]) if chosen["max_memory"] else None,
     )
     return load(chosen["weights"] or DEFAULT, how, chosen["device"], chosen["precision"])
 

@@ -33,7 +33,13 @@ from rnaformer_cli.structure.structure import StructureRecord
 @click.option("--tsv", "as_tsv", is_flag=True, help="One row a record, no summary.")
 @click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="PRED's format.")
 @click.option("--ref-from", type=click.Choice(READ_FORMATS), help="REF's format.")
-@click.option("--seed", default=0, show_default=True, help="For intervals and the test.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="For intervals and the test.",
+)
 def command(predicted: str, ref: str, **chosen: Any) -> None:
     """Score the structures in PRED against those in REF, matched by id.
 

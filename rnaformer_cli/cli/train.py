@@ -15,6 +15,7 @@ import click
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import EXIT_INTERRUPTED
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset
+from rnaformer_cli.errors import WeightsError
 from rnaformer_cli.training.config import TrainConfig, read_config
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ def command(config: str, **chosen: Any) -> None:
     plan = _plan(config, chosen["minutes"])
     how = _how(chosen)
     with join_team(how.device) as team, stop_requests(chosen["stop_after"]) as wants_stop:
-        folder = RunFolder(chosen["out"], plan, chosen["resume"]) if team.leads else None
         trainer = _trainer(plan, chosen, how, team)
+        folder = RunFolder(chosen["out"], plan, chosen["resume"]) if team.leads else None
         if chosen["resume"]:
             _resume(trainer, Path(chosen["out"]))
         tell = Teller(trainer, chosen["quiet"] or not team.leads)
@@ -107,7 +108,11 @@ def _trainer(plan: TrainConfig, chosen: dict[str, Any], how: How, team: Team) ->
         Path(path).name.split(".")[0]: choose_records(list(read_dataset(path)), plan.run)
         for path in (chosen["val"] if team.leads else ())
     }
-    return Trainer(plan, _read(chosen["data"]), sets, how, team, _start(chosen["start"]))
+    start = _start(chosen["start"])
+    try:
+        return Trainer(plan, _read(chosen["data"]), sets, how, team, start)
+    except WeightsError as error:
+        raise error.at(chosen["start"]) from None
 
 
 def _read(files: tuple[str, ...]) -> list[LabelledRecord]:

@@ -7,18 +7,18 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rnaformer_cli.dataset.records import LabelledRecord
-from rnaformer_cli.errors import DatasetError, RnaformerError, StructureError
+from rnaformer_cli.errors import DatasetError, InputError, RnaformerError, StructureError
 from rnaformer_cli.files import read_lines
 from rnaformer_cli.sequence.encode import AMBIGUOUS, UNKNOWN
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.formats import (
+    LOOK_AHEAD,
     ReadFormat,
     base_name,
     detect_format,
     is_structure_file,
-    read_structures,
+    parse_structures,
 )
-from rnaformer_cli.structure.stockholm import read_stockholm
 from rnaformer_cli.structure.structure import StructureRecord, as_rna
 
 _COLUMNS = {  # our field -> names of CSV columns, in any case
@@ -33,40 +33,57 @@ _TO_UNKNOWN = str.maketrans(dict.fromkeys(AMBIGUOUS, UNKNOWN))
 def import_files(
     path: str | Path, source: str, family: str | None = None, written_as: ReadFormat | None = None
 ) -> Iterator[LabelledRecord | RnaformerError]:
-    """Yield the records of a file or folder, or what is wrong with one.
+    """Yield the records of a file or folder, or what is wrong with one of them.
 
     Dot-bracket, CT, BPSEQ, JSON Lines and Stockholm are told by their content, CSV by its
     suffix. Members of a Stockholm alignment get its accession as their family.
 
     Raises:
-        InputError: a file that cannot be read, a folder without such files.
+        InputError: a file that cannot be read or holds no record, a folder without any.
+        DatasetError: a table without the columns that it needs.
     """
     if Path(path).is_dir():
-        for file in sorted(Path(path).iterdir()):
-            if is_structure_file(file) or _is_csv(file):
-                yield from import_files(file, source, family, written_as)
+        yield from _import_folder(path, source, family, written_as)
         return
     if _is_csv(Path(path)):
         yield from _import_csv(path, source, family)
         return
     lines = list(read_lines(path))
+    is_empty = True
     try:
-        if (written_as or detect_format(lines[:20])) == "stockholm":
-            yield from _import_stockholm(lines, path, source, family)
-            return
-        for record in read_structures(path, written_as):
-            yield from _label(record, source, family, path)
+        written_as = written_as or detect_format(lines[:LOOK_AHEAD])
+        for record, own in _read(lines, written_as, base_name(path)):
+            is_empty = False
+            yield from _label(record, source, family or own, path)
     except StructureError as error:
-        yield error if error.place.path else error.at(path)
+        yield error.at(path)
+        return
+    if is_empty:
+        raise InputError("no structure in this file", path=path)
 
 
-def _import_stockholm(
-    lines: list[str], path: str | Path, source: str, family: str | None
+def _import_folder(
+    path: str | Path, source: str, family: str | None, written_as: ReadFormat | None
 ) -> Iterator[LabelledRecord | RnaformerError]:
-    for block in _stockholm_blocks(lines):
-        accession = family or _accession(block)
-        for record in read_stockholm(block):
-            yield from _label(record, source, accession, path)
+    files = [file for file in Path(path).iterdir() if is_structure_file(file) or _is_csv(file)]
+    if not files:
+        raise InputError("no structure file or table in this folder", path=path)
+    for file in sorted(files):
+        try:
+            yield from import_files(file, source, family, written_as)
+        except (InputError, DatasetError) as error:
+            yield error
+
+
+def _read(
+    lines: list[str], written_as: ReadFormat, name: str
+) -> Iterator[tuple[StructureRecord, str | None]]:
+    """Each record with the family that the file gives it."""
+    blocks = _stockholm_blocks(lines) if written_as == "stockholm" else [lines]
+    for block in blocks:
+        own = _accession(block) if written_as == "stockholm" else None
+        for record in parse_structures(block, written_as, name):
+            yield record, own
 
 
 def _stockholm_blocks(lines: list[str]) -> Iterator[list[str]]:

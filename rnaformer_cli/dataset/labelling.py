@@ -18,12 +18,13 @@ from rnaformer_cli.dataset.records import (
     write_dataset,
 )
 from rnaformer_cli.errors import DatasetError, DependencyError, OutputError
-from rnaformer_cli.files import reason
+from rnaformer_cli.files import read_bytes, reason
 
 Label = Literal["mfe", "probabilities"]
 SOURCE = "rnafold"
 LEAST_PROBABILITY = 0.02  # pairs below are left out of a label: half of the file, little of the sum
 _CHUNK = 16  # records a worker takes at once
+_OTHER_WORK = "is not the beginning of these labels; remove it to begin anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,25 +97,23 @@ def label_file(
 
     Raises:
         DependencyError: ViennaRNA is not installed.
-        InputError, DatasetError: a source that cannot be read.
+        InputError, DatasetError: a source that cannot be read, the beginning of other work.
         OutputError: a target that cannot be written.
     """
     import_vienna()
+    records = list(read_dataset(source))
     part = Path(f"{target}.part")
-    done = _whole_lines(part)
-    waiting = [record for record in read_dataset(source) if record.id not in done]
-    tell(len(done))
+    done = _count_done(part, records, label)
+    tell(done)
     try:
-        with part.open("a", encoding="utf-8") as file:
-            for number, record in enumerate(label_records(waiting, label, jobs), len(done) + 1):
+        with part.open("a", encoding="utf-8", newline="\n") as file:
+            for number, record in enumerate(label_records(records[done:], label, jobs), done + 1):
                 file.write(record_to_json(record))
                 file.flush()
                 tell(number)
     except OSError as error:
         raise OutputError(reason(error), path=part) from None
-    order = {record.id: place for place, record in enumerate(read_dataset(source))}
-    labelled = sorted(read_dataset(part), key=lambda record: order.get(record.id, -1))
-    count = write_dataset(target, labelled)
+    count = write_dataset(target, read_dataset(part))
     part.unlink()
     return count
 
@@ -181,12 +180,24 @@ def _pairs(vienna: Any, signs: str) -> tuple[tuple[int, int], ...]:
     )
 
 
-def _whole_lines(part: Path) -> set[str]:
-    """The ids in an unfinished file, after cutting off a last line that is not whole."""
+def _count_done(part: Path, records: Sequence[LabelledRecord], label: Label) -> int:
+    """How many records an unfinished file holds; a last line that is not whole is cut off.
+
+    Raises:
+        DatasetError: they are not the first of these records with such labels.
+    """
     if not part.exists():
-        return set()
-    data = part.read_bytes()
+        return 0
+    data = read_bytes(part)
     whole = data[: data.rfind(b"\n") + 1]
+    try:
+        found = [record_from_json(line) for line in whole.decode().split("\n")[:-1]]
+    except (DatasetError, UnicodeDecodeError):
+        raise DatasetError(_OTHER_WORK, path=part) from None
+    begun = [(one.id, one.sequence, one.probabilities is not None) for one in found]
+    ours = [(one.id, one.sequence, label == "probabilities") for one in records[: len(found)]]
+    if begun != ours:
+        raise DatasetError(_OTHER_WORK, path=part)
     if len(whole) < len(data):
         part.write_bytes(whole)
-    return {record_from_json(line).id for line in whole.decode().splitlines()}
+    return len(found)

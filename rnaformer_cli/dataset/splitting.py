@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,10 +22,12 @@ def split(
     """Parts by name, the first with what the shares leave over, and how leaks were sought.
 
     Whole groups go to one part: sequences alike to each other, and `by` family also the
-    members of a clan or family. Groups are drawn at random until a part has its share.
+    members of a clan or family. Groups are drawn at random until a part has its share; one
+    that is larger than the share is left to the first part.
 
     Raises:
-        DatasetError: shares that make no sense, or parts that still share relatives.
+        DatasetError: shares that make no sense, no group that is small enough for one of them,
+            or parts that still share relatives.
     """
     if not 0.0 < sum(shares.values()) < 1.0 or min(shares.values()) < 0.0:
         raise DatasetError("the shares of validation and test must be positive and leave a rest")
@@ -32,9 +35,14 @@ def split(
     drawn = sorted(groups)
     random.Random(seed).shuffle(drawn)
     parts: dict[str, list[LabelledRecord]] = {"train": [], **{name: [] for name in shares}}
+    wanted = {name: math.ceil(share * len(records)) for name, share in shares.items()}
     for group in drawn:
-        short = [part for part in shares if len(parts[part]) < shares[part] * len(records)]
+        size = len(groups[group])
+        short = [name for name in shares if len(parts[name]) < wanted[name] >= size]
         parts[short[0] if short else "train"] += groups[group]
+    for name in shares:
+        if wanted[name] and not parts[name]:
+            raise DatasetError(f"no group of relatives is small enough for {name}")
     method = ""
     for name in shares:
         method = check_leaks(parts["train"], parts[name], name, by)

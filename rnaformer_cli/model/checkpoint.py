@@ -74,7 +74,7 @@ def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
     path = Path(folder) / TENSOR_FILE
     with torch.device("meta"):
         network = RNAformer(checkpoint.model)
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    expected = shapes(network.state_dict())
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             names = list(file.keys())
@@ -107,10 +107,7 @@ def save_checkpoint(
     """
     with torch.device("meta"):
         network = RNAformer(model)
-    check_tensors(
-        {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()},
-        {key: tuple(tensor.shape) for key, tensor in tensors.items()},
-    )
+    check_tensors(shapes(network.state_dict()), shapes(tensors))
     data = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
     checkpoint = Checkpoint(name, model, hashlib.sha256(data).hexdigest(), about)
     target = Path(folder)
@@ -143,6 +140,11 @@ def verify_checkpoint(folder: str | Path) -> Checkpoint:
         if not torch.isfinite(tensor).all():
             raise WeightsError(f"tensor {name!r} has values that are not finite", path=path)
     return checkpoint
+
+
+def shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor."""
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def check_tensors(

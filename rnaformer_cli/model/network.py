@@ -8,8 +8,9 @@ Shapes
     S  side of the latent matrix: ceil(L / patch)
     C  channels (config.dim)           H  attention heads        D  channels of a head
 
-True means real: `is_base` (B, L) marks bases and `is_cell` (B, S, S) marks cells of the latent
-matrix; False is padding. `is_cell` is None when nothing is padded, which saves the work.
+True means real, False is padding: `is_base` (B, L) marks bases, `is_line` (B, S) rows and columns
+of the latent matrix, `is_cell` (B, S, S) its cells. `is_line` is None when nothing is padded, which
+saves the work.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from torch.utils.checkpoint import checkpoint
 from rnaformer_cli.model.config import ModelConfig
 
 N_CODES = 5  # A C G U N
+ALL = slice(None)  # rows
 
 
 class RNAformer(nn.Module):
@@ -61,33 +63,46 @@ class RNAformer(nn.Module):
         `cycles` passes are made, the config's number by default; only the last is trained.
         `flag` (B,) says how the labels of each sequence were made; 1 (curated) by default.
         """
-        embedded, is_cell = self._embed(bases, is_base, flag)
+        length = bases.shape[1]
+        bases, is_base, is_line = self.whole_cells(bases, is_base)
+        embedded = self._embed(bases, is_base, flag)
         latent = torch.zeros_like(embedded)
         for _ in range((cycles or self.config.cycles) - 1):
             with torch.no_grad():  # only the last pass is trained
-                latent = self._refine(self._recycle(embedded, latent), is_cell)
-        latent = self._refine(self._recycle(embedded, latent), is_cell)
-        logits: Tensor = self.read_out(latent)
+                latent = self._refine(self._recycle(embedded, latent), is_line)
+        latent = self._refine(self._recycle(embedded, latent), is_line)
+        return self.unfold(self.read_out(latent))[:, :length, :length]
+
+    def whole_cells(self, bases: Tensor, is_base: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Bases (B, L) padded to whole cells, and which lines of cells are real (B, S)."""
+        patch = self.config.patch
+        rest = -bases.shape[1] % patch
+        bases, is_base = F.pad(bases, (0, rest)), F.pad(is_base, (0, rest))
+        is_line = is_base[:, ::patch]  # a half-filled cell counts as real
+        return bases, is_base, None if is_line.all() else is_line
+
+    def unfold(self, logits: Tensor) -> Tensor:
+        """What the read-out gives (B, R, S, outputs · patch²) -> pair logits (B, R · patch, L)."""
         if self.config.patch == 2:
-            side = bases.shape[1]
-            return F.pixel_shuffle(logits.movedim(-1, 1), 2)[:, 0, :side, :side]
+            return F.pixel_shuffle(logits.movedim(-1, 1), 2)[:, 0]
         return logits[..., -1]
 
-    def _embed(
-        self, bases: Tensor, is_base: Tensor, flag: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """(B, L) -> first latent (B, S, S, C) and which of its cells are real (B, S, S)."""
-        if self.config.patch == 2 and bases.shape[1] % 2:
-            bases, is_base = F.pad(bases, (0, 1)), F.pad(is_base, (0, 1))
+    def flag_term(self, batch: int, flag: Tensor | None) -> Tensor | float:
+        """What the label flags add to every cell, (B, 1, 1, C)."""
+        if self.flag is None:
+            return 0.0
+        weight = self.flag.weight
+        value = weight.new_ones(batch) if flag is None else flag.to(weight)
+        term: Tensor = self.flag(value[:, None])[:, None, None]
+        return term
+
+    def _embed(self, bases: Tensor, is_base: Tensor, flag: Tensor | None) -> Tensor:
+        """(B, L) -> first latent (B, S, S, C)."""
         pair = self.embedding(bases)
         if self.shrink is not None:
             pair = self.shrink(pair, is_base)
-            is_base = is_base[:, ::2]  # a half-filled cell counts as real
-        if self.flag is not None:
-            value = torch.ones(len(bases), device=bases.device) if flag is None else flag
-            pair = pair + self.flag(value.to(pair.dtype)[:, None])[:, None, None]
-        is_cell = None if is_base.all() else is_base[:, :, None] & is_base[:, None, :]
-        return pair, is_cell
+        embedded: Tensor = pair + self.flag_term(len(bases), flag)
+        return embedded
 
     def _recycle(self, embedded: Tensor, latent: Tensor) -> Tensor:
         if self.recycle_norm is None:
@@ -95,12 +110,12 @@ class RNAformer(nn.Module):
         recycled: Tensor = embedded + self.recycle_norm(latent)
         return recycled
 
-    def _refine(self, pair: Tensor, is_cell: Tensor | None) -> Tensor:
+    def _refine(self, pair: Tensor, is_line: Tensor | None) -> Tensor:
         for block in self.blocks:
             if self.save_memory and torch.is_grad_enabled():
-                pair = checkpoint(block, pair, is_cell, use_reentrant=False)
+                pair = checkpoint(block, pair, is_line, use_reentrant=False)
             else:
-                pair = block(pair, is_cell)
+                pair = block(pair, is_line)
         refined: Tensor = self.norm(pair)
         return refined
 
@@ -118,12 +133,12 @@ class PairEmbedding(nn.Module):
         )
         self.norm = _layer_norm(config)
 
-    def forward(self, bases: Tensor) -> Tensor:
-        """(B, L) -> (B, L, L, C)."""
-        pair = self.column(bases)[:, None] + self.row(bases)[:, :, None]
+    def forward(self, bases: Tensor, rows: slice = ALL) -> Tensor:
+        """(B, L) -> the rows asked for of (B, L, L, C)."""
+        pair = self.column(bases)[:, None] + self.row(bases)[:, rows, None]
         if self.offset is not None:
             index = torch.arange(bases.shape[1], device=bases.device)
-            steps = (index - index[:, None]).clamp(-self.reach, self.reach) + self.reach
+            steps = (index - index[rows, None]).clamp(-self.reach, self.reach) + self.reach
             pair = pair + self.offset(steps)
         embedded: Tensor = self.norm(pair)
         return embedded
@@ -164,7 +179,7 @@ class Shrink(nn.Module):
     def forward(self, pair: Tensor, is_base: Tensor) -> Tensor:
         """(B, L, L, C) -> (B, S, S, C); padding counts as zero."""
         if not is_base.all():
-            pair = pair * (is_base[:, :, None] & is_base[:, None, :])[..., None]
+            pair = pair * cells(is_base)[..., None]
         shrunk: Tensor = self.conv(pair.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return shrunk
 
@@ -180,13 +195,12 @@ class Block(nn.Module):
         self.attention_dropout = nn.Dropout(config.dropout / 2)
         self.transition_dropout = nn.Dropout(config.dropout)
 
-    def forward(self, pair: Tensor, is_cell: Tensor | None) -> Tensor:
+    def forward(self, pair: Tensor, is_line: Tensor | None) -> Tensor:
         """(B, S, S, C) -> (B, S, S, C)."""
-        pair = pair + self.attention_dropout(self.row_attention(pair, is_cell))
-        turned = pair.transpose(1, 2)  # is_cell is symmetric
-        column = self.column_attention(turned, is_cell).transpose(1, 2)
+        pair = pair + self.attention_dropout(self.row_attention(pair, is_line))
+        column = self.column_attention(pair.transpose(1, 2), is_line).transpose(1, 2)
         pair = pair + self.attention_dropout(column)
-        refined: Tensor = pair + self.transition_dropout(self.transition(pair, is_cell))
+        refined: Tensor = pair + self.transition_dropout(self.transition(pair, is_line))
         return refined
 
 
@@ -206,36 +220,36 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(config.dim, 3 * config.dim, bias=config.use_bias)
         self.out = nn.Linear(config.dim, config.dim, bias=config.use_bias)
 
-    def forward(self, pair: Tensor, is_cell: Tensor | None) -> Tensor:
-        """(B, S, S, C) -> (B, S, S, C)."""
-        batch, side, _, dim = pair.shape
-        query, key, value = self.qkv(self.norm(pair)).chunk(3, dim=-1)  # each (B, S, S, C)
+    def forward(self, pair: Tensor, is_line: Tensor | None, first: int = 0) -> Tensor:
+        """(B, R, S, C) -> (B, R, S, C): R rows of the matrix from row `first` on."""
+        batch, rows, side, dim = pair.shape
+        query, key, value = self.qkv(self.norm(pair)).chunk(3, dim=-1)  # each (B, R, S, C)
         if self.config.rotary_fraction:
-            cosine, sine = rotary_angles(self.config, side, is_cell, pair)
+            cosine, sine = rotary_angles(self.config, pair, is_line, first)
             query, key = turn(query, cosine, sine), turn(key, cosine, sine)
         if self.config.attention == "full":
-            lines, length = batch, side * side
+            lines, length = batch, rows * side
         else:
-            lines, length = batch * side, side
+            lines, length = batch * rows, side
         heads = (lines, length, self.config.heads, self.config.head_dim)
         mixed = F.scaled_dot_product_attention(
             query.reshape(heads).transpose(1, 2),  # (lines, H, length, D)
             key.reshape(heads).transpose(1, 2),
             value.reshape(heads).transpose(1, 2),
-            attn_mask=self._may_attend(is_cell, lines, length),
+            attn_mask=self._may_attend(is_line, rows),
             scale=None if self.config.softmax_scale else 1.0,
         )
-        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, side, side, dim))
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, rows, side, dim))
         return out
 
-    def _may_attend(self, is_cell: Tensor | None, lines: int, length: int) -> Tensor | None:
+    def _may_attend(self, is_line: Tensor | None, rows: int) -> Tensor | None:
         """Which keys exist, for each line (lines, 1, 1, length)."""
-        if is_cell is None:
+        if is_line is None:
             return None
         if self.config.attention == "full":
-            return is_cell.reshape(lines, 1, 1, length)
-        is_base = is_cell[:, 0]  # by key only, so no line is ever without a key
-        return is_base[:, None].expand(-1, length, -1).reshape(lines, 1, 1, length)
+            return cells(is_line).flatten(1)[:, None, None]
+        # By key only, so no line is ever without a key.
+        return is_line[:, None].expand(-1, rows, -1).flatten(0, 1)[:, None, None]
 
 
 class ConvTransition(nn.Module):
@@ -252,10 +266,13 @@ class ConvTransition(nn.Module):
             config.hidden_dim, config.dim, config.ff_kernel, padding=padding, bias=config.use_bias
         )
 
-    def forward(self, pair: Tensor, is_cell: Tensor | None) -> Tensor:
+    def forward(self, pair: Tensor, is_line: Tensor | None) -> Tensor:
         """(B, S, S, C) -> (B, S, S, C)."""
+        is_cell = None if is_line is None else cells(is_line)
         pair = self.norm(pair.permute(0, 3, 1, 2), is_cell)
-        pair = _zero_padding(F.silu(self.widen(pair)), is_cell)
+        pair = F.silu(self.widen(pair))
+        if is_cell is not None:
+            pair = pair * is_cell[:, None]  # no convolution sees padding
         narrowed: Tensor = self.narrow(pair).permute(0, 2, 3, 1)
         return narrowed
 
@@ -269,7 +286,7 @@ class LinearTransition(nn.Module):
         self.widen = nn.Linear(config.dim, config.hidden_dim, bias=config.use_bias)
         self.narrow = nn.Linear(config.hidden_dim, config.dim, bias=config.use_bias)
 
-    def forward(self, pair: Tensor, is_cell: Tensor | None) -> Tensor:
+    def forward(self, pair: Tensor, is_line: Tensor | None) -> Tensor:
         """(B, S, S, C) -> (B, S, S, C)."""
         narrowed: Tensor = self.narrow(F.silu(self.widen(self.norm(pair))))
         return narrowed
@@ -296,6 +313,11 @@ class SquareNorm(nn.GroupNorm):
         return normed
 
 
+def cells(is_line: Tensor) -> Tensor:
+    """Which lines are real (B, S) -> which cells are (B, S, S)."""
+    return is_line[:, :, None] & is_line[:, None, :]
+
+
 def sinusoids(index: Tensor, dim: int) -> Tensor:
     """Sine and cosine of each position at dim / 2 wavelengths: (L,) -> (L, dim)."""
     rates = torch.exp(torch.arange(0, dim, 2, device=index.device) * (-math.log(10_000) / dim))
@@ -304,26 +326,25 @@ def sinusoids(index: Tensor, dim: int) -> Tensor:
 
 
 def rotary_angles(
-    config: ModelConfig, side: int, is_cell: Tensor | None, like: Tensor
+    config: ModelConfig, pair: Tensor, is_line: Tensor | None, first: int
 ) -> tuple[Tensor, Tensor]:
-    """Cosine and sine by which each cell is turned, (B or 1, S, S, 2·rotary_dim).
+    """Cosine and sine by which cells (B, R, S, C) are turned, (B or 1, R, S, 2·rotary_dim).
 
     As published: positions run from -1 to 1 over the sequence's own length, and the first
     half of the turned channels follows the row, the second half the column.
     """
-    lengths = torch.tensor([side], device=like.device)
-    if is_cell is not None:
-        lengths = is_cell[:, 0].sum(-1)
-    index = torch.arange(side, device=like.device)
+    _, rows, side, _ = pair.shape
+    lengths = torch.tensor([side], device=pair.device) if is_line is None else is_line.sum(-1)
+    index = torch.arange(side, device=pair.device)
     positions = index * (2 / (lengths[:, None] - 1).clamp(min=1)) - 1  # (B, S)
     width = int(config.rotary_fraction * config.head_dim)
-    steps = torch.arange(0, width, 2, device=like.device)[: width // 2]
+    steps = torch.arange(0, width, 2, device=pair.device)[: width // 2]
     angles = positions[..., None] * 10_000.0 ** (-steps / width)
     angles = angles.repeat_interleave(2, dim=-1)  # (B, S, rotary_dim)
-    rows = angles[:, :, None].expand(-1, -1, side, -1)
-    columns = angles[:, None].expand(-1, side, -1, -1)
-    both = torch.cat((rows, columns), dim=-1)
-    return both.cos().to(like.dtype), both.sin().to(like.dtype)
+    by_row = angles[:, first : first + rows, None].expand(-1, -1, side, -1)
+    by_column = angles[:, None].expand(-1, rows, -1, -1)
+    both = torch.cat((by_row, by_column), dim=-1)
+    return both.cos().to(pair.dtype), both.sin().to(pair.dtype)
 
 
 def turn(cells: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
@@ -337,8 +358,3 @@ def turn(cells: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 
 def _layer_norm(config: ModelConfig) -> nn.LayerNorm:
     return nn.LayerNorm(config.dim, eps=config.norm_eps, elementwise_affine=config.norm_affine)
-
-
-def _zero_padding(pair: Tensor, is_cell: Tensor | None) -> Tensor:
-    """(B, C, S, S) with padding set to zero, so that no convolution sees it."""
-    return pair if is_cell is None else pair * is_cell[:, None].to(pair.dtype)

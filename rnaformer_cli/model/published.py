@@ -103,7 +103,9 @@ def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:
         InputError: an unreadable file, or one that holds anything but tensors by name.
     """
     state = read_tensor_file(path, "a PyTorch state dict of tensors")
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
         raise InputError("expected a state dict: tensors by name", path=path)
     return state
 
@@ -122,11 +124,13 @@ def published_config(raw: Mapping[str, Any]) -> ModelConfig:
     if section.get("seq_vocab_size", N_CODES) != N_CODES:
         raise ConfigError(f"seq_vocab_size must be {N_CODES}, not {section['seq_vocab_size']}")
     cycling = section.get("cycling", False)
+    if not isinstance(cycling, int):  # true and false are numbers, too
+        raise ConfigError(f"cycling must be a number of passes, not {cycling!r}")
     return ModelConfig.from_dict(
         {
             **{ours: _setting(section, theirs) for ours, theirs in _SAME.items()},
-            "ff_factor": float(_setting(section, "ff_factor")),
-            "norm_eps": float(_setting(section, "ln_eps")),
+            "ff_factor": _number(section, "ff_factor"),
+            "norm_eps": _number(section, "ln_eps"),
             "softmax_scale": bool(_setting(section, "softmax_scale")),
             "patch": 1,
             "positions": _positions(section),
@@ -135,7 +139,7 @@ def published_config(raw: Mapping[str, Any]) -> ModelConfig:
             "cycles": int(cycling) or 1,
             "outputs": 1 if section.get("binary_output", True) else 2,
             "label_flag": bool(section.get("pdb_flag", True)),
-            "dropout": float(section.get("resi_dropout", 0.0)),
+            "dropout": _number({"resi_dropout": 0.0, **section}, "resi_dropout"),
         }
     )
 
@@ -217,6 +221,14 @@ def _setting(section: Mapping[str, Any], name: str) -> Any:
     return section[name]
 
 
+def _number(section: Mapping[str, Any], name: str) -> float:
+    value = _setting(section, name)
+    try:
+        return float(value)  # YAML reads 1e-5 as text
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name} must be a number, not {value!r}") from None
+
+
 def _positions(section: Mapping[str, Any]) -> Positions:
     if not _setting(section, "pos_embedding"):
         return "none"
@@ -225,7 +237,7 @@ def _positions(section: Mapping[str, Any]) -> Positions:
 
 
 def _rotary_fraction(section: Mapping[str, Any]) -> float:
-    return float(section["rotary_emb_fraction"]) if section.get("rotary_emb") else 0.0
+    return _number(section, "rotary_emb_fraction") if section.get("rotary_emb") else 0.0
 
 
 def _settle_recycling(config: ModelConfig, tensors: Tensors) -> tuple[ModelConfig, list[str]]:

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from rnaformer_cli.errors import ConfigError, DeviceError
 from rnaformer_cli.model.checkpoint import Checkpoint, load_network
+from rnaformer_cli.model.engine import STRIP_BYTES, Engine, memory_estimate
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import batches, to_tensors, windows
 from rnaformer_cli.prediction.decoding import Decoding, candidates, decode
 from rnaformer_cli.prediction.device import Precision, choose_device, choose_dtype
+from rnaformer_cli.prediction.memory import free_bytes, gibibytes
 from rnaformer_cli.prediction.store import DEFAULT, find_weights
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
@@ -26,6 +28,7 @@ Labels = Literal["curated", "computed"]
 Scores = NDArray[np.float32]  # symmetric (L, L), 0 to 1, zero on the diagonal
 
 MAX_CELLS = 60_000  # per batch: larger ones were no faster on a CPU
+_STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # a GPU wants more at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Options:
     like: Labels = "curated"  # for weights with a label flag: which labels to predict like
     keep_scores: bool = False  # hold the whole score matrix in each prediction
     max_cells: int = MAX_CELLS
+    max_memory: int | None = None  # bytes that one record may take; None: what is free
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class Predictor:
         self.name = name
         self.device = device or torch.device("cpu")
         self.dtype = dtype
-        self.network = network.to(self.device).eval()
+        self.engine = Engine(network.to(self.device).eval(), _STRIP_BYTES[self.device.type])
         config = network.config
         self.cycles = config.cycles if self.options.cycles is None else self.options.cycles
         threshold = self.options.threshold
@@ -111,12 +115,9 @@ class Predictor:
         """
         bases, is_base = to_tensors(sequences)
         bases, is_base = bases.to(self.device), is_base.to(self.device)
-        with (
-            torch.inference_mode(),
-            torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32),
-        ):
+        with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
             flag = torch.full((len(bases),), float(self.options.like == "curated"))
-            logits = self.network(bases, is_base, self.cycles, flag.to(self.device))
+            logits = self.engine.logits(bases, is_base, self.cycles, flag.to(self.device))
         scores = torch.sigmoid(logits.float())
         scores.diagonal(dim1=1, dim2=2).zero_()
         matrices = scores.cpu().numpy()
@@ -125,6 +126,10 @@ class Predictor:
 
     def _predict_batch(self, records: list[RnaRecord]) -> list[Prediction | DeviceError]:
         start = time.perf_counter()
+        if len(records) == 1:  # the only kind of batch that is larger than max_cells
+            error = self._too_large(records[0])
+            if error is not None:
+                return [error]
         try:
             matrices = self.score([record.sequence for record in records])
         except (torch.OutOfMemoryError, RuntimeError) as error:
@@ -137,6 +142,17 @@ class Predictor:
         seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
         pairs = zip(records, matrices, strict=True)
         return [self._read(record, matrix, seconds * len(record) ** 2) for record, matrix in pairs]
+
+    def _too_large(self, record: RnaRecord) -> DeviceError | None:
+        """Why a record is not even tried: the memory that it would take."""
+        needed = memory_estimate(self.engine.config, len(record), self.engine.strip_bytes)
+        limit = self.options.max_memory
+        if limit is None and len(record) ** 2 > self.options.max_cells:
+            limit = free_bytes(self.device)
+        if limit is None or needed <= limit:
+            return None
+        sizes = f"needs about {gibibytes(needed)} of memory, {gibibytes(limit)} may be used"
+        return DeviceError(f"{len(record)} bases: {sizes}", record=record.id)
 
     def _read(self, record: RnaRecord, matrix: Scores, seconds: float) -> Prediction:
         start = time.perf_counter()

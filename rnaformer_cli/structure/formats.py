@@ -32,7 +32,7 @@ WRITERS: dict[WriteFormat, Callable[[StructureRecord], str]] = {
 ONE_RECORD_A_FILE: tuple[WriteFormat, ...] = ("ct", "bpseq")
 SUFFIXES = {".dbn", ".db", ".dot", ".ct", ".bpseq", ".jsonl", ".sto", ".stk", ".stockholm"}
 
-_LOOK_AHEAD = 1000  # lines that tell the formats apart, also below a long wrapped sequence
+LOOK_AHEAD = 1000  # lines that tell the formats apart, also below a long wrapped sequence
 
 
 def read_structures(
@@ -68,7 +68,7 @@ def parse_structures(
 ) -> Iterator[StructureRecord]:
     """Yield the records of a text; `name` is for formats that hold none."""
     rest = iter(lines)
-    head = list(itertools.islice(rest, _LOOK_AHEAD))
+    head = list(itertools.islice(rest, LOOK_AHEAD))
     readers: dict[ReadFormat, Callable[[Iterable[str]], Iterator[StructureRecord]]] = {
         "dbn": read_dbn,
         "ct": partial(read_ct, name=name),

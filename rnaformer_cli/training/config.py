@@ -59,6 +59,7 @@ class OptimiserConfig:
 
     def __post_init__(self) -> None:
         _shares(self, "final_rate", "warmup", "ema")
+        _at_least(self, 0, "weight_decay")
         for name in ("rate", "clip"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
@@ -78,6 +79,7 @@ class RunConfig:
     def __post_init__(self) -> None:
         if (self.steps > 0) == (self.minutes > 0):
             raise ConfigError("exactly one of steps and minutes must be above 0")
+        _at_least(self, 0, "seed")
         _at_least(self, 1, "validate_records", "validate_length")
         if self.validate_every <= 0:
             raise ConfigError(f"validate_every must be above 0, not {self.validate_every}")

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError
+from rnaformer_cli.model.checkpoint import check_tensors, shapes
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.training.config import TrainConfig
 from rnaformer_cli.training.optimiser import Average, Optimiser, initialise
@@ -64,6 +65,7 @@ class Trainer:
     Raises:
         TrainingError: batches that cannot be shared out evenly in the team.
         DatasetError: no record that is short enough.
+        WeightsError: weights to begin with that do not fit the config.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class Trainer:
         self.network = RNAformer(config.model)
         initialise(self.network)
         if start is not None:
+            check_tensors(shapes(self.network.state_dict()), shapes(start))
             self.network.load_state_dict(dict(start))
         self.network.to(self.how.device).train()
         self.network.save_memory = self.how.save_memory

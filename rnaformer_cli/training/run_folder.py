@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnaformer_cli.errors import TrainingError
+from rnaformer_cli.errors import InputError, TrainingError
 from rnaformer_cli.files import make_folder, write_text, write_whole
 from rnaformer_cli.model.checkpoint import save_checkpoint
 from rnaformer_cli.model.config import ModelConfig
@@ -27,6 +27,8 @@ METRICS = "metrics.jsonl"
 LAST = "last.pt"
 BEST = "best"
 CURVES = "curves.svg"
+
+_STATE = {"network", "average", "optimiser", "step", "position"}  # some of what a state holds
 
 
 class RunFolder:
@@ -44,7 +46,7 @@ class RunFolder:
         values = json.loads(json.dumps(config.to_dict()))
         if stored.exists() and not resume:
             raise TrainingError("holds a run already; --resume goes on with it", path=path)
-        if stored.exists() and json.loads(stored.read_text()) != values:
+        if stored.exists() and _read_json(stored) != values:
             raise TrainingError("holds a run with another config", path=path)
         make_folder(self.path)
         if not stored.exists():
@@ -61,7 +63,7 @@ class RunFolder:
         path = self.path / METRICS
         if not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Keep what load_state needs to go on."""
@@ -115,8 +117,18 @@ def load_state(folder: str | Path) -> dict[str, Any] | None:
     path = Path(folder) / LAST
     if not path.exists():
         return None
-    state: dict[str, Any] = read_tensor_file(path, "the state of a run")
+    state = read_tensor_file(path, "the state of a run")
+    if not isinstance(state, dict) or not _STATE.issubset(state):
+        raise InputError("not the state of a run", path=path)
     return state
+
+
+def _read_json(path: Path) -> Any:
+    """What a JSON file holds; None, which is no config, if it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
 
 
 def environment() -> dict[str, str]:

@@ -39,6 +39,14 @@ def test_import_writes_the_good_records_and_tells_the_bad(run, tmp_path):
     )
 
 
+def test_import_goes_on_after_a_file_that_is_not_there(run, tmp_path):
+    source, target = tmp_path / "in.dbn", tmp_path / "out.jsonl.gz"
+    source.write_text(">a\nGGGAAACCC\n(((...)))\n")
+    done = run("data", "import", "absent.ct", source, "--source", "lab", "-o", target)
+    assert done.err == f"rnaformer: absent.ct: no such file or directory\n1 record in {target}\n"
+    assert done.code == 1
+
+
 def test_stats_describe_each_set(run, tmp_path):
     path = tmp_path / "small.jsonl.gz"
     write_dataset(path, [hairpin("a", 4, 1), hairpin("b", 5, 2, source="rnafold")])

@@ -1,9 +1,10 @@
 """`rnaformer evaluate`: the numbers of predict and score, for people and for programs."""
 
 import json
+import sys
 
 import pytest
-from dataset_makers import hairpin
+from dataset_makers import hairpin, record
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.structure.dbn import format_dbn
@@ -71,3 +72,16 @@ def test_two_forms_of_output_exclude_each_other(run, data):
     done = run("evaluate", "--data", data, "--json", "--tsv")
     assert done.code == 2
     assert "--json and --tsv exclude each other" in done.err
+
+
+def test_a_missing_matplotlib_is_told_before_the_work(run, data, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    done = run("evaluate", "--data", data, "--plot", "c.svg")
+    message = "curves need matplotlib: pip install 'rnaformer-cli[train]'"
+    assert (done.out, done.err, done.code) == ("", f"rnaformer: {message}\n", 1)
+
+
+def test_a_set_without_a_candidate_pair_is_drawn_too(run, tmp_path):
+    path = tmp_path / "short.jsonl.gz"
+    write_dataset(path, [record("short", "A")])
+    assert run("evaluate", "--data", path, "--plot", "c.svg").code == 0

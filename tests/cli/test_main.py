@@ -139,6 +139,32 @@ def test_a_closed_stdout_is_no_traceback():
     assert (finished.stderr, finished.returncode) == ("", 0)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "out", "err", "code"),
+    [
+        ("convert - <&-", "", "rnaformer: stdin: is closed\n", 1),
+        ("predict -w {weights} <&-", "", "rnaformer: stdin: is closed\n", 1),
+        ("predict -w {weights} x.fasta 2>&-", ">x\nGA\n..\n", "", 0),
+        ("convert absent.dbn 2>&-", "", "", 1),
+    ],
+)
+def test_other_closed_streams_are_no_traceback(tiny_weights, arguments, out, err, code):
+    Path("x.fasta").write_text(">x\nGA\n")
+    words = f"{shlex.quote(sys.executable)} -m rnaformer_cli {arguments}"
+    command = words.format(weights=shlex.quote(str(tiny_weights)))
+    finished = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (finished.stdout, finished.stderr, finished.returncode) == (out, err, code)
+
+
+def test_a_file_that_fails_out_of_place_is_named_and_stdout_lives_on(run, monkeypatch):
+    def fail(_):
+        raise PermissionError(13, "Permission denied", "locked")
+
+    monkeypatch.setattr(main, "_invoke", fail)
+    finished = run("convert", "x")
+    assert (finished.err, finished.code) == ("rnaformer: locked: permission denied\n", 1)
+
+
 def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, examples):
     Path("many.dbn").write_text(">hairpin\nGGGGAAAACCCC\n((((....))))\n" * 5000)
     script = """

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+import torch
 from dataset_makers import hairpin
 
 from rnaformer_cli.dataset.records import write_dataset
@@ -118,3 +119,25 @@ def test_a_bad_config_is_refused_before_anything_is_made(run, files):
     message = "exactly one of steps and minutes must be above 0"
     assert done.err == f"rnaformer: {files / 'run.toml'}: {message}\n"
     assert not (files / "run").exists()
+
+
+def test_weights_that_do_not_fit_the_config_are_refused_by_name(run, files, tiny_weights):
+    done = run(*arguments(files, "--start", tiny_weights))
+    assert done.err.startswith(f"rnaformer: {tiny_weights}: unknown tensors: 'blocks.1.")
+    assert (done.err.count("\n"), done.code) == (1, 1)
+    assert not (files / "run").exists()  # so that the next attempt need not say --resume
+
+
+def test_a_damaged_config_of_a_run_is_not_gone_on_with(run, files):
+    run(*arguments(files, "--quiet"))
+    (files / "run" / "config.json").write_text("{")
+    done = run(*arguments(files, "--resume"))
+    assert done.err == f"rnaformer: {files / 'run'}: holds a run with another config\n"
+
+
+def test_a_tensor_file_that_is_no_state_is_refused(run, files):
+    run(*arguments(files, "--quiet"))
+    path = files / "run" / "last.pt"
+    torch.save({"network": {}}, path)
+    done = run(*arguments(files, "--resume"))
+    assert (done.err, done.code) == (f"rnaformer: {path}: not the state of a run\n", 1)

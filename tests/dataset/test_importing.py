@@ -1,5 +1,8 @@
 """Structure files and tables become labelled records, or say what is wrong."""
 
+import io
+import sys
+
 import pytest
 
 from rnaformer_cli.dataset.importing import import_files
@@ -93,3 +96,31 @@ def test_a_broken_file_in_a_folder_does_not_hide_the_next(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError):
         records_of(tmp_path / "absent.dbn")
+
+
+def test_an_empty_file_or_a_table_without_columns_does_not_hide_the_next(tmp_path):
+    (tmp_path / "a.ct").write_text("")
+    (tmp_path / "b.csv").write_text("x\n1\n")
+    (tmp_path / "c.dbn").write_text(">c\nA\n.\n")
+    empty, table, record = records_of(tmp_path)
+    assert str(empty) == f"{tmp_path / 'a.ct'}: no structure in this file"
+    assert str(table).startswith(f"{tmp_path / 'b.csv'}: no column for the sequence")
+    assert record.id == "c"
+
+
+def test_a_folder_without_structures_is_refused(tmp_path):
+    with pytest.raises(InputError) as caught:
+        records_of(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: no structure file or table in this folder"
+
+
+def test_a_long_sequence_may_be_wrapped(tmp_path):
+    path = tmp_path / "long.dbn"
+    path.write_text(">long\n" + "GGGAAACCC\n" * 30 + "(((...)))" * 30 + "\n")
+    [record] = records_of(path)
+    assert (len(record), len(record.pairs)) == (270, 90)
+
+
+def test_structures_are_imported_from_a_pipe(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(DBN.encode()))))
+    assert [record.id for record in records_of("-")] == ["a", "b"]

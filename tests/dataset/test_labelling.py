@@ -9,11 +9,12 @@ from dataset_makers import record, rna
 from rnaformer_cli.dataset.labelling import (
     Recipe,
     label_file,
+    label_mfe,
     label_probabilities,
     label_records,
     make_sequences,
 )
-from rnaformer_cli.dataset.records import read_dataset, write_dataset
+from rnaformer_cli.dataset.records import read_dataset, record_to_json, write_dataset
 from rnaformer_cli.errors import DatasetError, DependencyError
 
 HAIRPIN = record("h", "GGGGCGAAAGCCCC")
@@ -118,3 +119,32 @@ def test_a_missing_viennarna_says_how_to_get_it(monkeypatch):
     with pytest.raises(DependencyError) as caught:
         list(label_records([HAIRPIN], "mfe"))
     assert str(caught.value) == "labels need ViennaRNA: pip install 'rnaformer-cli[label]'"
+
+
+def test_records_of_one_name_are_all_labelled_after_a_stop(tmp_path):
+    source, target = tmp_path / "in.jsonl.gz", tmp_path / "out.jsonl.gz"
+    write_dataset(source, [HAIRPIN, record("h", "GGGGAAAACCCC")])
+    (tmp_path / "out.jsonl.gz.part").write_text(record_to_json(label_mfe(HAIRPIN)))
+    assert label_file(source, target, "mfe") == 2
+    assert [len(labelled) for labelled in read_dataset(target)] == [14, 12]
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        record_to_json(label_mfe(HAIRPIN)),  # other labels
+        record_to_json(label_probabilities(record("other", "GGGGAAAACCCC"))),
+        record_to_json(label_probabilities(HAIRPIN)) * 2,
+        "not a record\n",
+    ],
+)
+def test_the_beginning_of_other_work_is_not_mixed_in(tmp_path, begun):
+    source, target = tmp_path / "in.jsonl.gz", tmp_path / "out.jsonl.gz"
+    write_dataset(source, [HAIRPIN])
+    part = tmp_path / "out.jsonl.gz.part"
+    part.write_text(begun)
+    with pytest.raises(DatasetError) as caught:
+        label_file(source, target, "probabilities")
+    message = "is not the beginning of these labels; remove it to begin anew"
+    assert str(caught.value) == f"{part}: {message}"
+    assert part.read_text() == begun

@@ -82,3 +82,18 @@ def test_shares_that_leave_nothing_are_refused(shares):
         split(relatives(2), shares, "family")
     expected = "the shares of validation and test must be positive and leave a rest"
     assert str(caught.value) == expected
+
+
+def test_a_family_larger_than_a_share_stays_in_training():
+    small = [record(f"s{n}", rna(70, n), family=f"RF{n}") for n in range(20)]
+    large = [record(f"l{n}", rna(70, 100 + n), family="large") for n in range(20)]
+    for seed in range(5):
+        parts, _ = split(small + large, {"val": 0.1, "test": 0.1}, "family", seed)
+        assert [len(parts[name]) for name in ("train", "val", "test")] == [32, 4, 4]
+
+
+def test_a_set_of_one_family_cannot_be_split():
+    records = [record(f"r{n}", rna(70, n), family="RF1") for n in range(9)]
+    with pytest.raises(DatasetError) as caught:
+        split(records, {"test": 0.2}, "family")
+    assert str(caught.value) == "no group of relatives is small enough for test"

@@ -4,45 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from network_variants import SMALL, VARIANTS, sequences
 
-from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer, SquareNorm, sinusoids
-
-SMALL = ModelConfig(dim=16, depth=2, heads=2, ff_factor=2.0)
-FULL_RESOLUTION = replace(SMALL, patch=1)
-VARIANTS = {
-    "half resolution": SMALL,
-    "label flag": replace(SMALL, label_flag=True),
-    "full resolution": FULL_RESOLUTION,
-    "absolute positions": replace(FULL_RESOLUTION, positions="absolute", max_positions=7),
-    "sinusoids": replace(FULL_RESOLUTION, positions="sinusoidal"),
-    "no positions": replace(FULL_RESOLUTION, positions="none"),
-    "rotary": replace(FULL_RESOLUTION, positions="none", rotary_fraction=0.5),
-    "two outputs": replace(FULL_RESOLUTION, outputs=2),
-    "no recycling": replace(FULL_RESOLUTION, recycling=False, cycles=1),
-    "plain norms": replace(FULL_RESOLUTION, norm_affine=False, use_bias=False),
-    "unscaled softmax": replace(FULL_RESOLUTION, softmax_scale=False),
-    "1x1 convolutions": replace(FULL_RESOLUTION, ff_kernel=1),
-    "plain feed-forward": replace(FULL_RESOLUTION, ff_kernel=0),
-    "full attention": replace(FULL_RESOLUTION, attention="full"),
-}
 
 
 @pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
 def network(request):
     torch.manual_seed(3)
     return RNAformer(request.param).eval()
-
-
-def sequences(*lengths):
-    """Random codes padded to the longest, and which of them are bases."""
-    bases = torch.full((len(lengths), max(lengths)), 4)
-    is_base = torch.zeros_like(bases, dtype=torch.bool)
-    generator = torch.Generator().manual_seed(11)
-    for row, length in enumerate(lengths):
-        bases[row, :length] = torch.randint(0, 4, (length,), generator=generator)
-        is_base[row, :length] = True
-    return bases, is_base
 
 
 @torch.no_grad()
@@ -106,9 +76,10 @@ def test_only_the_last_pass_is_trained():
     embedding_gradient = network.embedding.row.letter.weight.grad.clone()
     network.zero_grad()
 
-    embedded, is_cell = network._embed(bases, is_base, None)
-    first = network._refine(network._recycle(embedded, torch.zeros_like(embedded)), is_cell)
-    last = network._refine(network._recycle(embedded, first.detach()), is_cell)
+    bases, is_base, is_line = network.whole_cells(bases, is_base)
+    embedded = network._embed(bases, is_base, None)
+    first = network._refine(network._recycle(embedded, torch.zeros_like(embedded)), is_line)
+    last = network._refine(network._recycle(embedded, first.detach()), is_line)
     logits = torch.pixel_shuffle(network.read_out(last).movedim(-1, 1), 2)[:, 0, :9, :9]
     logits.sum().backward()
     torch.testing.assert_close(network.embedding.row.letter.weight.grad, embedding_gradient)

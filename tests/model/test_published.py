@@ -295,3 +295,27 @@ def test_reading_leaves_the_files_as_they_are(tmp_path):
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     read_published(tmp_path / "linear_ff.pth", tmp_path / "linear_ff.yml")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("ff_factor", "wide", "ff_factor must be a number, not 'wide'"),
+        ("ln_eps", [1], "ln_eps must be a number, not [1]"),
+        ("resi_dropout", None, "resi_dropout must be a number, not None"),
+        ("cycling", "many", "cycling must be a number of passes, not 'many'"),
+    ],
+)
+def test_a_setting_that_is_no_number_is_refused(name, value, message):
+    raw = read_yaml(PARITY / "bprna_like.yml")
+    with pytest.raises(ConfigError) as caught:
+        published_config({"RNAformer": {**raw["RNAformer"], name: value}})
+    assert str(caught.value) == message
+
+
+def test_tensors_without_names_are_refused(tmp_path):
+    path = tmp_path / "numbered.pth"
+    torch.save({1: torch.zeros(2)}, path)
+    with pytest.raises(InputError) as caught:
+        read_state_dict(path)
+    assert str(caught.value) == f"{path}: expected a state dict: tensors by name"

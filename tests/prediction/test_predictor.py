@@ -6,6 +6,7 @@ import torch
 
 from rnaformer_cli.errors import ConfigError, DeviceError, WeightsError
 from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.engine import memory_estimate
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.predictor import (
     Options,
@@ -127,10 +128,10 @@ def test_a_network_without_a_label_flag_cannot_predict_like_a_program(tiny_netwo
 class Greedy(RNAformer):
     """Asks for more memory than any machine has when a sequence is long."""
 
-    def forward(self, bases, *rest):
+    def whole_cells(self, bases, is_base):
         if bases.shape[1] > 20:
             torch.empty(1 << 60)
-        return super().forward(bases, *rest)
+        return super().whole_cells(bases, is_base)
 
 
 def test_a_record_that_does_not_fit_is_told_and_the_others_are_predicted(tiny_network):
@@ -144,13 +145,29 @@ def test_a_record_that_does_not_fit_is_told_and_the_others_are_predicted(tiny_ne
 class Broken(RNAformer):
     """Fails for a reason that is no lack of memory."""
 
-    def forward(self, *_):
+    def whole_cells(self, *_):
         raise RuntimeError("a bug")
 
 
 def test_other_errors_of_the_network_are_not_hidden(tiny_network):
     with pytest.raises(RuntimeError, match=r"^a bug$"):
         next(Predictor(Broken(tiny_network.config), "broken").predict(RECORDS))
+
+
+def test_a_record_that_would_take_too_much_is_not_tried(tiny_network):
+    options = Options(max_cells=1, max_memory=40_000_000)
+    long = RnaRecord("long", "A" * 3000)
+    error, answer = Predictor(tiny_network, "tiny", options).predict([long, RECORDS[0]])
+    needed = memory_estimate(tiny_network.config, 3000) / 2**30
+    sizes = f"needs about {needed:.1f} GiB of memory, 0.0 GiB may be used"
+    assert str(error) == f"record 'long': 3000 bases: {sizes}"
+    assert answer.record == RECORDS[0]
+
+
+def test_a_record_larger_than_the_machine_is_not_tried(tiny_network):
+    [error] = Predictor(tiny_network, "tiny").predict([RnaRecord("x", "A" * 2_000_000)])
+    assert isinstance(error, DeviceError)
+    assert str(error).startswith("record 'x': 2000000 bases: needs about ")
 
 
 def test_lack_of_memory_is_told_from_other_errors():

@@ -49,6 +49,8 @@ def test_a_stored_config_is_read_back():
         ('[optimiser]\nrate = "fast"\n', "rate must be float, not 'fast'"),
         ("[optimiser]\nrate = 0\n", "rate must be above 0, not 0"),
         ("[optimiser]\nema = 2.0\n", "ema must be from 0 to 1, not 2.0"),
+        ("[optimiser]\nweight_decay = -0.1\n", "weight_decay must be at least 0, not -0.1"),
+        ("[run]\nsteps = 1\nseed = -1\n", "seed must be at least 0, not -1"),
         ("[batches]\nlengths = []\n", "lengths must be positive, not []"),
         ("[batches]\nlengths = [0]\n", "lengths must be positive, not [0]"),
         ("[batches]\nlengths = 128\n", "lengths must be a list, not 128"),

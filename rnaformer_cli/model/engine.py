@@ -1,0 +1,221 @@
+"""The network in prediction: the same function, in place and by strips of rows.
+
+Nothing is kept but the latent matrix and, for recycling, its embedding; everything wider (full
+resolution, queries and keys, the transition's hidden channels) exists for one strip at a time. So
+memory grows as S² · C with a small factor, and a strip stays in the processor's cache.
+
+Shapes are those of network.py; R is the number of rows of a strip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.network import (
+    Attention,
+    Block,
+    ConvTransition,
+    LinearTransition,
+    RNAformer,
+    SquareNorm,
+    cells,
+)
+
+STRIP_BYTES = 4 * 2**20  # of hidden channels in a strip, so that all of it stays in a cache
+_FLOAT = 4  # bytes
+
+
+class Engine:
+    """Runs a network without gradient; a strip holds about `strip_bytes` of hidden channels."""
+
+    def __init__(self, network: RNAformer, strip_bytes: int = STRIP_BYTES) -> None:
+        self.network = network
+        self.config = network.config
+        self.strip_bytes = strip_bytes
+
+    @torch.inference_mode()
+    def logits(
+        self, bases: Tensor, is_base: Tensor, cycles: int | None = None, flag: Tensor | None = None
+    ) -> Tensor:
+        """bases, is_base (B, L) -> symmetric pair logits (B, L, L), as RNAformer.forward."""
+        length = bases.shape[1]
+        bases, is_base, is_line = self.network.whole_cells(bases, is_base)
+        passes = cycles or self.config.cycles
+        embedded = self._embed(bases, is_base, flag)
+        pair = embedded if passes == 1 else embedded.clone()
+        for number in range(passes):
+            self._recycle(pair, embedded, is_first=number == 0)
+            self._refine(pair, is_line)
+        directed = self._read_out(pair)[:, :length, :length]
+        return (directed + directed.transpose(1, 2)).mul_(0.5)
+
+    def _embed(self, bases: Tensor, is_base: Tensor, flag: Tensor | None) -> Tensor:
+        """(B, L) -> first latent (B, S, S, C), with full resolution for one strip at a time."""
+        network, patch = self.network, self.config.patch
+        batch, length = bases.shape
+        side = length // patch
+        pair = network.read_out.weight.new_empty(batch, side, side, self.config.dim)
+        term = network.flag_term(batch, flag)
+        for rows in self._strips(batch, side, self.config.dim * patch**2):
+            if network.shrink is None:
+                pair[:, rows] = network.embedding(bases, rows)
+            else:
+                pair[:, rows] = self._shrink(bases, is_base, rows)
+            pair[:, rows] += term
+        return pair
+
+    def _shrink(self, bases: Tensor, is_base: Tensor, rows: slice) -> Tensor:
+        """The strip of half resolution from bases 2·start - 1 to 2·stop - 1 of the full one."""
+        assert self.network.shrink is not None
+        conv = self.network.shrink.conv
+        above = slice(max(2 * rows.start - 1, 0), 2 * rows.stop)
+        full = self.network.embedding(bases, above)
+        if not is_base.all():
+            full = full * (is_base[:, above, None] & is_base[:, None, :])[..., None]
+        full = full.permute(0, 3, 1, 2)
+        if rows.start == 0:
+            full = F.pad(full, (0, 0, 1, 0))
+        strip = F.conv2d(full, conv.weight, conv.bias, stride=2, padding=(0, 1))
+        return strip.permute(0, 2, 3, 1)
+
+    def _recycle(self, pair: Tensor, embedded: Tensor, is_first: bool) -> None:
+        """In place: the embedding plus the normed previous pass, which is zero at first."""
+        norm = self.network.recycle_norm
+        if norm is None:
+            return
+        if is_first:
+            pair += norm(pair.new_zeros(self.config.dim))
+            return
+        for rows in self._strips(len(pair), pair.shape[1], self.config.dim):
+            pair[:, rows] = embedded[:, rows] + norm(pair[:, rows])
+
+    def _refine(self, pair: Tensor, is_line: Tensor | None) -> None:
+        """In place: all blocks and the last norm."""
+        for block in self.network.blocks:
+            assert isinstance(block, Block)
+            self._attend(block.row_attention, pair, is_line)
+            self._attend(block.column_attention, pair.transpose(1, 2), is_line)
+            if isinstance(block.transition, ConvTransition):
+                self._convolve(block.transition, pair, is_line)
+            else:
+                self._feed_forward(block.transition, pair)
+        for rows in self._strips(len(pair), pair.shape[1], self.config.dim):
+            pair[:, rows] = self.network.norm(pair[:, rows])
+
+    def _attend(self, attention: Attention, pair: Tensor, is_line: Tensor | None) -> None:
+        """In place: rows attend within themselves, so strips do not meet."""
+        side = pair.shape[1]
+        if self.config.attention == "full":
+            pair += attention(pair, is_line)
+            return
+        for rows in self._strips(len(pair), side, 4 * self.config.dim):
+            pair[:, rows] += attention(pair[:, rows], is_line, rows.start)
+
+    def _feed_forward(self, transition: LinearTransition, pair: Tensor) -> None:
+        for rows in self._strips(len(pair), pair.shape[1], self.config.hidden_dim):
+            pair[:, rows] += transition(pair[:, rows], None)
+
+    def _convolve(self, transition: ConvTransition, pair: Tensor, is_line: Tensor | None) -> None:
+        """In place: a strip's result is added when the next strip has read the rows it shares."""
+        side, halo = pair.shape[1], 2 * (self.config.ff_kernel // 2)
+        is_cell = None if is_line is None else cells(is_line)
+        factor, term = square_norm(transition.norm, pair, is_cell)
+        waiting: tuple[slice, Tensor] | None = None
+        for rows in self._strips(len(pair), side, self.config.hidden_dim, least=max(halo, 1)):
+            reach = slice(max(rows.start - halo, 0), min(rows.stop + halo, side))
+            normed = torch.addcmul(term, pair[:, reach], factor)
+            real = None if is_cell is None else is_cell[:, reach]
+            change = self._transition(transition, normed, real, rows, reach)
+            if waiting is not None:
+                pair[:, waiting[0]] += waiting[1]
+            waiting = (rows, change)
+        if waiting is not None:
+            pair[:, waiting[0]] += waiting[1]
+
+    def _transition(
+        self,
+        transition: ConvTransition,
+        normed: Tensor,
+        real: Tensor | None,
+        rows: slice,
+        reach: slice,
+    ) -> Tensor:
+        """Normed rows with their halo (B, reach, S, C) -> the change of `rows` (B, R, S, C)."""
+        edge = self.config.ff_kernel // 2
+        if real is not None:
+            normed = normed * real[..., None]
+        missing = (
+            edge - min(rows.start - reach.start, edge),
+            edge - min(reach.stop - rows.stop, edge),
+        )
+        first = normed.permute(0, 3, 1, 2)
+        hidden = F.silu(_conv_rows(first, transition.widen, edge, missing))
+        if real is not None:
+            hidden = hidden * self._halo_of(real, rows, reach, edge)[:, None]
+        changed = _conv_rows(hidden, transition.narrow, edge, missing)
+        return changed.permute(0, 2, 3, 1)
+
+    def _halo_of(self, real: Tensor, rows: slice, reach: slice, edge: int) -> Tensor:
+        """The part of a strip's mask that the first convolution gives values for."""
+        start = max(rows.start - edge, 0) - reach.start
+        stop = min(rows.stop + edge, reach.start + real.shape[1]) - reach.start
+        return real[:, start:stop]
+
+    def _read_out(self, pair: Tensor) -> Tensor:
+        """(B, S, S, C) -> directed logits (B, L, L), with L in whole cells."""
+        patch, side = self.config.patch, pair.shape[1]
+        logits = pair.new_empty(len(pair), patch * side, patch * side)
+        for rows in self._strips(len(pair), side, self.config.dim):
+            strip = self.network.unfold(self.network.read_out(pair[:, rows]))
+            logits[:, patch * rows.start : patch * rows.stop] = strip
+        return logits
+
+    def _strips(self, batch: int, side: int, channels: int, least: int = 1) -> Iterator[slice]:
+        """Cut the rows so that a strip's `channels` take about strip_bytes."""
+        row_bytes = batch * side * channels * _FLOAT
+        height = max(self.strip_bytes // row_bytes, least)
+        starts = list(range(0, side, height))
+        if len(starts) > 1 and side - starts[-1] < least:
+            starts.pop()  # too thin: the strip before takes these rows too
+        yield from (slice(a, b) for a, b in zip(starts, [*starts[1:], side], strict=True))
+
+
+def memory_estimate(config: ModelConfig, length: int, strip_bytes: int = STRIP_BYTES) -> int:
+    """Bytes that one sequence of this length takes at the most, beside the weights."""
+    side = -(-length // config.patch)
+    kept = side**2 * config.dim * (2 if config.recycling else 1)
+    row = side * max(config.hidden_dim, 4 * config.dim) * _FLOAT
+    strips = 6 * max(strip_bytes, 3 * row)
+    return kept * _FLOAT + 4 * length**2 * _FLOAT + strips
+
+
+def square_norm(norm: SquareNorm, pair: Tensor, is_cell: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The norm of each matrix as a factor and a term for its cells, (B, 1, 1, C) each."""
+    if is_cell is None:
+        variance, mean = torch.var_mean(pair, (1, 2, 3), correction=0, keepdim=True)
+    else:
+        found = [
+            torch.var_mean(one[real], correction=0) for one, real in zip(pair, is_cell, strict=True)
+        ]
+        variance, mean = (
+            torch.stack(part)[:, None, None, None] for part in zip(*found, strict=True)
+        )
+    factor = torch.rsqrt(variance + norm.eps).expand(-1, -1, -1, pair.shape[-1])
+    if norm.affine:
+        factor = factor * norm.weight
+        return factor, norm.bias - mean * factor
+    return factor, -mean * factor
+
+
+def _conv_rows(strip: Tensor, conv: torch.nn.Conv2d, edge: int, missing: tuple[int, int]) -> Tensor:
+    """A convolution without padding above and below, but for rows outside the matrix."""
+    if missing == (edge, edge):  # the strip is the whole matrix
+        return F.conv2d(strip, conv.weight, conv.bias, padding=edge)
+    if any(missing):
+        strip = F.pad(strip, (0, 0, *missing))
+    return F.conv2d(strip, conv.weight, conv.bias, padding=(0, edge))

@@ -1,0 +1,66 @@
+"""The engine is the network, by strips of any height, and keeps its laws."""
+
+import pytest
+import torch
+from network_variants import VARIANTS, sequences
+
+from rnaformer_cli.model.engine import Engine, square_norm
+from rnaformer_cli.model.network import RNAformer, SquareNorm
+
+ONE_ROW = 1  # bytes: strips as thin as they can be
+
+
+@pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
+def network(request):
+    torch.manual_seed(3)
+    return RNAformer(request.param).eval()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("strip_bytes", [ONE_ROW, 6_000, 1 << 30])
+@pytest.mark.parametrize("lengths", [(1,), (2,), (9,), (17, 9, 12)])
+def test_the_engine_gives_the_networks_logits(network, strip_bytes, lengths):
+    bases, is_base = sequences(*lengths)
+    here = is_base[:, :, None] & is_base[:, None]
+    for cycles in {1, network.config.cycles}:
+        expected = network(bases, is_base, cycles)[here]
+        found = Engine(network, strip_bytes).logits(bases, is_base, cycles)[here]
+        torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_the_engine_hears_the_flag(network):
+    bases, is_base = sequences(9, 12)
+    flag = torch.tensor([0.0, 1.0])
+    here = is_base[:, :, None] & is_base[:, None]
+    found = Engine(network, ONE_ROW).logits(bases, is_base, 2 if network.recycle_norm else 1, flag)
+    expected = network(bases, is_base, 2 if network.recycle_norm else 1, flag)
+    torch.testing.assert_close(found[here], expected[here], atol=2e-5, rtol=1e-4)
+
+
+def test_strips_cover_every_row_once(tiny_network):
+    for side in (1, 2, 3, 17):
+        for strip_bytes in (1, 500, 2_000, 1 << 20):
+            strips = list(Engine(tiny_network, strip_bytes)._strips(1, side, 32, least=2))
+            rows = [row for strip in strips for row in range(strip.start, strip.stop)]
+            assert rows == list(range(side))
+            assert len(strips) == 1 or min(s.stop - s.start for s in strips) >= 2
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("is_padded", [True, False])
+def test_the_norm_as_factor_and_term_is_the_masked_norm(affine, is_padded):
+    torch.manual_seed(1)
+    pair = torch.randn(2, 5, 5, 3)
+    is_line = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    real = is_line[:, :, None] & is_line[:, None] if is_padded else None
+    norm = SquareNorm(3, affine)
+    if affine:
+        torch.nn.init.normal_(norm.weight)
+        torch.nn.init.normal_(norm.bias)
+    factor, term = square_norm(norm, pair, real)
+    found = pair * factor + term
+    if real is not None:
+        found = found * real[..., None]
+    expected = norm(pair.permute(0, 3, 1, 2), real).permute(0, 2, 3, 1)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
