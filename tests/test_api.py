@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 import rnaformer_cli
 
@@ -75,3 +76,15 @@ def test_one_call_predicts():
     [prediction] = rnaformer_cli.predict([rnaformer_cli.RnaRecord("hairpin", "GGGGAAAACCCC")])
     assert prediction.structure.length == 12
     assert prediction.structure_record.id == "hairpin"
+
+
+def test_the_page_about_the_interface_runs_as_it_is_written(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    code = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").split("```python\n")[1]
+    exec(code.split("```")[0], {})
+    assert capsys.readouterr().out.startswith("tRNA-Phe (((")
+
+
+def test_the_page_about_the_interface_names_every_name():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`{name}" not in page] == ["__version__"]

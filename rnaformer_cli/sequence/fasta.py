@@ -98,7 +98,8 @@ class _LineCheck:
 
     def lines(self) -> Iterator[str]:
         """Headers and good lines, once: the parser loops twice, and must go on, not begin again."""
-        for number, line in enumerate(self._lines, start=1):
+        for number, whole in enumerate(self._lines, start=1):
+            line = whole.rstrip("\r\n")  # an open file yields lines with their ends
             if line.startswith(">"):
                 self._count += 1
                 self._headers[self._count] = number

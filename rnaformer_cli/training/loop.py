@@ -115,7 +115,9 @@ class Trainer:
         Raises:
             TrainingError: the loss or a gradient is not finite.
         """
-        next_validation = self.progress.seconds + 60.0 * self.config.run.validate_every
+        interval = 60.0 * self.config.run.validate_every
+        # From the begin of the run, not of this process: short pieces are validated as well.
+        next_validation = interval * (self.progress.seconds // interval + 1)
         while self.progress.share(self.config) < 1.0:
             if self.team.largest(float(wants_stop()), self.how.device):
                 self._save(folder)
@@ -123,7 +125,7 @@ class Trainer:
             tell(self.progress, self.step())
             is_due = self.progress.seconds >= next_validation
             if is_due and self.progress.share(self.config) < 1.0:
-                next_validation += 60.0 * self.config.run.validate_every
+                next_validation += interval
                 self._validate(folder)
                 self._save(folder)
         self._validate(folder)

@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from rnaformer_cli.errors import InputError
 from rnaformer_cli.prediction import fetch
 from rnaformer_cli.prediction.store import DEFAULT, find_weights, shipped_folder
 
@@ -500,3 +501,14 @@ def test_a_name_that_is_not_published_is_told_with_those_that_are(run):
     known = ", ".join(fetch.PUBLISHED)
     assert finished.err == f"rnaformer: no published weights named 'none'; known: {known}\n"
     assert finished.code == 1
+
+
+def test_a_disk_that_is_full_during_a_transfer_is_told(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(fetch, "_copy", fail)
+    with pytest.raises(InputError) as caught:
+        fetch.download("http://localhost/x", tmp_path / "x")
+    message = "transfer failed: no space left on device"
+    assert str(caught.value) == f"http://localhost/x: {message}"

@@ -36,6 +36,18 @@ def test_auto_precision_is_fp32():
     assert choose_dtype("bf16", torch.device("cpu")) == torch.bfloat16
 
 
+def test_a_device_without_what_is_asked_for_is_told(monkeypatch):
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(DeviceError) as caught:
+        choose_device("mps")
+    assert str(caught.value) == "no device 'mps' on this machine"
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
+    with pytest.raises(DeviceError) as caught:
+        choose_dtype("bf16", torch.device("cuda:0"))
+    assert str(caught.value) == "device 'cuda:0' has no bf16; use --precision fp32"
+
+
 def test_threads_are_limited_when_asked():
     before = torch.get_num_threads()
     try:

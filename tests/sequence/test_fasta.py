@@ -243,3 +243,14 @@ def test_each_header_gives_one_record_or_one_error(text):
     lines = [">x", *text.split("\n")]
     headers = sum(line.startswith(">") for line in lines)
     assert len(list(scan_fasta(lines))) == headers
+
+
+def test_the_lines_of_an_open_file_are_read(tmp_path):
+    path = tmp_path / "two.fasta"
+    path.write_bytes(b">a about\r\nGG\r\nCC\r\n\r\n>b\r\nA\r\n")
+    with path.open(newline="") as with_ends:
+        records = list(read_fasta(with_ends))
+    assert [(r.id, r.sequence, r.description) for r in records] == [
+        ("a", "GGCC", "about"),
+        ("b", "A", ""),
+    ]

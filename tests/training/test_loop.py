@@ -175,3 +175,12 @@ def test_a_damaged_state_is_told(tmp_path):
     with pytest.raises(InputError) as caught:
         load_state(tmp_path)
     assert str(caught.value) == f"{tmp_path / 'last.pt'}: not the state of a run"
+
+
+def test_a_run_in_pieces_is_validated_when_a_whole_one_would_be(monkeypatch):
+    trainer = Trainer(config(3), RECORDS, SETS)
+    trainer.progress.seconds = 299.999999  # as resumed; every five minutes is the default
+    at_steps = []
+    monkeypatch.setattr(trainer, "_validate", lambda _: at_steps.append(trainer.progress.step))
+    trainer.run()
+    assert at_steps == [1, 3]
