@@ -135,7 +135,8 @@ def _print(evaluations: list[Evaluation], seed: int) -> None:
         row += [f"{low:.3f} to {high:.3f}"]
         figures = [summary.precision, summary.recall, shifted, evaluation.canonical_f1]
         row += [f"{figure:.3f}" for figure in (*figures, summary.pooled.f1)]
-        row += [f"{summary.pseudoknot.f1:.3f}", str(summary.pseudoknot_records)]
+        knots = f"{summary.pseudoknot.f1:.3f}" if summary.pseudoknot_records else "-"
+        row += [knots, str(summary.pseudoknot_records)]
         row += [f"{evaluation.calibration.error:.4f}", f"{evaluation.ranking:.2f}"]
         rows.append([*row, f"{evaluation.seconds:.1f}"])
     print_table(head, rows)
@@ -181,7 +182,7 @@ def _as_json(
         "f1_shifted": summary.tolerant_f1,
         "f1_canonical": evaluation.canonical_f1,
         "mcc": summary.mcc,
-        "pseudoknot_f1": summary.pseudoknot.f1,
+        "pseudoknot_f1": summary.pseudoknot.f1 if summary.pseudoknot_records else None,
         "pseudoknot_records": summary.pseudoknot_records,
         "calibration_error": evaluation.calibration.error,
         "calibration_curve": evaluation.calibration.curve(),

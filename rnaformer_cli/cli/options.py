@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import re
+
 import click
+
+from rnaformer_cli.errors import ConfigError
 
 STDOUT = ("-", "/dev/stdout")  # not opened by name: a rename would replace what it stands for
 
 
 def _file_or_stdout(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     return None if value in STDOUT else value
+
+
+def _check_device(_: click.Context, __: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+        raise click.BadParameter(f"{value!r} is none of auto, cpu, cuda, cuda:N, mps")
+    return value
+
+
+def _parse_size(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    from rnaformer_cli.prediction.memory import parse_size
+
+    try:
+        return parse_size(value)
+    except ConfigError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 output = click.option(
@@ -33,6 +54,7 @@ like = click.option(
 )
 device = click.option(
     "--device",
+    callback=_check_device,
     metavar="auto|cpu|cuda|cuda:N|mps",
     default="auto",
     show_default=True,
@@ -54,6 +76,7 @@ cycles = click.option(
 max_memory = click.option(
     "--max-memory",
     metavar="SIZE",
+    callback=_parse_size,
     help="Memory that one record may take, as 4G.  [default: what is free]",
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")

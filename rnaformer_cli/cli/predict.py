@@ -154,7 +154,6 @@ def _read_references(path: str | None) -> list[StructureRecord] | None:
 
 def _load(chosen: dict[str, Any]) -> Predictor:
     from rnaformer_cli.prediction import device
-    from rnaformer_cli.prediction.memory import parse_size
     from rnaformer_cli.prediction.predictor import Options, load
     from rnaformer_cli.prediction.store import DEFAULT
 
@@ -166,7 +165,7 @@ def _load(chosen: dict[str, Any]) -> Predictor:
         min_score=chosen["min_score"],
         keep_scores=chosen["scores"] is not None,
         like=chosen["like"],
-        max_memory=parse_size(chosen["max_memory"]) if chosen["max_memory"] else None,
+        max_memory=chosen["max_memory"],
     )
     return load(chosen["weights"] or DEFAULT, how, chosen["device"], chosen["precision"])
 
@@ -174,7 +173,7 @@ def _load(chosen: dict[str, Any]) -> Predictor:
 def _records(files: tuple[str, ...], chosen: dict[str, Any], report: Report) -> Iterator[RnaRecord]:
     """The good records of all files; the bad ones are reported as they are met.
 
-    With --fail-fast the first bad one ends the input, so that those before it are written.
+    With --fail-fast the first bad one ends the input; those before it still go to stdout.
     """
     for found in _scan(files, chosen["strict"]):
         if isinstance(found, RnaRecord):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     Example:
       rnaformer release runs/small/best --val val.jsonl.gz --val families.jsonl.gz -o small
     """
-    from rnaformer_cli.dataset.records import read_dataset
+    from rnaformer_cli.dataset.records import read_sets
     from rnaformer_cli.files import make_folder, read_bytes
     from rnaformer_cli.model.checkpoint import CONFIG_FILE, load_network, save_checkpoint
     from rnaformer_cli.prediction.device import set_threads
@@ -41,11 +40,7 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
         raise OutputError("holds a checkpoint already; choose another folder", path=output)
     set_threads(chosen["threads"])
     network, origin = load_network(find_weights(weights))
-    limit = chosen["max_length"] or sys.maxsize
-    sets = {
-        Path(path).name.split(".")[0]: [r for r in read_dataset(path) if len(r) <= limit]
-        for path in val
-    }
+    sets = read_sets(val, chosen["max_length"])
     name = Path(output).name
     card = read_bytes(chosen["card"]).decode() if chosen["card"] else f"# {name}\n"
     done = release(network, sets, chosen["cycles"])

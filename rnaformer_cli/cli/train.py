@@ -14,7 +14,7 @@ import click
 
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import EXIT_INTERRUPTED
-from rnaformer_cli.dataset.records import LabelledRecord, read_dataset
+from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, read_sets
 from rnaformer_cli.errors import WeightsError
 from rnaformer_cli.training.config import TrainConfig, read_config
 
@@ -53,9 +53,11 @@ _TELL_EVERY = 20.0  # seconds
 def command(config: str, **chosen: Any) -> None:
     """Train a network as CONFIG.toml says, or go on with a run.
 
-    The run folder gets the config, the environment, metrics.jsonl, curves.svg, last.pt (to go on
-    from) and best/ (weights for `rnaformer predict --weights RUN/best`). Ctrl-C and SIGTERM save
-    first. Several processes or GPUs: torchrun --nproc-per-node N -m rnaformer_cli train ...
+    The run folder gets the config, the environment, metrics.jsonl, curves.svg, last.json with its
+    parts (to go on from) and best/ (weights for `rnaformer predict --weights RUN/best`). Ctrl-C
+    and SIGTERM save first.
+
+    Several processes or GPUs: torchrun --nproc-per-node N -m rnaformer_cli train ...
 
     \b
     Examples:
@@ -104,10 +106,8 @@ def _trainer(plan: TrainConfig, chosen: dict[str, Any], how: How, team: Team) ->
     from rnaformer_cli.training.loop import Trainer
     from rnaformer_cli.training.validation import choose_records
 
-    sets = {
-        Path(path).name.split(".")[0]: choose_records(list(read_dataset(path)), plan.run)
-        for path in (chosen["val"] if team.leads else ())
-    }
+    found = read_sets(chosen["val"] if team.leads else ())
+    sets = {name: choose_records(records, plan.run) for name, records in found.items()}
     start = _start(chosen["start"])
     try:
         return Trainer(plan, _read(chosen["data"]), sets, how, team, start)

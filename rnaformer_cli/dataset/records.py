@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 from rnaformer_cli.errors import DatasetError
-from rnaformer_cli.files import read_lines, write_whole
+from rnaformer_cli.files import SafeNames, read_lines, write_whole
 from rnaformer_cli.sequence.encode import ALPHABET
 from rnaformer_cli.structure.structure import BasePair, Structure
 
@@ -81,6 +82,24 @@ def read_dataset(path: str | Path) -> Iterator[LabelledRecord]:
         except DatasetError as error:
             record = error.place.record
             raise DatasetError(error.message, path=path, line=number, record=record) from None
+
+
+def read_sets(
+    paths: Iterable[str | Path], max_length: int | None = None
+) -> dict[str, list[LabelledRecord]]:
+    """Several data sets by name: the file's without suffixes, `x_2` for a second `x`.
+
+    Raises:
+        InputError, DatasetError: a set that cannot be read.
+    """
+    names = SafeNames()
+    limit = sys.maxsize if max_length is None else max_length
+    return {
+        names.take(Path(path).name.split(".")[0]): [
+            record for record in read_dataset(path) if len(record) <= limit
+        ]
+        for path in paths
+    }
 
 
 def record_from_json(line: str) -> LabelledRecord:

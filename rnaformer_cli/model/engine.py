@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.embedding import cells
 from rnaformer_cli.model.network import (
     Attention,
     Block,
@@ -23,7 +24,6 @@ from rnaformer_cli.model.network import (
     LinearTransition,
     RNAformer,
     SquareNorm,
-    cells,
 )
 
 STRIP_BYTES = 4 * 2**20  # of hidden channels in a strip, so that all of it stays in a cache

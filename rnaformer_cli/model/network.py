@@ -15,17 +15,14 @@ saves the work.
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from rnaformer_cli.model.config import ModelConfig
-
-N_CODES = 5  # A C G U N
-ALL = slice(None)  # rows
+from rnaformer_cli.model.embedding import PairEmbedding, Shrink, cells, layer_norm
+from rnaformer_cli.model.rotary import rotary_angles, turn
 
 
 class RNAformer(nn.Module):
@@ -40,7 +37,7 @@ class RNAformer(nn.Module):
         self.flag = nn.Linear(1, config.dim) if config.label_flag else None
         self.recycle_norm = nn.LayerNorm(config.dim) if config.recycling else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
-        self.norm = _layer_norm(config)
+        self.norm = layer_norm(config)
         self.read_out = nn.Linear(
             config.dim, config.outputs * config.patch**2, bias=config.outputs == 1
         )
@@ -118,70 +115,6 @@ class RNAformer(nn.Module):
                 pair = block(pair, is_line)
         refined: Tensor = self.norm(pair)
         return refined
-
-
-class PairEmbedding(nn.Module):
-    """The sequence embedded twice, along rows and along columns, added at every cell."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.row = BaseEmbedding(config)
-        self.column = BaseEmbedding(config)
-        self.reach = config.max_positions
-        self.offset = (
-            nn.Embedding(2 * self.reach + 1, config.dim) if config.positions == "relative" else None
-        )
-        self.norm = _layer_norm(config)
-
-    def forward(self, bases: Tensor, rows: slice = ALL) -> Tensor:
-        """(B, L) -> the rows asked for of (B, L, L, C)."""
-        pair = self.column(bases)[:, None] + self.row(bases)[:, rows, None]
-        if self.offset is not None:
-            index = torch.arange(bases.shape[1], device=bases.device)
-            steps = (index - index[rows, None]).clamp(-self.reach, self.reach) + self.reach
-            pair = pair + self.offset(steps)
-        embedded: Tensor = self.norm(pair)
-        return embedded
-
-
-class BaseEmbedding(nn.Module):
-    """A vector for each base, with its position where the config asks for one."""
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        self.scale = math.sqrt(config.dim // 2)
-        self.letter = nn.Embedding(N_CODES, config.dim)
-        self.position: nn.Embedding | nn.Linear | None = None
-        if config.positions == "absolute":
-            self.position = nn.Embedding(config.max_positions, config.dim)
-        elif config.positions == "sinusoidal":
-            self.position = nn.Linear(config.dim, config.dim, bias=False)
-
-    def forward(self, bases: Tensor) -> Tensor:
-        """(B, L) -> (B, L, C)."""
-        embedded: Tensor = self.letter(bases) * self.scale
-        index = torch.arange(bases.shape[1], device=bases.device)
-        if isinstance(self.position, nn.Embedding):
-            embedded = embedded + self.position(index.clamp(max=self.position.num_embeddings - 1))
-        elif self.position is not None:
-            waves = sinusoids(index, self.letter.embedding_dim).to(embedded.dtype)
-            embedded = embedded + self.position(waves)
-        return embedded
-
-
-class Shrink(nn.Module):
-    """A 3x3 convolution with stride 2: the latent matrix at half resolution."""
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(dim, dim, 3, stride=2, padding=1)
-
-    def forward(self, pair: Tensor, is_base: Tensor) -> Tensor:
-        """(B, L, L, C) -> (B, S, S, C); padding counts as zero."""
-        if not is_base.all():
-            pair = pair * cells(is_base)[..., None]
-        shrunk: Tensor = self.conv(pair.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return shrunk
 
 
 class Block(nn.Module):
@@ -282,7 +215,7 @@ class LinearTransition(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.norm = _layer_norm(config)
+        self.norm = layer_norm(config)
         self.widen = nn.Linear(config.dim, config.hidden_dim, bias=config.use_bias)
         self.narrow = nn.Linear(config.hidden_dim, config.dim, bias=config.use_bias)
 
@@ -311,50 +244,3 @@ class SquareNorm(nn.GroupNorm):
         if self.affine:
             normed = (normed * self.weight[:, None, None] + self.bias[:, None, None]) * real
         return normed
-
-
-def cells(is_line: Tensor) -> Tensor:
-    """Which lines are real (B, S) -> which cells are (B, S, S)."""
-    return is_line[:, :, None] & is_line[:, None, :]
-
-
-def sinusoids(index: Tensor, dim: int) -> Tensor:
-    """Sine and cosine of each position at dim / 2 wavelengths: (L,) -> (L, dim)."""
-    rates = torch.exp(torch.arange(0, dim, 2, device=index.device) * (-math.log(10_000) / dim))
-    angles = index[:, None] * rates
-    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)
-
-
-def rotary_angles(
-    config: ModelConfig, pair: Tensor, is_line: Tensor | None, first: int
-) -> tuple[Tensor, Tensor]:
-    """Cosine and sine by which cells (B, R, S, C) are turned, (B or 1, R, S, 2·rotary_dim).
-
-    As published: positions run from -1 to 1 over the sequence's own length, and the first
-    half of the turned channels follows the row, the second half the column.
-    """
-    _, rows, side, _ = pair.shape
-    lengths = torch.tensor([side], device=pair.device) if is_line is None else is_line.sum(-1)
-    index = torch.arange(side, device=pair.device)
-    positions = index * (2 / (lengths[:, None] - 1).clamp(min=1)) - 1  # (B, S)
-    width = int(config.rotary_fraction * config.head_dim)
-    steps = torch.arange(0, width, 2, device=pair.device)[: width // 2]
-    angles = positions[..., None] * 10_000.0 ** (-steps / width)
-    angles = angles.repeat_interleave(2, dim=-1)  # (B, S, rotary_dim)
-    by_row = angles[:, first : first + rows, None].expand(-1, -1, side, -1)
-    by_column = angles[:, None].expand(-1, rows, -1, -1)
-    both = torch.cat((by_row, by_column), dim=-1)
-    return both.cos().to(pair.dtype), both.sin().to(pair.dtype)
-
-
-def turn(cells: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Turn the first channels of (B, S, S, C) in twos; the others stay."""
-    width = cosine.shape[-1]
-    turned, rest = cells[..., :width], cells[..., width:]
-    even, odd = turned[..., ::2], turned[..., 1::2]
-    quarter = torch.stack((-odd, even), dim=-1).flatten(-2)
-    return torch.cat((turned * cosine + quarter * sine, rest), dim=-1)
-
-
-def _layer_norm(config: ModelConfig) -> nn.LayerNorm:
-    return nn.LayerNorm(config.dim, eps=config.norm_eps, elementwise_affine=config.norm_affine)

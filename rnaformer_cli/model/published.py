@@ -20,10 +20,9 @@ from torch import Tensor
 from rnaformer_cli.errors import ConfigError, InputError, WeightsError
 from rnaformer_cli.files import read_bytes
 from rnaformer_cli.model.config import ModelConfig, Positions
-from rnaformer_cli.model.network import N_CODES, sinusoids
+from rnaformer_cli.model.embedding import N_CODES, sinusoids
+from rnaformer_cli.model.lora import Tensors, merge_lora
 from rnaformer_cli.model.tensor_file import read_tensor_file
-
-Tensors = dict[str, Tensor]
 
 # A released config says `cycling: false` although its weights were trained with recycling;
 # the public evaluation script runs it with 6 passes.
@@ -153,60 +152,6 @@ _SAME = {
     "norm_affine": "learn_ln",
     "use_bias": "use_bias",
 }
-
-
-def merge_lora(tensors: Tensors, raw: Mapping[str, Any]) -> tuple[Tensors, str]:
-    """Add each low-rank update to the weight it adapts (Hu 2021, as loralib lays it out).
-
-    A state dict that was saved in evaluation mode already holds the updates, and says so
-    nowhere. But a weight without its update is all but uncorrelated with it, and one that
-    holds it contains it about once: that share, over all layers, decides.
-
-    Raises:
-        ConfigError: no rank or scale in the config.
-        WeightsError: half of an update, or one that does not fit its weight.
-    """
-    rank, alpha = raw.get("r"), raw.get("lora_alpha")
-    if not isinstance(rank, int) or not isinstance(alpha, (int, float)) or rank < 1:
-        raise ConfigError("the weights have LoRA layers, but r and lora_alpha are not given")
-    updates = _lora_updates(tensors, alpha / rank)
-    weights = {name: tensor for name, tensor in tensors.items() if ".lora_" not in name}
-    overlap = sum(float((weights[name] * update).sum()) for name, update in updates.items())
-    energy = sum(float(update.square().sum()) for update in updates.values())
-    if overlap > energy / 2:
-        return weights, "the LoRA layers were merged before saving; dropped them"
-    for name, update in updates.items():
-        weights[name] = weights[name] + update
-    return weights, "merged the LoRA layers into their weights"
-
-
-def _lora_updates(tensors: Tensors, scale: float) -> Tensors:
-    """What the LoRA layers add, by the name of the weight that they add it to."""
-    updates = {}
-    for name in tensors:
-        if not name.endswith((".lora_A", ".lora_B")):
-            continue
-        stem = name.rpartition(".")[0]
-        parts = [tensors.get(f"{stem}.{part}") for part in ("lora_A", "lora_B", "weight")]
-        if any(part is None for part in parts):
-            raise WeightsError(f"{name!r} lacks its other half or its weight")
-        down, up, weight = (part for part in parts if part is not None)
-        updates[f"{stem}.weight"] = _lora_update(down, up, weight, stem.endswith(".qkv")) * scale
-    return updates
-
-
-def _lora_update(down: Tensor, up: Tensor, weight: Tensor, is_qkv: bool) -> Tensor:
-    """What a pair of factors adds to `weight`; for qkv, one pair each for q, k and v."""
-    try:
-        if is_qkv:
-            thirds = zip(up.chunk(3), down.chunk(3), strict=True)
-            return torch.cat([b @ a for b, a in thirds]).reshape(weight.shape)
-        return (up @ down).reshape(weight.shape)
-    except RuntimeError:
-        shapes = f"{tuple(up.shape)} and {tuple(down.shape)}"
-        raise WeightsError(
-            f"LoRA factors of shapes {shapes} do not fit a weight of shape {tuple(weight.shape)}"
-        ) from None
 
 
 def _rename(name: str) -> str:

@@ -31,8 +31,16 @@ def read_tensor_file(path: str | Path, expected: str) -> Any:
     Raises:
         InputError: the file cannot be read, or is not what was expected.
     """
-    data = io.BytesIO(read_bytes(path))
+    return parse_tensors(read_bytes(path), path, expected)
+
+
+def parse_tensors(data: bytes, path: str | Path, expected: str) -> Any:
+    """The same for bytes that were read from `path`.
+
+    Raises:
+        InputError: the bytes are not what was expected.
+    """
     try:
-        return torch.load(data, map_location="cpu", weights_only=True)
+        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except _UNREADABLE:
         raise InputError(f"not {expected}", path=path) from None

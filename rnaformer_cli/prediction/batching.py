@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 
 import numpy as np
 import torch
@@ -13,12 +12,20 @@ from rnaformer_cli.sequence.encode import ALPHABET, UNKNOWN, encode
 from rnaformer_cli.sequence.record import RnaRecord
 
 WINDOW = 256  # records that are read ahead and sorted by length
+WINDOW_CELLS = 2**24  # of their matrices, in case these are kept
 
 
 def windows(records: Iterable[RnaRecord]) -> Iterator[list[RnaRecord]]:
     """Cut the input into runs that are small enough to hold and large enough to sort."""
-    source = iter(records)
-    while window := list(islice(source, WINDOW)):
+    window: list[RnaRecord] = []
+    size = 0
+    for record in records:
+        window.append(record)
+        size += len(record) ** 2
+        if len(window) == WINDOW or size >= WINDOW_CELLS:
+            yield window
+            window, size = [], 0
+    if window:
         yield window
 
 

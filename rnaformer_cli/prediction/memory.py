@@ -46,6 +46,6 @@ def _physical_bytes() -> int | None:
         return None
 
 
-def gibibytes(size: int) -> str:
+def format_size(size: int) -> str:
     """A size for people."""
-    return f"{size / 2**30:.1f} GiB"
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

@@ -19,7 +19,7 @@ from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import batches, to_tensors, windows
 from rnaformer_cli.prediction.decoding import Decoding, candidates, decode
 from rnaformer_cli.prediction.device import Precision, choose_device, choose_dtype
-from rnaformer_cli.prediction.memory import free_bytes, gibibytes
+from rnaformer_cli.prediction.memory import format_size, free_bytes
 from rnaformer_cli.prediction.store import DEFAULT, find_weights
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
@@ -103,10 +103,13 @@ class Predictor:
         """
         for window in windows(records):
             done: dict[int, Prediction | DeviceError] = {}
+            following = 0
             for batch in batches([len(record) for record in window], self.options.max_cells):
                 answers = self._predict_batch([window[index] for index in batch])
                 done.update(zip(batch, answers, strict=True))
-            yield from (done.pop(index) for index in range(len(window)))
+                while following in done:
+                    yield done.pop(following)
+                    following += 1
 
     def score(self, sequences: Sequence[str]) -> list[Scores]:
         """The score matrix of each sequence, from one batch.
@@ -151,7 +154,7 @@ class Predictor:
             limit = free_bytes(self.device)
         if limit is None or needed <= limit:
             return None
-        sizes = f"needs about {gibibytes(needed)} of memory, {gibibytes(limit)} may be used"
+        sizes = f"needs about {format_size(needed)} of memory, {format_size(limit)} may be used"
         return DeviceError(f"{len(record)} bases: {sizes}", record=record.id)
 
     def _read(self, record: RnaRecord, matrix: Scores, seconds: float) -> Prediction:

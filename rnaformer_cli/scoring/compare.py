@@ -49,7 +49,7 @@ def compare(
     reference belong together whatever their names, since CT and BPSEQ files often have none.
 
     Raises:
-        ScoreError: a prediction and its reference are not the same RNA.
+        ScoreError: a prediction and its reference are not the same RNA, or no id is in common.
     """
     rules = rules or Rules()
     waiting: dict[str, deque[StructureRecord]] = defaultdict(deque)
@@ -58,11 +58,19 @@ def compare(
     if len(references) == 1 and sum(map(len, waiting.values())) == 1:
         [only] = (queue.popleft() for queue in waiting.values())
         return [score_record(only, references[0], rules)], []
+    if waiting and references and waiting.keys().isdisjoint(one.id for one in references):
+        message = f"no id in common: predictions {_some(waiting)}; references "
+        raise ScoreError(message + _some(dict.fromkeys(one.id for one in references)))
     scores = []
     for reference in references:
         queue = waiting.get(reference.id)
         scores.append(score_record(queue.popleft() if queue else None, reference, rules))
     return scores, [record.id for queue in waiting.values() for record in queue]
+
+
+def _some(ids: Iterable[str]) -> str:
+    first = list(ids)
+    return ", ".join(repr(name) for name in first[:2]) + (", …" if len(first) > 2 else "")
 
 
 def score_record(

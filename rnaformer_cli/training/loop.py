@@ -181,7 +181,8 @@ class Trainer:
                 flag = batch.flag if self.config.model.label_flag else None
                 logits = self._forward(batch.bases, batch.is_base, cycles, flag)
             share = self.config.batches.negative_share
-            loss = summed_loss(logits.float(), batch, share, seed=hash((step, place)))
+            seed = hash((self.config.run.seed, step, place))
+            loss = summed_loss(logits.float(), batch, share, seed)
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
             bases += sum(map(len, batches[place]))

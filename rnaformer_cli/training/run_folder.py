@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import platform
 import sys
@@ -9,25 +10,26 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor
 
 from rnaformer_cli.errors import InputError, TrainingError
-from rnaformer_cli.files import make_folder, write_text, write_whole
+from rnaformer_cli.files import make_folder, read_bytes, write_text, write_whole
 from rnaformer_cli.model.checkpoint import save_checkpoint
 from rnaformer_cli.model.config import ModelConfig
-from rnaformer_cli.model.tensor_file import read_tensor_file
+from rnaformer_cli.model.tensor_file import parse_tensors
 from rnaformer_cli.training.config import TrainConfig
 
 CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.jsonl"
-LAST = "last.pt"
+LAST = "last.json"  # names the parts of the last state
 BEST = "best"
 CURVES = "curves.svg"
 
+PART_BYTES = 15 * 2**20  # of a part of the state: some ways to carry files allow no more
 _STATE = {"network", "average", "optimiser", "step", "position"}  # some of what a state holds
 
 
@@ -46,8 +48,8 @@ class RunFolder:
         values = json.loads(json.dumps(config.to_dict()))
         if stored.exists() and not resume:
             raise TrainingError("holds a run already; --resume goes on with it", path=path)
-        if stored.exists() and _read_json(stored) != values:
-            raise TrainingError("holds a run with another config", path=path)
+        if stored.exists():
+            _check_same(_read_json(stored), values, path)
         make_folder(self.path)
         if not stored.exists():
             write_text(stored, json.dumps(values, indent=2) + "\n")
@@ -66,9 +68,19 @@ class RunFolder:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
     def save_state(self, state: Mapping[str, Any]) -> None:
-        """Keep what load_state needs to go on."""
-        with write_whole(self.path / LAST, binary=True) as file:
-            torch.save(dict(state), file)  # type: ignore[arg-type]  # opened as binary
+        """Keep what load_state needs, in parts; the old state stays until the new one is whole."""
+        buffer = io.BytesIO()
+        torch.save(dict(state), buffer)
+        data = buffer.getvalue()
+        names = []
+        for number, start in enumerate(range(0, len(data), PART_BYTES), start=1):
+            names.append(f"last-{state['step']}-{number}.pt")
+            with write_whole(self.path / names[-1], binary=True) as file:
+                cast("IO[bytes]", file).write(data[start : start + PART_BYTES])
+        write_text(self.path / LAST, json.dumps(names) + "\n")
+        for old in self.path.glob("last-*.pt"):
+            if old.name not in names:
+                old.unlink()
 
     def save_best(
         self,
@@ -117,7 +129,11 @@ def load_state(folder: str | Path) -> dict[str, Any] | None:
     path = Path(folder) / LAST
     if not path.exists():
         return None
-    state = read_tensor_file(path, "the state of a run")
+    names = _read_json(path)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError("not the state of a run", path=path)
+    data = b"".join(read_bytes(path.parent / Path(name).name) for name in names)
+    state = parse_tensors(data, path, "the state of a run")
     if not isinstance(state, dict) or not _STATE.issubset(state):
         raise InputError("not the state of a run", path=path)
     return state
@@ -129,6 +145,23 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return None
+
+
+def _check_same(stored: Any, values: dict[str, Any], path: str | Path) -> None:
+    """Refuse to go on with another config, and name the first key that differs."""
+    if stored == values:
+        return
+    for section, keys in values.items():
+        for key, value in keys.items():
+            try:
+                before = stored[section][key]
+            except (KeyError, TypeError):
+                raise TrainingError("holds a run with another config", path=path) from None
+            if before != value:
+                hint = "; --stop-after cuts a run into pieces" if key == "minutes" else ""
+                message = f"holds a run with {key} {before}, not {value}{hint}"
+                raise TrainingError(message, path=path)
+    raise TrainingError("holds a run with another config", path=path)
 
 
 def environment() -> dict[str, str]:

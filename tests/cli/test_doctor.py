@@ -4,6 +4,7 @@ import re
 import shutil
 
 import pytest
+import torch
 
 from rnaformer_cli import __version__
 from rnaformer_cli.cli.doctor import PACKAGES, SELF_TEST, SELF_TEST_PAIRS
@@ -65,11 +66,14 @@ def test_weights_that_find_nothing_fail_the_self_test(doctor, tiny_weights):
     assert code == 1
 
 
+GPUS = torch.cuda.device_count()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("-w", "none"), f"no weights named 'none'; known: {DEFAULT}"),
-        (("--device", "tpu"), "unknown device 'tpu'; expected auto, cpu, cuda, cuda:N or mps"),
+        (("--device", "cuda:99"), f"no device 'cuda:99': this machine has {GPUS} CUDA devices"),
     ],
 )
 def test_what_is_not_there_fails_the_self_test(doctor, arguments, message):

@@ -460,6 +460,12 @@ def test_quiet_hides_warnings_but_not_failures(predict):
 # Wrong usage, devices, weights
 
 
+def test_a_device_that_is_none_is_wrong_usage(run):
+    finished = run("predict", "-", "--device", "tpu", stdin=HAIRPIN)
+    message = "Invalid value for '--device': 'tpu' is none of auto, cpu, cuda, cuda:N, mps"
+    assert (finished.err.splitlines()[-1], finished.code) == (f"Error: {message}", 2)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -470,6 +476,11 @@ def test_quiet_hides_warnings_but_not_failures(predict):
             "Invalid value for '--threshold': 1.5 is not in the range 0<=x<=1.",
         ),
         (["--cycles", "0"], "Invalid value for '--cycles': 0 is not in the range x>=1."),
+        (
+            ["--max-memory", "much"],
+            "Invalid value for '--max-memory': 'much' is no size; "
+            "expected a number of bytes, or 500M, 4G",
+        ),
     ],
 )
 def test_wrong_usage_has_exit_code_2(predict, options, message):
@@ -481,7 +492,6 @@ def test_wrong_usage_has_exit_code_2(predict, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--device", "tpu"], "unknown device 'tpu'; expected auto, cpu, cuda, cuda:N or mps"),
         (["-w", "none"], "no weights named 'none'; known: rnaformer-small"),
         (["-w", "no/ne"], "no/ne: no config.json in this folder"),
         (["-o", "no/such/out.dbn"], "no/such/out.dbn: no such file or directory"),

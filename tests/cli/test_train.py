@@ -137,7 +137,8 @@ def test_a_damaged_config_of_a_run_is_not_gone_on_with(run, files):
 
 def test_a_tensor_file_that_is_no_state_is_refused(run, files):
     run(*arguments(files, "--quiet"))
-    path = files / "run" / "last.pt"
-    torch.save({"network": {}}, path)
+    path = files / "run" / "last.json"
+    [part] = json.loads(path.read_text())
+    torch.save({"network": {}}, files / "run" / part)
     done = run(*arguments(files, "--resume"))
     assert (done.err, done.code) == (f"rnaformer: {path}: not the state of a run\n", 1)

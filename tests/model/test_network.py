@@ -6,7 +6,7 @@ import pytest
 import torch
 from network_variants import SMALL, VARIANTS, sequences
 
-from rnaformer_cli.model.network import RNAformer, SquareNorm, sinusoids
+from rnaformer_cli.model.network import RNAformer, SquareNorm
 
 
 @pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
@@ -98,15 +98,6 @@ def test_the_label_flag_is_curated_unless_told_otherwise():
     assert not torch.allclose(computed[0], curated[0])
 
 
-@torch.no_grad()
-def test_relative_positions_beyond_the_table_look_alike():
-    network = RNAformer(replace(SMALL, max_positions=2)).eval()
-    pair = network.embedding(torch.zeros(1, 9, dtype=torch.long))
-    torch.testing.assert_close(pair[0, 0, 2], pair[0, 0, 8])
-    assert not torch.allclose(pair[0, 0, 1], pair[0, 0, 2])
-    assert not torch.allclose(pair[0, 0, 2], pair[0, 2, 0])
-
-
 def test_dropout_acts_in_training_only():
     network = RNAformer(replace(SMALL, dropout=0.5))
     bases, is_base = sequences(9)
@@ -132,10 +123,3 @@ def test_the_masked_norm_counts_real_cells_only():
     expected = torch.zeros(1, 2, 2, 2)
     expected[0, :, 0, 0] = torch.tensor([-1.0, 1.0])  # mean 2, deviation 1
     torch.testing.assert_close(normed, expected)
-
-
-def test_sinusoids_begin_with_sine_zero_and_cosine_one():
-    waves = sinusoids(torch.arange(2), 4)
-    torch.testing.assert_close(waves[0], torch.tensor([0.0, 1.0, 0.0, 1.0]))
-    torch.testing.assert_close(waves[1, 0], torch.tensor(1.0).sin())
-    torch.testing.assert_close(waves[1, 3], torch.tensor(0.01).cos())

@@ -12,7 +12,6 @@ from conftest import DATA
 from rnaformer_cli.errors import ConfigError, InputError, WeightsError
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.model.published import (
-    merge_lora,
     published_config,
     read_published,
     read_state_dict,
@@ -186,42 +185,6 @@ def test_a_stored_constant_that_is_another_is_refused(tmp_path):
     ours = "blocks.0.row_attention.rotary_emb.freqs"
     message = f"'{ours}' is not the constant that the config implies"
     assert str(caught.value) == f"{tmp_path / 'odd.pth'}: {message}"
-
-
-LORA = {"r": 2, "lora_alpha": 4}
-
-
-@pytest.mark.parametrize(
-    ("tensors", "raw", "error", "message"),
-    [
-        (
-            {"a.lora_A": torch.ones(2, 3)},
-            {},
-            ConfigError,
-            "the weights have LoRA layers, but r and lora_alpha are not given",
-        ),
-        (
-            {"a.lora_A": torch.ones(2, 3), "a.weight": torch.ones(3, 3)},
-            LORA,
-            WeightsError,
-            "'a.lora_A' lacks its other half or its weight",
-        ),
-        (
-            {
-                "a.lora_A": torch.ones(2, 3),
-                "a.lora_B": torch.ones(3, 2),
-                "a.weight": torch.ones(4, 4),
-            },
-            LORA,
-            WeightsError,
-            "LoRA factors of shapes (3, 2) and (2, 3) do not fit a weight of shape (4, 4)",
-        ),
-    ],
-)
-def test_lora_layers_that_do_not_fit_are_refused(tensors, raw, error, message):
-    with pytest.raises(error) as caught:
-        merge_lora(tensors, raw)
-    assert str(caught.value) == message
 
 
 class Payload:

@@ -46,6 +46,11 @@ def test_windows_keep_order_and_read_no_further_than_needed():
     assert len(read) == WINDOW
 
 
+def test_a_window_is_bounded_by_its_cells_too():
+    long = [RnaRecord(str(index), "A" * 3000) for index in range(3)]
+    assert [len(window) for window in windows(long)] == [2, 1]
+
+
 def test_no_record_makes_no_window():
     assert list(windows([])) == []
 

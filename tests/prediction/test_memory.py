@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rnaformer_cli.errors import ConfigError
-from rnaformer_cli.prediction.memory import free_bytes, gibibytes, parse_size
+from rnaformer_cli.prediction.memory import format_size, free_bytes, parse_size
 
 
 @pytest.mark.parametrize(
@@ -28,5 +28,6 @@ def test_some_memory_is_free():
     assert free is None or free > 2**20
 
 
-def test_sizes_are_told_in_gibibytes():
-    assert gibibytes(3 * 2**29) == "1.5 GiB"
+def test_sizes_are_told_in_units_of_their_own():
+    assert format_size(3 * 2**29) == "1.5 GiB"
+    assert format_size(40_000_000) == "38 MiB"

@@ -158,8 +158,8 @@ def test_a_record_that_would_take_too_much_is_not_tried(tiny_network):
     options = Options(max_cells=1, max_memory=40_000_000)
     long = RnaRecord("long", "A" * 3000)
     error, answer = Predictor(tiny_network, "tiny", options).predict([long, RECORDS[0]])
-    needed = memory_estimate(tiny_network.config, 3000) / 2**30
-    sizes = f"needs about {needed:.1f} GiB of memory, 0.0 GiB may be used"
+    needed = memory_estimate(tiny_network.config, 3000) / 2**20
+    sizes = f"needs about {needed:.0f} MiB of memory, 38 MiB may be used"
     assert str(error) == f"record 'long': 3000 bases: {sizes}"
     assert answer.record == RECORDS[0]
 

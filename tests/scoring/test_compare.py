@@ -115,3 +115,11 @@ def test_pooled_counts_are_those_of_all_records_as_one():
     )
     assert pooled(score.exact for score in scores) == PairCounts(1, 1, 2, 1, possible=2)
     assert pooled([]) == NO_COUNTS
+
+
+def test_predictions_and_references_without_a_common_id_are_refused():
+    predictions = [record(name, "....") for name in "abc"]
+    with pytest.raises(ScoreError) as caught:
+        compare(predictions, [record("x", "...."), record("y", "....")])
+    message = "no id in common: predictions 'a', 'b', …; references 'x', 'y'"
+    assert str(caught.value) == message

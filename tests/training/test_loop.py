@@ -76,8 +76,8 @@ def test_a_run_leaves_config_metrics_curves_and_weights(tmp_path):
     folder = RunFolder(tmp_path / "run", config(3), resume=False)
     assert Trainer(config(3), RECORDS, SETS).run(folder)
     names = {path.name for path in folder.path.iterdir()}
-    expected = {"config.json", "environment.json", "metrics.jsonl", "last.pt", "best", "curves.svg"}
-    assert names == expected
+    expected = {"config.json", "environment.json", "metrics.jsonl", "best", "curves.svg"}
+    assert names == expected | {"last.json", "last-3-1.pt"}
     [row] = folder.metrics()
     assert row["step"] == 3
     assert set(row["f1"]) == {"val"}
@@ -163,7 +163,30 @@ def test_a_run_is_not_resumed_with_another_config(tmp_path):
     RunFolder(tmp_path, config(4), resume=False)
     with pytest.raises(TrainingError) as caught:
         RunFolder(tmp_path, config(5), resume=True)
-    assert str(caught.value) == f"{tmp_path}: holds a run with another config"
+    assert str(caught.value) == f"{tmp_path}: holds a run with steps 4, not 5"
+
+
+def test_another_length_of_a_run_hints_at_its_pieces(tmp_path):
+    plans = [TrainConfig(MODEL, run=RunConfig(minutes=minutes)) for minutes in (60.0, 9.0)]
+    RunFolder(tmp_path, plans[0], resume=False)
+    with pytest.raises(TrainingError) as caught:
+        RunFolder(tmp_path, plans[1], resume=True)
+    message = "holds a run with minutes 60.0, not 9.0; --stop-after cuts a run into pieces"
+    assert str(caught.value) == f"{tmp_path}: {message}"
+
+
+def test_a_large_state_is_kept_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("rnaformer_cli.training.run_folder.PART_BYTES", 20_000)
+    folder = RunFolder(tmp_path, config(2), resume=False)
+    trainer = Trainer(config(2), RECORDS, {})
+    folder.save_state(trainer.state_dict())
+    trainer.step()
+    folder.save_state(trainer.state_dict())
+    parts = list(tmp_path.glob("last-*.pt"))
+    assert len(parts) > 1
+    assert max(part.stat().st_size for part in parts) <= 20_000
+    assert {part.name.split("-")[1] for part in parts} == {"1"}  # the old state is gone
+    assert same(load_state(tmp_path), trainer.state_dict())
 
 
 def test_a_run_that_is_not_there_begins():
@@ -171,10 +194,11 @@ def test_a_run_that_is_not_there_begins():
 
 
 def test_a_damaged_state_is_told(tmp_path):
-    (tmp_path / "last.pt").write_bytes(b"half")
+    (tmp_path / "last.json").write_text('["last-2-1.pt"]')
+    (tmp_path / "last-2-1.pt").write_bytes(b"half")
     with pytest.raises(InputError) as caught:
         load_state(tmp_path)
-    assert str(caught.value) == f"{tmp_path / 'last.pt'}: not the state of a run"
+    assert str(caught.value) == f"{tmp_path / 'last.json'}: not the state of a run"
 
 
 def test_a_run_in_pieces_is_validated_when_a_whole_one_would_be(monkeypatch):

@@ -1,0 +1,97 @@
+"""The first latent matrix: the sequence along rows and columns, with where each base stands.
+
+Shapes are those of network.py.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from rnaformer_cli.model.config import ModelConfig
+
+N_CODES = 5  # A C G U N
+ALL = slice(None)  # rows
+
+
+class PairEmbedding(nn.Module):
+    """The sequence embedded twice, along rows and along columns, added at every cell."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.row = BaseEmbedding(config)
+        self.column = BaseEmbedding(config)
+        self.reach = config.max_positions
+        self.offset = (
+            nn.Embedding(2 * self.reach + 1, config.dim) if config.positions == "relative" else None
+        )
+        self.norm = layer_norm(config)
+
+    def forward(self, bases: Tensor, rows: slice = ALL) -> Tensor:
+        """(B, L) -> the rows asked for of (B, L, L, C)."""
+        pair = self.column(bases)[:, None] + self.row(bases)[:, rows, None]
+        if self.offset is not None:
+            index = torch.arange(bases.shape[1], device=bases.device)
+            steps = (index - index[rows, None]).clamp(-self.reach, self.reach) + self.reach
+            pair = pair + self.offset(steps)
+        embedded: Tensor = self.norm(pair)
+        return embedded
+
+
+class BaseEmbedding(nn.Module):
+    """A vector for each base, with its position where the config asks for one."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.scale = math.sqrt(config.dim // 2)
+        self.letter = nn.Embedding(N_CODES, config.dim)
+        self.position: nn.Embedding | nn.Linear | None = None
+        if config.positions == "absolute":
+            self.position = nn.Embedding(config.max_positions, config.dim)
+        elif config.positions == "sinusoidal":
+            self.position = nn.Linear(config.dim, config.dim, bias=False)
+
+    def forward(self, bases: Tensor) -> Tensor:
+        """(B, L) -> (B, L, C)."""
+        embedded: Tensor = self.letter(bases) * self.scale
+        index = torch.arange(bases.shape[1], device=bases.device)
+        if isinstance(self.position, nn.Embedding):
+            embedded = embedded + self.position(index.clamp(max=self.position.num_embeddings - 1))
+        elif self.position is not None:
+            waves = sinusoids(index, self.letter.embedding_dim).to(embedded.dtype)
+            embedded = embedded + self.position(waves)
+        return embedded
+
+
+class Shrink(nn.Module):
+    """A 3x3 convolution with stride 2: the latent matrix at half resolution."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(dim, dim, 3, stride=2, padding=1)
+
+    def forward(self, pair: Tensor, is_base: Tensor) -> Tensor:
+        """(B, L, L, C) -> (B, S, S, C); padding counts as zero."""
+        if not is_base.all():
+            pair = pair * cells(is_base)[..., None]
+        shrunk: Tensor = self.conv(pair.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return shrunk
+
+
+def cells(is_line: Tensor) -> Tensor:
+    """Which lines are real (B, S) -> which cells are (B, S, S)."""
+    return is_line[:, :, None] & is_line[:, None, :]
+
+
+def sinusoids(index: Tensor, dim: int) -> Tensor:
+    """Sine and cosine of each position at dim / 2 wavelengths: (L,) -> (L, dim)."""
+    rates = torch.exp(torch.arange(0, dim, 2, device=index.device) * (-math.log(10_000) / dim))
+    angles = index[:, None] * rates
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)
+
+
+def layer_norm(config: ModelConfig) -> nn.LayerNorm:
+    """The norm over channels that the config asks for."""
+    return nn.LayerNorm(config.dim, eps=config.norm_eps, elementwise_affine=config.norm_affine)

@@ -1,0 +1,42 @@
+"""Rotary embedding of the pair matrix, as published.
+
+Shapes are those of network.py.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rnaformer_cli.model.config import ModelConfig
+
+
+def rotary_angles(
+    config: ModelConfig, pair: Tensor, is_line: Tensor | None, first: int
+) -> tuple[Tensor, Tensor]:
+    """Cosine and sine by which cells (B, R, S, C) are turned, (B or 1, R, S, 2·rotary_dim).
+
+    As published: positions run from -1 to 1 over the sequence's own length, and the first
+    half of the turned channels follows the row, the second half the column.
+    """
+    _, rows, side, _ = pair.shape
+    lengths = torch.tensor([side], device=pair.device) if is_line is None else is_line.sum(-1)
+    index = torch.arange(side, device=pair.device)
+    positions = index * (2 / (lengths[:, None] - 1).clamp(min=1)) - 1  # (B, S)
+    width = int(config.rotary_fraction * config.head_dim)
+    steps = torch.arange(0, width, 2, device=pair.device)[: width // 2]
+    angles = positions[..., None] * 10_000.0 ** (-steps / width)
+    angles = angles.repeat_interleave(2, dim=-1)  # (B, S, rotary_dim)
+    by_row = angles[:, first : first + rows, None].expand(-1, -1, side, -1)
+    by_column = angles[:, None].expand(-1, rows, -1, -1)
+    both = torch.cat((by_row, by_column), dim=-1)
+    return both.cos().to(pair.dtype), both.sin().to(pair.dtype)
+
+
+def turn(cells: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Turn the first channels of (B, S, S, C) in twos; the others stay."""
+    width = cosine.shape[-1]
+    turned, rest = cells[..., :width], cells[..., width:]
+    even, odd = turned[..., ::2], turned[..., 1::2]
+    quarter = torch.stack((-odd, even), dim=-1).flatten(-2)
+    return torch.cat((turned * cosine + quarter * sine, rest), dim=-1)

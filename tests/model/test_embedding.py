@@ -1,0 +1,29 @@
+"""The first latent matrix: where bases stand."""
+
+from dataclasses import replace
+
+import torch
+from network_variants import SMALL
+
+from rnaformer_cli.model.embedding import PairEmbedding, cells, sinusoids
+
+
+@torch.no_grad()
+def test_relative_positions_beyond_the_table_look_alike():
+    embedding = PairEmbedding(replace(SMALL, max_positions=2))
+    pair = embedding(torch.zeros(1, 9, dtype=torch.long))
+    torch.testing.assert_close(pair[0, 0, 2], pair[0, 0, 8])
+    assert not torch.allclose(pair[0, 0, 1], pair[0, 0, 2])
+    assert not torch.allclose(pair[0, 0, 2], pair[0, 2, 0])
+
+
+def test_sinusoids_begin_with_sine_zero_and_cosine_one():
+    waves = sinusoids(torch.arange(2), 4)
+    torch.testing.assert_close(waves[0], torch.tensor([0.0, 1.0, 0.0, 1.0]))
+    torch.testing.assert_close(waves[1, 0], torch.tensor(1.0).sin())
+    torch.testing.assert_close(waves[1, 3], torch.tensor(0.01).cos())
+
+
+def test_a_cell_is_real_where_both_lines_are():
+    real = cells(torch.tensor([[True, False]]))
+    assert real.tolist() == [[[True, False], [False, False]]]
