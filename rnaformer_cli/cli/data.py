@@ -63,7 +63,8 @@ def import_(
                     report.fail(found)
         except RnaformerError as error:
             report.fail(error)
-    click.echo(f"{counted(write_dataset(output, records), 'record')} in {output}", err=True)
+    if records or not report.failures:
+        click.echo(f"{counted(write_dataset(output, records), 'record')} in {output}", err=True)
     if report.failures:
         raise click.exceptions.Exit(1)
 

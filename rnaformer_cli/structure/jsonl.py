@@ -57,7 +57,7 @@ def read_json(lines: Iterable[str]) -> Iterator[StructureRecord]:
         name = None
         try:
             values = json.loads(line)
-            name = str(values["id"])
+            name = _one_word(str(values["id"]), number)
             sequence = as_rna(values["sequence"])
             structure = _structure(values, len(sequence))
             yield StructureRecord(name, sequence, structure, str(values.get("description") or ""))
@@ -71,13 +71,18 @@ def read_json(lines: Iterable[str]) -> Iterator[StructureRecord]:
             raise StructureError(message, line=number, record=name) from None
 
 
+def _one_word(name: str, number: int) -> str:
+    """An id that other formats can hold too: white space would end it, or begin a record."""
+    return "_".join(name.split()) or f"sequence_{number}"
+
+
 def _structure(values: Mapping[str, Any], length: int) -> Structure:
     if values.get("pairs") is None:
         return parse_dot_bracket(values["structure"])
     pairs = set()
     for row in values["pairs"]:
         left, right = row[0], row[1]
-        if not isinstance(left, int) or not isinstance(right, int):
+        if type(left) is not int or type(right) is not int:  # true is no base
             raise TypeError
         pairs.add((min(left, right) - 1, max(left, right) - 1))
     return Structure(length, frozenset(pairs))

@@ -97,3 +97,10 @@ def test_sequences_are_sampled_and_labelled(run, families, tmp_path):
     records = list(read_dataset(labelled))
     assert [r.id for r in records] == [r.id for r in read_dataset(made)]
     assert all(r.probabilities is not None and not r.is_curated for r in records)
+
+
+def test_nothing_is_written_when_nothing_could_be_imported(run, tmp_path):
+    done = run("data", "import", tmp_path / "absent.dbn", "--source", "x", "-o", tmp_path / "out")
+    message = f"rnaformer: {tmp_path / 'absent.dbn'}: no such file or directory\n"
+    assert (done.err, done.code) == (message, 1)
+    assert not (tmp_path / "out").exists()

@@ -150,3 +150,18 @@ def test_any_text_is_read_or_refused_with_a_line(text):
         assert list(read_json(text.split("\n"))) == []
     except StructureError as error:
         assert error.place.line
+
+
+@pytest.mark.parametrize(
+    ("name", "read"), [("x\n>evil", "x_>evil"), ("a b", "a_b"), ("", "sequence_1")]
+)
+def test_ids_are_read_as_one_word(name, read):
+    line = json.dumps({"id": name, "sequence": "ACGU", "structure": "...."})
+    [record] = read_json([line])
+    assert record.id == read
+
+
+def test_true_is_no_base():
+    line = '{"id": "a", "sequence": "ACGU", "pairs": [[true, 4]]}'
+    with pytest.raises(StructureError, match=r"expected a JSON object with id, sequence"):
+        list(read_json([line]))
