@@ -8,12 +8,13 @@ import torch
 from torch import nn
 
 from rnaformer_cli.training.config import OptimiserConfig
+from rnaformer_cli.training.muon import Muon
 
 _BETAS = (0.9, 0.98)
 
 
 class Optimiser:
-    """Steps with a schedule; convolution kernels are matrices of output by input channels."""
+    """Steps with a schedule."""
 
     def __init__(self, network: nn.Module, config: OptimiserConfig) -> None:
         self.config = config
@@ -21,30 +22,18 @@ class Optimiser:
         hidden = [p for name, p in named if name.startswith("blocks.") and p.dim() > 1]
         chosen = {id(parameter) for parameter in hidden}
         rest = [p for _, p in named if id(p) not in chosen]
-        self._kernels: list[tuple[nn.Parameter, nn.Parameter]] = []  # parameter, as a matrix
-        self._parts: list[torch.optim.Optimizer] = []
         decay = config.weight_decay
-        if config.kind == "muon":
-            # Views of the same memory: Muon steps on them, the network sees it.
-            self._kernels = [(p, nn.Parameter(p.data.view(len(p), -1))) for p in hidden]
-            matrices = [matrix for _, matrix in self._kernels]
-            self._parts.append(
-                torch.optim.Muon(
-                    matrices, config.rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
-                )
-            )
-        else:
-            self._parts.append(
-                torch.optim.AdamW(hidden, config.rate, betas=_BETAS, weight_decay=decay)
-            )
-        self._parts.append(torch.optim.AdamW(rest, config.rate, betas=_BETAS, weight_decay=0.0))
+        blocks = (
+            Muon(hidden, config.rate, decay)
+            if config.kind == "muon"
+            else torch.optim.AdamW(hidden, config.rate, betas=_BETAS, weight_decay=decay)
+        )
+        others = torch.optim.AdamW(rest, config.rate, betas=_BETAS, weight_decay=0.0)
+        self._parts: list[torch.optim.Optimizer] = [blocks, others]
 
     def step(self, progress: float) -> float:
         """One step with the rate of this moment of the run (0 to 1), which is returned."""
         rate = self.config.rate * rate_share(self.config, progress)
-        for parameter, matrix in self._kernels:
-            assert parameter.grad is not None
-            matrix.grad = parameter.grad.reshape(len(parameter), -1)
         for part in self._parts:
             for group in part.param_groups:
                 group["lr"] = rate

@@ -1,0 +1,78 @@
+"""Muon: momentum whose matrices are made orthogonal before each step.
+
+Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; steps are scaled to the size of
+AdamW's (Liu et al. 2025, arXiv 2502.16982).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic: steep at zero, near one elsewhere
+_ITERATIONS = 5
+_EPS = 1e-7
+_MOMENTUM = 0.95
+_ADAMW_SIZE = 0.2  # root mean square of an entry of AdamW's steps
+
+
+class Muon(torch.optim.Optimizer):
+    """For weights of two or more dimensions: a kernel is a matrix of output by input entries.
+
+    PyTorch's own iterates in bf16, matrix by matrix; here it is the weights' own format, which
+    processors without bf16 need, and matrices of one shape go together.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> None:
+        super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # takes no closure
+        """One step on every parameter with a gradient."""
+        for group in self.param_groups:
+            alike: dict[tuple[int, ...], list[nn.Parameter]] = defaultdict(list)
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    alike[tuple(parameter.shape)].append(parameter)
+            for parameters in alike.values():
+                self._step_together(parameters, group["lr"], group["weight_decay"])
+
+    def _step_together(self, parameters: list[nn.Parameter], lr: float, decay: float) -> None:
+        """Parameters of one shape."""
+        moved = torch.stack([self._with_momentum(p).flatten(1) for p in parameters])
+        steps = orthogonal(moved)
+        size = _ADAMW_SIZE * math.sqrt(max(moved.shape[1:]))
+        for parameter, step in zip(parameters, steps, strict=True):
+            parameter.mul_(1.0 - lr * decay)
+            parameter.add_(step.view_as(parameter), alpha=-lr * size)
+
+    def _with_momentum(self, parameter: nn.Parameter) -> Tensor:
+        """The gradient, looking ahead along its own average (Nesterov)."""
+        assert parameter.grad is not None
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        average: Tensor = state["momentum"]
+        average.lerp_(parameter.grad, 1.0 - _MOMENTUM)
+        return parameter.grad.lerp(average, _MOMENTUM)
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """(N, rows, columns) -> the same with singular values near 1, by Newton-Schulz steps.
+
+    Near: between about 0.7 and 1.2, for all but the smallest singular values.
+    """
+    if matrices.shape[1] > matrices.shape[2]:
+        return orthogonal(matrices.mT).mT
+    a, b, c = _COEFFICIENTS
+    found: Tensor = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=_EPS)
+    for _ in range(_ITERATIONS):
+        gram = found @ found.mT
+        found = torch.baddbmm(
+            found, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), found, beta=a
+        )
+    return found
