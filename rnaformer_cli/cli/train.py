@@ -33,7 +33,11 @@ _TELL_EVERY = 20.0  # seconds
 @click.option("--val", multiple=True, metavar="FILE", help="Records to choose the best weights by.")
 @click.option("--out", required=True, metavar="RUN", help="Run folder.")
 @click.option("--resume", is_flag=True, help="Go on with the run in RUN, if there is one.")
-@click.option("--start", metavar="NAME|DIR", help="Weights to begin with instead of random ones.")
+@click.option(
+    "--start-from",  # "--start" would be taken by torchrun, as short for an option of its own
+    metavar="NAME|DIR",
+    help="Weights to begin with instead of random ones.",
+)
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
@@ -77,12 +81,10 @@ def command(config: str, **chosen: Any) -> None:
         if chosen["resume"]:
             _resume(trainer, Path(chosen["out"]))
         tell = Teller(trainer, chosen["quiet"] or not team.leads)
-        if trainer.run(folder, wants_stop, tell):
-            tell.say("done")
-            return
-        tell.say("stopped; --resume goes on")
-        if wants_stop.by_signal:
-            raise click.exceptions.Exit(EXIT_INTERRUPTED)
+        is_done = trainer.run(folder, wants_stop, tell)
+        tell.say("done" if is_done else "stopped; --resume goes on")
+    if not is_done and wants_stop.by_signal:
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
 def _plan(path: str, minutes: float | None) -> TrainConfig:
@@ -108,11 +110,11 @@ def _trainer(plan: TrainConfig, chosen: dict[str, Any], how: How, team: Team) ->
 
     found = read_sets(chosen["val"] if team.leads else ())
     sets = {name: choose_records(records, plan.run) for name, records in found.items()}
-    start = _start(chosen["start"])
+    start = _start(chosen["start_from"])
     try:
         return Trainer(plan, _read(chosen["data"]), sets, how, team, start)
     except WeightsError as error:
-        raise error.at(chosen["start"]) from None
+        raise error.at(chosen["start_from"]) from None
 
 
 def _read(files: tuple[str, ...]) -> list[LabelledRecord]:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
+
+_FINISHED, _LEFT = "rnaformer/finished", "rnaformer/left"  # how many processes have
+_POLL = 0.02  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +72,28 @@ def join_team(device: torch.device) -> Iterator[Team]:
     if size == 1:
         yield Team()
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    store, rank, size = next(rendezvous("env://"))
+    dist.init_process_group(
+        "nccl" if device.type == "cuda" else "gloo", store=store, rank=rank, world_size=size
+    )
     try:
-        yield Team(dist.get_rank(), dist.get_world_size())
+        yield Team(rank, size)
+        # A process that closes its connections while another still reads from them aborts it.
+        # Not a collective: the same would happen at its end.
+        store.add(_FINISHED, 1)
+        _wait(store, _FINISHED, size)
     finally:
         dist.destroy_process_group()
+    if rank:
+        store.add(_LEFT, 1)
+    else:  # this process may keep the store
+        _wait(store, _LEFT, size - 1)
+
+
+def _wait(store: Any, key: str, count: int) -> None:
+    """Until so many processes have added to a key of the store."""
+    while store.add(key, 0) < count:
+        time.sleep(_POLL)
 
 
 def local_device(name: str) -> str:

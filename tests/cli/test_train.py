@@ -11,7 +11,9 @@ import time
 import pytest
 import torch
 from dataset_makers import hairpin
+from torch.distributed.run import get_args_parser
 
+from rnaformer_cli.cli.train import command
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.training.run_folder import load_state
 
@@ -72,7 +74,7 @@ def test_minutes_end_the_schedule_and_stop_after_ends_the_process(run, files):
 
 def test_training_begins_with_other_weights(run, files):
     run(*arguments(files, "--quiet"))
-    more = ["--start", files / "run" / "best", "--out", files / "second", "--quiet"]
+    more = ["--start-from", files / "run" / "best", "--out", files / "second", "--quiet"]
     assert run(*arguments(files, *more)).code == 0
 
 
@@ -113,6 +115,15 @@ def test_torchrun_starts_a_team(files):
     assert done.stderr.count(": done\n") == 1
 
 
+def test_no_option_is_taken_by_torchrun_as_short_for_its_own():
+    launcher = get_args_parser()
+    theirs = [name for action in launcher._actions for name in action.option_strings]
+    ours = [name for option in command.params for name in option.opts if name.startswith("--")]
+    taken = [name for name in ours if any(other.startswith(name) for other in theirs)]
+    assert len(ours) > 10
+    assert taken == []
+
+
 def test_a_bad_config_is_refused_before_anything_is_made(run, files):
     (files / "run.toml").write_text("[run]\nsteps = 0\n")
     done = run(*arguments(files))
@@ -122,7 +133,7 @@ def test_a_bad_config_is_refused_before_anything_is_made(run, files):
 
 
 def test_weights_that_do_not_fit_the_config_are_refused_by_name(run, files, tiny_weights):
-    done = run(*arguments(files, "--start", tiny_weights))
+    done = run(*arguments(files, "--start-from", tiny_weights))
     assert done.err.startswith(f"rnaformer: {tiny_weights}: unknown tensors: 'blocks.1.")
     assert (done.err.count("\n"), done.code) == (1, 1)
     assert not (files / "run").exists()  # so that the next attempt need not say --resume
