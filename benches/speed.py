@@ -1,8 +1,8 @@
 """Cells per second of the network, forward and in training.
 
-    python benches/speed.py [--length 128] [--seconds 2]
+    python benches/speed.py [--length 128] [--seconds 2] [--widths 64] [--formats fp32]
 
-For widths 32, 48 and 64 (5 blocks, ff_factor 3, half resolution, one pass), on one thread and on
+For each width (5 blocks, ff_factor 3, half resolution, one pass), on one thread and on
 two, in fp32 and under bf16 autocast, compiled or not. A cell is one of the L·L of a sequence.
 Each figure is the best of the rounds that fit into the time; run it on a machine at rest.
 """
@@ -18,6 +18,7 @@ from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer
 
 BATCH = 3
+FORMATS = ["fp32", "bf16"]
 
 
 def best_seconds(work: Callable[[], object], budget: float) -> float:
@@ -35,6 +36,7 @@ def measure(
     width: int, threads: int, bf16: bool, compiled: bool, length: int, budget: float
 ) -> tuple[float, float]:
     """Million cells per second, forward and forward with backward."""
+    torch.compiler.reset()  # what was compiled for another setting
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     network = RNAformer(ModelConfig(dim=width, depth=5, heads=width // 16, ff_factor=3.0))
@@ -64,12 +66,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--widths", type=int, nargs="+", default=[32, 48, 64])
+    parser.add_argument("--formats", choices=FORMATS, nargs="+", default=FORMATS)
     chosen = parser.parse_args()
     print("width  threads  format  compiled  forward Mcells/s  training Mcells/s")
-    settings = itertools.product((32, 48, 64), (1, 2), (False, True), (False, True))
-    for width, threads, bf16, compiled in settings:
+    settings = itertools.product(chosen.widths, (1, 2), chosen.formats, (False, True))
+    for width, threads, kind, compiled in settings:
+        how, bf16 = "yes" if compiled else "no", kind == "bf16"
         forward, training = measure(width, threads, bf16, compiled, chosen.length, chosen.seconds)
-        kind, how = "bf16" if bf16 else "fp32", "yes" if compiled else "no"
         row = f"{width:5}  {threads:7}  {kind:6}  {how:8}  {forward:16.3f}  {training:17.3f}"
         print(row, flush=True)
 

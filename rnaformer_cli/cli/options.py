@@ -48,9 +48,8 @@ weights = click.option(
 like = click.option(
     "--like",
     type=click.Choice(["curated", "computed"]),
-    default="curated",
-    show_default=True,
-    help="Predict like curated structures or like a folding program (weights with a label flag).",
+    help="Predict like curated structures or like a folding program (weights with a label flag).  "
+    "[default: what the weights were released with]",
 )
 device = click.option(
     "--device",

@@ -17,6 +17,11 @@ from rnaformer_cli.errors import OutputError
 @click.option("-o", "--output", required=True, metavar="DIR", help="Folder of the new weights.")
 @click.option("--card", metavar="FILE", help="Their README.md.")
 @click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
+@click.option(
+    "--flag",
+    type=click.FloatRange(0, 1),
+    help="Label flag to predict with, from 1 (like curated) to 0 (like computed).",
+)
 @options.cycles
 @options.threads
 def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> None:
@@ -43,7 +48,7 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     sets = read_sets(val, chosen["max_length"])
     name = Path(output).name
     card = read_bytes(chosen["card"]).decode() if chosen["card"] else f"# {name}\n"
-    done = release(network, sets, chosen["cycles"])
+    done = release(network, sets, chosen["cycles"], chosen["flag"])
     about = {
         **origin.about,
         "released_from": origin.sha256,

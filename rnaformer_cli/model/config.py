@@ -39,6 +39,7 @@ class ModelConfig:
     use_bias: bool = True
     softmax_scale: bool = True
     dropout: float = 0.0  # on each residual, in training only
+    flag: float = 1.0  # the label flag at prediction; between 0 and 1 is between both kinds
     threshold: float = 0.5  # score from which decoding takes a pair, chosen on validation data
 
     def __post_init__(self) -> None:
@@ -47,6 +48,8 @@ class ModelConfig:
             raise ConfigError(f"dim ({self.dim}) must be divisible by heads ({self.heads})")
         if self.patch > 1 and (self.rotary_fraction or self.outputs == 2):
             raise ConfigError("patch 2 knows neither rotary_fraction nor outputs 2")
+        if self.flag != 1.0 and not self.label_flag:
+            raise ConfigError(f"flag ({self.flag}) must be 1 without label_flag")
         if not self.recycling and self.cycles != 1:
             raise ConfigError(f"cycles must be 1 without recycling, not {self.cycles}")
         if self.rotary_fraction and 2 * self.rotary_dim > self.dim:
@@ -61,7 +64,7 @@ class ModelConfig:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
         if self.hidden_dim < 1:
             raise ConfigError(f"ff_factor must widen to at least 1 channel, not {self.ff_factor}")
-        for name in ("rotary_fraction", "threshold", "dropout"):
+        for name in ("rotary_fraction", "flag", "threshold", "dropout"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
 

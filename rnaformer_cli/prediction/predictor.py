@@ -27,6 +27,7 @@ from rnaformer_cli.structure.structure import BasePair, Structure, StructureReco
 Labels = Literal["curated", "computed"]
 Scores = NDArray[np.float32]  # symmetric (L, L), 0 to 1, zero on the diagonal
 
+_FLAGS: dict[Labels, float] = {"curated": 1.0, "computed": 0.0}
 MAX_CELLS = 60_000  # per batch: larger ones were no faster on a CPU
 _STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # a GPU wants more at once
 
@@ -39,7 +40,7 @@ class Options:
     threshold: float | None = None
     cycles: int | None = None
     min_score: float | None = None  # lowest score kept with a prediction; None: the threshold
-    like: Labels = "curated"  # for weights with a label flag: which labels to predict like
+    like: Labels | None = None  # for weights with a label flag: which labels to predict like
     keep_scores: bool = False  # hold the whole score matrix in each prediction
     max_cells: int = MAX_CELLS
     max_memory: int | None = None  # bytes that one record may take; None: what is free
@@ -92,6 +93,7 @@ class Predictor:
         if self.cycles < 1 or (self.cycles > 1 and not config.recycling):
             allowed = "at least 1" if config.recycling else "1, these weights do not recycle"
             raise ConfigError(f"cycles must be {allowed}, not {self.cycles}")
+        self.flag = config.flag if self.options.like is None else _FLAGS[self.options.like]
         if self.options.like == "computed" and not config.label_flag:
             raise ConfigError("these weights have no label flag: they know one kind of labels")
 
@@ -119,7 +121,7 @@ class Predictor:
         bases, is_base = to_tensors(sequences)
         bases, is_base = bases.to(self.device), is_base.to(self.device)
         with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
-            flag = torch.full((len(bases),), float(self.options.like == "curated"))
+            flag = torch.full((len(bases),), self.flag)
             logits = self.engine.logits(bases, is_base, self.cycles, flag.to(self.device))
         scores = torch.sigmoid(logits.float())
         scores.diagonal(dim1=1, dim2=2).zero_()

@@ -38,18 +38,24 @@ class Released:
 
 
 def release(
-    network: RNAformer, sets: Mapping[str, Sequence[LabelledRecord]], cycles: int | None = None
+    network: RNAformer,
+    sets: Mapping[str, Sequence[LabelledRecord]],
+    cycles: int | None = None,
+    flag: float | None = None,
 ) -> Released:
     """Calibrate on the pooled records of all sets, then choose the threshold that is best.
 
-    The network is changed: read-out, threshold and, if given, cycles.
+    The network is changed: read-out, threshold and, if given, cycles and flag.
 
     Raises:
         TrainingError: a set without records, labels that are all the same, a read-out that
             has no bias to shift.
+        ConfigError: a flag for a network that has none.
     """
     if cycles is not None:
         network.config = replace(network.config, cycles=cycles)
+    if flag is not None:
+        network.config = replace(network.config, flag=flag)
     records = [record for part in sets.values() for record in part]
     if not all(sets.values()):
         raise TrainingError("no record to calibrate with")

@@ -18,6 +18,8 @@ def test_a_config_survives_being_stored():
         ({"depth": 0}, "depth must be at least 1, not 0"),
         ({"cycles": 0}, "cycles must be at least 1, not 0"),
         ({"threshold": 1.5}, "threshold must be from 0 to 1, not 1.5"),
+        ({"flag": -0.5, "label_flag": True}, "flag must be from 0 to 1, not -0.5"),
+        ({"flag": 0.5}, "flag (0.5) must be 1 without label_flag"),
         ({"dropout": -0.1}, "dropout must be from 0 to 1, not -0.1"),
         ({"ff_factor": 0.0}, "ff_factor must widen to at least 1 channel, not 0.0"),
         ({"recycling": False}, "cycles must be 1 without recycling, not 2"),

@@ -107,11 +107,11 @@ def test_cycles_that_the_network_cannot_make_are_refused(tiny_network):
     assert str(caught.value) == "cycles must be 1, these weights do not recycle, not 2"
 
 
-def test_a_network_with_a_label_flag_predicts_like_either_kind():
+def test_a_network_with_a_label_flag_predicts_like_either_kind_or_as_it_was_released():
     torch.manual_seed(3)
-    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, label_flag=True))
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, label_flag=True, flag=0.25))
     codes, is_base = torch.tensor([[2, 0, 0, 0, 1]]), torch.ones(1, 5, dtype=torch.bool)
-    for like, flag in (("curated", 1.0), ("computed", 0.0)):
+    for like, flag in (("curated", 1.0), ("computed", 0.0), (None, 0.25)):
         [scores] = Predictor(network, "x", Options(like=like)).score(["GAAAC"])
         with torch.no_grad():
             expected = torch.sigmoid(network(codes, is_base, flag=torch.tensor([flag])))[0]

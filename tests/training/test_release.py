@@ -73,3 +73,12 @@ def test_a_read_out_without_bias_is_refused():
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, patch=1, outputs=2))
     with pytest.raises(TrainingError, match=r"^a read-out without a bias cannot be calibrated$"):
         release(network, {"hairpins": RECORDS})
+
+
+def test_release_calibrates_with_the_flag_that_is_asked_for():
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1, label_flag=True))
+    release(network, {"hairpins": RECORDS}, flag=0.5)
+    assert network.config.flag == 0.5
+    again = fit_logits(*scored_pairs(network, RECORDS))
+    assert again == pytest.approx((1.0, 0.0), abs=0.05)
