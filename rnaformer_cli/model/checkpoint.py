@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from rnaformer_cli.errors import ConfigError, WeightsError
 from rnaformer_cli.files import write_text, write_whole
@@ -72,8 +73,7 @@ def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
     """
     checkpoint = read_checkpoint(folder)
     path = Path(folder) / TENSOR_FILE
-    with torch.device("meta"):
-        network = RNAformer(checkpoint.model)
+    network = _outline(checkpoint.model)
     expected = shapes(network.state_dict())
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
@@ -105,9 +105,7 @@ def save_checkpoint(
         WeightsError: a missing, extra or misshapen tensor.
         OutputError: the folder cannot be written.
     """
-    with torch.device("meta"):
-        network = RNAformer(model)
-    check_tensors(shapes(network.state_dict()), shapes(tensors))
+    check_tensors(shapes(_outline(model).state_dict()), shapes(tensors))
     data = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
     checkpoint = Checkpoint(name, model, hashlib.sha256(data).hexdigest(), about)
     target = Path(folder)
@@ -169,3 +167,21 @@ def check_tensors(
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(repr(name) for name in names[:_SHOWN]) + more
+
+
+def _outline(config: ModelConfig) -> RNAformer:
+    """A network whose tensors have shapes and no memory."""
+    with torch.device("meta"), _LeftAsTheyAre():
+        return RNAformer(config)
+
+
+class _LeftAsTheyAre(TorchFunctionMode):
+    """Skips torch.nn.init, which on tensors without memory would load PyTorch's compiler."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == torch.nn.init.__name__:
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return func(*args, **kwargs)

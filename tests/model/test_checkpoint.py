@@ -1,6 +1,8 @@
 """A checkpoint folder: written and read back whole, or refused by name."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -156,3 +158,12 @@ def test_tensors_of_another_network_are_not_saved(tmp_path, tiny_network):
     with pytest.raises(WeightsError, match=r"^missing tensors: "):
         save_checkpoint(tmp_path, "tiny", tiny_network.config, {}, {}, "")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_loading_does_not_wait_for_pytorchs_compiler(folder):
+    code = (
+        "import sys; from rnaformer_cli.model.checkpoint import load_network; "
+        "load_network(sys.argv[1]); print('torch' in sys.modules, 'torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True False\n", "")
