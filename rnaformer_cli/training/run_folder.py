@@ -15,7 +15,7 @@ from typing import IO, Any, cast
 import torch
 from torch import Tensor
 
-from rnaformer_cli.errors import InputError, TrainingError
+from rnaformer_cli.errors import ConfigError, InputError, TrainingError
 from rnaformer_cli.files import make_folder, read_bytes, write_text, write_whole
 from rnaformer_cli.model.checkpoint import save_checkpoint
 from rnaformer_cli.model.config import ModelConfig
@@ -45,14 +45,13 @@ class RunFolder:
         self.path = Path(path)
         self.config = config
         stored = self.path / CONFIG
-        values = json.loads(json.dumps(config.to_dict()))
         if stored.exists() and not resume:
             raise TrainingError("holds a run already; --resume goes on with it", path=path)
         if stored.exists():
-            _check_same(_read_json(stored), values, path)
+            _check_same(_read_json(stored), config, path)
         make_folder(self.path)
         if not stored.exists():
-            write_text(stored, json.dumps(values, indent=2) + "\n")
+            write_text(stored, json.dumps(config.to_dict(), indent=2) + "\n")
             write_text(self.path / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
 
     def add_metrics(self, values: Mapping[str, Any]) -> None:
@@ -147,21 +146,21 @@ def _read_json(path: Path) -> Any:
         return None
 
 
-def _check_same(stored: Any, values: dict[str, Any], path: str | Path) -> None:
-    """Refuse to go on with another config, and name the first key that differs."""
-    if stored == values:
-        return
-    for section, keys in values.items():
+def _check_same(stored: Any, config: TrainConfig, path: str | Path) -> None:
+    """Refuse to go on with another config, and name the first key that differs.
+
+    A setting that is younger than the run has its default there.
+    """
+    try:
+        before = TrainConfig.from_dict(stored).to_dict()
+    except (ConfigError, AttributeError):
+        raise TrainingError("holds a run with another config", path=path) from None
+    for section, keys in config.to_dict().items():
         for key, value in keys.items():
-            try:
-                before = stored[section][key]
-            except (KeyError, TypeError):
-                raise TrainingError("holds a run with another config", path=path) from None
-            if before != value:
+            if before[section][key] != value:
                 hint = "; --stop-after cuts a run into pieces" if key == "minutes" else ""
-                message = f"holds a run with {key} {before}, not {value}{hint}"
+                message = f"holds a run with {key} {before[section][key]}, not {value}{hint}"
                 raise TrainingError(message, path=path)
-    raise TrainingError("holds a run with another config", path=path)
 
 
 def environment() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The loop learns, stops, goes on as if it had not stopped, and gives up on NaN."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -164,6 +165,18 @@ def test_a_run_is_not_resumed_with_another_config(tmp_path):
     with pytest.raises(TrainingError) as caught:
         RunFolder(tmp_path, config(5), resume=True)
     assert str(caught.value) == f"{tmp_path}: holds a run with steps 4, not 5"
+
+
+def test_a_run_that_is_older_than_a_setting_is_resumed(tmp_path):
+    RunFolder(tmp_path, config(4), resume=False)
+    stored = json.loads((tmp_path / "config.json").read_text())
+    del stored["model"]["flag"]
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    RunFolder(tmp_path, config(4), resume=True)
+    other = replace(config(4), model=replace(MODEL, flag=0.5))
+    with pytest.raises(TrainingError) as caught:
+        RunFolder(tmp_path, other, resume=True)
+    assert str(caught.value) == f"{tmp_path}: holds a run with flag 1.0, not 0.5"
 
 
 def test_another_length_of_a_run_hints_at_its_pieces(tmp_path):
