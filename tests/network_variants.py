@@ -11,6 +11,8 @@ FULL_RESOLUTION = replace(SMALL, patch=1)
 VARIANTS = {
     "half resolution": SMALL,
     "label flag": replace(SMALL, label_flag=True),
+    "folding": replace(SMALL, folding=True),
+    "folding at full resolution": replace(SMALL, folding=True, patch=1),
     "full resolution": FULL_RESOLUTION,
     "absolute positions": replace(FULL_RESOLUTION, positions="absolute", max_positions=7),
     "sinusoids": replace(FULL_RESOLUTION, positions="sinusoidal"),

@@ -20,10 +20,13 @@ MAY_IMPORT = {  # room -> rooms, besides itself
     "structure": GROUND,
     "scoring": GROUND | {"structure"},
     "drawing": GROUND | {"structure"},
-    "model": GROUND,
+    "folding": GROUND,
+    "model": GROUND | {"folding"},
     "prediction": GROUND | {"sequence", "structure", "model"},
     **{
-        wing: GROUND | WINGS | {"sequence", "structure", "scoring", "model", "prediction"}
+        wing: GROUND
+        | WINGS
+        | {"sequence", "structure", "scoring", "folding", "model", "prediction"}
         for wing in WINGS
     },
 }
@@ -182,5 +185,9 @@ def test_the_predict_path_reaches_no_wing(module):
 
 
 def test_the_model_knows_no_strings_and_the_decoding_no_network():
-    assert {room_of(name) for name in reached_from("model.network")} == {"model", "errors"}
+    assert {room_of(name) for name in reached_from("model.network")} == {
+        "model",
+        "folding",
+        "errors",
+    }
     assert "model.network" not in reached_from("prediction.decoding")

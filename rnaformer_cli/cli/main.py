@@ -24,6 +24,7 @@ COMMANDS = {  # name -> one line for --help, so that no command module is import
     "weights": "List, check, import and fetch weights.",
     "data": "Make, describe, split and label data sets.",
     "train": "Train a network.",
+    "train-folding": "Learn the folding model that a network may build on.",
     "evaluate": "Measure weights on labelled data sets.",
     "release": "Calibrate trained weights and choose their threshold.",
     "doctor": "Tell what is installed and whether it works.",
@@ -46,7 +47,8 @@ class CommandGroup(click.Group):
         """The command of that name, or None."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"rnaformer_cli.cli.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = import_module(f"rnaformer_cli.cli.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -15,7 +15,7 @@ import click
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import EXIT_INTERRUPTED
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, read_sets
-from rnaformer_cli.errors import WeightsError
+from rnaformer_cli.errors import TrainingError, WeightsError
 from rnaformer_cli.training.config import TrainConfig, read_config
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _TELL_EVERY = 20.0  # seconds
     metavar="NAME|DIR",
     help="Weights to begin with instead of random ones.",
 )
+@click.option("--folding", metavar="FILE", help="Scores for a config with folding = true.")
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
@@ -110,9 +111,9 @@ def _trainer(plan: TrainConfig, chosen: dict[str, Any], how: How, team: Team) ->
 
     found = read_sets(chosen["val"] if team.leads else ())
     sets = {name: choose_records(records, plan.run) for name, records in found.items()}
-    start = _start(chosen["start_from"])
+    start, folding = _start(chosen["start_from"]), _folding(plan, chosen)
     try:
-        return Trainer(plan, _read(chosen["data"]), sets, how, team, start)
+        return Trainer(plan, _read(chosen["data"]), sets, how, team, start, folding)
     except WeightsError as error:
         raise error.at(chosen["start_from"]) from None
 
@@ -128,6 +129,16 @@ def _start(weights: str | None) -> dict[str, Tensor] | None:
     from rnaformer_cli.prediction.store import find_weights
 
     return dict(load_network(find_weights(weights))[0].state_dict())
+
+
+def _folding(plan: TrainConfig, chosen: dict[str, Any]) -> dict[str, Tensor] | None:
+    if chosen["folding"] is not None:
+        from rnaformer_cli.training.folding import read_scores
+
+        return read_scores(chosen["folding"])
+    if plan.model.folding and not (chosen["start_from"] or chosen["resume"]):
+        raise TrainingError("folding = true needs --folding with scores of `train-folding`")
+    return None
 
 
 def _resume(trainer: Trainer, folder: Path) -> None:

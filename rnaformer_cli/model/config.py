@@ -34,6 +34,7 @@ class ModelConfig:
     cycles: int = 2  # passes at prediction unless the caller says otherwise
     outputs: Literal[1, 2] = 1  # logits per cell; of two, the last is the pair logit
     label_flag: bool = False  # adds flag · w + b: curated labels 1, computed labels 0
+    folding: bool = False  # adds the pair probabilities of a folding model of its own
     norm_affine: bool = True
     norm_eps: float = 1e-5
     use_bias: bool = True

@@ -61,20 +61,23 @@ class Engine:
         side = length // patch
         pair = network.read_out.weight.new_empty(batch, side, side, self.config.dim)
         term = network.flag_term(batch, flag)
+        features = network.fold(bases, is_base)
         for rows in self._strips(batch, side, self.config.dim * patch**2):
             if network.shrink is None:
-                pair[:, rows] = network.embedding(bases, rows)
+                pair[:, rows] = network.full_resolution(bases, features, rows)
             else:
-                pair[:, rows] = self._shrink(bases, is_base, rows)
+                pair[:, rows] = self._shrink(bases, is_base, features, rows)
             pair[:, rows] += term
         return pair
 
-    def _shrink(self, bases: Tensor, is_base: Tensor, rows: slice) -> Tensor:
+    def _shrink(
+        self, bases: Tensor, is_base: Tensor, features: Tensor | None, rows: slice
+    ) -> Tensor:
         """The strip of half resolution from bases 2·start - 1 to 2·stop - 1 of the full one."""
         assert self.network.shrink is not None
         conv = self.network.shrink.conv
         above = slice(max(2 * rows.start - 1, 0), 2 * rows.stop)
-        full = self.network.embedding(bases, above)
+        full = self.network.full_resolution(bases, features, above)
         if not is_base.all():
             full = full * (is_base[:, above, None] & is_base[:, None, :])[..., None]
         full = full.permute(0, 3, 1, 2)

@@ -20,8 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from rnaformer_cli.folding.model import Folding, as_features
+from rnaformer_cli.folding.scores import NO_LETTER
 from rnaformer_cli.model.config import ModelConfig
-from rnaformer_cli.model.embedding import PairEmbedding, Shrink, cells, layer_norm
+from rnaformer_cli.model.embedding import ALL, PairEmbedding, Shrink, cells, layer_norm
 from rnaformer_cli.model.rotary import rotary_angles, turn
 
 
@@ -33,6 +35,8 @@ class RNAformer(nn.Module):
         self.config = config
         self.save_memory = False  # in training: recompute a block's activations when needed
         self.embedding = PairEmbedding(config)
+        self.folding = Folding() if config.folding else None
+        self.folded = nn.Linear(2, config.dim) if config.folding else None
         self.shrink = Shrink(config.dim) if config.patch == 2 else None
         self.flag = nn.Linear(1, config.dim) if config.label_flag else None
         self.recycle_norm = nn.LayerNorm(config.dim) if config.recycling else None
@@ -84,6 +88,20 @@ class RNAformer(nn.Module):
             return F.pixel_shuffle(logits.movedim(-1, 1), 2)[:, 0]
         return logits[..., -1]
 
+    def fold(self, bases: Tensor, is_base: Tensor) -> Tensor | None:
+        """What the folding model says of every pair (B, L, L, 2); None without one."""
+        if self.folding is None:
+            return None
+        return as_features(self.folding(bases.masked_fill(~is_base, NO_LETTER)))
+
+    def full_resolution(self, bases: Tensor, features: Tensor | None, rows: slice = ALL) -> Tensor:
+        """(B, L) and what `fold` gave -> the rows asked for of the embedding (B, L, L, C)."""
+        pair: Tensor = self.embedding(bases, rows)
+        if self.folded is None or features is None:
+            return pair
+        term: Tensor = self.folded(features[:, rows])
+        return pair + term
+
     def flag_term(self, batch: int, flag: Tensor | None) -> Tensor | float:
         """What the label flags add to every cell, (B, 1, 1, C)."""
         if self.flag is None:
@@ -95,7 +113,7 @@ class RNAformer(nn.Module):
 
     def _embed(self, bases: Tensor, is_base: Tensor, flag: Tensor | None) -> Tensor:
         """(B, L) -> first latent (B, S, S, C)."""
-        pair = self.embedding(bases)
+        pair = self.full_resolution(bases, self.fold(bases, is_base))
         if self.shrink is not None:
             pair = self.shrink(pair, is_base)
         embedded: Tensor = pair + self.flag_term(len(bases), flag)

@@ -63,7 +63,8 @@ class Trainer:
     """A network on its way through a run.
 
     Raises:
-        TrainingError: batches that cannot be shared out evenly in the team.
+        TrainingError: batches that cannot be shared out evenly in the team, or scores for a
+            folding model that the config does not have.
         DatasetError: no record that is short enough.
         WeightsError: weights to begin with that do not fit the config.
     """
@@ -76,6 +77,7 @@ class Trainer:
         how: How | None = None,
         team: Team | None = None,
         start: Mapping[str, Tensor] | None = None,
+        folding: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.config = config
         self.how = how or How()
@@ -91,6 +93,8 @@ class Trainer:
         if start is not None:
             check_tensors(shapes(self.network.state_dict()), shapes(start))
             self.network.load_state_dict(dict(start))
+        if folding is not None:
+            self._build_on(folding)
         self.network.to(self.how.device).train()
         self.network.save_memory = self.how.save_memory
         self.optimiser = Optimiser(self.network, config.optimiser)
@@ -101,6 +105,19 @@ class Trainer:
         self._losses: list[float] = []
         self._durations: deque[float] = deque(maxlen=_SMOOTHED)  # seconds of the last steps
         self._forward = torch.compile(self.network) if self.how.compile else self.network
+
+    def _build_on(self, folding: Mapping[str, Tensor]) -> None:
+        """Take over the scores of the folding model, which do not change in this run.
+
+        Raises:
+            TrainingError: a network without a folding model.
+        """
+        if self.network.folding is None:
+            raise TrainingError("scores of a folding model, but the config has folding = false")
+        self.network.folding.load_state_dict(dict(folding))
+        if self.how.compile:  # loops over spans, which would be unrolled
+            module = self.network.folding
+            module.forward = torch.compiler.disable(module.forward)  # type: ignore
 
     def run(
         self,

@@ -1,0 +1,74 @@
+"""`rnaformer train-folding`: data sets in, the scores of a folding model out."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnaformer_cli.cli import options
+
+if TYPE_CHECKING:
+    from rnaformer_cli.training.folding import Told
+
+_TELL_EVERY = 20.0  # seconds
+
+
+@click.command()
+@click.option("--data", multiple=True, required=True, metavar="FILE", help="Records to learn from.")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Scores (safetensors).")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=8.0,
+    show_default=True,
+    help="How long.",
+)
+@click.option(
+    "--max-length",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Leave out longer records.",
+)
+@click.option(
+    "--computed-share",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Of the records: those whose label a program made.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@options.threads
+@options.quiet
+def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
+    """Learn the scores of the folding model that a network with `folding = true` builds on.
+
+    \b
+    Example:
+      rnaformer train-folding --data train.jsonl.gz -o scores.safetensors
+      rnaformer train small.toml --folding scores.safetensors --data train.jsonl.gz --out runs/small
+    """
+    from rnaformer_cli.dataset.records import read_dataset
+    from rnaformer_cli.prediction.device import set_threads
+    from rnaformer_cli.training.folding import Plan, learn, write_scores
+
+    set_threads(chosen["threads"])
+    records = [record for path in data for record in read_dataset(path)]
+    plan = Plan(
+        minutes=chosen["minutes"],
+        max_length=chosen["max_length"],
+        computed_share=chosen["computed_share"],
+        seed=chosen["seed"],
+    )
+    last = time.monotonic()
+
+    def tell(told: Told) -> None:
+        nonlocal last
+        if not chosen["quiet"] and (time.monotonic() - last >= _TELL_EVERY or told.share == 1.0):
+            last = time.monotonic()
+            counts = f"step {told.step}, {told.records} records"
+            click.echo(f"rnaformer: {told.share:.0%}, {counts}: loss {told.loss:.3f}", err=True)
+
+    write_scores(output, learn(records, plan, tell))

@@ -1,0 +1,224 @@
+"""Learning the scores of the folding model: labelled structures are to be likely ones.
+
+The logarithm of a structure's probability is its score less the logarithm of the sum over all
+structures. The gradient of the first is which loops the structure has, that of the second which
+loops are to be expected (Do, Woods, Batzoglou 2006).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from rnaformer_cli.dataset.records import LabelledRecord
+from rnaformer_cli.errors import TrainingError, WeightsError
+from rnaformer_cli.files import read_bytes, write_whole
+from rnaformer_cli.folding.model import sum_inside
+from rnaformer_cli.folding.partition import PAD, Inside, Outside, Weights, outside
+from rnaformer_cli.folding.scores import MAX_LOOP, SHAPES, factors
+from rnaformer_cli.model.checkpoint import check_tensors, shapes
+from rnaformer_cli.prediction.batching import to_tensors
+from rnaformer_cli.structure.structure import BasePair
+from rnaformer_cli.training.config import BatchConfig
+from rnaformer_cli.training.loops import foldable, score
+from rnaformer_cli.training.sampling import BatchStream, Position
+
+FIRST_GUESS = {  # what is not named is 0
+    "stack": 1.5,
+    "hairpin_length": -3.0,
+    "bulge_length": -3.0,
+    "inner_length": -2.0,
+    "edge_length": -3.0,
+    "single_mismatch": -0.5,
+    "multi": -2.0,
+}
+_RIDGE = 1e-5  # on the squared distance from the first guess, beside the loss per base
+_BETAS = (0.9, 0.99)
+_WARMUP = 20  # steps
+
+Scores = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the scores are learned; the problem is convex, so that little depends on it."""
+
+    minutes: float = 8.0
+    steps: int = 0  # if above 0, in place of minutes
+    max_length: int = 200  # longest record
+    max_cells: int = 400_000  # B·L·L of a batch
+    computed_share: float = 0.0  # of the records: those whose label a program made
+    rate: float = 0.05  # of Adam, at its highest
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How far it is."""
+
+    step: int
+    records: int
+    share: float  # of the whole, from 0 to 1
+    loss: float  # -log(probability of the structures) per base, of the last batch
+
+
+def learn(
+    records: Sequence[LabelledRecord], plan: Plan, tell: Callable[[Told], None] = lambda _: None
+) -> Scores:
+    """Scores that make the structures of the records likely.
+
+    Of each structure the model's part counts: canonical pairs without pseudoknots.
+
+    Raises:
+        DatasetError: no record that is short enough.
+        TrainingError: the loss is not finite.
+    """
+    short = [record for record in records if len(record) <= plan.max_length]
+    chosen = BatchConfig(
+        max_cells=plan.max_cells, lengths=(plan.max_length,), computed_share=plan.computed_share
+    )
+    stream, position = BatchStream(short, chosen, plan.seed), Position()
+    scores = first_guess()
+    optimiser = torch.optim.Adam(scores.values(), plan.rate, _BETAS)
+    started, step, seen, share = time.perf_counter(), 0, 0, 0.0
+    while share < 1.0:
+        batch, position = next(stream.batches(position, share))
+        pairs = [foldable(record.sequence, record.pairs) for record in batch]
+        loss = backward(scores, [record.sequence for record in batch], pairs)
+        if not math.isfinite(loss):
+            raise TrainingError(f"step {step + 1}: the loss is {loss}")
+        for group in optimiser.param_groups:
+            warm = min(1.0, (step + 1) / _WARMUP)
+            group["lr"] = plan.rate * warm * (0.01 + 0.5 * (1.0 + math.cos(math.pi * share)))
+        optimiser.step()
+        optimiser.zero_grad()
+        step, seen = step + 1, seen + len(batch)
+        spent = (time.perf_counter() - started) / (60.0 * plan.minutes)
+        share = min(step / plan.steps if plan.steps else spent, 1.0)
+        tell(Told(step, seen, share, loss))
+    return {name: tensor.detach() for name, tensor in scores.items()}
+
+
+def first_guess() -> Scores:
+    """Scores to begin with: stacked pairs are good, loops are not."""
+    return {
+        name: torch.full(shape, FIRST_GUESS.get(name, 0.0), requires_grad=True)
+        for name, shape in SHAPES.items()
+    }
+
+
+def backward(
+    scores: Scores, sequences: Sequence[str], structures: Sequence[Sequence[BasePair]]
+) -> float:
+    """Add the gradients of the loss per base to the scores; the loss."""
+    bases, _ = to_tensors(sequences)
+    found = factors(bases, scores)
+    with torch.no_grad():
+        weights, sums = sum_inside(found)
+        loops = expected(weights, sums, outside(weights, sums))
+    size = sum(map(len, sequences))
+    known = torch.stack([score(found, row, pairs) for row, pairs in enumerate(structures)]).sum()
+    likely = known.new_zeros(())
+    for name, counts in loops.items():
+        factor = getattr(found, name)
+        likely = likely + (factor.masked_fill(factor.isinf(), 0.0) * counts.to(factor)).sum()
+    pull = torch.stack(
+        [(tensor - FIRST_GUESS.get(name, 0.0)).square().sum() for name, tensor in scores.items()]
+    ).sum()
+    ((likely - known) / size + _RIDGE * pull).backward()  # type: ignore[no-untyped-call]
+    total = float(sums.total.log().sum()) + sums.scale * bases.numel()
+    return (total - float(known.detach())) / size
+
+
+def write_scores(path: str | Path, scores: Mapping[str, Tensor]) -> None:
+    """Write scores as a safetensors file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    with write_whole(path, binary=True) as file:
+        file.write(save(dict(scores)))  # type: ignore[arg-type]  # opened as binary
+
+
+def read_scores(path: str | Path) -> Scores:
+    """Read what write_scores wrote.
+
+    Raises:
+        InputError: a file that cannot be read.
+        WeightsError: no safetensors file, or other tensors in it.
+    """
+    data = read_bytes(path)
+    try:
+        scores = load(data)
+    except (SafetensorError, ValueError):
+        raise WeightsError("not a whole safetensors file", path=path) from None
+    try:
+        check_tensors(dict(SHAPES), shapes(scores))
+    except WeightsError as error:
+        raise error.at(path) from None
+    return scores
+
+
+def expected(weights: Weights, sums: Inside, around: Outside) -> dict[str, Tensor]:
+    """How often each loop is to be expected, with names and shapes of Factors.
+
+    Added up over all, times what each adds to the score, it has the gradient of the logarithm of
+    the sum over all structures.
+    """
+    likely = around.pair / sums.total[:, None, None]
+    single = weights.single_outer * likely * sums.single
+    found = {
+        "hairpin": weights.hairpin * likely,
+        "stack": weights.stack * likely * moved(sums.pair, 1, 1),
+        "left_bulge": weights.left_bulge * likely * moved(sums.pair, 2, 1),
+        "right_bulge": weights.right_bulge * likely * moved(sums.pair, 1, 2),
+        "single_outer": single,
+        "single_inner": moved(single, -2, -2),
+        "closing": weights.closing * likely * moved(sums.two, 1, 1),
+    }
+    each = sums.total[:, None, None]
+    found["branch"] = weights.branch * around.branch * sums.pair / each
+    index = torch.arange(sums.pair.shape[2], device=likely.device)
+    ends = (index[:, None] + index + 1).clamp(max=len(index))
+    outer = sums.before[:, None, :-1] * sums.after[:, ends]
+    found["exterior"] = weights.exterior * outer * sums.pair / each
+    found["outer"] = weights.outer * likely[:, None] * sums.sized
+    found["inner"] = weights.inner * around.sized * (sums.pair / each)[:, None]
+    found["size"] = weights.size * _sizes(sums, around)
+    return found
+
+
+def moved(table: Tensor, left: int, right: int) -> Tensor:
+    """(B, D, L) -> what stands at the pair so many bases further inside (outside below zero)."""
+    total = left + right
+    shape = torch.zeros_like(table)
+    spans, bases = table.shape[1:]
+    if total >= 0:
+        shape[:, total:, : bases - left] = table[:, : spans - total, left:]
+    else:
+        shape[:, :total, -left:] = table[:, -total:, :left]
+    return shape
+
+
+def _sizes(sums: Inside, around: Outside) -> Tensor:
+    """The sums over outer and inner pairs of an interior loop by its size, [kind, l1, l2]."""
+    sizes = sums.pair.new_zeros(2, MAX_LOOP + 1, MAX_LOOP + 1)
+    spans, bases = sums.pair.shape[1:]
+    scaled = around.loops / sums.total[:, None, None, None]
+    outer = scaled[:, :, PAD : PAD + spans, PAD : PAD + bases]
+    for left in range(MAX_LOOP + 1):
+        columns = slice(PAD + 1 + left, PAD + 1 + left + bases)
+        inner = sums.loops[:, :, PAD : PAD + spans, columns]
+        by_spans = torch.einsum("bkdi,bkei->kde", outer, inner)
+        for right in range(MAX_LOOP + 1 - left):
+            between = by_spans.diagonal(-(2 + left + right), 1, 2)
+            sizes[:, left, right] = between.sum(1)
+    return sizes

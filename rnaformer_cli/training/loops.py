@@ -1,0 +1,93 @@
+"""The loops of a structure, and what they score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from rnaformer_cli.folding.scores import MAX_LOOP, MIN_LOOP, PAIRS, Factors
+from rnaformer_cli.structure.nesting import heaviest_nested
+from rnaformer_cli.structure.structure import BasePair
+
+Place = tuple[int, ...]
+
+
+def foldable(sequence: str, pairs: Iterable[BasePair]) -> list[BasePair]:
+    """The pairs that the model can give: canonical, nested, one partner a base, no long loop."""
+    known = [
+        (left, right)
+        for left, right in sorted(pairs)
+        if sequence[left] + sequence[right] in PAIRS and right - left > MIN_LOOP
+    ]
+    chosen = [known[index] for index in heaviest_nested(known, [1] * len(known))]
+    while True:
+        long = {pair for pair, inner in _children(chosen).items() if _is_long(pair, inner)}
+        if not long:
+            return sorted(chosen)
+        chosen = [pair for pair in chosen if pair not in long]
+
+
+def loops(pairs: Iterable[BasePair]) -> list[tuple[str, Place]]:
+    """The loops of a nested structure: the factors (names and places) that its score adds up."""
+    found: list[tuple[str, Place]] = []
+    children = _children(pairs)
+    enclosed = {inner for group in children.values() for inner in group}
+    for left, right in children:
+        if (left, right) not in enclosed:
+            found.append(("exterior", (right - left, left)))
+    for (left, right), inner in children.items():
+        here = (right - left, left)
+        if not inner:
+            found.append(("hairpin", here))
+        elif len(inner) == 1:
+            found.extend(_interior((left, right), inner[0]))
+        else:
+            found.append(("closing", here))
+            found.extend(("branch", (end - start, start)) for start, end in inner)
+    return found
+
+
+def _interior(outer: BasePair, inner: BasePair) -> list[tuple[str, Place]]:
+    one, other = inner[0] - outer[0] - 1, outer[1] - inner[1] - 1
+    here, there = (outer[1] - outer[0], outer[0]), (inner[1] - inner[0], inner[0])
+    whole = {(0, 0): "stack", (1, 0): "left_bulge", (0, 1): "right_bulge"}
+    if (one, other) in whole:
+        return [(whole[one, other], here)]
+    if (one, other) == (1, 1):
+        return [("single_outer", here), ("single_inner", there)]
+    kind = 0 if min(one, other) < 2 else 1
+    return [("outer", (kind, *here)), ("inner", (kind, *there)), ("size", (kind, one, other))]
+
+
+def _children(pairs: Iterable[BasePair]) -> dict[BasePair, list[BasePair]]:
+    """The pairs just inside of each pair."""
+    children: dict[BasePair, list[BasePair]] = {}
+    around: list[BasePair] = []
+    for pair in sorted(pairs):
+        while around and around[-1][1] < pair[0]:
+            around.pop()
+        if around:
+            children[around[-1]].append(pair)
+        children[pair] = []
+        around.append(pair)
+    return children
+
+
+def _is_long(pair: BasePair, inner: list[BasePair]) -> bool:
+    if len(inner) != 1:
+        return False
+    return pair[1] - pair[0] - (inner[0][1] - inner[0][0]) - 2 > MAX_LOOP
+
+
+def score(factors: Factors, row: int, pairs: Iterable[BasePair]) -> Tensor:
+    """The score of a structure of one sequence of the batch, ()."""
+    places: dict[str, list[Place]] = {}
+    for name, place in loops(pairs):
+        places.setdefault(name, []).append(place if name == "size" else (row, *place))
+    parts = [
+        getattr(factors, name)[tuple(zip(*found, strict=True))].sum()
+        for name, found in places.items()
+    ]
+    return torch.stack(parts).sum() if parts else factors.size.new_zeros(())

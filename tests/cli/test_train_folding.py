@@ -1,0 +1,65 @@
+"""`rnaformer train-folding`, and a network that builds on its scores."""
+
+import pytest
+from dataset_makers import hairpin
+
+from rnaformer_cli.dataset.records import write_dataset
+from rnaformer_cli.model.checkpoint import load_network
+from rnaformer_cli.training.folding import read_scores
+
+CONFIG = """
+[model]
+dim = 8
+depth = 1
+heads = 1
+folding = {folding}
+[batches]
+lengths = [40]
+max_cells = 2000
+[run]
+steps = 2
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    write_dataset(tmp_path / "train.jsonl.gz", [hairpin(f"h{n}", 6, n) for n in range(20)])
+    write_dataset(tmp_path / "val.jsonl.gz", [hairpin(f"v{n}", 6, 90 + n) for n in range(3)])
+    (tmp_path / "run.toml").write_text(CONFIG.format(folding="true"))
+    return tmp_path
+
+
+def learned(run, files):
+    scores = files / "scores.safetensors"
+    short = ["--minutes", "0.02", "--seed", "3"]
+    return run("train-folding", "--data", files / "train.jsonl.gz", "-o", scores, *short)
+
+
+def train(run, files, *more):
+    data = ["--data", files / "train.jsonl.gz", "--val", files / "val.jsonl.gz"]
+    return run("train", files / "run.toml", *data, "--out", files / "run", "--quiet", *more)
+
+
+def test_a_network_builds_on_the_scores(run, files):
+    done = learned(run, files)
+    assert (done.out, done.code) == ("", 0)
+    assert done.err.startswith("rnaformer: 100%, step ")
+    assert train(run, files, "--folding", files / "scores.safetensors").code == 0
+    network, _ = load_network(files / "run" / "best")
+    scores = read_scores(files / "scores.safetensors")
+    assert all((getattr(network.folding, name) == scores[name]).all() for name in scores)
+    assert train(run, files, "--resume").code == 0  # the scores are in the run
+
+
+def test_scores_are_asked_for(run, files):
+    done = train(run, files)
+    message = "rnaformer: folding = true needs --folding with scores of `train-folding`\n"
+    assert (done.err, done.code) == (message, 1)
+
+
+def test_scores_for_a_config_without_folding_are_refused(run, files):
+    learned(run, files)
+    (files / "run.toml").write_text(CONFIG.format(folding="false"))
+    done = train(run, files, "--folding", files / "scores.safetensors")
+    message = "rnaformer: scores of a folding model, but the config has folding = false\n"
+    assert (done.err, done.code) == (message, 1)

@@ -1,0 +1,154 @@
+"""The sum over all structures, against adding them up one by one."""
+
+import math
+
+import pytest
+import torch
+
+from rnaformer_cli.folding.model import Folding, as_features, sum_inside
+from rnaformer_cli.folding.partition import by_bases, inside, outside, weigh
+from rnaformer_cli.folding.scores import MIN_LOOP, NO_LETTER, PAIRS, SHAPES, factors
+from rnaformer_cli.training.loops import loops, score
+
+# Between them every kind of loop: see test_the_examples_have_every_loop.
+EXAMPLES = [
+    "GGGAAACCC",
+    "GAGAAACAC",  # one base on each side
+    "GAAGAAAAACAC",  # two bases by one
+    "GAAGAAAAACAAC",  # two by two
+    "GAAGAAAAC",  # a bulge
+    "GCGAAAACGAAAACC",  # two hairpins in a multiloop, or beside each other
+    "GGAAAACGUAAAACCUUGC",
+    "AUGCGNAUGCAUUGGCAU",
+]
+
+
+def structures(sequence, first, last):
+    """All nested structures of canonical pairs between two bases."""
+    if last - first <= MIN_LOOP:
+        yield ()
+        return
+    yield from structures(sequence, first + 1, last)
+    for partner in range(first + MIN_LOOP + 1, last + 1):
+        if sequence[first] + sequence[partner] in PAIRS:
+            for within in structures(sequence, first + 1, partner - 1):
+                for beside in structures(sequence, partner + 1, last):
+                    yield ((first, partner), *within, *beside)
+
+
+def scores(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: torch.randn(shape, generator=generator, dtype=torch.float64)
+        for name, shape in SHAPES.items()
+    }
+
+
+def codes(*sequences):
+    longest = max(map(len, sequences))
+    rows = [["ACGUN".index(letter) for letter in text.ljust(longest, "N")] for text in sequences]
+    return torch.tensor(rows)
+
+
+def probabilities(found, scale=0.2):
+    weights = weigh(found, scale)
+    sums = inside(weights)
+    around = outside(weights, sums)
+    likely = by_bases(around.pair * sums.pair / sums.total[:, None, None])
+    return likely, sums.total.log() + scale * likely.shape[1]
+
+
+@pytest.mark.parametrize("sequence", EXAMPLES)
+def test_all_structures_are_added_up_once(sequence):
+    found = factors(codes(sequence), scores())
+    each = {
+        pairs: math.exp(score(found, 0, pairs))
+        for pairs in structures(sequence, 0, len(sequence) - 1)
+    }
+    total = sum(each.values())
+    likely, logarithm = probabilities(found)
+    assert float(logarithm[0]) == pytest.approx(math.log(total), rel=1e-12)
+    for left in range(len(sequence)):
+        for right in range(len(sequence)):
+            weight = sum(value for pairs, value in each.items() if (left, right) in pairs)
+            assert float(likely[0, left, right]) == pytest.approx(weight / total, abs=1e-12)
+
+
+def test_the_examples_have_every_loop():
+    kinds = {
+        (name, place[0] if name in ("outer", "inner", "size") else None)
+        for sequence in EXAMPLES
+        for pairs in structures(sequence, 0, len(sequence) - 1)
+        for name, place in loops(pairs)
+    }
+    simple = {"hairpin", "stack", "left_bulge", "right_bulge", "single_outer", "single_inner"}
+    simple |= {"closing", "branch", "exterior"}
+    sized = {(name, kind) for name in ("outer", "inner", "size") for kind in (0, 1)}
+    assert kinds == {(name, None) for name in simple} | sized
+
+
+def test_padding_and_neighbours_change_nothing():
+    alone = [probabilities(factors(codes(text), scores()))[0][0] for text in EXAMPLES]
+    together, _ = probabilities(factors(codes(*EXAMPLES), scores()))
+    for row, expected in enumerate(alone):
+        size = len(expected)
+        torch.testing.assert_close(together[row, :size, :size], expected, atol=1e-14, rtol=1e-10)
+        assert not together[row, size:].any()
+        assert not together[row, :, size:].any()
+
+
+def test_the_scale_changes_nothing():
+    found = factors(codes(EXAMPLES[-2]), scores())
+    one, other = probabilities(found, 0.0), probabilities(found, 1.5)
+    torch.testing.assert_close(one[0], other[0], atol=1e-14, rtol=1e-10)
+    torch.testing.assert_close(one[1], other[1])
+
+
+@pytest.mark.parametrize("length", [1, 2, 4, 5, 6])
+def test_short_sequences_fold_if_they_can(length):
+    likely, _ = probabilities(factors(codes("GAAAAC"[:length]), scores()))
+    assert likely.shape == (1, length, length)
+    assert bool(likely.any()) == (length == 6)
+
+
+def test_a_scale_is_found_for_long_sequences():
+    length = 1500  # a sum of more than exp(1500) at the first scale
+    sequence = ("G" * 8 + "AAAA" + "C" * 8) * (length // 20)
+    model = folding()
+    found = factors(codes(sequence), model.scores)
+    assert not torch.isfinite(inside(weigh(found, 0.3)).total).any()
+    _, sums = sum_inside(found)
+    assert torch.isfinite(sums.total).all()
+    assert sums.scale > 0.3
+    likely = model(codes(sequence))[0]
+    assert float(likely.sum(1).max()) <= 1.0 + 1e-5
+    assert float(likely.sum(1).mean()) > 0.7  # of 20 bases 16 can pair
+
+
+def folding():
+    model = Folding()
+    model.load_state_dict({name: torch.zeros(shape) for name, shape in SHAPES.items()})
+    model.stack.fill_(4.0)
+    model.hairpin_length.fill_(-3.0)
+    for name in ("bulge_length", "inner_length", "edge_length", "single_mismatch", "multi"):
+        getattr(model, name).fill_(-4.0)
+    return model
+
+
+def test_the_model_gives_symmetric_probabilities_of_pairs():
+    likely = folding()(codes("GGGGAAAACCCC", "GGGGAAAAUUUU"))
+    assert likely.dtype == torch.float32
+    assert torch.equal(likely, likely.transpose(1, 2))
+    assert float(likely[0, 0, 11]) > 0.9
+    assert float(likely.sum(2).max()) <= 1.0 + 1e-6
+
+
+def test_unknown_letters_do_not_pair():
+    likely = folding()(torch.full((1, 12), NO_LETTER))
+    assert not likely.any()
+
+
+def test_features_run_from_zero_to_one():
+    features = as_features(torch.tensor([0.0, 1e-4, 0.01, 1.0]))
+    expected = torch.tensor([[0.0, 0.0], [1e-4, 0.0], [0.01, 0.5], [1.0, 1.0]])
+    torch.testing.assert_close(features, expected)
