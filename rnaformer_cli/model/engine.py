@@ -28,6 +28,7 @@ from rnaformer_cli.model.network import (
 
 STRIP_BYTES = 4 * 2**20  # of hidden channels in a strip, so that all of it stays in a cache
 _FLOAT = 4  # bytes
+_MOMENTS = 2**20  # numbers whose mean and variance are taken at once
 
 
 class Engine:
@@ -127,7 +128,7 @@ class Engine:
         """In place: a strip's result is added when the next strip has read the rows it shares."""
         side, halo = pair.shape[1], 2 * (self.config.ff_kernel // 2)
         is_cell = None if is_line is None else cells(is_line)
-        factor, term = square_norm(transition.norm, pair, is_cell)
+        factor, term = square_norm(transition.norm, pair, is_line)
         waiting: tuple[slice, Tensor] | None = None
         for rows in self._strips(len(pair), side, self.config.hidden_dim, least=max(halo, 1)):
             reach = slice(max(rows.start - halo, 0), min(rows.stop + halo, side))
@@ -197,22 +198,35 @@ def memory_estimate(config: ModelConfig, length: int, strip_bytes: int = STRIP_B
     return kept * _FLOAT + 4 * length**2 * _FLOAT + strips
 
 
-def square_norm(norm: SquareNorm, pair: Tensor, is_cell: Tensor | None) -> tuple[Tensor, Tensor]:
+def square_norm(norm: SquareNorm, pair: Tensor, is_line: Tensor | None) -> tuple[Tensor, Tensor]:
     """The norm of each matrix as a factor and a term for its cells, (B, 1, 1, C) each."""
-    if is_cell is None:
-        variance, mean = torch.var_mean(pair, (1, 2, 3), correction=0, keepdim=True)
-    else:
-        found = [
-            torch.var_mean(one[real], correction=0) for one, real in zip(pair, is_cell, strict=True)
-        ]
-        variance, mean = (
-            torch.stack(part)[:, None, None, None] for part in zip(*found, strict=True)
-        )
+    sides = [pair.shape[1]] * len(pair) if is_line is None else is_line.sum(1).tolist()
+    found = [_mean_variance(one[:side, :side]) for one, side in zip(pair, sides, strict=True)]
+    mean, variance = (
+        torch.stack(part).to(pair)[:, None, None, None] for part in zip(*found, strict=True)
+    )
     factor = torch.rsqrt(variance + norm.eps).expand(-1, -1, -1, pair.shape[-1])
     if norm.affine:
         factor = factor * norm.weight
         return factor, norm.bias - mean * factor
     return factor, -mean * factor
+
+
+def _mean_variance(cells: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of all of (R, S, C), () each in float64.
+
+    By way of the moments of each row, which a layer norm gives ten times as fast as var_mean.
+    """
+    rows = max(_MOMENTS // cells[0].numel(), 1)
+    shape, eps = cells.shape[1:], 1e-12
+    parts = [
+        torch.native_layer_norm(cells[row : row + rows], shape, None, None, eps)
+        for row in range(0, len(cells), rows)
+    ]
+    means = torch.cat([mean.flatten() for _, mean, _ in parts]).to("cpu", torch.float64)
+    factors = torch.cat([factor.flatten() for _, _, factor in parts]).to("cpu", torch.float64)
+    mean = means.mean()
+    return mean, (factors**-2 - eps).mean() + (means - mean).square().mean()
 
 
 def _conv_rows(strip: Tensor, conv: torch.nn.Conv2d, edge: int, missing: tuple[int, int]) -> Tensor:

@@ -58,7 +58,7 @@ def test_the_norm_as_factor_and_term_is_the_masked_norm(affine, is_padded):
     if affine:
         torch.nn.init.normal_(norm.weight)
         torch.nn.init.normal_(norm.bias)
-    factor, term = square_norm(norm, pair, real)
+    factor, term = square_norm(norm, pair, is_line if is_padded else None)
     found = pair * factor + term
     if real is not None:
         found = found * real[..., None]
