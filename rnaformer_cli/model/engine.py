@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rnaformer_cli.model import winograd
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.embedding import cells
 from rnaformer_cli.model.network import (
@@ -27,6 +28,8 @@ from rnaformer_cli.model.network import (
 )
 
 STRIP_BYTES = 4 * 2**20  # of hidden channels in a strip, so that all of it stays in a cache
+WIDE = 256  # channels from which convolutions are faster in Winograd's way
+_LEAST_ROWS = 32  # of a strip of wide convolutions, so that little is computed twice
 _FLOAT = 4  # bytes
 _MOMENTS = 2**20  # numbers whose mean and variance are taken at once
 
@@ -38,6 +41,7 @@ class Engine:
         self.network = network
         self.config = network.config
         self.strip_bytes = strip_bytes
+        self._filters: dict[torch.nn.Conv2d, Tensor] = {}
 
     @torch.inference_mode()
     def logits(
@@ -130,7 +134,8 @@ class Engine:
         is_cell = None if is_line is None else cells(is_line)
         factor, term = square_norm(transition.norm, pair, is_line)
         waiting: tuple[slice, Tensor] | None = None
-        for rows in self._strips(len(pair), side, self.config.hidden_dim, least=max(halo, 1)):
+        least = _LEAST_ROWS if self.config.dim >= WIDE else max(halo, 1)
+        for rows in self._strips(len(pair), side, self.config.hidden_dim, least):
             reach = slice(max(rows.start - halo, 0), min(rows.stop + halo, side))
             normed = torch.addcmul(term, pair[:, reach], factor)
             real = None if is_cell is None else is_cell[:, reach]
@@ -158,11 +163,36 @@ class Engine:
             edge - min(reach.stop - rows.stop, edge),
         )
         first = normed.permute(0, 3, 1, 2)
-        hidden = F.silu(_conv_rows(first, transition.widen, edge, missing))
+        hidden = F.silu(self._conv_rows(first, transition.widen, edge, missing), inplace=True)
         if real is not None:
             hidden = hidden * self._halo_of(real, rows, reach, edge)[:, None]
-        changed = _conv_rows(hidden, transition.narrow, edge, missing)
+        changed = self._conv_rows(hidden, transition.narrow, edge, missing)
         return changed.permute(0, 2, 3, 1)
+
+    def _conv_rows(
+        self, strip: Tensor, conv: torch.nn.Conv2d, edge: int, missing: tuple[int, int]
+    ) -> Tensor:
+        """A convolution without padding above and below, but for rows outside the matrix."""
+        if self._is_wide(conv, strip):
+            if conv not in self._filters:
+                self._filters[conv] = winograd.transform_filter(conv.weight)
+            rows = strip.permute(0, 2, 3, 1)
+            made = winograd.convolve(rows, self._filters[conv], conv.bias, missing)
+            return made.permute(0, 3, 1, 2)
+        if missing == (edge, edge):  # the strip is the whole matrix
+            return F.conv2d(strip, conv.weight, conv.bias, padding=edge)
+        if any(missing):
+            strip = F.pad(strip, (0, 0, *missing))
+        return F.conv2d(strip, conv.weight, conv.bias, padding=(0, edge))
+
+    def _is_wide(self, conv: torch.nn.Conv2d, strip: Tensor) -> bool:
+        """Whether Winograd's way is the faster one."""
+        return (
+            conv.kernel_size == (3, 3)
+            and min(conv.in_channels, conv.out_channels) >= WIDE
+            and strip.device.type == "cpu"
+            and not torch.is_autocast_enabled("cpu")
+        )
 
     def _halo_of(self, real: Tensor, rows: slice, reach: slice, edge: int) -> Tensor:
         """The part of a strip's mask that the first convolution gives values for."""
@@ -227,12 +257,3 @@ def _mean_variance(cells: Tensor) -> tuple[Tensor, Tensor]:
     factors = torch.cat([factor.flatten() for _, _, factor in parts]).to("cpu", torch.float64)
     mean = means.mean()
     return mean, (factors**-2 - eps).mean() + (means - mean).square().mean()
-
-
-def _conv_rows(strip: Tensor, conv: torch.nn.Conv2d, edge: int, missing: tuple[int, int]) -> Tensor:
-    """A convolution without padding above and below, but for rows outside the matrix."""
-    if missing == (edge, edge):  # the strip is the whole matrix
-        return F.conv2d(strip, conv.weight, conv.bias, padding=edge)
-    if any(missing):
-        strip = F.pad(strip, (0, 0, *missing))
-    return F.conv2d(strip, conv.weight, conv.bias, padding=(0, edge))

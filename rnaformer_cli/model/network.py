@@ -24,6 +24,7 @@ from rnaformer_cli.folding.model import Folding, as_features
 from rnaformer_cli.folding.scores import NO_LETTER
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.embedding import ALL, PairEmbedding, Shrink, cells, layer_norm
+from rnaformer_cli.model.products import Linear
 from rnaformer_cli.model.rotary import rotary_angles, turn
 
 
@@ -168,8 +169,8 @@ class Attention(nn.Module):
             eps=config.norm_eps if rotary else 1e-6,
             elementwise_affine=config.norm_affine or not rotary,
         )
-        self.qkv = nn.Linear(config.dim, 3 * config.dim, bias=config.use_bias)
-        self.out = nn.Linear(config.dim, config.dim, bias=config.use_bias)
+        self.qkv = Linear(config.dim, 3 * config.dim, bias=config.use_bias)
+        self.out = Linear(config.dim, config.dim, bias=config.use_bias)
 
     def forward(self, pair: Tensor, is_line: Tensor | None, first: int = 0) -> Tensor:
         """(B, R, S, C) -> (B, R, S, C): R rows of the matrix from row `first` on."""
@@ -234,8 +235,8 @@ class LinearTransition(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.norm = layer_norm(config)
-        self.widen = nn.Linear(config.dim, config.hidden_dim, bias=config.use_bias)
-        self.narrow = nn.Linear(config.hidden_dim, config.dim, bias=config.use_bias)
+        self.widen = Linear(config.dim, config.hidden_dim, bias=config.use_bias)
+        self.narrow = Linear(config.hidden_dim, config.dim, bias=config.use_bias)
 
     def forward(self, pair: Tensor, is_line: Tensor | None) -> Tensor:
         """(B, S, S, C) -> (B, S, S, C)."""

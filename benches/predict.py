@@ -1,0 +1,265 @@
+"""Time and peak memory of prediction against length, and of a file of many records.
+
+    python benches/predict.py [--lengths 50 100 200 400] [--weights NAME|DIR] [--records 1000]
+    python benches/predict.py --large [--compare DIR] [--precision bf16]
+
+The first form measures weights, the second a network of the published size (32 million
+parameters, full resolution, 6 passes) with random weights, and with --compare the public code
+(a clone of github.com/automl/RNAformer, which needs einops and rotary-embedding-torch) on the
+same weights in processes that take turns. RNAfold is timed too where ViennaRNA is installed.
+Every figure is that of a process of its own: the best of --repeats, and the peak of its resident
+memory less what it held before the sequence (Linux). Run it on a machine at rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from rnaformer_cli.model.checkpoint import load_network
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.engine import Engine
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.batching import to_tensors
+from rnaformer_cli.prediction.store import DEFAULT, find_weights
+
+LARGE = ModelConfig(
+    dim=256,
+    depth=6,
+    heads=4,
+    ff_factor=4.0,
+    patch=1,
+    positions="absolute",
+    max_positions=500,
+    cycles=6,
+    outputs=2,
+    norm_affine=True,
+)
+# Record lengths like those of TS0: 22 to 499 bases, 130 in the mean, most of them short.
+TYPICAL = (40, 60, 72, 74, 76, 80, 90, 100, 110, 120, 130, 150, 180, 250, 380)
+
+
+def sequence(length: int, seed: int = 0) -> str:
+    """Random letters."""
+    return "".join(random.Random(seed).choices("ACGU", k=length))
+
+
+def held(kind: str) -> int:
+    """Bytes of resident memory: now (VmRSS), or the most since forget_peak (VmHWM)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    [line] = [line for line in status.splitlines() if line.startswith(kind)]
+    return int(line.split()[1]) * 1024
+
+
+def forget_peak() -> None:
+    """Begin anew with the most memory held."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def large_network() -> RNAformer:
+    """A network of the published size; the same random weights in every process."""
+    torch.manual_seed(0)
+    network = RNAformer(LARGE).eval()
+    for parameter in network.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.02)
+    return network
+
+
+def ours(weights: str | None, precision: str) -> Callable[[str], torch.Tensor]:
+    """Logits by this package."""
+    network = large_network() if weights is None else load_network(find_weights(weights))[0]
+    engine = Engine(network)
+
+    def run(letters: str) -> torch.Tensor:
+        bases, is_base = to_tensors([letters])
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            return engine.logits(bases, is_base).float()
+
+    return run
+
+
+def theirs(clone: str) -> Callable[[str], torch.Tensor]:
+    """Logits by the public code, on the weights of large_network."""
+    sys.path.insert(0, clone)
+    from RNAformer.model.RNAformer import RiboFormer
+
+    config = SimpleNamespace(
+        model_dim=LARGE.dim, n_layers=LARGE.depth, num_head=LARGE.heads, ff_factor=4, ff_kernel=3,
+        max_len=LARGE.max_positions, seq_vocab_size=5, pos_embedding=True, rel_pos_enc=True,
+        rotary_emb=False, cycling=LARGE.cycles, pdb_flag=False, binary_output=False,
+        softmax_scale=True, precision="fp32", zero_init=False, use_bias=True, flash_attn=False,
+        initializer_range=0.02, resi_dropout=0.0, learn_ln=True, ln_eps=LARGE.norm_eps,
+    )  # fmt: skip
+    model = RiboFormer(config).eval()
+    model.load_state_dict(published_names(large_network().state_dict(), model.state_dict()))
+
+    @torch.no_grad()
+    def run(letters: str) -> torch.Tensor:
+        bases, _ = to_tensors([letters])
+        logits, _ = model(bases, torch.tensor([len(letters)]), None)
+        both = logits[..., -1]
+        return (both + both.transpose(1, 2)) / 2
+
+    return run
+
+
+def published_names(state: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
+    """Our tensors under the names of the public code; what it alone has stays as it is."""
+    pairs = (
+        ("recycle_norm.", "recycle_pair_norm."),
+        ("embedding.norm.", "seq2mat_embed.norm."),
+        ("embedding.column.letter.", "seq2mat_embed.src_embed_1.embed_seq."),
+        ("embedding.row.letter.", "seq2mat_embed.src_embed_2.embed_seq."),
+        ("embedding.column.position.", "seq2mat_embed.src_embed_1.embed_pair_pos."),
+        ("embedding.row.position.", "seq2mat_embed.src_embed_2.embed_pair_pos."),
+        ("blocks.", "RNAformer.layers."),
+        (".row_attention.norm.", ".attn_pair_row.input_norm."),
+        (".column_attention.norm.", ".attn_pair_col.input_norm."),
+        (".row_attention.qkv.", ".attn_pair_row.attn.Wqkv."),
+        (".column_attention.qkv.", ".attn_pair_col.attn.Wqkv."),
+        (".row_attention.out.", ".attn_pair_row.attn.out_proj."),
+        (".column_attention.out.", ".attn_pair_col.attn.out_proj."),
+        (".transition.norm.", ".pair_transition.input_norm."),
+        (".transition.widen.", ".pair_transition.conv1."),
+        (".transition.narrow.", ".pair_transition.conv2."),
+        ("read_out.", "output_mat."),
+    )
+    named = dict(like)
+    for name, tensor in state.items():
+        published = f"RNAformer.output_ln.{name[5:]}" if name.startswith("norm.") else name
+        for one, other in pairs:
+            published = published.replace(one, other)
+        if published not in like:
+            raise SystemExit(f"the public code has no tensor {published!r}")
+        turned = ".embed_pair_pos." in published
+        named[published] = tensor.T.contiguous() if turned else tensor
+    return named
+
+
+def rnafold() -> Callable[[str], object]:
+    """Pair probabilities by ViennaRNA."""
+    vienna: Any = __import__("RNA")
+
+    def run(letters: str) -> object:
+        compound = vienna.fold_compound(letters)
+        compound.exp_params_rescale(compound.mfe()[1])
+        compound.pf()
+        return compound.bpp()
+
+    return run
+
+
+def child(job: dict[str, Any]) -> None:
+    """Measure one sequence in this process and print the figures."""
+    torch.set_num_threads(job["threads"])
+    kinds: dict[str, Callable[[], Callable[[str], object]]] = {
+        "ours": lambda: ours(job["weights"], job["precision"]),
+        "theirs": lambda: theirs(job["clone"]),
+        "rnafold": rnafold,
+    }
+    work = kinds[job["kind"]]()
+    letters = sequence(job["length"])
+    work(sequence(20))  # what is loaded or set up once
+    forget_peak()
+    before, best = held("VmRSS"), float("inf")
+    for _ in range(job["repeats"]):
+        start = time.perf_counter()
+        result = work(letters)
+        best = min(best, time.perf_counter() - start)
+    if job["logits"] and isinstance(result, torch.Tensor):
+        torch.save(result.detach().clone(), job["logits"])
+    print(json.dumps({"seconds": best, "bytes": held("VmHWM") - before}))
+
+
+def measured(**job: Any) -> dict[str, float]:
+    """The figures of a process of its own."""
+    command = [sys.executable, __file__, "--child", json.dumps(job)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def by_length(chosen: argparse.Namespace) -> None:
+    """A line for each length."""
+    kinds = ["ours"]
+    kinds += ["theirs"] if chosen.compare else []
+    kinds += ["rnafold"] if importlib.util.find_spec("RNA") else []
+    print("   nt  " + "".join(f"{kind:>10} s {'MB':>7}" for kind in kinds))
+    with tempfile.TemporaryDirectory() as folder:
+        for length in chosen.lengths:
+            row, logits = f"{length:5}  ", {}
+            found = {}
+            for kind in kinds:
+                file = str(Path(folder) / f"{kind}.pt")
+                found[kind] = measured(
+                    kind=kind, length=length, repeats=chosen.repeats, threads=chosen.threads,
+                    weights=None if chosen.large else chosen.weights, clone=chosen.compare,
+                    precision=chosen.precision, logits=file,
+                )  # fmt: skip
+                row += f"{found[kind]['seconds']:12.3f} {found[kind]['bytes'] / 1e6:7.0f}"
+                if kind != "rnafold":
+                    logits[kind] = torch.load(file, weights_only=True)
+            if chosen.compare:
+                one, other = found["ours"], found["theirs"]
+                difference = float((logits["ours"] - logits["theirs"]).abs().max())
+                row += f"  {other['seconds'] / one['seconds']:.2f} times as fast,"
+                row += f" {one['bytes'] / max(other['bytes'], 1):.2f} of the memory,"
+                row += f" logits within {difference:.1e}"
+            print(row, flush=True)
+
+
+def many(chosen: argparse.Namespace) -> None:
+    """One file of many records through the command line."""
+    with tempfile.TemporaryDirectory() as folder:
+        fasta = Path(folder) / "many.fasta"
+        lengths = [TYPICAL[number % len(TYPICAL)] for number in range(chosen.records)]
+        records = (f">r{n}\n{sequence(size, n)}\n" for n, size in enumerate(lengths))
+        fasta.write_text("".join(records))
+        command = [sys.executable, "-m", "rnaformer_cli", "predict", str(fasta), "--quiet"]
+        command += ["--weights", chosen.weights, "--threads", str(chosen.threads)]
+        command += ["--precision", chosen.precision]
+        start = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        spent = time.perf_counter() - start
+        mean = sum(lengths) / len(lengths)
+        print(f"{chosen.records} records, {mean:.0f} nt in the mean: {spent:.1f} s")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--lengths", type=int, nargs="*", default=[50, 100, 200, 400, 1000, 2000])
+    parser.add_argument("--weights", default=DEFAULT)
+    parser.add_argument("--large", action="store_true", help="random weights, published size")
+    parser.add_argument("--compare", metavar="DIR", help="a clone of the public code")
+    parser.add_argument("--records", type=int, default=0, help="also a file of so many records")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
+    parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.child:
+        child(chosen.child)
+        return
+    if chosen.compare and not chosen.large:
+        parser.error("--compare needs --large")
+    by_length(chosen)
+    if chosen.records:
+        many(chosen)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Winograd's convolution against PyTorch's."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from rnaformer_cli.model import engine, winograd
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.engine import Engine
+from rnaformer_cli.model.network import RNAformer
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("missing", [(0, 0), (1, 0), (0, 1), (1, 1)])
+@pytest.mark.parametrize(
+    ("batch", "height", "width"), [(1, 1, 1), (2, 4, 5), (1, 9, 8), (1, 45, 90)]
+)
+def test_it_is_the_convolution(batch, height, width, missing):
+    torch.manual_seed(7)
+    conv = torch.nn.Conv2d(6, 10, 3)
+    rows = torch.randn(batch, height + 2 - sum(missing), width, 6)
+    if not rows.shape[1]:
+        pytest.fail("the example has no row")
+    padded = F.pad(rows.permute(0, 3, 1, 2), (1, 1, *missing))
+    expected = conv(padded).permute(0, 2, 3, 1)
+    transformed = winograd.transform_filter(conv.weight)
+    found = winograd.convolve(rows, transformed, conv.bias, missing)
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+
+
+def test_a_filter_without_bias_adds_none():
+    torch.manual_seed(7)
+    conv = torch.nn.Conv2d(3, 3, 3, padding=1, bias=False)
+    rows = torch.zeros(1, 5, 5, 3)
+    assert not winograd.convolve(rows, winograd.transform_filter(conv.weight), None, (1, 1)).any()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("strip_bytes", [1, 30_000, 1 << 30])
+def test_the_engine_is_the_same_function_with_it(strip_bytes, monkeypatch):
+    calls = []
+    convolve = winograd.convolve
+
+    def counted(*arguments):
+        calls.append(arguments[0].shape)
+        return convolve(*arguments)
+
+    monkeypatch.setattr(engine, "WIDE", 16)
+    monkeypatch.setattr(engine, "_LEAST_ROWS", 5)
+    monkeypatch.setattr(winograd, "convolve", counted)
+    torch.manual_seed(3)
+    network = RNAformer(ModelConfig(dim=16, depth=2, heads=2, ff_factor=2.0, patch=1)).eval()
+    bases = torch.randint(0, 4, (2, 19))
+    is_base = torch.ones_like(bases, dtype=torch.bool)
+    is_base[1, 13:] = False
+    here = is_base[:, :, None] & is_base[:, None]
+    expected = network(bases, is_base)[here]
+    found = Engine(network, strip_bytes).logits(bases, is_base)[here]
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
+    assert len(calls) >= 8  # two for each block and pass
