@@ -39,6 +39,7 @@ def command(weights: str | None, device: str) -> None:
     import torch
 
     _row("threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
+    _row("bf16", _bf16())
     _row("cuda", _cuda())
     try:
         _row("self-test", _self_test(weights, device))
@@ -65,6 +66,15 @@ def _memory() -> str:
     except (ValueError, OSError, AttributeError):
         return "unknown"
     return f"{free / 2**30:.1f} GiB free of {total / 2**30:.1f} GiB"
+
+
+def _bf16() -> str:
+    import torch
+
+    from rnaformer_cli.prediction.device import has_bf16
+
+    known = has_bf16(torch.device("cpu"))
+    return "yes" if known else "no instructions for it: --precision bf16 would be slow"
 
 
 def _cuda() -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @options.like
 @click.option("--decode", "decoding", type=click.Choice(["matching", "nested"]), default="matching")
 @click.option("--threshold", type=click.FloatRange(0, 1), help="[default: the weights']")
-@options.cycles
+@options.cycles_or_auto
 @click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
 @click.option("--sample", type=click.IntRange(min=1), help="Only so many records of each set.")
 @click.option(
@@ -65,6 +65,7 @@ def command(**chosen: Any) -> None:
     if chosen["plot"]:
         _import_matplotlib()  # before the work, not after
     set_threads(chosen["threads"])
+    options.warn_of_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
     predictor = _load(chosen)
     report = Report(quiet=chosen["quiet"])
     evaluations = []
@@ -175,7 +176,7 @@ def _as_json(
     return {
         "set": evaluation.name,
         "model": predictor.name,
-        "cycles": predictor.cycles,
+        "cycles": "auto" if predictor.settles else predictor.cycles,
         "threshold": predictor.threshold,
         **_figures(summary),
         "f1_interval": summary.f1_interval,

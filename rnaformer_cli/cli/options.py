@@ -32,6 +32,14 @@ def _parse_size(_: click.Context, __: click.Parameter, value: str | None) -> int
         raise click.BadParameter(str(error)) from None
 
 
+def _parse_cycles(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
+    if value is None or value == "auto":
+        return value
+    if not (value.isascii() and value.isdecimal() and int(value) > 0):
+        raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 on")
+    return int(value)
+
+
 output = click.option(
     "-o",
     "--output",
@@ -72,6 +80,13 @@ threads = click.option(
 cycles = click.option(
     "--cycles", type=click.IntRange(min=1), help="Passes of recycling.  [default: the weights']"
 )
+cycles_or_auto = click.option(
+    "--cycles",
+    callback=_parse_cycles,
+    metavar="N|auto",
+    help="Passes of recycling; auto: the weights' number, or fewer if the scores have settled.  "
+    "[default: the weights']",
+)
 max_memory = click.option(
     "--max-memory",
     metavar="SIZE",
@@ -79,3 +94,12 @@ max_memory = click.option(
     help="Memory that one record may take, as 4G.  [default: what is free]",
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
+
+
+def warn_of_bf16(precision: str, device: str, quiet: bool) -> None:
+    """Tell that bf16 was asked for on a processor that has to imitate it."""
+    from rnaformer_cli.prediction.device import choose_device, has_bf16
+
+    if precision == "bf16" and not quiet and not has_bf16(choose_device(device)):
+        message = "this processor has no instructions for bf16, which fp32 outruns here"
+        click.echo(f"rnaformer: warning: {message}", err=True)

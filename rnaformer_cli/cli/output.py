@@ -39,9 +39,8 @@ class Formatter:
 
     def __init__(self, predictor: Predictor, min_score: float) -> None:
         self._min_score = min_score
+        self._model = predictor.name
         self._details = {
-            "model": predictor.name,
-            "cycles": predictor.cycles,
             "threshold": predictor.threshold,
             "decoding": predictor.options.decoding,
         }
@@ -57,6 +56,8 @@ class Formatter:
         letters = prediction.record.n_ambiguous
         details = {
             "confidence": round(prediction.confidence, 4),
+            "model": self._model,
+            "cycles": prediction.cycles,
             **self._details,
             "seconds": round(prediction.seconds, 4),
             "warnings": [f"{counted(letters, 'ambiguous letter')} read as N"] if letters else [],

@@ -62,7 +62,7 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
     type=click.FloatRange(0, 1),
     help="Lowest score in TSV.  [default: the threshold]",
 )
-@options.cycles
+@options.cycles_or_auto
 @options.weights
 @options.like
 @options.device
@@ -158,6 +158,7 @@ def _load(chosen: dict[str, Any]) -> Predictor:
     from rnaformer_cli.prediction.store import DEFAULT
 
     device.set_threads(chosen["threads"])
+    options.warn_of_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
     how = Options(
         decoding=chosen["decoding"],
         threshold=chosen["threshold"],

@@ -74,6 +74,7 @@ def command(config: str, **chosen: Any) -> None:
     from rnaformer_cli.training.team import join_team
 
     set_threads(chosen["threads"])
+    options.warn_of_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
     plan = _plan(config, chosen["minutes"])
     how = _how(chosen)
     with join_team(how.device) as team, stop_requests(chosen["stop_after"]) as wants_stop:

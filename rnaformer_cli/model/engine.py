@@ -30,7 +30,9 @@ from rnaformer_cli.model.network import (
 STRIP_BYTES = 4 * 2**20  # of hidden channels in a strip, so that all of it stays in a cache
 WIDE = 256  # channels from which convolutions are faster in Winograd's way
 _LEAST_ROWS = 32  # of a strip of wide convolutions, so that little is computed twice
+SETTLED = 0.01  # largest change of a score between two passes that ends recycling
 _FLOAT = 4  # bytes
+_FOLDING = 360  # bytes for each L·L that the folding model takes at its peak
 _MOMENTS = 2**20  # numbers whose mean and variance are taken at once
 
 
@@ -49,13 +51,45 @@ class Engine:
     ) -> Tensor:
         """bases, is_base (B, L) -> symmetric pair logits (B, L, L), as RNAformer.forward."""
         length = bases.shape[1]
-        bases, is_base, is_line = self.network.whole_cells(bases, is_base)
         passes = cycles or self.config.cycles
+        *_, pair = self._passes(bases, is_base, passes, flag)
+        return self._symmetric_logits(pair, length)
+
+    @torch.inference_mode()
+    def settled_logits(
+        self, bases: Tensor, is_base: Tensor, cycles: int, flag: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits (B, L, L) of each sequence's last pass, and which it was (B,), at most `cycles`.
+
+        A sequence's last pass is the first in which no score has changed by SETTLED or more.
+        """
+        real = is_base[:, :, None] & is_base[:, None]
+        logits = bases.new_zeros(*real.shape, dtype=torch.float32)
+        last = bases.new_zeros(len(bases))
+        for number, pair in enumerate(self._passes(bases, is_base, cycles, flag), start=1):
+            now = self._symmetric_logits(pair, bases.shape[1]).float()
+            change = (now.sigmoid() - logits.sigmoid()).abs_() * real
+            moves = last == 0
+            logits[moves] = now[moves]
+            if number > 1:
+                last[moves & (change.amax((1, 2)) < SETTLED)] = number
+            if last.all():
+                break
+        return logits, torch.where(last > 0, last, cycles)
+
+    def _passes(
+        self, bases: Tensor, is_base: Tensor, cycles: int, flag: Tensor | None
+    ) -> Iterator[Tensor]:
+        """The latent matrix (B, S, S, C) after each pass; always the same tensor."""
+        bases, is_base, is_line = self.network.whole_cells(bases, is_base)
         embedded = self._embed(bases, is_base, flag)
-        pair = embedded if passes == 1 else embedded.clone()
-        for number in range(passes):
+        pair = embedded if cycles == 1 else embedded.clone()
+        for number in range(cycles):
             self._recycle(pair, embedded, is_first=number == 0)
             self._refine(pair, is_line)
+            yield pair
+
+    def _symmetric_logits(self, pair: Tensor, length: int) -> Tensor:
         directed = self._read_out(pair)[:, :length, :length]
         return (directed + directed.transpose(1, 2)).mul_(0.5)
 
@@ -225,7 +259,8 @@ def memory_estimate(config: ModelConfig, length: int, strip_bytes: int = STRIP_B
     kept = side**2 * config.dim * (2 if config.recycling else 1)
     row = side * max(config.hidden_dim, 4 * config.dim) * _FLOAT
     strips = 6 * max(strip_bytes, 3 * row)
-    return kept * _FLOAT + 4 * length**2 * _FLOAT + strips
+    network = kept * _FLOAT + 4 * length**2 * _FLOAT + strips
+    return max(network, _FOLDING * length**2) if config.folding else network
 
 
 def square_norm(norm: SquareNorm, pair: Tensor, is_line: Tensor | None) -> tuple[Tensor, Tensor]:

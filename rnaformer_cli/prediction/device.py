@@ -44,6 +44,21 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return torch.bfloat16
 
 
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device has instructions for bf16; without, it takes longer than fp32.
+
+    True where PyTorch cannot tell.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
+        return True
+    known = torch.cpu.get_capabilities()
+    if known.get("architecture") != "x86_64":
+        return True
+    return any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "avx10_1", "avx10_2"))
+
+
 def set_threads(count: int | None) -> None:
     """Limit the CPU threads of the network; None leaves PyTorch's choice."""
     if count is not None:

@@ -38,7 +38,7 @@ class Options:
 
     decoding: Decoding = "matching"
     threshold: float | None = None
-    cycles: int | None = None
+    cycles: int | Literal["auto"] | None = None  # auto: until the scores have settled
     min_score: float | None = None  # lowest score kept with a prediction; None: the threshold
     like: Labels | None = None  # for weights with a label flag: which labels to predict like
     keep_scores: bool = False  # hold the whole score matrix in each prediction
@@ -55,6 +55,7 @@ class Prediction:
     pair_scores: Mapping[BasePair, float]  # all pairs above Options.min_score
     confidence: float  # the F1 to expect if the scores are probabilities
     seconds: float  # of its batch, shared by cells
+    cycles: int  # passes made
     scores: Scores | None = None
 
     @property
@@ -85,7 +86,9 @@ class Predictor:
         self.dtype = dtype
         self.engine = Engine(network.to(self.device).eval(), _STRIP_BYTES[self.device.type])
         config = network.config
-        self.cycles = config.cycles if self.options.cycles is None else self.options.cycles
+        asked = self.options.cycles
+        self.cycles = asked if isinstance(asked, int) else config.cycles  # at the most
+        self.settles = asked == "auto"
         threshold = self.options.threshold
         self.threshold = config.threshold if threshold is None else threshold
         least = self.options.min_score
@@ -118,16 +121,26 @@ class Predictor:
 
         A score is the sigmoid of the mean of both triangles' logits.
         """
+        return self._score(sequences)[0]
+
+    def _score(self, sequences: Sequence[str]) -> tuple[list[Scores], list[int]]:
+        """Score matrices, and how many passes were made for each."""
         bases, is_base = to_tensors(sequences)
         bases, is_base = bases.to(self.device), is_base.to(self.device)
+        flag = torch.full((len(bases),), self.flag, device=self.device)
         with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
-            flag = torch.full((len(bases),), self.flag)
-            logits = self.engine.logits(bases, is_base, self.cycles, flag.to(self.device))
+            if self.settles:
+                logits, made = self.engine.settled_logits(bases, is_base, self.cycles, flag)
+                passes = made.tolist()
+            else:
+                logits = self.engine.logits(bases, is_base, self.cycles, flag)
+                passes = [self.cycles] * len(bases)
         scores = torch.sigmoid(logits.float())
         scores.diagonal(dim1=1, dim2=2).zero_()
         matrices = scores.cpu().numpy()
         sizes = [len(sequence) for sequence in sequences]
-        return [matrix[:size, :size] for matrix, size in zip(matrices, sizes, strict=True)]
+        cut = [matrix[:size, :size] for matrix, size in zip(matrices, sizes, strict=True)]
+        return cut, passes
 
     def _predict_batch(self, records: list[RnaRecord]) -> list[Prediction | DeviceError]:
         start = time.perf_counter()
@@ -136,7 +149,7 @@ class Predictor:
             if error is not None:
                 return [error]
         try:
-            matrices = self.score([record.sequence for record in records])
+            matrices, passes = self._score([record.sequence for record in records])
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -145,8 +158,10 @@ class Predictor:
             message = f"not enough memory for {len(records[0])} bases"
             return [DeviceError(message, record=records[0].id)]
         seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
-        pairs = zip(records, matrices, strict=True)
-        return [self._read(record, matrix, seconds * len(record) ** 2) for record, matrix in pairs]
+        return [
+            self._read(record, matrix, seconds * len(record) ** 2, cycles)
+            for record, matrix, cycles in zip(records, matrices, passes, strict=True)
+        ]
 
     def _too_large(self, record: RnaRecord) -> DeviceError | None:
         """Why a record is not even tried: the memory that it would take."""
@@ -159,7 +174,7 @@ class Predictor:
         sizes = f"needs about {format_size(needed)} of memory, {format_size(limit)} may be used"
         return DeviceError(f"{len(record)} bases: {sizes}", record=record.id)
 
-    def _read(self, record: RnaRecord, matrix: Scores, seconds: float) -> Prediction:
+    def _read(self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int) -> Prediction:
         start = time.perf_counter()
         structure = decode(matrix, self.threshold, self.options.decoding)
         return Prediction(
@@ -168,6 +183,7 @@ class Predictor:
             candidates(matrix, min(self.min_score, self.threshold), min_loop=0),
             expected_f1(matrix, structure),
             seconds + time.perf_counter() - start,
+            cycles,
             matrix.copy() if self.options.keep_scores else None,
         )
 

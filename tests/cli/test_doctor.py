@@ -10,7 +10,17 @@ from rnaformer_cli import __version__
 from rnaformer_cli.cli.doctor import PACKAGES, SELF_TEST, SELF_TEST_PAIRS
 from rnaformer_cli.prediction.store import DEFAULT, find_weights
 
-ROWS = ["rnaformer", "python", "system", *PACKAGES, "memory", "threads", "cuda", "self-test"]
+ROWS = [
+    "rnaformer",
+    "python",
+    "system",
+    *PACKAGES,
+    "memory",
+    "threads",
+    "bf16",
+    "cuda",
+    "self-test",
+]
 
 
 @pytest.fixture

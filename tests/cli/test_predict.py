@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from rnaformer_cli import Options, RnaRecord, count_pairs, load, read_fasta, read_structures
 from rnaformer_cli.cli.main import run as run_command
+from rnaformer_cli.prediction.device import has_bf16
 
 HAIRPIN = ">hairpin\nGGGGAAAACCCC\n"
 LONG = "GCGGAUUUAGCUCAGUUGGGAGAGCGCCAGACUGAAGAUCUGGAGGUCC"
@@ -276,6 +278,17 @@ def test_min_score_decides_which_pairs_the_table_lists(predict, least, count):
     assert count is None or len(rows) == count
 
 
+def test_cycles_end_when_the_scores_have_settled(predict):
+    both = f"{HAIRPIN}>b\nGGGGGCAAAAGCCAAAACCC\n"
+    settled = [
+        json.loads(line)
+        for line in predict("-", "-f", "jsonl", "--cycles", "auto", stdin=both).out.splitlines()
+    ]
+    assert all(1 < answer["cycles"] <= 2 for answer in settled)
+    plain = [json.loads(line) for line in predict("-", "-f", "jsonl", stdin=both).out.splitlines()]
+    assert [answer["pairs"] for answer in settled] == [answer["pairs"] for answer in plain]
+
+
 def test_cycles_are_made_and_told(predict):
     one, four = (
         json.loads(predict("-", "-f", "jsonl", "--cycles", n, "--threshold", 0, stdin=HAIRPIN).out)
@@ -475,7 +488,10 @@ def test_a_device_that_is_none_is_wrong_usage(run):
             ["--threshold", "1.5"],
             "Invalid value for '--threshold': 1.5 is not in the range 0<=x<=1.",
         ),
-        (["--cycles", "0"], "Invalid value for '--cycles': 0 is not in the range x>=1."),
+        (
+            ["--cycles", "0"],
+            "Invalid value for '--cycles': '0' is neither auto nor a number from 1 on",
+        ),
         (
             ["--max-memory", "much"],
             "Invalid value for '--max-memory': 'much' is no size; "
@@ -507,7 +523,22 @@ def test_what_cannot_be_done_is_one_line_with_exit_code_1(run, options, message)
 
 def test_a_precision_is_taken(predict):
     finished = predict("-", "--precision", "bf16", stdin=HAIRPIN)
-    assert (ids(finished.out), finished.err, finished.code) == (["hairpin"], "", 0)
+    warning = (
+        ""
+        if has_bf16(torch.device("cpu"))
+        else "rnaformer: warning: this processor has no instructions for bf16, "
+        "which fp32 outruns here\n"
+    )
+    assert (ids(finished.out), finished.err, finished.code) == (["hairpin"], warning, 0)
+
+
+def test_bf16_on_a_processor_without_it_is_warned_of(predict, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "x86_64"})
+    finished = predict("-", "--precision", "bf16", stdin=HAIRPIN)
+    warning = "this processor has no instructions for bf16, which fp32 outruns here"
+    assert (finished.err, finished.code) == (f"rnaformer: warning: {warning}\n", 0)
+    assert predict("-", "--precision", "bf16", "--quiet", stdin=HAIRPIN).err == ""
+    assert predict("-", "--precision", "fp32", stdin=HAIRPIN).err == ""
 
 
 def test_the_command_gives_what_the_library_gives(predict, tiny_weights):

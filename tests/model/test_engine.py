@@ -1,5 +1,7 @@
 """The engine is the network, by strips of any height, and keeps its laws."""
 
+import itertools
+
 import pytest
 import torch
 from network_variants import VARIANTS, sequences
@@ -36,6 +38,30 @@ def test_the_engine_hears_the_flag(network):
     found = Engine(network, ONE_ROW).logits(bases, is_base, 2 if network.recycle_norm else 1, flag)
     expected = network(bases, is_base, 2 if network.recycle_norm else 1, flag)
     torch.testing.assert_close(found[here], expected[here], atol=2e-5, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_recycling_ends_for_each_sequence_when_its_scores_have_settled(monkeypatch):
+    torch.manual_seed(3)
+    network = RNAformer(VARIANTS["half resolution"]).eval()
+    bases, is_base = sequences(17, 9, 12)
+    engine, limit = Engine(network), 8
+    by_pass = [engine.logits(bases, is_base, cycles).sigmoid() for cycles in range(1, limit + 1)]
+    real = is_base[:, :, None] & is_base[:, None]
+    changes = [
+        ((one - other).abs() * real).amax((1, 2)) for one, other in itertools.pairwise(by_pass)
+    ]
+    # A bound that the sequences reach at different passes, if at all.
+    bound = float(torch.stack(changes).quantile(0.4))
+    monkeypatch.setattr("rnaformer_cli.model.engine.SETTLED", bound)
+    logits, last = engine.settled_logits(bases, is_base, limit)
+    for row in range(3):
+        reached = [n for n, change in enumerate(changes, start=2) if change[row] < bound]
+        expected = reached[0] if reached else limit
+        assert int(last[row]) == expected
+        found = logits[row].sigmoid()[real[row]]
+        torch.testing.assert_close(found, by_pass[expected - 1][row][real[row]], atol=1e-5, rtol=0)
+    assert len(set(last.tolist())) > 1
 
 
 def test_strips_cover_every_row_once(tiny_network):

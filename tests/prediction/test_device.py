@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rnaformer_cli.errors import DeviceError
-from rnaformer_cli.prediction.device import choose_device, choose_dtype, set_threads
+from rnaformer_cli.prediction.device import choose_device, choose_dtype, has_bf16, set_threads
 
 
 def test_auto_takes_what_is_there():
@@ -46,6 +46,20 @@ def test_a_device_without_what_is_asked_for_is_told(monkeypatch):
     with pytest.raises(DeviceError) as caught:
         choose_dtype("bf16", torch.device("cuda:0"))
     assert str(caught.value) == "device 'cuda:0' has no bf16; use --precision fp32"
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"architecture": "x86_64", "avx2": True}, False),
+        ({"architecture": "x86_64", "avx512_bf16": True}, True),
+        ({"architecture": "x86_64", "amx_bf16": True, "avx512_bf16": False}, True),
+        ({"architecture": "aarch64"}, True),  # not known
+    ],
+)
+def test_bf16_is_what_the_processor_says(known, expected, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    assert has_bf16(torch.device("cpu")) is expected
 
 
 def test_threads_are_limited_when_asked():
