@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.model.network import RNAformer
-from rnaformer_cli.prediction.batching import batches
-from rnaformer_cli.prediction.predictor import Options, Predictor
-from rnaformer_cli.training.validation import Validation, validate
+from rnaformer_cli.prediction.predictor import Scores
+from rnaformer_cli.training.validation import Validation, choose_threshold, scored
 
 THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(5, 31))  # 0.10 to 0.60
 LEAST = 1e-3  # pairs scored below say little and are nearly all pairs
@@ -56,40 +55,57 @@ def release(
         network.config = replace(network.config, cycles=cycles)
     if flag is not None:
         network.config = replace(network.config, flag=flag)
-    records = [record for part in sets.values() for record in part]
     if not all(sets.values()):
         raise TrainingError("no record to calibrate with")
-    logits, truth = scored_pairs(network, records)
+    if network.read_out.bias is None:
+        raise TrainingError("a read-out without a bias cannot be calibrated")
+    pairs = {name: scored_pairs(network, records) for name, records in sets.items()}
+    everything = [one for found in pairs.values() for one in found]
+    logits = np.concatenate([one.logits for one in everything])
+    truth = np.concatenate([one.truth for one in everything])
     scale, shift = fit_logits(logits, truth)
     with torch.no_grad():
         network.read_out.weight.mul_(scale)
-        if network.read_out.bias is None:
-            raise TrainingError("a read-out without a bias cannot be calibrated")
         network.read_out.bias.mul_(scale).add_(shift)
-    found = validate(network, sets, THRESHOLDS)
+    calibrated = {
+        name: ((one.record, one.scores(scale, shift)) for one in found)
+        for name, found in pairs.items()
+    }
+    found = choose_threshold(calibrated, THRESHOLDS)
     network.config = replace(network.config, threshold=found.threshold)
     return Released(network, scale, shift, found)
 
 
-def scored_pairs(
-    network: RNAformer, records: Sequence[LabelledRecord]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The logits of all pairs scored at least LEAST, and whether each pair is there."""
-    device = next(network.parameters()).device
-    predictor = Predictor(network, "release", Options(), device)
-    logits, truth = [], []
-    for batch in batches([len(record) for record in records], predictor.options.max_cells):
-        chosen = [records[index] for index in batch]
-        scored = predictor.score([record.sequence for record in chosen])
-        for record, scores in zip(chosen, scored, strict=True):
-            there = np.zeros(scores.shape, dtype=np.bool_)
-            for left, right in record.pairs:
-                there[left, right] = True
-            upper = np.triu(scores, k=1) >= LEAST
-            found = np.clip(scores[upper].astype(np.float64), 1e-7, 1 - 1e-7)
-            logits.append(np.log(found / (1.0 - found)))
-            truth.append(there[upper])
-    return np.concatenate(logits), np.concatenate(truth)
+@dataclass(frozen=True, slots=True)
+class ScoredPairs:
+    """The pairs of a record that are scored at least LEAST."""
+
+    record: LabelledRecord
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    logits: NDArray[np.float64]
+    truth: NDArray[np.bool_]
+
+    def scores(self, scale: float, shift: float) -> Scores:
+        """The score matrix after stretching and shifting; other pairs are 0."""
+        matrix = np.zeros((len(self.record), len(self.record)), dtype=np.float32)
+        matrix[self.left, self.right] = 1.0 / (1.0 + np.exp(-(scale * self.logits + shift)))
+        both: Scores = np.maximum(matrix, matrix.T)
+        return both
+
+
+def scored_pairs(network: RNAformer, records: Sequence[LabelledRecord]) -> list[ScoredPairs]:
+    """The pairs of each record that are scored at least LEAST, and whether they are there."""
+    found = []
+    for record, scores in scored(network, records):
+        there = np.zeros(scores.shape, dtype=np.bool_)
+        for pair in record.pairs:
+            there[pair] = True
+        left, right = np.nonzero(np.triu(scores, k=1) >= LEAST)
+        likely = np.clip(scores[left, right].astype(np.float64), 1e-7, 1 - 1e-7)
+        logits = np.log(likely / (1.0 - likely))
+        found.append(ScoredPairs(record, left, right, logits, there[left, right]))
+    return found
 
 
 def fit_logits(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:

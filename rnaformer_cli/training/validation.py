@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import batches
 from rnaformer_cli.prediction.decoding import decode
-from rnaformer_cli.prediction.predictor import Predictor
+from rnaformer_cli.prediction.predictor import Predictor, Scores
 from rnaformer_cli.scoring.counts import count_pairs
 from rnaformer_cli.training.config import RunConfig
 
@@ -43,28 +43,43 @@ def validate(
     thresholds: Sequence[float] = THRESHOLDS,
 ) -> Validation:
     """Predict each set and score it at every threshold."""
-    device = next(network.parameters()).device
     was_training = network.training
-    predictor = Predictor(network, "validation", device=device)
-    table = {
-        name: _f1_by_threshold(predictor, records, thresholds) for name, records in sets.items()
-    }
+    found = choose_threshold(
+        {name: scored(network, records) for name, records in sets.items()}, thresholds
+    )
     network.train(was_training)
+    return found
+
+
+def scored(
+    network: RNAformer, records: Sequence[LabelledRecord]
+) -> Iterator[tuple[LabelledRecord, Scores]]:
+    """Yield each record with its score matrix, longest first."""
+    device = next(network.parameters()).device
+    predictor = Predictor(network, "validation", device=device)
+    for batch in batches([len(record) for record in records], predictor.options.max_cells):
+        chosen = [records[index] for index in batch]
+        found = predictor.score([record.sequence for record in chosen])
+        yield from zip(chosen, found, strict=True)
+
+
+def choose_threshold(
+    sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]], thresholds: Sequence[float]
+) -> Validation:
+    """The threshold with the best mean F1 over the sets, each counted once."""
+    table = {name: _f1_by_threshold(records, thresholds) for name, records in sets.items()}
     means = [sum(row[place] for row in table.values()) for place in range(len(thresholds))]
     best = max(range(len(thresholds)), key=means.__getitem__)
     return Validation({name: row[best] for name, row in table.items()}, thresholds[best])
 
 
 def _f1_by_threshold(
-    predictor: Predictor, records: Sequence[LabelledRecord], thresholds: Sequence[float]
+    records: Iterable[tuple[LabelledRecord, Scores]], thresholds: Sequence[float]
 ) -> list[float]:
     """Mean F1 at each threshold."""
-    sums = [0.0] * len(thresholds)
-    for batch in batches([len(record) for record in records], predictor.options.max_cells):
-        chosen = [records[index] for index in batch]
-        for record, scores in zip(
-            chosen, predictor.score([record.sequence for record in chosen]), strict=True
-        ):
-            for place, threshold in enumerate(thresholds):
-                sums[place] += count_pairs(decode(scores, threshold), record.structure).f1
-    return [total / max(len(records), 1) for total in sums]
+    sums, count = [0.0] * len(thresholds), 0
+    for record, scores in records:
+        count += 1
+        for place, threshold in enumerate(thresholds):
+            sums[place] += count_pairs(decode(scores, threshold), record.structure).f1
+    return [total / max(count, 1) for total in sums]

@@ -37,10 +37,27 @@ def test_labels_that_are_all_the_same_are_refused(value):
 
 
 def test_scored_pairs_are_those_of_the_upper_triangle(tiny_network):
-    logits, truth = scored_pairs(tiny_network, RECORDS)
-    lengths = [len(record) for record in RECORDS]
-    assert len(logits) == sum(length * (length - 1) // 2 for length in lengths)
-    assert truth.sum() == sum(len(record.pairs) for record in RECORDS)
+    found = scored_pairs(tiny_network, RECORDS)
+    assert sorted(one.record.id for one in found) == sorted(record.id for record in RECORDS)
+    for one in found:
+        assert (one.left < one.right).all()
+        assert len(one.logits) == len(one.record) * (len(one.record) - 1) // 2
+        assert one.truth.sum() == len(one.record.pairs)
+
+
+def pooled(found):
+    logits = np.concatenate([one.logits for one in found])
+    return logits, np.concatenate([one.truth for one in found])
+
+
+def test_the_threshold_is_chosen_on_what_the_released_network_gives(tiny_network):
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
+    found = scored_pairs(network, RECORDS)
+    done = release(network, {"hairpins": RECORDS})
+    for one in found:
+        [after] = Predictor(network, "x").score([one.record.sequence])
+        np.testing.assert_allclose(one.scores(done.scale, done.shift), after, atol=1e-5)
 
 
 def logit(score):
@@ -55,7 +72,7 @@ def test_release_stretches_and_shifts_every_logit():
     [after] = Predictor(network, "x").score([RECORDS[0].sequence])
     expected = done.scale * logit(before[0, 5]) + done.shift
     assert logit(after[0, 5]) == pytest.approx(expected, abs=1e-3)
-    again = fit_logits(*scored_pairs(network, RECORDS))
+    again = fit_logits(*pooled(scored_pairs(network, RECORDS)))
     assert again == pytest.approx((1.0, 0.0), abs=0.05)
 
 
@@ -80,5 +97,5 @@ def test_release_calibrates_with_the_flag_that_is_asked_for():
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1, label_flag=True))
     release(network, {"hairpins": RECORDS}, flag=0.5)
     assert network.config.flag == 0.5
-    again = fit_logits(*scored_pairs(network, RECORDS))
+    again = fit_logits(*pooled(scored_pairs(network, RECORDS)))
     assert again == pytest.approx((1.0, 0.0), abs=0.05)
