@@ -168,8 +168,9 @@ def inside(weights: Weights) -> Inside:
         here = (slice(None), span, slice(count))
         both = (slice(None), slice(None), span, slice(count))
         # Interior loops: first the sum over all sizes with l1 bases left, then over l1.
-        products = by_total @ loops[:, :, PAD + span - 2 - MAX_LOOP : PAD + span - 1]
-        sized[both] = _slanted(products, count, PAD + 1, 1).sum(2)
+        columns = slice(PAD + 1, PAD + 1 + count + MAX_LOOP)
+        products = by_total @ loops[:, :, PAD + span - 2 - MAX_LOOP : PAD + span - 1, columns]
+        sized[both] = _slanted(products, count, 0, 1).sum(2)
         pair = weights.hairpin[here] + (weights.outer[both] * sized[both]).sum(1)
         pair += weights.stack[here] * pairs[:, span - 2, 1 : count + 1]
         pair += weights.left_bulge[here] * pairs[:, span - 3, 2 : count + 2]
@@ -202,8 +203,9 @@ def outside(weights: Weights, sums: Inside) -> Outside:
         count = length - span
         here = (slice(None), span, slice(count))
         both = (slice(None), slice(None), span, slice(count))
-        products = by_total @ loops[:, :, PAD + span + 2 : PAD + span + 3 + MAX_LOOP]
-        sized[both] = _slanted(products, count, PAD - 1, -1).sum(2)
+        columns = slice(PAD - 1 - MAX_LOOP, PAD - 1 + count)
+        products = by_total @ loops[:, :, PAD + span + 2 : PAD + span + 3 + MAX_LOOP, columns]
+        sized[both] = _slanted(products, count, MAX_LOOP, -1).sum(2)
         pair = weights.exterior[here] * sums.before[:, :count] * sums.after[:, span + 1 :]
         pair += (weights.inner[both] * sized[both]).sum(1)
         pair += _around(weights.stack, pairs, span, 1, 1)

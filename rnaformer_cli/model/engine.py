@@ -47,17 +47,30 @@ class Engine:
 
     @torch.inference_mode()
     def logits(
-        self, bases: Tensor, is_base: Tensor, cycles: int | None = None, flag: Tensor | None = None
+        self,
+        bases: Tensor,
+        is_base: Tensor,
+        cycles: int | None = None,
+        flag: Tensor | None = None,
+        features: Tensor | None = None,
     ) -> Tensor:
-        """bases, is_base (B, L) -> symmetric pair logits (B, L, L), as RNAformer.forward."""
+        """bases, is_base (B, L) -> symmetric pair logits (B, L, L), as RNAformer.forward.
+
+        `features` are what RNAformer.fold gave, if it was called before.
+        """
         length = bases.shape[1]
         passes = cycles or self.config.cycles
-        *_, pair = self._passes(bases, is_base, passes, flag)
+        *_, pair = self._passes(bases, is_base, passes, flag, features)
         return self._symmetric_logits(pair, length)
 
     @torch.inference_mode()
     def settled_logits(
-        self, bases: Tensor, is_base: Tensor, cycles: int, flag: Tensor | None = None
+        self,
+        bases: Tensor,
+        is_base: Tensor,
+        cycles: int,
+        flag: Tensor | None = None,
+        features: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Logits (B, L, L) of each sequence's last pass, and which it was (B,), at most `cycles`.
 
@@ -66,7 +79,8 @@ class Engine:
         real = is_base[:, :, None] & is_base[:, None]
         logits = bases.new_zeros(*real.shape, dtype=torch.float32)
         last = bases.new_zeros(len(bases))
-        for number, pair in enumerate(self._passes(bases, is_base, cycles, flag), start=1):
+        passes = self._passes(bases, is_base, cycles, flag, features)
+        for number, pair in enumerate(passes, start=1):
             now = self._symmetric_logits(pair, bases.shape[1]).float()
             change = (now.sigmoid() - logits.sigmoid()).abs_() * real
             moves = last == 0
@@ -78,11 +92,22 @@ class Engine:
         return logits, torch.where(last > 0, last, cycles)
 
     def _passes(
-        self, bases: Tensor, is_base: Tensor, cycles: int, flag: Tensor | None
+        self,
+        bases: Tensor,
+        is_base: Tensor,
+        cycles: int,
+        flag: Tensor | None,
+        features: Tensor | None,
     ) -> Iterator[Tensor]:
         """The latent matrix (B, S, S, C) after each pass; always the same tensor."""
+        length = bases.shape[1]
         bases, is_base, is_line = self.network.whole_cells(bases, is_base)
-        embedded = self._embed(bases, is_base, flag)
+        rest = bases.shape[1] - length
+        if features is None:
+            features = self.network.fold(bases, is_base)
+        elif rest:
+            features = F.pad(features, (0, 0, 0, rest, 0, rest))
+        embedded = self._embed(bases, is_base, flag, features)
         pair = embedded if cycles == 1 else embedded.clone()
         for number in range(cycles):
             self._recycle(pair, embedded, is_first=number == 0)
@@ -93,14 +118,15 @@ class Engine:
         directed = self._read_out(pair)[:, :length, :length]
         return (directed + directed.transpose(1, 2)).mul_(0.5)
 
-    def _embed(self, bases: Tensor, is_base: Tensor, flag: Tensor | None) -> Tensor:
+    def _embed(
+        self, bases: Tensor, is_base: Tensor, flag: Tensor | None, features: Tensor | None
+    ) -> Tensor:
         """(B, L) -> first latent (B, S, S, C), with full resolution for one strip at a time."""
         network, patch = self.network, self.config.patch
         batch, length = bases.shape
         side = length // patch
         pair = network.read_out.weight.new_empty(batch, side, side, self.config.dim)
         term = network.flag_term(batch, flag)
-        features = network.fold(bases, is_base)
         for rows in self._strips(batch, side, self.config.dim * patch**2):
             if network.shrink is None:
                 pair[:, rows] = network.full_resolution(bases, features, rows)

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rnaformer_cli.errors import ConfigError, DeviceError
 from rnaformer_cli.model.checkpoint import Checkpoint, load_network
@@ -29,6 +30,7 @@ Scores = NDArray[np.float32]  # symmetric (L, L), 0 to 1, zero on the diagonal
 
 _FLAGS: dict[Labels, float] = {"curated": 1.0, "computed": 0.0}
 MAX_CELLS = 60_000  # per batch: larger ones were no faster on a CPU
+FOLDED_CELLS = 300_000  # the folding model gains from more
 _STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # a GPU wants more at once
 
 
@@ -109,12 +111,42 @@ class Predictor:
         for window in windows(records):
             done: dict[int, Prediction | DeviceError] = {}
             following = 0
-            for batch in batches([len(record) for record in window], self.options.max_cells):
-                answers = self._predict_batch([window[index] for index in batch])
-                done.update(zip(batch, answers, strict=True))
+            lengths = [len(record) for record in window]
+            for group in batches(lengths, self._group_cells()):
+                for index, answer in self._predict_group(group, window):
+                    done[index] = answer
                 while following in done:
                     yield done.pop(following)
                     following += 1
+
+    def _group_cells(self) -> int:
+        """The cells of the batches that are folded at once, before the network sees parts."""
+        return max(self.options.max_cells, FOLDED_CELLS if self.engine.config.folding else 0)
+
+    def _predict_group(
+        self, group: list[int], window: list[RnaRecord]
+    ) -> Iterator[tuple[int, Prediction | DeviceError]]:
+        """Answers for the records of a window that a group names, longest first."""
+        features = self._fold([window[index] for index in group]) if len(group) > 1 else None
+        begin = 0
+        for batch in batches([len(window[index]) for index in group], self.options.max_cells):
+            records = [window[group[place]] for place in batch]
+            assert batch == list(range(begin, begin + len(batch)))  # the group is in their order
+            size = len(records[0])
+            part = None
+            if features is not None:
+                part = features[begin : begin + len(batch), :size, :size]
+            begin += len(batch)
+            answers = self._predict_batch(records, part)
+            yield from zip((group[place] for place in batch), answers, strict=True)
+
+    def _fold(self, records: list[RnaRecord]) -> Tensor | None:
+        """What the folding model says of all records at once, which it does fastest."""
+        if not self.engine.config.folding:
+            return None
+        bases, is_base = to_tensors([record.sequence for record in records])
+        with torch.inference_mode():
+            return self.engine.network.fold(bases.to(self.device), is_base.to(self.device))
 
     def score(self, sequences: Sequence[str]) -> list[Scores]:
         """The score matrix of each sequence, from one batch.
@@ -123,17 +155,21 @@ class Predictor:
         """
         return self._score(sequences)[0]
 
-    def _score(self, sequences: Sequence[str]) -> tuple[list[Scores], list[int]]:
+    def _score(
+        self, sequences: Sequence[str], features: Tensor | None = None
+    ) -> tuple[list[Scores], list[int]]:
         """Score matrices, and how many passes were made for each."""
         bases, is_base = to_tensors(sequences)
         bases, is_base = bases.to(self.device), is_base.to(self.device)
         flag = torch.full((len(bases),), self.flag, device=self.device)
         with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
             if self.settles:
-                logits, made = self.engine.settled_logits(bases, is_base, self.cycles, flag)
+                logits, made = self.engine.settled_logits(
+                    bases, is_base, self.cycles, flag, features
+                )
                 passes = made.tolist()
             else:
-                logits = self.engine.logits(bases, is_base, self.cycles, flag)
+                logits = self.engine.logits(bases, is_base, self.cycles, flag, features)
                 passes = [self.cycles] * len(bases)
         scores = torch.sigmoid(logits.float())
         scores.diagonal(dim1=1, dim2=2).zero_()
@@ -142,14 +178,16 @@ class Predictor:
         cut = [matrix[:size, :size] for matrix, size in zip(matrices, sizes, strict=True)]
         return cut, passes
 
-    def _predict_batch(self, records: list[RnaRecord]) -> list[Prediction | DeviceError]:
+    def _predict_batch(
+        self, records: list[RnaRecord], features: Tensor | None = None
+    ) -> list[Prediction | DeviceError]:
         start = time.perf_counter()
         if len(records) == 1:  # the only kind of batch that is larger than max_cells
             error = self._too_large(records[0])
             if error is not None:
                 return [error]
         try:
-            matrices, passes = self._score([record.sequence for record in records])
+            matrices, passes = self._score([record.sequence for record in records], features)
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

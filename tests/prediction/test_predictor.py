@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from dataset_makers import rna
 
 from rnaformer_cli.errors import ConfigError, DeviceError, WeightsError
 from rnaformer_cli.model.config import ModelConfig
@@ -123,6 +124,21 @@ def test_a_network_without_a_label_flag_cannot_predict_like_a_program(tiny_netwo
         Predictor(tiny_network, "tiny", Options(like="computed"))
     message = "these weights have no label flag: they know one kind of labels"
     assert str(caught.value) == message
+
+
+def test_folding_many_at_once_changes_no_answer():
+    torch.manual_seed(3)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, folding=True))
+    network.folding.stack.fill_(2.0)
+    network.folding.hairpin_length.fill_(-2.0)
+    lengths = (31, 12, 25, 1, 40, 25, 17)
+    records = [RnaRecord(str(n), rna(length, n)) for n, length in enumerate(lengths)]
+    options = Options(keep_scores=True, threshold=0.0, max_cells=1500)
+    together = list(Predictor(network, "x", options).predict(records))
+    assert [answer.record.id for answer in together] == [record.id for record in records]
+    for record, answer in zip(records, together, strict=True):
+        [alone] = Predictor(network, "x", options).score([record.sequence])
+        np.testing.assert_allclose(answer.scores, alone, atol=1e-6)
 
 
 class Greedy(RNAformer):

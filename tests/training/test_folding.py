@@ -73,10 +73,11 @@ def test_what_is_learned_makes_the_structures_likely():
     assert min(float(likely[pair]) for pair in unseen.pairs) > 0.5
 
 
-def test_the_same_seed_learns_the_same():
+def test_the_same_seed_learns_the_same_up_to_rounding():
     records = [hairpin(f"h{n}", 6, n) for n in range(20)]
     one, other = (learn(records, Plan(steps=3, seed=4)) for _ in range(2))
-    assert all(torch.equal(one[name], other[name]) for name in SHAPES)
+    for name in SHAPES:  # threads add up gradients in any order
+        torch.testing.assert_close(one[name], other[name], atol=1e-4, rtol=0)
 
 
 def test_records_may_all_be_too_long():
