@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -68,19 +69,19 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
-def large_network() -> RNAformer:
+def large_network(passes: int) -> RNAformer:
     """A network of the published size; the same random weights in every process."""
     torch.manual_seed(0)
-    network = RNAformer(LARGE).eval()
+    network = RNAformer(replace(LARGE, cycles=passes)).eval()
     for parameter in network.parameters():
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, std=0.02)
     return network
 
 
-def ours(weights: str | None, precision: str) -> Callable[[str], torch.Tensor]:
+def ours(weights: str | None, passes: int, precision: str) -> Callable[[str], torch.Tensor]:
     """Logits by this package."""
-    network = large_network() if weights is None else load_network(find_weights(weights))[0]
+    network = large_network(passes) if weights is None else load_network(find_weights(weights))[0]
     engine = Engine(network)
 
     def run(letters: str) -> torch.Tensor:
@@ -91,7 +92,7 @@ def ours(weights: str | None, precision: str) -> Callable[[str], torch.Tensor]:
     return run
 
 
-def theirs(clone: str) -> Callable[[str], torch.Tensor]:
+def theirs(clone: str, passes: int) -> Callable[[str], torch.Tensor]:
     """Logits by the public code, on the weights of large_network."""
     sys.path.insert(0, clone)
     from RNAformer.model.RNAformer import RiboFormer
@@ -99,12 +100,12 @@ def theirs(clone: str) -> Callable[[str], torch.Tensor]:
     config = SimpleNamespace(
         model_dim=LARGE.dim, n_layers=LARGE.depth, num_head=LARGE.heads, ff_factor=4, ff_kernel=3,
         max_len=LARGE.max_positions, seq_vocab_size=5, pos_embedding=True, rel_pos_enc=True,
-        rotary_emb=False, cycling=LARGE.cycles, pdb_flag=False, binary_output=False,
+        rotary_emb=False, cycling=passes, pdb_flag=False, binary_output=False,
         softmax_scale=True, precision="fp32", zero_init=False, use_bias=True, flash_attn=False,
         initializer_range=0.02, resi_dropout=0.0, learn_ln=True, ln_eps=LARGE.norm_eps,
     )  # fmt: skip
     model = RiboFormer(config).eval()
-    model.load_state_dict(published_names(large_network().state_dict(), model.state_dict()))
+    model.load_state_dict(published_names(large_network(passes).state_dict(), model.state_dict()))
 
     @torch.no_grad()
     def run(letters: str) -> torch.Tensor:
@@ -166,8 +167,8 @@ def child(job: dict[str, Any]) -> None:
     """Measure one sequence in this process and print the figures."""
     torch.set_num_threads(job["threads"])
     kinds: dict[str, Callable[[], Callable[[str], object]]] = {
-        "ours": lambda: ours(job["weights"], job["precision"]),
-        "theirs": lambda: theirs(job["clone"]),
+        "ours": lambda: ours(job["weights"], job["passes"], job["precision"]),
+        "theirs": lambda: theirs(job["clone"], job["passes"]),
         "rnafold": rnafold,
     }
     work = kinds[job["kind"]]()
@@ -205,6 +206,7 @@ def by_length(chosen: argparse.Namespace) -> None:
             for kind in kinds:
                 file = str(Path(folder) / f"{kind}.pt")
                 found[kind] = measured(
+                    passes=chosen.passes,
                     kind=kind, length=length, repeats=chosen.repeats, threads=chosen.threads,
                     weights=None if chosen.large else chosen.weights, clone=chosen.compare,
                     precision=chosen.precision, logits=file,
@@ -244,6 +246,7 @@ def main() -> None:
     parser.add_argument("--lengths", type=int, nargs="*", default=[50, 100, 200, 400, 1000, 2000])
     parser.add_argument("--weights", default=DEFAULT)
     parser.add_argument("--large", action="store_true", help="random weights, published size")
+    parser.add_argument("--passes", type=int, default=LARGE.cycles, help="with --large")
     parser.add_argument("--compare", metavar="DIR", help="a clone of the public code")
     parser.add_argument("--records", type=int, default=0, help="also a file of so many records")
     parser.add_argument("--repeats", type=int, default=3)

@@ -43,16 +43,17 @@ _OUTPUT = (
 )
 
 
-def _both_ways(matrix: tuple[tuple[float, ...], ...], like: Tensor) -> Tensor:
-    """A transform of columns and of rows at once."""
-    one = torch.tensor(matrix, dtype=torch.float64)
-    return torch.kron(one, one).to(like)
+def _transform(matrix: tuple[tuple[float, ...], ...], tiles: Tensor) -> Tensor:
+    """(n, n, ...) -> (m, m, ...): the matrix (m, n) times the columns, then times the rows."""
+    factor = torch.tensor(matrix, dtype=tiles.dtype, device=tiles.device)
+    outputs, inputs = factor.shape
+    down = (factor @ tiles.reshape(inputs, -1)).view(outputs, inputs, -1)
+    return torch.matmul(factor, down).view(outputs, outputs, *tiles.shape[2:])
 
 
 def transform_filter(weight: Tensor) -> Tensor:
     """(O, C, 3, 3) -> (36, O, C)."""
-    flat = weight.permute(2, 3, 0, 1).reshape(9, -1)
-    return (_both_ways(_FILTER, weight) @ flat).view(_REACH**2, *weight.shape[:2])
+    return _transform(_FILTER, weight.permute(2, 3, 0, 1)).flatten(0, 1)
 
 
 def convolve(
@@ -62,30 +63,27 @@ def convolve(
 
     Columns beyond the sides count as zero, and so do `missing` rows above and below.
     """
-    batch, height, width, channels = rows.shape
+    batch, height, width, _ = rows.shape
     height += sum(missing) - 2
     down, across = -(-height // _TILE), -(-width // _TILE)
     spare = (down * _TILE - height, across * _TILE - width)
     padded = F.pad(rows, (0, 0, 1, 1 + spare[1], missing[0], missing[1] + spare[0]))
     outputs = transformed.shape[1]
     out = rows.new_empty(batch, down, _TILE, across, _TILE, outputs)
-    forth, back = _both_ways(_INPUT, rows), _both_ways(_OUTPUT, rows)
     step = max(_AT_ONCE // (batch * across), 1)
-    products = rows.new_empty(_REACH**2, batch * step * across, outputs)
+    products = rows.new_empty(_REACH, _REACH, batch * step * across, outputs)
     for top in range(0, down, step):
         lines = slice(top, min(top + step, down))
         part = padded[:, _TILE * lines.start : _TILE * lines.stop + _REACH - _TILE]
         tiles = part.unfold(1, _REACH, _TILE).unfold(
             2, _REACH, _TILE
         )  # (B, lines, across, C, 6, 6)
-        flat = tiles.permute(4, 5, 0, 1, 2, 3).reshape(_REACH**2, -1)
-        seen = (forth @ flat).view(_REACH**2, -1, channels)
-        products = products[:, : seen.shape[1]]
-        for place in range(_REACH**2):
-            products[place] = linear(seen[place], transformed[place])
-        made = (back @ products.reshape(_REACH**2, -1)).view(
-            _TILE, _TILE, batch, -1, across, outputs
-        )
+        seen = _transform(_INPUT, tiles.permute(4, 5, 0, 1, 2, 3)).flatten(2, 4)
+        products = products[:, :, : seen.shape[2]]
+        for place, filters in enumerate(transformed):
+            one, other = divmod(place, _REACH)
+            products[one, other] = linear(seen[one, other], filters)
+        made = _transform(_OUTPUT, products).view(_TILE, _TILE, batch, -1, across, outputs)
         out[:, lines] = made.permute(2, 3, 0, 4, 1, 5)
     out = out.view(batch, down * _TILE, across * _TILE, outputs)
     if bias is not None:
