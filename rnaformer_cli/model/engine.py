@@ -29,7 +29,7 @@ from rnaformer_cli.model.network import (
 
 STRIP_BYTES = 4 * 2**20  # of hidden channels in a strip, so that all of it stays in a cache
 WIDE = 256  # channels from which convolutions are faster in Winograd's way
-_LEAST_ROWS = 32  # of a strip of wide convolutions, so that little is computed twice
+_LEAST_ROWS = 64  # of a strip of wide convolutions, so that little is computed twice
 SETTLED = 0.01  # largest change of a score between two passes that ends recycling
 _FLOAT = 4  # bytes
 _FOLDING = 360  # bytes for each L·L that the folding model takes at its peak

@@ -33,5 +33,6 @@ def _is_for_onednn(values: Tensor) -> bool:
         and values.dtype == torch.float32
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
