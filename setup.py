@@ -41,6 +41,7 @@ setup(
     extras_require={
         "label": ["ViennaRNA>=2.6"],
         "train": ["matplotlib>=3.8"],
+        "draw": ["matplotlib>=3.8", "ViennaRNA>=2.6"],
         "test": [
             "pytest>=8",
             "pytest-cov>=5",

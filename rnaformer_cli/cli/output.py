@@ -11,7 +11,9 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
+from rnaformer_cli.cli.draw import Drawer
 from rnaformer_cli.cli.report import counted
+from rnaformer_cli.drawing.picture import save
 from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import SafeNames, make_folder, write_text, write_whole
 from rnaformer_cli.structure.formats import ONE_RECORD_A_FILE, WRITERS
@@ -105,6 +107,24 @@ class FolderDestination:
             write_text(self._folder / f"{stem}.{name}", head + text)
 
 
+class Pictures:
+    """Another destination with a picture of each structure."""
+
+    def __init__(self, inner: Destination, folder: str) -> None:
+        self._inner = inner
+        self._folder = Path(folder)
+        self._files = SafeNames()
+        self._drawer = Drawer("plane")
+        make_folder(folder)
+
+    def write(self, prediction: Prediction) -> None:
+        """Write one prediction; see Destination."""
+        self._inner.write(prediction)
+        name = self._files.take(prediction.record.id)
+        figure = self._drawer.draw(prediction.structure_record)
+        save(figure, self._folder / f"{name}.svg", "svg")
+
+
 class ScoreArchive:
     """Another destination with the score matrices in a NumPy archive, one array an id."""
 
@@ -146,4 +166,6 @@ def open_destination(
             archive = ScoreArchive(destination, cast("IO[bytes]", file))
             stack.callback(archive.close)
             destination = archive
+        if chosen["draw"]:
+            destination = Pictures(destination, chosen["draw"])
         yield destination

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli import options
+from rnaformer_cli.cli.draw import check_drawing
 from rnaformer_cli.cli.output import Destination, open_destination
 from rnaformer_cli.cli.report import Report
 from rnaformer_cli.errors import RnaformerError, SequenceError
@@ -43,6 +44,7 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
     help="Output format, with --out-dir several.  [default: dbn]",
 )
 @click.option("--ref", metavar="FILE", help="Print precision, recall and F1 against structures.")
+@click.option("--draw", metavar="DIR", help="Draw each structure as DIR/ID.svg.")
 @click.option("--scores", metavar="FILE.npz", help="Write each record's score matrix, float32.")
 @click.option(
     "--decode",
@@ -124,6 +126,12 @@ def _check_usage(chosen: dict[str, Any]) -> None:
         raise click.UsageError("--output and --out-dir exclude each other")
     if len(chosen["formats"]) > 1 and not chosen["out_dir"]:
         raise click.UsageError("several formats need --out-dir")
+    if chosen["decoding"] == "raw" and chosen["draw"]:
+        raise click.UsageError(
+            "--draw shows one partner a base, which a raw structure may not have"
+        )
+    if chosen["draw"]:
+        check_drawing()
     lossy = [name for name in chosen["formats"] if name not in HOLD_MULTIPLETS]
     if chosen["decoding"] == "raw" and lossy:
         raise click.UsageError(

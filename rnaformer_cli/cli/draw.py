@@ -1,0 +1,167 @@
+"""`rnaformer draw`: structures as pictures."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+import numpy as np
+
+from rnaformer_cli.cli import options
+from rnaformer_cli.errors import InputError, OutputError, ScoreError
+from rnaformer_cli.files import SafeNames, make_folder, reason, safe_name
+from rnaformer_cli.structure.formats import READ_FORMATS, read_structures
+from rnaformer_cli.structure.structure import Structure, StructureRecord
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from rnaformer_cli.drawing.picture import ImageFormat
+
+Kind = Literal["plane", "arcs", "dots"]
+
+
+@click.command()
+@click.argument("source", metavar="IN")
+@click.option(
+    "--as",
+    "kind",
+    type=click.Choice(["plane", "arcs", "dots"]),
+    default="plane",
+    show_default=True,
+    help="Helices in the plane, arcs over the sequence, or a dot plot of scores.",
+)
+@click.option("--ref", metavar="FILE", help="Structures to compare with (arcs, dots).")
+@click.option("--scores", metavar="FILE.npz", help="Of `predict --scores`, for dots.")
+@options.output
+@click.option(
+    "--out-dir",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="Write one picture for each record.",
+)
+@click.option(
+    "-f",
+    "--format",
+    "image",
+    type=click.Choice(["svg", "png", "pdf"]),
+    help="Image format.  [default: the name's, or svg]",
+)
+@click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="IN's format.")
+def command(source: str, **chosen: Any) -> None:
+    """Draw the structures in IN (a file, a folder or `-`), in any structure format.
+
+    Pseudoknots are drawn as curves over the helices. With --ref, pairs of both structures are
+    blue, those only predicted orange, those only known grey.
+
+    \b
+    Examples:
+      rnaformer draw trna.dbn -o trna.svg
+      rnaformer draw predicted.dbn --ref known.ct --as arcs -o arcs.pdf
+      rnaformer predict rnas.fasta -o rnas.dbn --scores rnas.npz
+      rnaformer draw rnas.dbn --as dots --scores rnas.npz --out-dir pictures -f png
+    """
+    from rnaformer_cli.drawing.picture import image_format, save
+
+    _check_usage(chosen)
+    records = list(read_structures(source, chosen["written_as"]))
+    drawer = Drawer(chosen["kind"], chosen["ref"], chosen["scores"])
+    image: ImageFormat
+    if chosen["out_dir"]:
+        image = chosen["image"] or "svg"
+        make_folder(chosen["out_dir"])
+        names = SafeNames()
+        for record in records:
+            name = f"{names.take(record.id)}.{image}"
+            save(drawer.draw(record), Path(chosen["out_dir"]) / name, image)
+        return
+    if len(records) > 1:
+        message = f"holds {len(records)} structures, and a picture shows one; use --out-dir"
+        raise OutputError(message, path=source)
+    image = chosen["image"] or image_format(chosen["output"])
+    save(drawer.draw(records[0]), chosen["output"], image)
+
+
+def _check_usage(chosen: dict[str, Any]) -> None:
+    if bool(chosen["output"]) == bool(chosen["out_dir"]):
+        raise click.UsageError("give --output (a file) or --out-dir (a folder)")
+    if chosen["kind"] == "plane" and chosen["ref"]:
+        raise click.UsageError("--ref needs --as arcs or --as dots")
+    if (chosen["kind"] == "dots") != bool(chosen["scores"]):
+        raise click.UsageError("--as dots and --scores go together")
+
+
+class Drawer:
+    """Draws records of one kind, beside references and scores if there are any.
+
+    Raises:
+        InputError, StructureError: files that cannot be read.
+    """
+
+    def __init__(self, kind: Kind, ref: str | None = None, scores: str | None = None) -> None:
+        self._kind = kind
+        known: Sequence[StructureRecord] = list(read_structures(ref)) if ref else ()
+        self._known = {record.id: record for record in known}
+        self._has_references = ref is not None
+        self._scores = _read_scores(scores) if scores else {}
+
+    def draw(self, record: StructureRecord) -> Figure:
+        """The picture of a record.
+
+        Raises:
+            ScoreError: no reference or no scores of that id, or of another length.
+            DependencyError: a package that pictures need is not installed.
+        """
+        from rnaformer_cli.drawing.picture import draw_arcs, draw_dots, draw_plane
+
+        if self._kind == "plane":
+            return draw_plane(record)
+        reference = None
+        if self._has_references:
+            if record.id not in self._known:
+                raise ScoreError("no reference of that id", record=record.id)
+            reference = self._known[record.id].structure
+            _same_length("reference", reference.length, record)
+        if self._kind == "arcs":
+            return draw_arcs(record, reference)
+        scores = self._scores.get(safe_name(record.id))  # as `predict --scores` names them
+        if scores is None:
+            raise ScoreError("no scores of that id", record=record.id)
+        _same_length("score matrix", len(scores), record)
+        return draw_dots(record, scores, reference)
+
+
+def _same_length(what: str, length: int, record: StructureRecord) -> None:
+    if length != record.structure.length:
+        message = f"{record.structure.length} bases, but a {what} of {length}"
+        raise ScoreError(message, record=record.id)
+
+
+def _read_scores(path: str) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+    """The matrices of a NumPy archive by id.
+
+    Raises:
+        InputError: a file that cannot be read, or is no such archive.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {name: archive[name] for name in archive.files}
+    except OSError as error:
+        raise InputError(reason(error), path=path) from None
+    except (ValueError, zipfile.BadZipFile, AttributeError, TypeError):
+        raise InputError("not a NumPy archive of score matrices", path=path) from None
+    if any(matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] for matrix in found.values()):
+        raise InputError("not a NumPy archive of score matrices", path=path)
+    return found
+
+
+def check_drawing() -> None:
+    """Fail before any work if pictures cannot be drawn.
+
+    Raises:
+        DependencyError: a package that pictures need is not installed.
+    """
+    Drawer("plane").draw(StructureRecord("x", "A", Structure(1, frozenset())))

@@ -1,0 +1,1 @@
+"""Structures and score matrices as pictures."""

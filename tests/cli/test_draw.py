@@ -1,0 +1,126 @@
+"""`rnaformer draw` and `predict --draw`: pictures from files, and what is refused."""
+
+import sys
+
+import numpy as np
+import pytest
+
+BOTH = ">a\nGGGGAAAACCCC\n((((....))))\n>b/c\nGGGAAAACCC\n(((....)))\n"
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "both.dbn").write_text(BOTH)
+    (tmp_path / "one.dbn").write_text("".join(BOTH.splitlines(keepends=True)[:3]))
+    scores = {"a": np.zeros((12, 12), np.float32), "b_c": np.zeros((10, 10), np.float32)}
+    np.savez(tmp_path / "scores.npz", **scores)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "magic"), [("x.svg", b"<?xml"), ("x.png", b"\x89PNG"), ("x.pdf", b"%PDF")]
+)
+def test_one_structure_is_one_picture(run, files, name, magic):
+    done = run("draw", "one.dbn", "-o", name)
+    assert (done.out, done.err, done.code) == ("", "", 0)
+    assert (files / name).read_bytes().startswith(magic)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--as", "arcs"],
+        ["--as", "arcs", "--ref", "both.dbn"],
+        ["--as", "dots", "--scores", "scores.npz"],
+        ["--as", "dots", "--scores", "scores.npz", "--ref", "both.dbn"],
+    ],
+)
+def test_several_structures_go_into_a_folder(run, files, options):
+    done = run("draw", "both.dbn", "--out-dir", "pictures", "-f", "png", *options)
+    assert (done.err, done.code) == ("", 0)
+    names = sorted(path.name for path in (files / "pictures").iterdir())
+    assert names == ["a.png", "b_c.png"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["both.dbn", "-o", "x.svg"],
+            "both.dbn: holds 2 structures, and a picture shows one; use --out-dir",
+        ),
+        (["one.dbn", "-o", "x.gif"], "x.gif: expected a name that ends in .svg, .png or .pdf"),
+        (["none.dbn", "-o", "x.svg"], "none.dbn: no such file or directory"),
+        (
+            ["both.dbn", "--as", "arcs", "--ref", "one.dbn", "--out-dir", "p"],
+            "record 'b/c': no reference of that id",
+        ),
+        (
+            ["both.dbn", "--as", "dots", "--scores", "one.npz", "--out-dir", "p"],
+            "record 'b/c': no scores of that id",
+        ),
+        (
+            ["one.dbn", "--as", "dots", "--scores", "short.npz", "-o", "x.svg"],
+            "record 'a': 12 bases, but a score matrix of 9",
+        ),
+        (
+            ["one.dbn", "--as", "dots", "--scores", "one.dbn", "-o", "x.svg"],
+            "one.dbn: not a NumPy archive of score matrices",
+        ),
+        (
+            ["one.dbn", "--as", "dots", "--scores", "none.npz", "-o", "x.svg"],
+            "none.npz: no such file or directory",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(run, files, options, message):
+    np.savez(files / "one.npz", a=np.zeros((12, 12), np.float32))
+    np.savez(files / "short.npz", a=np.zeros((9, 9), np.float32))
+    done = run("draw", *options)
+    assert (done.out, done.err, done.code) == ("", f"rnaformer: {message}\n", 1)
+    assert not (files / "x.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "give --output (a file) or --out-dir (a folder)"),
+        (["-o", "x.svg", "--out-dir", "p"], "give --output (a file) or --out-dir (a folder)"),
+        (["-o", "x.svg", "--ref", "one.dbn"], "--ref needs --as arcs or --as dots"),
+        (["-o", "x.svg", "--as", "dots"], "--as dots and --scores go together"),
+        (["-o", "x.svg", "--scores", "scores.npz"], "--as dots and --scores go together"),
+    ],
+)
+def test_wrong_usage_has_exit_code_2(run, files, options, message):
+    done = run("draw", "one.dbn", *options)
+    assert done.err.splitlines()[-1] == f"Error: {message}"
+    assert done.code == 2
+
+
+@pytest.mark.parametrize(
+    ("package", "what"),
+    [("RNA", "layouts need ViennaRNA"), ("matplotlib.figure", "pictures need matplotlib")],
+)
+def test_a_missing_package_is_named_before_any_work(
+    run, predict, files, monkeypatch, package, what
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    expected = f"rnaformer: {what}: pip install 'rnaformer-cli[draw]'\n"
+    assert run("draw", "one.dbn", "-o", "x.svg").err == expected
+    done = predict("-", "--draw", "pictures", stdin=">a\nGGGGAAAACCCC\n")
+    assert (done.out, done.err, done.code) == ("", expected, 1)
+
+
+def test_predictions_are_drawn(predict, files):
+    done = predict("-", "--draw", "pictures", stdin=">a\nGGGGAAAACCCC\n>b\nACGU\n")
+    assert (done.out.count(">"), done.err, done.code) == (2, "", 0)
+    names = sorted(path.name for path in (files / "pictures").iterdir())
+    assert names == ["a.svg", "b.svg"]
+
+
+def test_a_raw_structure_is_not_drawn(predict, files):
+    done = predict("-", "--decode", "raw", "-f", "tsv", "--draw", "p", stdin=">a\nACGU\n")
+    message = "--draw shows one partner a base, which a raw structure may not have"
+    assert (done.err.splitlines()[-1], done.code) == (f"Error: {message}", 2)

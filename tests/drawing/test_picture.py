@@ -1,0 +1,129 @@
+"""Pictures: read back as SVG, counted, and the same bytes every time."""
+
+import io
+import re
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from rnaformer_cli.drawing.picture import (
+    BOTH,
+    KNOT,
+    LETTER_COLOURS,
+    MISSED,
+    PREDICTED,
+    draw_arcs,
+    draw_dots,
+    draw_plane,
+    image_format,
+    save,
+)
+from rnaformer_cli.errors import OutputError
+from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.structure.structure import Structure, StructureRecord
+
+SIGNS = "((((...[[[))))...]]]..."
+LETTERS = "GGGGAAACCCCCCCAAAGGGUUN"
+RECORD = StructureRecord("knot", LETTERS, parse_dot_bracket(SIGNS))
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def written(figure, image="svg"):
+    file = io.BytesIO()
+    save(figure, file, image)
+    return file.getvalue()
+
+
+def texts(figure):
+    tree = ElementTree.fromstring(written(figure).decode())
+    return ["".join(node.itertext()) for node in tree.iter(f"{SVG}text")]
+
+
+def colours(figure, gid):
+    """The colours of the elements that were drawn under a name."""
+    tree = ElementTree.fromstring(written(figure).decode())
+    groups = [node for node in tree.iter(f"{SVG}g") if node.get("id", "").startswith(gid)]
+    styles = [path.get("style", "") for group in groups for path in group.iter(f"{SVG}path")]
+    return [re.search(r"stroke: (#\w+)", style)[1].upper() for style in styles]
+
+
+def test_the_plane_shows_every_letter_both_ends_and_every_tenth_number():
+    found = texts(draw_plane(RECORD))
+    assert [text for text in found if text in "ACGUN"] == list(LETTERS)
+    assert [text for text in found if text.isdigit()] == ["10", "20"]
+    assert {"5'", "3'"} <= set(found)
+
+
+def test_the_plane_shows_every_pair_and_pseudoknots_apart():
+    figure = draw_plane(RECORD)
+    axes = figure.axes[0]
+    assert sum(line.get_gid() == "pair" for line in axes.lines) == 4
+    assert sum(patch.get_gid() == "knot" for patch in axes.patches) == 3
+    assert set(colours(figure, "knot")) == {KNOT}
+
+
+def test_letters_have_the_colours_of_their_kind():
+    [bases] = [one for one in draw_plane(RECORD).axes[0].collections if one.get_gid() == "bases"]
+    red, green, blue = (int(LETTER_COLOURS["G"][i : i + 2], 16) / 255 for i in (1, 3, 5))
+    assert bases.get_facecolor()[0][:3] == pytest.approx((red, green, blue))
+    assert len(bases.get_facecolor()) == len(LETTERS)
+
+
+def test_arcs_compare_with_a_reference():
+    reference = parse_dot_bracket("(((.......))).........."[: len(LETTERS)])
+    known = frozenset({(0, 13), (1, 12), (5, 20)})
+    reference = Structure(len(LETTERS), known)
+    figure = draw_arcs(RECORD, reference)
+    shown = colours(figure, "arc")
+    assert shown.count(BOTH) == 2 * 2  # above and below
+    assert shown.count(MISSED) == 1
+    assert shown.count(PREDICTED) == len(RECORD.structure.pairs) - 2
+    above = [arc for arc in figure.axes[0].patches if arc.center[1] > 0]
+    assert len(above) == len(known)
+
+
+def test_arcs_alone_show_pseudoknots_apart():
+    shown = colours(draw_arcs(RECORD), "arc")
+    assert len(shown) == len(RECORD.structure.pairs)
+    assert shown.count(KNOT) == len(RECORD.structure.crossing_pairs())
+
+
+def test_a_dot_plot_has_scores_above_and_the_structure_below():
+    scores = np.zeros((len(LETTERS), len(LETTERS)), dtype=np.float32)
+    scores[0, 13] = scores[13, 0] = 0.75
+    axes = draw_dots(RECORD, scores).axes[0]
+    assert axes.images[0].get_array()[0, 13] == pytest.approx(0.75)
+    assert axes.images[0].get_array()[13, 0] == 0.0
+    found = {tuple(place) for place in axes.collections[0].get_offsets().tolist()}
+    assert found == {(left + 1, right + 1) for left, right in RECORD.structure.pairs}
+
+
+@pytest.mark.parametrize(
+    ("image", "magic"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")]
+)
+def test_pictures_have_the_same_bytes_every_time(image, magic):
+    one, other = (written(draw_plane(RECORD), image) for _ in range(2))
+    assert one == other
+    assert one.startswith(magic)
+
+
+def test_one_base_can_be_drawn():
+    record = StructureRecord("one", "A", Structure(1, frozenset()))
+    assert "A" in texts(draw_plane(record))
+    assert "A" in texts(draw_arcs(record))
+
+
+def test_a_long_rna_fits_on_a_page():
+    length = 1200
+    record = StructureRecord("long", "ACGU" * 300, Structure(length, frozenset({(0, length - 1)})))
+    for figure in (draw_plane(record), draw_arcs(record)):
+        assert max(figure.get_size_inches()) <= 60.0
+        assert not [text for text in texts(figure) if text in "ACGU"]
+
+
+def test_the_name_says_the_format():
+    assert image_format("a/b.SVG") == "svg"
+    with pytest.raises(OutputError) as caught:
+        image_format("picture.gif")
+    assert str(caught.value) == "picture.gif: expected a name that ends in .svg, .png or .pdf"
