@@ -22,6 +22,11 @@ from rnaformer_cli.errors import OutputError
     type=click.FloatRange(0, 1),
     help="Label flag to predict with, from 1 (like curated) to 0 (like computed).",
 )
+@click.option(
+    "--folding-weight",
+    type=click.FloatRange(min=0),
+    help="Of the folding model in the scores, for networks that have one.",
+)
 @options.cycles
 @options.threads
 def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> None:
@@ -48,7 +53,7 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     sets = read_sets(val, chosen["max_length"])
     name = Path(output).name
     card = read_bytes(chosen["card"]).decode() if chosen["card"] else f"# {name}\n"
-    done = release(network, sets, chosen["cycles"], chosen["flag"])
+    done = release(network, sets, chosen["cycles"], chosen["flag"], chosen["folding_weight"])
     about = {
         **origin.about,
         "released_from": origin.sha256,

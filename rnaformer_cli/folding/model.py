@@ -13,7 +13,7 @@ from rnaformer_cli.folding.scores import SHAPES, Factors, factors
 _SCALE = 0.3  # score per base of an ordinary RNA under learned scores
 _HIGHEST = 10.0  # score per base that no RNA reaches
 _TRIES = 12
-_LEAST = 1e-4  # probability below which a pair is as good as impossible
+LEAST = 1e-4  # probability below which a pair is as good as impossible
 
 
 class Folding(nn.Module):
@@ -69,7 +69,7 @@ def sum_inside(found: Factors) -> tuple[Weights, Inside]:
 
 def as_features(probabilities: Tensor) -> Tensor:
     """Probabilities (B, L, L) -> what a network takes in, (B, L, L, 2), from 0 to 1."""
-    logs = 1.0 - torch.log10(probabilities.clamp(min=_LEAST)) / torch.log10(
-        probabilities.new_tensor(_LEAST)
+    logs = 1.0 - torch.log10(probabilities.clamp(min=LEAST)) / torch.log10(
+        probabilities.new_tensor(LEAST)
     )
     return torch.stack((probabilities, logs), dim=-1)

@@ -35,6 +35,7 @@ class ModelConfig:
     outputs: Literal[1, 2] = 1  # logits per cell; of two, the last is the pair logit
     label_flag: bool = False  # adds flag · w + b: curated labels 1, computed labels 0
     folding: bool = False  # adds the pair probabilities of a folding model of its own
+    folding_weight: float = 0.0  # at prediction, of these probabilities' logits in the pair logits
     norm_affine: bool = True
     norm_eps: float = 1e-5
     use_bias: bool = True
@@ -51,6 +52,8 @@ class ModelConfig:
             raise ConfigError("patch 2 knows neither rotary_fraction nor outputs 2")
         if self.flag != 1.0 and not self.label_flag:
             raise ConfigError(f"flag ({self.flag}) must be 1 without label_flag")
+        if self.folding_weight and not self.folding:
+            raise ConfigError(f"folding_weight ({self.folding_weight}) must be 0 without folding")
         if not self.recycling and self.cycles != 1:
             raise ConfigError(f"cycles must be 1 without recycling, not {self.cycles}")
         if self.rotary_fraction and 2 * self.rotary_dim > self.dim:

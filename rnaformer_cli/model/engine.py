@@ -60,8 +60,10 @@ class Engine:
         """
         length = bases.shape[1]
         passes = cycles or self.config.cycles
+        if features is None:
+            features = self.network.fold(bases, is_base)
         *_, pair = self._passes(bases, is_base, passes, flag, features)
-        return self._symmetric_logits(pair, length)
+        return self._symmetric_logits(pair, length) + self.network.folding_logits(features)
 
     @torch.inference_mode()
     def settled_logits(
@@ -79,9 +81,12 @@ class Engine:
         real = is_base[:, :, None] & is_base[:, None]
         logits = bases.new_zeros(*real.shape, dtype=torch.float32)
         last = bases.new_zeros(len(bases))
+        if features is None:
+            features = self.network.fold(bases, is_base)
+        added = self.network.folding_logits(features)
         passes = self._passes(bases, is_base, cycles, flag, features)
         for number, pair in enumerate(passes, start=1):
-            now = self._symmetric_logits(pair, bases.shape[1]).float()
+            now = (self._symmetric_logits(pair, bases.shape[1]) + added).float()
             change = (now.sigmoid() - logits.sigmoid()).abs_() * real
             moves = last == 0
             logits[moves] = now[moves]
@@ -103,9 +108,7 @@ class Engine:
         length = bases.shape[1]
         bases, is_base, is_line = self.network.whole_cells(bases, is_base)
         rest = bases.shape[1] - length
-        if features is None:
-            features = self.network.fold(bases, is_base)
-        elif rest:
+        if features is not None and rest:
             features = F.pad(features, (0, 0, 0, rest, 0, rest))
         embedded = self._embed(bases, is_base, flag, features)
         pair = embedded if cycles == 1 else embedded.clone()

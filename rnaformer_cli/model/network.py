@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from rnaformer_cli.folding.model import Folding, as_features
+from rnaformer_cli.folding.model import LEAST, Folding, as_features
 from rnaformer_cli.folding.scores import NO_LETTER
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.embedding import ALL, PairEmbedding, Shrink, cells, layer_norm
@@ -67,13 +67,15 @@ class RNAformer(nn.Module):
         """
         length = bases.shape[1]
         bases, is_base, is_line = self.whole_cells(bases, is_base)
-        embedded = self._embed(bases, is_base, flag)
+        features = self.fold(bases, is_base)
+        embedded = self._embed(bases, is_base, flag, features)
         latent = torch.zeros_like(embedded)
         for _ in range((cycles or self.config.cycles) - 1):
             with torch.no_grad():  # only the last pass is trained
                 latent = self._refine(self._recycle(embedded, latent), is_line)
         latent = self._refine(self._recycle(embedded, latent), is_line)
-        return self.unfold(self.read_out(latent))[:, :length, :length]
+        directed = self.unfold(self.read_out(latent)) + self.folding_logits(features)
+        return directed[:, :length, :length]
 
     def whole_cells(self, bases: Tensor, is_base: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Bases (B, L) padded to whole cells, and which lines of cells are real (B, S)."""
@@ -103,6 +105,12 @@ class RNAformer(nn.Module):
         term: Tensor = self.folded(features[:, rows])
         return pair + term
 
+    def folding_logits(self, features: Tensor | None) -> Tensor | float:
+        """What the folding model adds to the logits of pairs, (B, L, L)."""
+        if features is None or not self.config.folding_weight:
+            return 0.0
+        return self.config.folding_weight * torch.logit(features[..., 0], LEAST)
+
     def flag_term(self, batch: int, flag: Tensor | None) -> Tensor | float:
         """What the label flags add to every cell, (B, 1, 1, C)."""
         if self.flag is None:
@@ -112,9 +120,11 @@ class RNAformer(nn.Module):
         term: Tensor = self.flag(value[:, None])[:, None, None]
         return term
 
-    def _embed(self, bases: Tensor, is_base: Tensor, flag: Tensor | None) -> Tensor:
+    def _embed(
+        self, bases: Tensor, is_base: Tensor, flag: Tensor | None, features: Tensor | None
+    ) -> Tensor:
         """(B, L) -> first latent (B, S, S, C)."""
-        pair = self.full_resolution(bases, self.fold(bases, is_base))
+        pair = self.full_resolution(bases, features)
         if self.shrink is not None:
             pair = self.shrink(pair, is_base)
         embedded: Tensor = pair + self.flag_term(len(bases), flag)

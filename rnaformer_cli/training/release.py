@@ -41,20 +41,24 @@ def release(
     sets: Mapping[str, Sequence[LabelledRecord]],
     cycles: int | None = None,
     flag: float | None = None,
+    folding_weight: float | None = None,
 ) -> Released:
     """Calibrate on the pooled records of all sets, then choose the threshold that is best.
 
-    The network is changed: read-out, threshold and, if given, cycles and flag.
+    The network is changed: read-out, threshold and, if given, cycles, flag and the weight of the
+    folding model, which is stretched with the other logits.
 
     Raises:
         TrainingError: a set without records, labels that are all the same, a read-out that
             has no bias to shift.
-        ConfigError: a flag for a network that has none.
+        ConfigError: a flag or a weight of a folding model for a network that has none.
     """
     if cycles is not None:
         network.config = replace(network.config, cycles=cycles)
     if flag is not None:
         network.config = replace(network.config, flag=flag)
+    if folding_weight is not None:
+        network.config = replace(network.config, folding_weight=folding_weight)
     if not all(sets.values()):
         raise TrainingError("no record to calibrate with")
     if network.read_out.bias is None:
@@ -72,7 +76,8 @@ def release(
         for name, found in pairs.items()
     }
     found = choose_threshold(calibrated, THRESHOLDS)
-    network.config = replace(network.config, threshold=found.threshold)
+    stretched = network.config.folding_weight * scale
+    network.config = replace(network.config, threshold=found.threshold, folding_weight=stretched)
     return Released(network, scale, shift, found)
 
 

@@ -77,7 +77,7 @@ def test_only_the_last_pass_is_trained():
     network.zero_grad()
 
     bases, is_base, is_line = network.whole_cells(bases, is_base)
-    embedded = network._embed(bases, is_base, None)
+    embedded = network._embed(bases, is_base, None, None)
     first = network._refine(network._recycle(embedded, torch.zeros_like(embedded)), is_line)
     last = network._refine(network._recycle(embedded, first.detach()), is_line)
     logits = torch.pixel_shuffle(network.read_out(last).movedim(-1, 1), 2)[:, 0, :9, :9]

@@ -5,9 +5,10 @@ import pytest
 import torch
 from dataset_makers import hairpin
 
-from rnaformer_cli.errors import TrainingError
+from rnaformer_cli.errors import ConfigError, TrainingError
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.prediction.predictor import Predictor
 from rnaformer_cli.training.release import THRESHOLDS, fit_logits, release, scored_pairs
 
@@ -99,3 +100,25 @@ def test_release_calibrates_with_the_flag_that_is_asked_for():
     assert network.config.flag == 0.5
     again = fit_logits(*pooled(scored_pairs(network, RECORDS)))
     assert again == pytest.approx((1.0, 0.0), abs=0.05)
+
+
+def test_the_folding_model_is_weighed_and_stretched_with_the_rest():
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1, folding=True))
+    network.folding.stack.fill_(1.0)
+    network.folding.hairpin_length.fill_(-3.0)
+    sequence = RECORDS[0].sequence
+    [plain] = Predictor(network, "x").score([sequence])
+    likely = network.folding(to_tensors([sequence])[0])[0].clamp(1e-4, 1 - 1e-4).numpy()
+    done = release(network, {"hairpins": RECORDS}, folding_weight=0.5)
+    assert network.config.folding_weight == pytest.approx(0.5 * done.scale)
+    [after] = Predictor(network, "x").score([sequence])
+    for pair in ((0, 15), (3, 12), (2, 9)):
+        expected = done.scale * (logit(plain[pair]) + 0.5 * logit(likely[pair])) + done.shift
+        assert logit(after[pair]) == pytest.approx(expected, abs=2e-2)
+
+
+def test_a_weight_needs_a_folding_model():
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
+    with pytest.raises(ConfigError, match=r"^folding_weight \(0.5\) must be 0 without folding$"):
+        release(network, {"hairpins": RECORDS}, folding_weight=0.5)
