@@ -40,6 +40,17 @@ def _parse_cycles(_: click.Context, __: click.Parameter, value: str | None) -> i
     return int(value)
 
 
+def _parse_shard(
+    _: click.Context, __: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d{0,8})/([1-9]\d{0,8})", value, re.ASCII)
+    if found is None or int(found[1]) > int(found[2]):
+        raise click.BadParameter(f"{value!r} is no part such as 1/4 or 4/4")
+    return int(found[1]), int(found[2])
+
+
 output = click.option(
     "-o",
     "--output",
@@ -86,6 +97,12 @@ cycles_or_auto = click.option(
     metavar="N|auto",
     help="Passes of recycling; auto: the weights' number, or fewer if the scores have settled.  "
     "[default: the weights']",
+)
+shard = click.option(
+    "--shard",
+    metavar="I/N",
+    callback=_parse_shard,
+    help="Only the I-th of N parts: every N-th record, under the names of a whole run.",
 )
 max_memory = click.option(
     "--max-memory",

@@ -15,7 +15,7 @@ from rnaformer_cli.cli.draw import Drawer
 from rnaformer_cli.cli.report import counted
 from rnaformer_cli.drawing.picture import save
 from rnaformer_cli.errors import OutputError
-from rnaformer_cli.files import SafeNames, make_folder, write_text, write_whole
+from rnaformer_cli.files import make_folder, write_text, write_whole
 from rnaformer_cli.structure.formats import ONE_RECORD_A_FILE, WRITERS
 from rnaformer_cli.structure.jsonl import format_json
 from rnaformer_cli.structure.pair_table import HEADER, format_pair_rows
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 class Destination(Protocol):
     """Takes predictions one by one."""
 
-    def write(self, prediction: Prediction) -> None:
+    def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; what is written stays, whatever comes after.
+
+        `name` is a file name that no other record has, for destinations that need one.
 
         Raises:
             StructureError: the format cannot hold the structure.
@@ -78,7 +80,7 @@ class StreamDestination:
         if name == "tsv":
             stream.write(HEADER)
 
-    def write(self, prediction: Prediction) -> None:
+    def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
         if self._count and self._name in ONE_RECORD_A_FILE:
             message = f"{self._name} holds one record a file; use --out-dir"
@@ -95,16 +97,14 @@ class FolderDestination:
         self._folder = Path(folder)
         self._formatter = formatter
         self._names = names
-        self._files = SafeNames()
         make_folder(folder)
 
-    def write(self, prediction: Prediction) -> None:
+    def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
-        stem = self._files.take(prediction.record.id)
-        for name in self._names:
-            text = self._formatter.format(prediction, name)
-            head = HEADER if name == "tsv" else ""
-            write_text(self._folder / f"{stem}.{name}", head + text)
+        for kind in self._names:
+            text = self._formatter.format(prediction, kind)
+            head = HEADER if kind == "tsv" else ""
+            write_text(self._folder / f"{name}.{kind}", head + text)
 
 
 class Pictures:
@@ -113,14 +113,12 @@ class Pictures:
     def __init__(self, inner: Destination, folder: str) -> None:
         self._inner = inner
         self._folder = Path(folder)
-        self._files = SafeNames()
         self._drawer = Drawer("plane")
         make_folder(folder)
 
-    def write(self, prediction: Prediction) -> None:
+    def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
-        self._inner.write(prediction)
-        name = self._files.take(prediction.record.id)
+        self._inner.write(prediction, name)
         figure = self._drawer.draw(prediction.structure_record)
         save(figure, self._folder / f"{name}.svg", "svg")
 
@@ -131,12 +129,10 @@ class ScoreArchive:
     def __init__(self, inner: Destination, file: IO[bytes]) -> None:
         self._inner = inner
         self._archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
-        self._members = SafeNames()
 
-    def write(self, prediction: Prediction) -> None:
+    def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
-        self._inner.write(prediction)
-        name = self._members.take(prediction.record.id)
+        self._inner.write(prediction, name)
         with self._archive.open(f"{name}.npy", "w", force_zip64=True) as member:
             np.lib.format.write_array(member, np.asarray(prediction.scores), allow_pickle=False)
 

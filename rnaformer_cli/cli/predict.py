@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from rnaformer_cli.cli.draw import check_drawing
 from rnaformer_cli.cli.output import Destination, open_destination
 from rnaformer_cli.cli.report import Report
 from rnaformer_cli.errors import RnaformerError, SequenceError
-from rnaformer_cli.files import STDIN
+from rnaformer_cli.files import STDIN, SafeNames
 from rnaformer_cli.sequence.fasta import read_fasta_file
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import StructureRecord
@@ -71,6 +72,7 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
 @options.precision
 @options.threads
 @options.max_memory
+@options.shard
 @click.option("--max-length", type=click.IntRange(min=1), help="Refuse longer records.")
 @click.option("--strict", is_flag=True, help="Refuse ambiguous letters instead of reading N.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad record.")
@@ -95,14 +97,16 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     references = _read_references(chosen["ref"])
     predictor = _load(chosen)
     min_score = predictor.threshold if chosen["min_score"] is None else chosen["min_score"]
-    records = _records(files or _stdin(), chosen, report)
+    names: deque[str] = deque()  # of the records on their way through the network
+    records = _records(files or _stdin(), chosen, report, names)
     predicted: list[StructureRecord] = []
     with open_destination(chosen, predictor, min_score) as destination, report.progress():
         for prediction in predictor.predict(records):
+            name = names.popleft()
             if isinstance(prediction, RnaformerError):
                 _fail(prediction, chosen["fail_fast"], report)
             else:
-                _write(destination, prediction, chosen["fail_fast"], report)
+                _write(destination, prediction, name, chosen["fail_fast"], report)
                 if references is not None:
                     predicted.append(prediction.structure_record)
         if report.ended_by is not None:
@@ -179,24 +183,30 @@ def _load(chosen: dict[str, Any]) -> Predictor:
     return load(chosen["weights"] or DEFAULT, how, chosen["device"], chosen["precision"])
 
 
-def _records(files: tuple[str, ...], chosen: dict[str, Any], report: Report) -> Iterator[RnaRecord]:
-    """The good records of all files; the bad ones are reported as they are met.
+def _records(
+    files: tuple[str, ...], chosen: dict[str, Any], report: Report, names: deque[str]
+) -> Iterator[RnaRecord]:
+    """The good records of all files, each with a name that no other has; the bad ones are reported.
 
     With --fail-fast the first bad one ends the input; those before it still go to stdout.
     """
-    for found in _scan(files, chosen["strict"]):
-        if isinstance(found, RnaRecord):
-            error = _too_long(found, chosen["max_length"])
-            if error is None:
-                report.count(found)
-                yield found
-                continue
-        else:
-            error = found
-        if chosen["fail_fast"]:
+    part, parts = chosen["shard"] or (1, 1)
+    taken = SafeNames() if any(chosen[to] for to in ("out_dir", "scores", "draw")) else None
+    for number, found in enumerate(_scan(files, chosen["strict"])):
+        # Names are those of a whole run, so those of other parts are taken too.
+        name = taken.take(found.id) if taken and isinstance(found, RnaRecord) else ""
+        if number % parts != part - 1:
+            continue
+        error = _refusal(found, chosen["max_length"])
+        if isinstance(found, RnaRecord) and error is None:
+            report.count(found)
+            names.append(name)
+            yield found
+        elif chosen["fail_fast"]:
             report.ended_by = error
             return
-        report.fail(error)
+        elif error is not None:
+            report.fail(error)
 
 
 def _scan(files: tuple[str, ...], strict: bool) -> Iterator[RnaRecord | RnaformerError]:
@@ -207,16 +217,21 @@ def _scan(files: tuple[str, ...], strict: bool) -> Iterator[RnaRecord | Rnaforme
             yield error
 
 
-def _too_long(record: RnaRecord, limit: int | None) -> RnaformerError | None:
-    if limit is None or len(record) <= limit:
+def _refusal(found: RnaRecord | RnaformerError, limit: int | None) -> RnaformerError | None:
+    """Why something that was read is not predicted; None for a good record."""
+    if not isinstance(found, RnaRecord):
+        return found
+    if limit is None or len(found) <= limit:
         return None
-    message = f"{len(record)} bases are more than --max-length {limit}"
-    return SequenceError(message, record=record.id)
+    message = f"{len(found)} bases are more than --max-length {limit}"
+    return SequenceError(message, record=found.id)
 
 
-def _write(destination: Destination, prediction: Any, fail_fast: bool, report: Report) -> None:
+def _write(
+    destination: Destination, prediction: Any, name: str, fail_fast: bool, report: Report
+) -> None:
     try:
-        destination.write(prediction)
+        destination.write(prediction, name)
         report.advance()
     except RnaformerError as error:
         _fail(error, fail_fast, report)

@@ -546,3 +546,29 @@ def test_the_command_gives_what_the_library_gives(predict, tiny_weights):
     [expected] = predictor.predict([RnaRecord("hairpin", "GGGGAAAACCCC")])
     [found] = records_of(predict("-", "--threshold", 0.1, stdin=HAIRPIN).out)
     assert found == expected.structure_record
+
+
+def test_parts_together_are_the_whole(predict, tmp_path):
+    records = "".join(f">x\n{'GGGGAAAACCCC'[: 12 - n % 3]}\n" for n in range(7)) + ">bad\nACGX!\n"
+    whole = predict("-", "--out-dir", tmp_path / "whole", stdin=records)
+    errors = [
+        predict("-", "--out-dir", tmp_path / "parts", "--shard", f"{n}/3", stdin=records).err
+        for n in (1, 2, 3)
+    ]
+    assert "".join(errors) == whole.err  # the bad record is that of one part
+    files = {path.name: path.read_text() for path in (tmp_path / "whole").iterdir()}
+    parts = {path.name: path.read_text() for path in (tmp_path / "parts").iterdir()}
+    assert parts == files
+    assert set(files) == {"x.dbn", *(f"x_{n}.dbn" for n in range(2, 8))}
+
+
+def test_a_part_goes_to_stdout_in_order(predict):
+    records = "".join(f">r{n}\nGGGGAAAACCCC\n" for n in range(5))
+    assert ids(predict("-", "--shard", "2/2", stdin=records).out) == ["r1", "r3"]
+
+
+@pytest.mark.parametrize("value", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2"])
+def test_a_part_that_is_none_is_refused(predict, value):
+    finished = predict("-", "--shard", value, stdin=HAIRPIN)
+    message = f"Error: Invalid value for '--shard': {value!r} is no part such as 1/4 or 4/4"
+    assert (finished.err.splitlines()[-1], finished.code) == (message, 2)
