@@ -13,9 +13,11 @@ import numpy as np
 
 from rnaformer_cli.cli.draw import Drawer
 from rnaformer_cli.cli.report import counted
+from rnaformer_cli.cli.run_log import RunLog
 from rnaformer_cli.drawing.picture import save
 from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import make_folder, write_text, write_whole
+from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.formats import ONE_RECORD_A_FILE, WRITERS
 from rnaformer_cli.structure.jsonl import format_json
 from rnaformer_cli.structure.pair_table import HEADER, format_pair_rows
@@ -37,6 +39,9 @@ class Destination(Protocol):
             OutputError: the disk is full, or the place may not be written to.
         """
 
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """Whether an earlier run has written this record under this name."""
+
 
 class Formatter:
     """A prediction as text in any of the output formats."""
@@ -44,10 +49,17 @@ class Formatter:
     def __init__(self, predictor: Predictor, min_score: float) -> None:
         self._min_score = min_score
         self._model = predictor.name
+        self._cycles = "auto" if predictor.settles else predictor.cycles
         self._details = {
             "threshold": predictor.threshold,
             "decoding": predictor.options.decoding,
         }
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What has to be the same for the same text."""
+        least = {"cycles": self._cycles, "min_score": self._min_score}
+        return {"model": self._model, **self._details, **least}
 
     def format(self, prediction: Prediction, name: str) -> str:
         """The text of one record, without a table's header."""
@@ -89,6 +101,10 @@ class StreamDestination:
         self._stream.flush()
         self._count += 1
 
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """Never: a stream begins anew; see Destination."""
+        return False
+
 
 class FolderDestination:
     """A file for each record and format, named after the record."""
@@ -106,6 +122,27 @@ class FolderDestination:
             head = HEADER if kind == "tsv" else ""
             write_text(self._folder / f"{name}.{kind}", head + text)
 
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """Not known here: a log has to be asked; see Destination."""
+        return False
+
+
+class Logged:
+    """Another destination whose records are noted when they are written."""
+
+    def __init__(self, inner: Destination, log: RunLog) -> None:
+        self._inner = inner
+        self._log = log
+
+    def write(self, prediction: Prediction, name: str) -> None:
+        """Write one prediction; see Destination."""
+        self._inner.write(prediction, name)
+        self._log.add(prediction.record, name)
+
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """Whether the log has it; see Destination."""
+        return self._log.has(record, name)
+
 
 class Pictures:
     """Another destination with a picture of each structure."""
@@ -122,6 +159,10 @@ class Pictures:
         figure = self._drawer.draw(prediction.structure_record)
         save(figure, self._folder / f"{name}.svg", "svg")
 
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """What the other says, if the picture is there; see Destination."""
+        return self._inner.has(record, name) and (self._folder / f"{name}.svg").exists()
+
 
 class ScoreArchive:
     """Another destination with the score matrices in a NumPy archive, one array an id."""
@@ -135,6 +176,10 @@ class ScoreArchive:
         self._inner.write(prediction, name)
         with self._archive.open(f"{name}.npy", "w", force_zip64=True) as member:
             np.lib.format.write_array(member, np.asarray(prediction.scores), allow_pickle=False)
+
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """Never: an archive begins anew; see Destination."""
+        return False
 
     def close(self) -> None:
         """Finish the archive."""
@@ -151,7 +196,9 @@ def open_destination(
     with contextlib.ExitStack() as stack:
         destination: Destination
         if chosen["out_dir"]:
-            destination = FolderDestination(chosen["out_dir"], formatter, formats)
+            log = _open_log(chosen, formatter, formats)
+            stack.callback(log.close)
+            destination = Logged(FolderDestination(chosen["out_dir"], formatter, formats), log)
         else:
             stream = sys.stdout
             if chosen["output"]:
@@ -165,3 +212,8 @@ def open_destination(
         if chosen["draw"]:
             destination = Pictures(destination, chosen["draw"])
         yield destination
+
+
+def _open_log(chosen: dict[str, Any], formatter: Formatter, formats: tuple[str, ...]) -> RunLog:
+    settings = {**formatter.settings, "formats": list(formats), "like": chosen["like"]}
+    return RunLog(chosen["out_dir"], settings, formats, chosen["shard"], chosen["resume"])

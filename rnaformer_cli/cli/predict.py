@@ -73,6 +73,9 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
 @options.threads
 @options.max_memory
 @options.shard
+@click.option(
+    "--resume", is_flag=True, help="Go on with a run into --out-dir: leave out what it has done."
+)
 @click.option("--max-length", type=click.IntRange(min=1), help="Refuse longer records.")
 @click.option("--strict", is_flag=True, help="Refuse ambiguous letters instead of reading N.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad record.")
@@ -98,9 +101,9 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     predictor = _load(chosen)
     min_score = predictor.threshold if chosen["min_score"] is None else chosen["min_score"]
     names: deque[str] = deque()  # of the records on their way through the network
-    records = _records(files or _stdin(), chosen, report, names)
     predicted: list[StructureRecord] = []
     with open_destination(chosen, predictor, min_score) as destination, report.progress():
+        records = _records(files or _stdin(), chosen, report, names, destination)
         for prediction in predictor.predict(records):
             name = names.popleft()
             if isinstance(prediction, RnaformerError):
@@ -114,6 +117,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
         if report.failures and not report.written:
             raise click.exceptions.Exit(1)  # within the block: an empty file must not appear
     report.warn_ambiguous()
+    report.tell_left_out()
     if references is not None:
         from rnaformer_cli.cli.score import print_scores
 
@@ -130,6 +134,8 @@ def _check_usage(chosen: dict[str, Any]) -> None:
         raise click.UsageError("--output and --out-dir exclude each other")
     if len(chosen["formats"]) > 1 and not chosen["out_dir"]:
         raise click.UsageError("several formats need --out-dir")
+    if chosen["resume"] and (not chosen["out_dir"] or chosen["scores"] or chosen["ref"]):
+        raise click.UsageError("--resume needs --out-dir, and goes with neither --scores nor --ref")
     if chosen["decoding"] == "raw" and chosen["draw"]:
         raise click.UsageError(
             "--draw shows one partner a base, which a raw structure may not have"
@@ -184,7 +190,11 @@ def _load(chosen: dict[str, Any]) -> Predictor:
 
 
 def _records(
-    files: tuple[str, ...], chosen: dict[str, Any], report: Report, names: deque[str]
+    files: tuple[str, ...],
+    chosen: dict[str, Any],
+    report: Report,
+    names: deque[str],
+    destination: Destination,
 ) -> Iterator[RnaRecord]:
     """The good records of all files, each with a name that no other has; the bad ones are reported.
 
@@ -199,6 +209,9 @@ def _records(
             continue
         error = _refusal(found, chosen["max_length"])
         if isinstance(found, RnaRecord) and error is None:
+            if destination.has(found, name):
+                report.leave_out()
+                continue
             report.count(found)
             names.append(name)
             yield found

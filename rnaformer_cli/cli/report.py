@@ -24,6 +24,7 @@ class Report:
         self.quiet = quiet
         self.failures = 0
         self.written = 0
+        self.left_out = 0  # done by an earlier run
         self.ended_by: RnaformerError | None = None  # what --fail-fast stopped at
         self._ambiguous_letters = 0
         self._ambiguous_records = 0
@@ -46,6 +47,11 @@ class Report:
             records = counted(self._ambiguous_records, "record")
             self._say(f"rnaformer: warning: read {letters} as N in {records}")
 
+    def tell_left_out(self) -> None:
+        """Tell how many records an earlier run had done."""
+        if self.left_out and not self.quiet:
+            self._say(f"rnaformer: {counted(self.left_out, 'record')} done before")
+
     @contextlib.contextmanager
     def progress(self) -> Iterator[None]:
         """Show how many records are done, if stderr is a terminal and stdout is not."""
@@ -61,6 +67,11 @@ class Report:
             self._progress = progress
             yield
         self._progress = None
+
+    def leave_out(self) -> None:
+        """One more record was written by an earlier run."""
+        self.left_out += 1
+        self.advance()
 
     def advance(self) -> None:
         """One more record is written."""

@@ -27,8 +27,20 @@ HOSTILE = {  # id -> name of its file
 }
 
 
+LOG = ".rnaformer-run.jsonl"  # see test_run_log.py
+
+
 def all_files(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """The files below a folder, without the log of the run."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != LOG]
+    return sorted(str(path.relative_to(folder)) for path in files)
+
+
+def listed(folder):
+    """What is in a folder, without the log of the run, which has to be there."""
+    names = sorted(os.listdir(folder))
+    names.remove(LOG)
+    return names
 
 
 def test_each_record_gets_a_file_in_each_format(predict, empty_folder):
@@ -50,7 +62,7 @@ def test_a_record_has_the_same_structure_in_each_format(predict):
 
 def test_dot_bracket_is_the_format_unless_another_is_named(predict):
     predict("-", "--out-dir", "out", stdin=READS)
-    assert sorted(os.listdir("out")) == ["one.dbn", "two.dbn"]
+    assert listed("out") == ["one.dbn", "two.dbn"]
 
 
 def test_a_table_in_a_folder_has_its_own_header(predict):
@@ -77,9 +89,7 @@ def test_all_of_them_together_get_a_file_each(predict, empty_folder):
 def test_a_repeated_id_is_numbered_even_where_the_number_is_taken(predict):
     names = ["a", "a", "a_2", "a", ""]
     predict("-", "--out-dir", "out", stdin="".join(f">{name}\nACGU\n" for name in names))
-    assert sorted(os.listdir("out")) == [
-        *("a.dbn", "a_2.dbn", "a_2_2.dbn", "a_3.dbn", "sequence_5.dbn")
-    ]
+    assert listed("out") == [*("a.dbn", "a_2.dbn", "a_2_2.dbn", "a_3.dbn", "sequence_5.dbn")]
 
 
 def test_out_dir_may_not_be_a_file(predict):
@@ -95,7 +105,7 @@ def test_a_file_that_cannot_be_written_fails_its_record_only(predict):
     Path("out/one.dbn").mkdir(parents=True)
     finished = predict("-", "--out-dir", "out", stdin=READS)
     assert finished.err == "rnaformer: out/one.dbn: is a folder; expected a file\n"
-    assert (finished.code, sorted(os.listdir("out"))) == (1, ["one.dbn", "two.dbn"])
+    assert (finished.code, listed("out")) == (1, ["one.dbn", "two.dbn"])
 
 
 def test_with_an_output_folder_the_figures_go_to_stdout(predict):

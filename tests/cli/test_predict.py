@@ -556,8 +556,8 @@ def test_parts_together_are_the_whole(predict, tmp_path):
         for n in (1, 2, 3)
     ]
     assert "".join(errors) == whole.err  # the bad record is that of one part
-    files = {path.name: path.read_text() for path in (tmp_path / "whole").iterdir()}
-    parts = {path.name: path.read_text() for path in (tmp_path / "parts").iterdir()}
+    files = {path.name: path.read_text() for path in (tmp_path / "whole").glob("x*")}
+    parts = {path.name: path.read_text() for path in (tmp_path / "parts").glob("x*")}
     assert parts == files
     assert set(files) == {"x.dbn", *(f"x_{n}.dbn" for n in range(2, 8))}
 
