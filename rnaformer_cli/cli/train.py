@@ -59,8 +59,8 @@ def command(config: str, **chosen: Any) -> None:
     """Train a network as CONFIG.toml says, or go on with a run.
 
     The run folder gets the config, the environment, metrics.jsonl, curves.svg, last.json with its
-    parts (to go on from) and best/ (weights for `rnaformer predict --weights RUN/best`). Ctrl-C
-    and SIGTERM save first.
+    parts (to go on from), best/ (weights for `rnaformer predict --weights RUN/best`) and latest/
+    (those of the last validation). Ctrl-C and SIGTERM save first.
 
     Several processes or GPUs: torchrun --nproc-per-node N -m rnaformer_cli train ...
 

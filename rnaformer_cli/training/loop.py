@@ -21,7 +21,7 @@ from rnaformer_cli.model.checkpoint import check_tensors, shapes
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.training.config import TrainConfig
 from rnaformer_cli.training.optimiser import Average, Optimiser, initialise
-from rnaformer_cli.training.run_folder import RunFolder
+from rnaformer_cli.training.run_folder import BEST, LATEST, RunFolder
 from rnaformer_cli.training.sampling import BatchStream, Position
 from rnaformer_cli.training.targets import summed_loss, to_batch
 from rnaformer_cli.training.team import Team
@@ -226,8 +226,9 @@ class Trainer:
             return
         folder.add_metrics(row)
         folder.plot()
-        if is_best:
-            folder.save_best(self.config.model, found.threshold, self.average.tensors, about)
+        for name in (LATEST, BEST) if is_best else (LATEST,):
+            weights = self.average.tensors
+            folder.save_weights(name, self.config.model, found.threshold, weights, about)
 
     def validate(self) -> Validation:
         """The averaged weights on the validation sets."""

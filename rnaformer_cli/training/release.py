@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from rnaformer_cli.dataset.records import LabelledRecord
-from rnaformer_cli.errors import TrainingError
+from rnaformer_cli.errors import TrainingError, WeightsError
+from rnaformer_cli.model.checkpoint import check_tensors, load_network, shapes
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.predictor import Scores
 from rnaformer_cli.training.validation import Validation, choose_threshold, scored
@@ -24,6 +26,7 @@ THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(5, 31))  # 0.10 to 0.
 LEAST = 1e-3  # pairs scored below say little and are nearly all pairs
 _STEPS = 50
 _CLOSE = 1e-9
+_CERTAIN = 50.0  # logit beyond which nothing changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,23 @@ def release(
     return Released(network, scale, shift, found)
 
 
+def add_half(network: RNAformer, folder: str | Path) -> None:
+    """Make the weights the mean of theirs and those in a folder.
+
+    Raises:
+        WeightsError: damaged weights, or those of another kind of network.
+    """
+    other, _ = load_network(folder)
+    try:
+        check_tensors(shapes(network.state_dict()), shapes(other.state_dict()))
+    except WeightsError as error:
+        raise error.at(folder) from None
+    tensors = other.state_dict()
+    with torch.no_grad():
+        for name, tensor in network.state_dict().items():
+            tensor.lerp_(tensors[name], 0.5)
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredPairs:
     """The pairs of a record that are scored at least LEAST."""
@@ -94,7 +114,7 @@ class ScoredPairs:
     def scores(self, scale: float, shift: float) -> Scores:
         """The score matrix after stretching and shifting; other pairs are 0."""
         matrix = np.zeros((len(self.record), len(self.record)), dtype=np.float32)
-        matrix[self.left, self.right] = 1.0 / (1.0 + np.exp(-(scale * self.logits + shift)))
+        matrix[self.left, self.right] = _sigmoid(scale * self.logits + shift)
         both: Scores = np.maximum(matrix, matrix.T)
         return both
 
@@ -124,7 +144,7 @@ def fit_logits(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[f
     design = np.stack([logits, np.ones_like(logits)], axis=1)
     values = np.array([1.0, 0.0])
     for _ in range(_STEPS):
-        likely = 1.0 / (1.0 + np.exp(-design @ values))
+        likely = _sigmoid(design @ values)
         gradient = design.T @ (likely - truth)
         curvature = (design * (likely * (1.0 - likely))[:, None]).T @ design
         change = np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)
@@ -132,3 +152,8 @@ def fit_logits(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[f
         if np.abs(change).max() < _CLOSE:
             break
     return float(values[0]), float(values[1])
+
+
+def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(logits, -_CERTAIN, _CERTAIN)))
+    return found

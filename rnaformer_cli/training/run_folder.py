@@ -27,6 +27,7 @@ ENVIRONMENT = "environment.json"
 METRICS = "metrics.jsonl"
 LAST = "last.json"  # names the parts of the last state
 BEST = "best"
+LATEST = "latest"  # weights of the last validation
 CURVES = "curves.svg"
 
 PART_BYTES = 15 * 2**20  # of a part of the state: some ways to carry files allow no more
@@ -81,18 +82,20 @@ class RunFolder:
             if old.name not in names:
                 old.unlink()
 
-    def save_best(
+    def save_weights(
         self,
+        name: str,
         model: ModelConfig,
         threshold: float,
         tensors: dict[str, Tensor],
         about: dict[str, Any],
     ) -> None:
-        """Keep the best weights as a checkpoint folder, ready for `rnaformer predict --weights`."""
-        make_folder(self.path / BEST)
+        """Keep weights, BEST or LATEST, as a folder for `rnaformer predict --weights`."""
+        make_folder(self.path / name)
         config = replace(model, threshold=threshold)
-        card = f"# {self.path.name}\n\nBest weights of a training run by validation F1.\n"
-        save_checkpoint(self.path / BEST, self.path.name, config, tensors, about, card)
+        which = "Best weights by validation F1" if name == BEST else "Latest weights"
+        card = f"# {self.path.name}\n\n{which} of a training run.\n"
+        save_checkpoint(self.path / name, self.path.name, config, tensors, about, card)
 
     def plot(self) -> bool:
         """Draw loss and F1 over time; False without matplotlib (extra `train`) or without data."""

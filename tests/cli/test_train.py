@@ -51,8 +51,9 @@ def test_a_run_ends_with_weights_that_predict(run, files):
     assert done.err.endswith(": done\n")
     fasta = files / "x.fasta"
     fasta.write_text(">x\nGGGAAACCC\n")
-    predicted = run("predict", fasta, "--weights", files / "run" / "best")
-    assert predicted.out.startswith(">x\nGGGAAACCC\n")
+    for name in ("best", "latest"):
+        predicted = run("predict", fasta, "--weights", files / "run" / name)
+        assert predicted.out.startswith(">x\nGGGAAACCC\n")
 
 
 def test_a_finished_run_is_not_begun_again_by_accident(run, files):

@@ -77,8 +77,8 @@ def test_a_run_leaves_config_metrics_curves_and_weights(tmp_path):
     folder = RunFolder(tmp_path / "run", config(3), resume=False)
     assert Trainer(config(3), RECORDS, SETS).run(folder)
     names = {path.name for path in folder.path.iterdir()}
-    expected = {"config.json", "environment.json", "metrics.jsonl", "best", "curves.svg"}
-    assert names == expected | {"last.json", "last-3-1.pt"}
+    expected = {"config.json", "environment.json", "metrics.jsonl", "curves.svg"}
+    assert names == expected | {"last.json", "last-3-1.pt", "best", "latest"}
     [row] = folder.metrics()
     assert row["step"] == 3
     assert set(row["f1"]) == {"val"}
