@@ -104,7 +104,15 @@ class Trainer:
         self.progress = Progress()
         self._losses: list[float] = []
         self._durations: deque[float] = deque(maxlen=_SMOOTHED)  # seconds of the last steps
-        self._forward = torch.compile(self.network) if self.how.compile else self.network
+        self._forward = self._compiled() if self.how.compile else self.network
+
+    def _compiled(self) -> Callable[..., Tensor]:
+        """The network compiled, but for its folding model, whose loops would be unrolled."""
+        module = self.network.folding
+        if module is not None:
+            # PyTorch's own function, which it leaves untyped; of this one module, not of its class.
+            module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign,no-untyped-call]
+        return torch.compile(self.network)
 
     def _build_on(self, folding: Mapping[str, Tensor]) -> None:
         """Take over the scores of the folding model, which do not change in this run.
@@ -115,9 +123,6 @@ class Trainer:
         if self.network.folding is None:
             raise TrainingError("scores of a folding model, but the config has folding = false")
         self.network.folding.load_state_dict(dict(folding))
-        if self.how.compile:  # loops over spans, which would be unrolled
-            module = self.network.folding
-            module.forward = torch.compiler.disable(module.forward)  # type: ignore
 
     def run(
         self,

@@ -19,8 +19,6 @@ def test_it_is_the_convolution(batch, height, width, missing):
     torch.manual_seed(7)
     conv = torch.nn.Conv2d(6, 10, 3)
     rows = torch.randn(batch, height + 2 - sum(missing), width, 6)
-    if not rows.shape[1]:
-        pytest.fail("the example has no row")
     padded = F.pad(rows.permute(0, 3, 1, 2), (1, 1, *missing))
     expected = conv(padded).permute(0, 2, 3, 1)
     transformed = winograd.transform_filter(conv.weight)
