@@ -30,10 +30,12 @@ class BatchConfig:
     computed_share: float = 0.35  # of the records: those whose label a program made
     source_weights: Mapping[str, float] = field(default_factory=lambda: {"rfam-predicted": 0.5})
     negative_share: float = 1.0  # of the cells without a pair that enter the loss
+    varied_share: float = 0.0  # of the curated records: those whose letters are redrawn
+    variation: float = 0.5  # the largest share of pairs and unpaired letters that is redrawn
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "max_cells", "batches_per_step")
-        _shares(self, "computed_share", "negative_share")
+        _shares(self, "computed_share", "negative_share", "varied_share", "variation")
         if not self.lengths or min(self.lengths) < 1:
             raise ConfigError(f"lengths must be positive, not {list(self.lengths)}")
         if self.negative_share == 0.0:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import DatasetError
 from rnaformer_cli.training.config import BatchConfig
+from rnaformer_cli.training.variation import vary
 
 ROUND = 512  # records that are drawn and sorted by length at once
 _SHORT = 100  # bases up to which a record is not drawn less often
@@ -63,9 +64,19 @@ class BatchStream:
             if position.batch >= len(self._batches):
                 position = Position(position.round + 1)
                 continue
-            chosen = self._batches[position.batch]
+            records = self._batch(position)
             position = Position(position.round, position.batch + 1)
-            yield [self._records[index] for index in chosen], position
+            yield records, position
+
+    def _batch(self, position: Position) -> list[LabelledRecord]:
+        """The records of a batch, with other letters where the config asks for it."""
+        records = [self._records[index] for index in self._batches[position.batch]]
+        share, most = self._config.varied_share, self._config.variation
+        random = np.random.default_rng((self._seed, position.round, position.batch))
+        return [
+            vary(record, random, most) if record.is_curated and random.random() < share else record
+            for record in records
+        ]
 
     def resume(self, position: Position, limit: int) -> None:
         """Draw a round that was begun under a length limit as it was drawn then."""

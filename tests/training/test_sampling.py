@@ -5,6 +5,7 @@ from itertools import islice
 import pytest
 from dataset_makers import hairpin, record, rna
 
+from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import DatasetError
 from rnaformer_cli.training.config import BatchConfig
 from rnaformer_cli.training.sampling import ROUND, BatchStream, Position, record_weights
@@ -97,3 +98,19 @@ def test_sources_and_lengths_have_their_weights():
 def test_nothing_short_enough_is_refused():
     with pytest.raises(DatasetError, match=r"^no record of at most 10 bases to train on$"):
         BatchStream(RECORDS, BatchConfig(lengths=(10, 200)), 1)
+
+
+def test_a_share_of_the_curated_records_is_varied_the_same_way_every_time() -> None:
+    labelled = [LabelledRecord(f"r{i}", "GGGAAACCC", ((0, 8),), "bprna") for i in range(50)]
+    computed = [LabelledRecord(f"c{i}", "GGGAAACCC", ((0, 8),), "rnafold") for i in range(50)]
+    config = BatchConfig(max_cells=400, lengths=(100,), varied_share=0.5, variation=1.0)
+    stream = BatchStream([*labelled, *computed], config, seed=1)
+
+    def drawn() -> list[LabelledRecord]:
+        return [r for batch, _ in islice(stream.batches(Position(), 0.0), 80) for r in batch]
+
+    records = drawn()
+    assert records == drawn()
+    assert {r.sequence for r in records if not r.is_curated} == {"GGGAAACCC"}
+    varied = [r.sequence != "GGGAAACCC" for r in records if r.is_curated]
+    assert 0.35 < sum(varied) / len(varied) < 0.55
