@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rnaformer_cli.cli.main import one_line
-from rnaformer_cli.cli.report import Report, counted
+from rnaformer_cli.cli.run_report import Report, counted
 from rnaformer_cli.dataset.labelling import Label
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
 from rnaformer_cli.dataset.splitting import By

@@ -10,7 +10,7 @@ import click
 
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import one_line
-from rnaformer_cli.cli.report import Report
+from rnaformer_cli.cli.run_report import Report
 from rnaformer_cli.cli.tables import print_table
 from rnaformer_cli.errors import DependencyError
 from rnaformer_cli.files import write_whole

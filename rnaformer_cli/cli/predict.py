@@ -13,7 +13,7 @@ import click
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.draw import check_drawing
 from rnaformer_cli.cli.output import Destination, open_destination
-from rnaformer_cli.cli.report import Report
+from rnaformer_cli.cli.run_report import Report
 from rnaformer_cli.errors import RnaformerError, SequenceError
 from rnaformer_cli.files import STDIN, SafeNames
 from rnaformer_cli.sequence.fasta import read_fasta_file

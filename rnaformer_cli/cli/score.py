@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from rnaformer_cli.cli.main import one_line
-from rnaformer_cli.cli.report import counted
+from rnaformer_cli.cli.run_report import counted
 from rnaformer_cli.cli.tables import print_table
 from rnaformer_cli.scoring.compare import RecordScore, Rules, compare
 from rnaformer_cli.scoring.counts import PairCounts

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnaformer_cli.cli.main import one_line
-from rnaformer_cli.cli.report import Report
+from rnaformer_cli.cli.run_report import Report
 from rnaformer_cli.errors import RnaformerError
 
 if TYPE_CHECKING:

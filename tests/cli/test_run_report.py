@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from rnaformer_cli.cli.report import Report, counted
+from rnaformer_cli.cli.run_report import Report, counted
 from rnaformer_cli.errors import SequenceError
 from rnaformer_cli.sequence.record import RnaRecord
 
