@@ -117,7 +117,7 @@ def test_reading_writing_and_scoring_know_no_torch(room):
     assert [path for path in paths if "torch" in foreign(path)] == []
 
 
-@pytest.mark.parametrize("command", ["score", "convert", "main", "options", "tables", "report"])
+@pytest.mark.parametrize("command", ["score", "convert", "main", "options", "tables", "run_report"])
 def test_what_answers_at_once_reaches_no_torch_when_it_is_imported(command):
     """At the top of each file; what a function imports is its own time."""
     found, todo = set(), [f"cli.{command}"]
