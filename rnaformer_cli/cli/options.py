@@ -88,6 +88,12 @@ precision = click.option(
 threads = click.option(
     "--threads", type=click.IntRange(min=1), help="CPU threads.  [default: one a core]"
 )
+jobs = click.option(
+    "-j",
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Processes of one thread each.  [default: one a thread if there are many short records]",
+)
 cycles = click.option(
     "--cycles", type=click.IntRange(min=1), help="Passes of recycling.  [default: the weights']"
 )

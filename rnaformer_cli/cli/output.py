@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from rnaformer_cli.cli.draw import Drawer
-from rnaformer_cli.cli.run_report import counted
 from rnaformer_cli.cli.run_log import RunLog
+from rnaformer_cli.cli.run_report import counted
 from rnaformer_cli.drawing.picture import save
 from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import make_folder, write_text, write_whole

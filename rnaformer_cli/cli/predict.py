@@ -22,6 +22,7 @@ from rnaformer_cli.structure.structure import StructureRecord
 
 if TYPE_CHECKING:
     from rnaformer_cli.prediction.predictor import Predictor
+    from rnaformer_cli.prediction.workers import Source
 
 FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
 HOLD_MULTIPLETS = {"jsonl", "tsv"}
@@ -71,6 +72,7 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
 @options.device
 @options.precision
 @options.threads
+@options.jobs
 @options.max_memory
 @options.shard
 @click.option(
@@ -95,16 +97,19 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
       rnaformer predict seqs.fasta --out-dir out -f dbn -f ct -f bpseq
       zcat seqs.fa.gz | rnaformer predict - | head
     """
+    from rnaformer_cli.prediction.workers import predict_with_workers
+
     _check_usage(chosen)
     report = Report(quiet=chosen["quiet"])
     references = _read_references(chosen["ref"])
-    predictor = _load(chosen)
+    predictor, source = _load(chosen)
     min_score = predictor.threshold if chosen["min_score"] is None else chosen["min_score"]
     names: deque[str] = deque()  # of the records on their way through the network
     predicted: list[StructureRecord] = []
     with open_destination(chosen, predictor, min_score) as destination, report.progress():
         records = _records(files or _stdin(), chosen, report, names, destination)
-        for prediction in predictor.predict(records):
+        answers = predict_with_workers(predictor, source, records, chosen["jobs"], report.warn)
+        for prediction in answers:
             name = names.popleft()
             if isinstance(prediction, RnaformerError):
                 _fail(prediction, chosen["fail_fast"], report)
@@ -170,10 +175,11 @@ def _read_references(path: str | None) -> list[StructureRecord] | None:
     return list(read_structures(path))
 
 
-def _load(chosen: dict[str, Any]) -> Predictor:
+def _load(chosen: dict[str, Any]) -> tuple[Predictor, Source]:
     from rnaformer_cli.prediction import device
     from rnaformer_cli.prediction.predictor import Options, load
     from rnaformer_cli.prediction.store import DEFAULT
+    from rnaformer_cli.prediction.workers import Source
 
     device.set_threads(chosen["threads"])
     options.warn_of_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
@@ -186,7 +192,9 @@ def _load(chosen: dict[str, Any]) -> Predictor:
         like=chosen["like"],
         max_memory=chosen["max_memory"],
     )
-    return load(chosen["weights"] or DEFAULT, how, chosen["device"], chosen["precision"])
+    weights = chosen["weights"] or DEFAULT
+    predictor = load(weights, how, chosen["device"], chosen["precision"])
+    return predictor, Source(weights, how, chosen["precision"])
 
 
 def _records(

@@ -40,12 +40,17 @@ class Report:
         self.failures += 1
         self._say(f"rnaformer: {one_line(str(error))}")
 
+    def warn(self, text: str) -> None:
+        """Tell what the user may want to know."""
+        if not self.quiet:
+            self._say(f"rnaformer: warning: {text}")
+
     def warn_ambiguous(self) -> None:
         """Tell once how many letters were read as N."""
-        if self._ambiguous_letters and not self.quiet:
+        if self._ambiguous_letters:
             letters = counted(self._ambiguous_letters, "ambiguous letter")
             records = counted(self._ambiguous_records, "record")
-            self._say(f"rnaformer: warning: read {letters} as N in {records}")
+            self.warn(f"read {letters} as N in {records}")
 
     def tell_left_out(self) -> None:
         """Tell how many records an earlier run had done."""

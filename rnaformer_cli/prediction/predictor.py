@@ -109,36 +109,30 @@ class Predictor:
         for one does not depend on the others.
         """
         for window in windows(records):
-            done: dict[int, Prediction | DeviceError] = {}
-            following = 0
-            lengths = [len(record) for record in window]
-            for group in batches(lengths, self._group_cells()):
-                for index, answer in self._predict_group(group, window):
-                    done[index] = answer
-                while following in done:
-                    yield done.pop(following)
-                    following += 1
+            yield from in_order(
+                pair
+                for group in self.groups(window)
+                for pair in zip(
+                    group, self.predict_group([window[place] for place in group]), strict=True
+                )
+            )
 
-    def _group_cells(self) -> int:
-        """The cells of the batches that are folded at once, before the network sees parts."""
-        return max(self.options.max_cells, FOLDED_CELLS if self.engine.config.folding else 0)
+    def groups(self, window: Sequence[RnaRecord]) -> list[list[int]]:
+        """Places in a window, longest first, in the groups that are folded at once."""
+        cells = max(self.options.max_cells, FOLDED_CELLS if self.engine.config.folding else 0)
+        return batches([len(record) for record in window], cells)
 
-    def _predict_group(
-        self, group: list[int], window: list[RnaRecord]
-    ) -> Iterator[tuple[int, Prediction | DeviceError]]:
-        """Answers for the records of a window that a group names, longest first."""
-        features = self._fold([window[index] for index in group]) if len(group) > 1 else None
+    def predict_group(self, records: list[RnaRecord]) -> Iterator[Prediction | DeviceError]:
+        """Yield the answers for the records of a group, longest first."""
+        features = self._fold(records) if len(records) > 1 else None
         begin = 0
-        for batch in batches([len(window[index]) for index in group], self.options.max_cells):
-            records = [window[group[place]] for place in batch]
-            assert batch == list(range(begin, begin + len(batch)))  # the group is in their order
-            size = len(records[0])
-            part = None
-            if features is not None:
-                part = features[begin : begin + len(batch), :size, :size]
+        for batch in batches([len(record) for record in records], self.options.max_cells):
+            assert batch == list(range(begin, begin + len(batch)))  # they are sorted already
+            size = len(records[begin])
+            rows = slice(begin, begin + len(batch))
+            part = None if features is None else features[rows, :size, :size]
+            yield from self._predict_batch(records[rows], part)
             begin += len(batch)
-            answers = self._predict_batch(records, part)
-            yield from zip((group[place] for place in batch), answers, strict=True)
 
     def _fold(self, records: list[RnaRecord]) -> Tensor | None:
         """What the folding model says of all records at once, which it does fastest."""
@@ -253,6 +247,19 @@ def predict(records: Iterable[RnaRecord], weights: str | Path = DEFAULT) -> Iter
         if isinstance(answer, DeviceError):
             raise answer
         yield answer
+
+
+def in_order(
+    answers: Iterable[tuple[int, Prediction | DeviceError]],
+) -> Iterator[Prediction | DeviceError]:
+    """Answers with their places from 0 on -> answers by place, each as soon as it can be given."""
+    waiting: dict[int, Prediction | DeviceError] = {}
+    following = 0
+    for place, answer in answers:
+        waiting[place] = answer
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
 
 
 def label(checkpoint: Checkpoint) -> str:

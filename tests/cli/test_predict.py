@@ -572,3 +572,14 @@ def test_a_part_that_is_none_is_refused(predict, value):
     finished = predict("-", "--shard", value, stdin=HAIRPIN)
     message = f"Error: Invalid value for '--shard': {value!r} is no part such as 1/4 or 4/4"
     assert (finished.err.splitlines()[-1], finished.code) == (message, 2)
+
+
+def test_worker_processes_give_the_same_bytes(predict, tmp_path):
+    fasta = tmp_path / "in.fasta"
+    fasta.write_text(
+        "".join(f">r{n}\n{'GGGAAACCCU' * (1 + n % 3)}\n" for n in range(20)) + ">x\n!\n"
+    )
+    alone, together = predict(fasta, "--jobs", 1), predict(fasta, "--jobs", 2)
+    assert together == alone
+    assert together.out.count(">") == 20
+    assert together.code == 1

@@ -1,0 +1,105 @@
+"""Worker processes: the same answers, whatever happens to a worker."""
+
+import os
+import signal
+from multiprocessing import active_children
+
+import pytest
+import torch
+from dataset_makers import rna
+
+from rnaformer_cli.errors import DeviceError
+from rnaformer_cli.model.checkpoint import save_checkpoint
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.predictor import Options, Predictor, load
+from rnaformer_cli.prediction.workers import (
+    ENOUGH_CELLS,
+    MOST,
+    Source,
+    predict_with_workers,
+    suggested_jobs,
+)
+from rnaformer_cli.sequence.record import RnaRecord
+
+RECORDS = [RnaRecord(f"r{n}", rna(5 + 7 * n % 40, n)) for n in range(300)]
+LONG = RnaRecord("long", rna(505, 1))  # not for a worker
+MIXED = [*RECORDS[:10], LONG, *RECORDS[10:]]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, tiny_network):
+    folder = tmp_path_factory.mktemp("weights")
+    save_checkpoint(folder, "tiny", tiny_network.config, tiny_network.state_dict(), {}, "# tiny\n")
+    return Source(folder, Options(max_cells=20_000), "fp32")
+
+
+@pytest.fixture(scope="module")
+def predictor(source):
+    return load(source.weights, source.options, "cpu")
+
+
+@pytest.fixture(scope="module")
+def alone(predictor):
+    return list(predictor.predict(MIXED))
+
+
+def same(answers, others):
+    """All but the seconds, and the last digits of scores."""
+    return len(answers) == len(others) and all(
+        (one.record, one.structure, one.cycles) == (other.record, other.structure, other.cycles)
+        and one.pair_scores == pytest.approx(other.pair_scores, abs=1e-5)
+        for one, other in zip(answers, others, strict=True)
+    )
+
+
+def test_workers_give_the_same_answers_in_the_same_order(predictor, source, alone):
+    answers = predict_with_workers(predictor, source, MIXED, jobs=2)
+    assert same(list(answers), alone)
+    assert active_children() == []
+
+
+def test_a_worker_that_is_killed_loses_nothing(predictor, source, alone):
+    told = []
+    answers = predict_with_workers(predictor, source, MIXED, 2, told.append)
+    found = [next(answers)]
+    os.kill(active_children()[0].pid, signal.SIGKILL)
+    found += answers
+    assert same(found, alone)
+    assert told == ["a worker process was ended from outside; going on without workers"]
+
+
+def test_who_stops_listening_ends_the_workers(predictor, source):
+    answers = predict_with_workers(predictor, source, RECORDS, jobs=2)
+    next(answers)
+    answers.close()
+    assert active_children() == []
+
+
+def test_a_record_without_memory_is_answered_by_an_error(source, predictor):
+    options = Options(max_memory=1, max_cells=1)
+    modest = Source(source.weights, options, "fp32")
+    answers = predict_with_workers(load(source.weights, options, "cpu"), modest, RECORDS[:2], 2)
+    found = list(answers)
+    assert [type(answer) for answer in found] == [DeviceError, DeviceError]
+    assert str(found[1]).startswith("record 'r1': 12 bases: needs about ")
+
+
+def test_no_record_starts_no_worker(predictor, source):
+    assert list(predict_with_workers(predictor, source, [], jobs=2)) == []
+
+
+def test_workers_are_for_many_short_records(predictor, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    many = [RnaRecord("r", "A" * 200)] * (ENOUGH_CELLS // 200**2)
+    assert suggested_jobs(predictor, many) == 4
+    assert suggested_jobs(predictor, many[1:]) == 1
+    assert suggested_jobs(predictor, [RnaRecord("long", "A" * 9000)]) == 1
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
+    assert suggested_jobs(predictor, many) == MOST
+
+
+def test_workers_are_for_narrow_networks(predictor):
+    many = [RnaRecord("r", "A" * 200)] * (ENOUGH_CELLS // 200**2)
+    wide = Predictor(RNAformer(ModelConfig(dim=256, heads=4, depth=1)), "wide")
+    assert suggested_jobs(wide, many) == 1
