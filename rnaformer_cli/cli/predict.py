@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +11,10 @@ import click
 
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.draw import check_drawing
+from rnaformer_cli.cli.inputs import Inputs, standard_input
 from rnaformer_cli.cli.output import Destination, open_destination
-from rnaformer_cli.cli.run_report import Report
-from rnaformer_cli.errors import RnaformerError, SequenceError
-from rnaformer_cli.files import STDIN, SafeNames
-from rnaformer_cli.sequence.fasta import read_fasta_file
+from rnaformer_cli.cli.run_report import FailureTable, Report
+from rnaformer_cli.errors import RnaformerError
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -79,15 +77,16 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
     "--resume", is_flag=True, help="Go on with a run into --out-dir: leave out what it has done."
 )
 @click.option("--max-length", type=click.IntRange(min=1), help="Refuse longer records.")
+@click.option("--failures", metavar="FILE.tsv", help="Write a table of the records that failed.")
 @click.option("--strict", is_flag=True, help="Refuse ambiguous letters instead of reading N.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad record.")
 @options.quiet
 def command(files: tuple[str, ...], **chosen: Any) -> None:
     """Predict the secondary structures of the RNAs in FASTA FILES.
 
-    Structures go to stdout, everything else to stderr. Files may be gzip-compressed; `-` or no
-    file at all reads standard input. A bad record is reported, the others are written, and the
-    exit code is then 1.
+    Structures go to stdout, everything else to stderr. Files may be gzip-compressed; of a folder,
+    all FASTA files are read; `-` or no file at all reads standard input. A bad record is
+    reported, the others are written, and the exit code is then 1.
 
     \b
     Examples:
@@ -97,32 +96,14 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
       rnaformer predict seqs.fasta --out-dir out -f dbn -f ct -f bpseq
       zcat seqs.fa.gz | rnaformer predict - | head
     """
-    from rnaformer_cli.prediction.workers import predict_with_workers
-
     _check_usage(chosen)
-    report = Report(quiet=chosen["quiet"])
+    report = _report(chosen)
     references = _read_references(chosen["ref"])
-    predictor, source = _load(chosen)
-    min_score = predictor.threshold if chosen["min_score"] is None else chosen["min_score"]
-    names: deque[str] = deque()  # of the records on their way through the network
-    predicted: list[StructureRecord] = []
-    with open_destination(chosen, predictor, min_score) as destination, report.progress():
-        records = _records(files or _stdin(), chosen, report, names, destination)
-        answers = predict_with_workers(predictor, source, records, chosen["jobs"], report.warn)
-        for prediction in answers:
-            name = names.popleft()
-            if isinstance(prediction, RnaformerError):
-                _fail(prediction, chosen["fail_fast"], report)
-            else:
-                _write(destination, prediction, name, chosen["fail_fast"], report)
-                if references is not None:
-                    predicted.append(prediction.structure_record)
-        if report.ended_by is not None:
-            raise report.ended_by
-        if report.failures and not report.written:
-            raise click.exceptions.Exit(1)  # within the block: an empty file must not appear
+    inputs = _inputs(files or standard_input(), chosen)
+    predicted = _predict(inputs, chosen, report, keep=references is not None)
     report.warn_ambiguous()
     report.tell_left_out()
+    report.tell_summary()
     if references is not None:
         from rnaformer_cli.cli.score import print_scores
 
@@ -130,6 +111,47 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
         print_scores(predicted, references, err, quiet=chosen["quiet"])
     if report.failures:
         raise click.exceptions.Exit(1)
+
+
+def _predict(
+    inputs: Inputs, chosen: dict[str, Any], report: Report, keep: bool
+) -> list[StructureRecord]:
+    """Write a prediction for every record; with `keep`, give them back as well."""
+    from rnaformer_cli.prediction.workers import predict_with_workers
+
+    predictor, source = _load(chosen)
+    min_score = predictor.threshold if chosen["min_score"] is None else chosen["min_score"]
+    names: deque[str] = deque()  # of the records on their way through the network
+    predicted: list[StructureRecord] = []
+    expected = inputs.expected() if report.is_drawn else None
+    with open_destination(chosen, predictor, min_score) as destination, report.progress(expected):
+        records = _noting_names(inputs.records(report, destination.has), names)
+        answers = predict_with_workers(predictor, source, records, chosen["jobs"], report.warn)
+        for answer in answers:
+            name = names.popleft()
+            if isinstance(answer, RnaformerError):
+                _fail(answer, chosen["fail_fast"], report)
+                continue
+            _write(destination, answer, name, chosen["fail_fast"], report)
+            if keep:
+                predicted.append(answer.structure_record)
+        if report.ended_by is not None:
+            raise report.ended_by
+        if report.failures and not report.written:
+            raise click.exceptions.Exit(1)  # within the block: an empty file must not appear
+    return predicted
+
+
+def _noting_names(found: Iterator[tuple[RnaRecord, str]], names: deque[str]) -> Iterator[RnaRecord]:
+    for record, name in found:
+        names.append(name)
+        yield record
+
+
+def _inputs(files: tuple[str, ...], chosen: dict[str, Any]) -> Inputs:
+    options_of_reading = ("strict", "max_length", "shard", "fail_fast")
+    needs_names = any(chosen[to] for to in ("out_dir", "scores", "draw"))
+    return Inputs(files, **{name: chosen[name] for name in options_of_reading}, named=needs_names)
 
 
 def _check_usage(chosen: dict[str, Any]) -> None:
@@ -155,16 +177,18 @@ def _check_usage(chosen: dict[str, Any]) -> None:
         )
 
 
+def _report(chosen: dict[str, Any]) -> Report:
+    path = chosen["failures"]
+    table = FailureTable(path) if path else None
+    if table is not None:
+        click.get_current_context().call_on_close(table.close)
+    return Report(chosen["quiet"], table)
+
+
 def _format_by_name(output: str | None) -> str:
     """The format that a file name asks for; dbn if none."""
     suffix = Path(output).suffix.removeprefix(".") if output else ""
     return suffix if suffix in FORMATS else "dbn"
-
-
-def _stdin() -> tuple[str, ...]:
-    if sys.stdin is not None and sys.stdin.isatty():
-        raise click.UsageError("no FASTA file given (`-` reads standard input)")
-    return (STDIN,)
 
 
 def _read_references(path: str | None) -> list[StructureRecord] | None:
@@ -197,63 +221,12 @@ def _load(chosen: dict[str, Any]) -> tuple[Predictor, Source]:
     return predictor, Source(weights, how, chosen["precision"])
 
 
-def _records(
-    files: tuple[str, ...],
-    chosen: dict[str, Any],
-    report: Report,
-    names: deque[str],
-    destination: Destination,
-) -> Iterator[RnaRecord]:
-    """The good records of all files, each with a name that no other has; the bad ones are reported.
-
-    With --fail-fast the first bad one ends the input; those before it still go to stdout.
-    """
-    part, parts = chosen["shard"] or (1, 1)
-    taken = SafeNames() if any(chosen[to] for to in ("out_dir", "scores", "draw")) else None
-    for number, found in enumerate(_scan(files, chosen["strict"])):
-        # Names are those of a whole run, so those of other parts are taken too.
-        name = taken.take(found.id) if taken and isinstance(found, RnaRecord) else ""
-        if number % parts != part - 1:
-            continue
-        error = _refusal(found, chosen["max_length"])
-        if isinstance(found, RnaRecord) and error is None:
-            if destination.has(found, name):
-                report.leave_out()
-                continue
-            report.count(found)
-            names.append(name)
-            yield found
-        elif chosen["fail_fast"]:
-            report.ended_by = error
-            return
-        elif error is not None:
-            report.fail(error)
-
-
-def _scan(files: tuple[str, ...], strict: bool) -> Iterator[RnaRecord | RnaformerError]:
-    for file in files:
-        try:
-            yield from read_fasta_file(file, strict)
-        except RnaformerError as error:
-            yield error
-
-
-def _refusal(found: RnaRecord | RnaformerError, limit: int | None) -> RnaformerError | None:
-    """Why something that was read is not predicted; None for a good record."""
-    if not isinstance(found, RnaRecord):
-        return found
-    if limit is None or len(found) <= limit:
-        return None
-    message = f"{len(found)} bases are more than --max-length {limit}"
-    return SequenceError(message, record=found.id)
-
-
 def _write(
     destination: Destination, prediction: Any, name: str, fail_fast: bool, report: Report
 ) -> None:
     try:
         destination.write(prediction, name)
-        report.advance()
+        report.advance(len(prediction.record))
     except RnaformerError as error:
         _fail(error, fail_fast, report)
 

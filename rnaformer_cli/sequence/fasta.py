@@ -6,6 +6,7 @@ alone lets `;` comments, digits and whole dot-bracket lines become part of a seq
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -16,11 +17,19 @@ from rnaformer_cli.files import STDIN, read_lines
 from rnaformer_cli.sequence.encode import ALPHABET, AMBIGUOUS, UNKNOWN
 from rnaformer_cli.sequence.record import RnaRecord
 
+SUFFIXES = {".fa", ".fas", ".fasta", ".ffn", ".fna", ".frn"}
 _TO_RNA = str.maketrans("Tt" + AMBIGUOUS + AMBIGUOUS.lower(), "UU" + UNKNOWN * 2 * len(AMBIGUOUS))
 _SURE = frozenset(ALPHABET + "T" + ALPHABET.lower() + "t")
 _READABLE = _SURE | frozenset(AMBIGUOUS + AMBIGUOUS.lower()) | frozenset(" \t")
 _AMINO_ACIDS = frozenset("EFILPQZJOefilpqzjo*")
 _BRACKETS = frozenset("()[]{}<>")
+_OTHERS = {  # what the first line of another format begins with
+    "FASTQ": re.compile("@"),
+    "a structure in BPSEQ": re.compile(r"\s*\d+\s+[A-Za-z]\s+\d+\s*$"),
+    "a structure in CT": re.compile(r"\s*\d+\s+\S"),
+    "JSON": re.compile(r"\s*[{\[]"),
+    "Clustal": re.compile("CLUSTAL"),
+}
 
 
 def read_fasta(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord]:
@@ -34,6 +43,25 @@ def read_fasta(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord
         if isinstance(found, SequenceError):
             raise found
         yield found
+
+
+def fasta_files(path: str | Path) -> list[str | Path]:
+    """The FASTA files of a folder, in order of their names; a file (or "-") is itself.
+
+    Raises:
+        InputError: a folder without any.
+    """
+    if str(path) == STDIN or not Path(path).is_dir():
+        return [path]
+    found = sorted(file for file in Path(path).iterdir() if _is_fasta_file(file))
+    if not found:
+        names = ", ".join(sorted(SUFFIXES))
+        raise InputError(f"no FASTA file in this folder ({names}, also .gz)", path=path)
+    return list(found)
+
+
+def _is_fasta_file(path: Path) -> bool:
+    return path.is_file() and Path(path.name.removesuffix(".gz")).suffix.lower() in SUFFIXES
 
 
 def read_fasta_file(path: str | Path, strict: bool = False) -> Iterator[RnaRecord | SequenceError]:
@@ -107,6 +135,9 @@ class _LineCheck:
             elif not line.strip() or line.startswith(";"):
                 continue
             elif not self._count:
+                if line.startswith("# STOCKHOLM"):
+                    message = "this looks like Stockholm; expected FASTA, with '>' before each name"
+                    raise SequenceError(message, line=number, column=1)
                 if not line.startswith("#"):
                     raise _before_header(line, number)
             elif self._is_good(line, number):
@@ -127,8 +158,9 @@ class _LineCheck:
 
 
 def _before_header(line: str, number: int) -> SequenceError:
-    if line.startswith("@"):
-        message = "this looks like FASTQ; expected FASTA, with '>' before each name"
+    kind = next((name for name, begin in _OTHERS.items() if begin.match(line)), None)
+    if kind is not None:
+        message = f"this looks like {kind}; expected FASTA, with '>' before each name"
     else:
         message = "expected a FASTA header ('>' and a name) before any sequence"
     return SequenceError(message, line=number, column=1)

@@ -98,7 +98,8 @@ def detect_format(head: Iterable[str]) -> ReadFormat:
     if any(bpseq.is_row(line.split()) for line in told):
         return "bpseq"
     if told[0].startswith(">") and all(_is_fasta(line) for line in told):
-        raise StructureError("this looks like FASTA; expected structures", line=1)
+        message = "this looks like FASTA; expected structures, as `rnaformer predict` makes them"
+        raise StructureError(message, line=1)
     return "dbn"
 
 

@@ -179,7 +179,11 @@ def test_a_named_pipe_as_the_output_is_written_to(run):
     ("text", "message"),
     [
         ("", "stdin: no structure in this file"),
-        (">a\nACGU\n", "stdin:1: this looks like FASTA; expected structures"),
+        (
+            ">a\nACGU\n",
+            "stdin:1: this looks like FASTA; expected structures, as "
+            "`rnaformer predict` makes them",
+        ),
         (">a\nACGU\n(..))\n", "stdin:3: record 'a': ')' at base 5 closes nothing"),
     ],
 )

@@ -60,6 +60,7 @@ def test_version_is_that_of_the_package(run):
     ("arguments", "last_line"),
     [
         (["nope"], "Error: No such command 'nope'."),
+        (["predcit", "x"], "Error: No such command 'predcit'. Did you mean 'predict'?"),
         (["--nope"], "Error: No such option '--nope'."),
         (["score", "a.dbn"], "Error: Missing option '--ref'."),
         (["convert"], "Error: Missing argument 'IN'."),

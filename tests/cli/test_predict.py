@@ -353,10 +353,12 @@ def test_a_record_without_a_name_is_called_by_its_number(predict):
 
 def test_a_missing_file_does_not_keep_the_others_from_being_read(predict):
     Path("a.fa").write_text(HAIRPIN)
-    finished = predict("none.fa", "a.fa", ".", "a.fa")
+    Path("empty").mkdir()
+    finished = predict("none.fa", "a.fa", "empty", "a.fa")
+    suffixes = ".fa, .fas, .fasta, .ffn, .fna, .frn, also .gz"
     assert finished.err == (
         "rnaformer: none.fa: no such file or directory\n"
-        "rnaformer: .: is a folder; expected a file\n"
+        f"rnaformer: empty: no FASTA file in this folder ({suffixes})\n"
     )
     assert (ids(finished.out), finished.code) == (["hairpin", "hairpin"], 1)
 
@@ -583,3 +585,22 @@ def test_worker_processes_give_the_same_bytes(predict, tmp_path):
     assert together == alone
     assert together.out.count(">") == 20
     assert together.code == 1
+
+
+def test_a_folder_is_read_file_by_file(predict):
+    Path("reads").mkdir()
+    Path("reads/b.fa").write_text(">b\nACGU\n")
+    Path("reads/a.fa").write_text(">a\nGGGAAACCC\n>bad\nX\n")
+    finished = predict("reads")
+    assert ids(finished.out) == ["a", "b"]
+    assert finished.err.startswith("rnaformer: reads/a.fa:4:1: record 'bad': ")
+
+
+def test_what_failed_can_be_had_as_a_table(predict):
+    finished = predict("-", "--failures", "failed.tsv", stdin=BAD)
+    assert finished.code == 1
+    rows = [line.split("\t") for line in Path("failed.tsv").read_text().splitlines()]
+    assert rows == [
+        ["file", "line", "column", "record", "message"],
+        ["stdin", "4", "4", "gap", GAP.partition(": record 'gap': ")[2]],
+    ]

@@ -1,13 +1,14 @@
 """What is said on stderr while records go by, and where progress is drawn."""
 
 import os
+import re
 import sys
 from contextlib import contextmanager
 
 import pytest
 
-from rnaformer_cli.cli.run_report import Report, counted
-from rnaformer_cli.errors import SequenceError
+from rnaformer_cli.cli.run_report import LONG_RUN, Expected, FailureTable, Report, counted
+from rnaformer_cli.errors import OutputError, SequenceError
 from rnaformer_cli.sequence.record import RnaRecord
 
 
@@ -108,3 +109,70 @@ def test_no_progress_in_a_log(capsys):
         report.advance()
     assert capsys.readouterr().err == ""
     assert report.written == 1
+
+
+def test_progress_tells_how_much_is_left_when_the_end_is_known(monkeypatch):
+    with terminal_as_stderr(monkeypatch) as shown:
+        report = Report()
+        with report.progress(Expected.of([100, 300])):
+            report.advance(100)
+        screen = shown()
+    assert "1 of 2 records, " in screen
+    assert " nt/s" in screen
+    assert " left " in screen
+
+
+def test_a_long_run_ends_with_a_summary(capsys):
+    report = Report()
+    for _ in range(LONG_RUN - 1):
+        report.advance(20)
+    report.tell_summary()
+    assert capsys.readouterr().err == ""
+    report.fail(SequenceError("bad"))
+    capsys.readouterr()
+    report.tell_summary()
+    assert re.fullmatch(
+        r"rnaformer: 99 records, 1,980 nt in \d+\.\d s; 1 failed\n", capsys.readouterr().err
+    )
+
+
+def test_a_summary_counts_what_this_run_did(capsys):
+    report = Report()
+    for _ in range(LONG_RUN):
+        report.advance(20)
+    report.leave_out(1_000)
+    report.tell_summary()
+    assert capsys.readouterr().err.startswith("rnaformer: 100 records, 2,000 nt in ")
+
+
+def test_no_summary_when_all_should_be_quiet(capsys):
+    report = Report(quiet=True)
+    for _ in range(LONG_RUN):
+        report.advance(20)
+    report.tell_summary()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_short_run_ends_with_a_summary_where_progress_was_drawn(monkeypatch):
+    with terminal_as_stderr(monkeypatch) as shown:
+        report = Report()
+        with report.progress():
+            report.advance(20)
+        report.tell_summary()
+        assert re.search(r"rnaformer: 1 record, 20 nt in \d+\.\d s\r\n$", shown())
+
+
+def test_failures_are_in_their_table_as_soon_as_they_are_told(tmp_path, capsys):
+    table = FailureTable(str(tmp_path / "failed.tsv"))
+    report = Report(failure_table=table)
+    report.fail(SequenceError("a\ttab", path="reads.fa", line=3, column=9, record="x\ny"))
+    report.fail(SequenceError("nowhere"))
+    assert (tmp_path / "failed.tsv").read_text() == (
+        "file\tline\tcolumn\trecord\tmessage\nreads.fa\t3\t9\tx\\ny\ta\\ttab\n\t\t\t\tnowhere\n"
+    )
+    table.close()
+
+
+def test_a_failure_table_that_cannot_be_written_is_told():
+    with pytest.raises(OutputError, match=r"^no/table.tsv: no such file or directory$"):
+        FailureTable("no/table.tsv")

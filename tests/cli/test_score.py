@@ -248,8 +248,18 @@ def test_one_prediction_and_one_reference_belong_together_whatever_their_names(s
 @pytest.mark.parametrize(
     ("predicted", "reference", "message"),
     [
-        ("a.fasta", "ref.dbn", "a.fasta:1: this looks like FASTA; expected structures"),
-        ("ref.dbn", "a.fasta", "a.fasta:1: this looks like FASTA; expected structures"),
+        (
+            "a.fasta",
+            "ref.dbn",
+            "a.fasta:1: this looks like FASTA; expected structures, as "
+            "`rnaformer predict` makes them",
+        ),
+        (
+            "ref.dbn",
+            "a.fasta",
+            "a.fasta:1: this looks like FASTA; expected structures, as "
+            "`rnaformer predict` makes them",
+        ),
         ("none.dbn", "ref.dbn", "none.dbn: no such file or directory"),
         ("ref.dbn", "none.dbn", "none.dbn: no such file or directory"),
         ("empty", "ref.dbn", "empty: no structure in this file"),

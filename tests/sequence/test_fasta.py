@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rnaformer_cli.errors import InputError, SequenceError
 from rnaformer_cli.sequence.encode import ALPHABET
-from rnaformer_cli.sequence.fasta import read_fasta, read_fasta_file, scan_fasta
+from rnaformer_cli.sequence.fasta import fasta_files, read_fasta, read_fasta_file, scan_fasta
 from rnaformer_cli.sequence.record import RnaRecord
 
 EXPECTED = "expected the bases A C G U (T)"
@@ -183,6 +183,9 @@ def test_the_simple_reader_stops_at_the_first_bad_record():
     assert str(caught.value) == f"line:4:2: record 'b': '1' is a digit; {EXPECTED}"
 
 
+BEFORE = "expected FASTA, with '>' before each name"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -191,6 +194,11 @@ def test_the_simple_reader_stops_at_the_first_bad_record():
             "@read\nACGU\n+\nIIII\n",
             "1:1: this looks like FASTQ; expected FASTA, with '>' before each name",
         ),
+        ("1 G 12\n", f"1:1: this looks like a structure in BPSEQ; {BEFORE}"),
+        ("  76  tRNA\n 1 G 0 2 72 1\n", f"1:1: this looks like a structure in CT; {BEFORE}"),
+        ('{"id": "x"}\n', f"1:1: this looks like JSON; {BEFORE}"),
+        ("CLUSTAL W\n\nx ACGU\n", f"1:1: this looks like Clustal; {BEFORE}"),
+        ("# STOCKHOLM 1.0\nx ACGU\n", f"1:1: this looks like Stockholm; {BEFORE}"),
     ],
 )
 def test_text_before_the_first_header_ends_the_reading(fasta, tmp_path, text, message):
@@ -254,3 +262,20 @@ def test_the_lines_of_an_open_file_are_read(tmp_path):
         ("a", "GGCC", "about"),
         ("b", "A", ""),
     ]
+
+
+def test_a_folder_stands_for_its_fasta_files_in_order(tmp_path):
+    for name in ("b.fa", "a.fasta.gz", "c.FNA", "notes.txt", "d.dbn"):
+        (tmp_path / name).write_text(">x\nACGU\n")
+    (tmp_path / "e.fa").mkdir()
+    assert [path.name for path in fasta_files(tmp_path)] == ["a.fasta.gz", "b.fa", "c.FNA"]
+    assert fasta_files(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
+    assert fasta_files("-") == ["-"]
+
+
+def test_a_folder_without_fasta_is_refused(tmp_path):
+    with pytest.raises(InputError) as caught:
+        fasta_files(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: no FASTA file in this folder (.fa, .fas, .fasta, .ffn, .fna, .frn, also .gz)"
+    )

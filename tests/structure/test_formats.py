@@ -76,7 +76,10 @@ def test_the_format_is_told_by_the_text(text, name):
         return
     with pytest.raises(StructureError) as caught:
         detect_format(text.split("\n"))
-    assert str(caught.value) == "line:1: this looks like FASTA; expected structures"
+    assert (
+        str(caught.value)
+        == "line:1: this looks like FASTA; expected structures, as `rnaformer predict` makes them"
+    )
 
 
 def test_a_long_wrapped_sequence_does_not_look_like_fasta():
@@ -157,7 +160,11 @@ def test_errors_of_standard_input_name_it(monkeypatch, data, message):
     [
         ("", InputError, ": no structure in this file"),
         ("# STOCKHOLM 1.0\n//\n", InputError, ": no structure in this file"),
-        (">x\nGAC\n", StructureError, ":1: this looks like FASTA; expected structures"),
+        (
+            ">x\nGAC\n",
+            StructureError,
+            ":1: this looks like FASTA; expected structures, as `rnaformer predict` makes them",
+        ),
         (">x\nGAC\n(..\n", StructureError, ":3: record 'x': '(' at base 1 is never closed"),
     ],
 )
