@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from rnaformer_cli.cli.main import one_line
+from rnaformer_cli.cli.multiqc import format_multiqc
 from rnaformer_cli.cli.run_report import counted
 from rnaformer_cli.cli.tables import print_table
+from rnaformer_cli.files import write_text
 from rnaformer_cli.scoring.compare import RecordScore, Rules, compare
 from rnaformer_cli.scoring.counts import PairCounts
 from rnaformer_cli.scoring.summary import Summary, sign_flip_test, summarise
@@ -31,6 +33,7 @@ from rnaformer_cli.structure.structure import StructureRecord
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with all figures.")
 @click.option("--tsv", "as_tsv", is_flag=True, help="One row a record, no summary.")
+@click.option("--multiqc", metavar="FILE", help="Also write a table for MultiQC, as x_mqc.tsv.")
 @click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="PRED's format.")
 @click.option("--ref-from", type=click.Choice(READ_FORMATS), help="REF's format.")
 @click.option(
@@ -62,6 +65,8 @@ def command(predicted: str, ref: str, **chosen: Any) -> None:
     if chosen["vs"]:
         theirs, _ = compare(read_structures(chosen["vs"]), references, rules)
     _warn(ours, extra)
+    if chosen["multiqc"]:
+        write_text(chosen["multiqc"], format_multiqc(ours))
     if chosen["as_json"]:
         click.echo(json.dumps(_as_json(ours, theirs, extra, chosen["seed"]), ensure_ascii=False))
     elif chosen["as_tsv"]:
