@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from rnaformer_cli.errors import InputError, StructureError
 from rnaformer_cli.files import STDIN, read_lines
@@ -14,7 +14,12 @@ from rnaformer_cli.structure import bpseq, ct
 from rnaformer_cli.structure.bpseq import format_bpseq, read_bpseq
 from rnaformer_cli.structure.ct import format_ct, read_ct
 from rnaformer_cli.structure.dbn import format_dbn, read_dbn
-from rnaformer_cli.structure.jsonl import format_json, read_json
+from rnaformer_cli.structure.jsonl import (
+    PredictedRecord,
+    format_json,
+    read_json,
+    read_predictions,
+)
 from rnaformer_cli.structure.stockholm import read_stockholm
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -30,7 +35,19 @@ WRITERS: dict[WriteFormat, Callable[[StructureRecord], str]] = {
     "jsonl": format_json,
 }
 ONE_RECORD_A_FILE: tuple[WriteFormat, ...] = ("ct", "bpseq")
-SUFFIXES = {".dbn", ".db", ".dot", ".ct", ".bpseq", ".jsonl", ".sto", ".stk", ".stockholm"}
+SUFFIXES: Set[str] = {
+    ".dbn",
+    ".db",
+    ".dot",
+    ".ct",
+    ".bpseq",
+    ".jsonl",
+    ".sto",
+    ".stk",
+    ".stockholm",
+}
+
+Read = TypeVar("Read")
 
 LOOK_AHEAD = 1000  # lines that tell the formats apart, also below a long wrapped sequence
 
@@ -44,23 +61,46 @@ def read_structures(
         InputError: a file that cannot be read or holds no record; a folder without any.
         StructureError: what the format's reader refuses, with file and line.
     """
+
+    def parse(lines: Iterable[str], name: str) -> Iterator[StructureRecord]:
+        return parse_structures(lines, written_as, name)
+
+    return _read(path, parse, SUFFIXES, "structure")
+
+
+def read_prediction_files(path: str | Path) -> Iterator[PredictedRecord]:
+    """Yield the predictions of a JSON Lines file in order; of a folder, of all such files in it.
+
+    Raises:
+        InputError: a file that cannot be read or holds no prediction; a folder without any.
+        StructureError: what is no prediction, with file and line.
+    """
+    return _read(path, lambda lines, _: read_predictions(lines), {".jsonl"}, "prediction")
+
+
+def _read(
+    path: str | Path,
+    parse: Callable[[Iterable[str], str], Iterator[Read]],
+    suffixes: Set[str],
+    what: str,
+) -> Iterator[Read]:
     if str(path) != STDIN and Path(path).is_dir():
-        files = sorted(file for file in Path(path).iterdir() if is_structure_file(file))
+        files = sorted(file for file in Path(path).iterdir() if is_structure_file(file, suffixes))
         if not files:
-            raise InputError("no structure file in this folder", path=path)
+            raise InputError(f"no {what} file in this folder", path=path)
         for file in files:
-            yield from read_structures(file, written_as)
+            yield from _read(file, parse, suffixes, what)
         return
     name = "stdin" if str(path) == STDIN else str(path)
     is_empty = True
     try:
-        for record in parse_structures(read_lines(path), written_as, base_name(path)):
+        for record in parse(read_lines(path), base_name(path)):
             is_empty = False
             yield record
     except StructureError as error:
         raise error.at(name) from None
     if is_empty:
-        raise InputError("no structure in this file", path=name)
+        raise InputError(f"no {what} in this file", path=name)
 
 
 def parse_structures(
@@ -110,9 +150,13 @@ def base_name(path: str | Path) -> str:
     return "sequence_1" if str(path) == STDIN else stem
 
 
-def is_structure_file(path: Path) -> bool:
-    """Whether a file of a folder is read: by its suffix, compressed or not."""
-    return path.is_file() and Path(path.name.removesuffix(".gz")).suffix.lower() in SUFFIXES
+def is_structure_file(path: Path, suffixes: Set[str] = SUFFIXES) -> bool:
+    """Whether a file of a folder is read: by its suffix, compressed or not.
+
+    Hidden files are not: one of them is the log that `predict --out-dir` leaves.
+    """
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    return suffix in suffixes and not path.name.startswith(".") and path.is_file()
 
 
 def _is_fasta(line: str) -> bool:

@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord, as_rna
 
 SCHEMA_VERSION = 1
+
+OBJECT = "a JSON object with id, sequence, and pairs or structure"
+PREDICTION = "a prediction as `rnaformer predict -f jsonl` writes it"
+
+Read = TypeVar("Read")
+Kind = TypeVar("Kind")
+_KINDS: Mapping[type, str] = {str: "text", int: "a whole number", list: "a list"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a prediction was made."""
+
+    model: str
+    cycles: int  # passes made
+    threshold: float
+    decoding: str
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedRecord:
+    """A predicted structure with the scores behind it, as a file of predictions holds it."""
+
+    structure_record: StructureRecord
+    pair_scores: Mapping[BasePair, float]  # of the pairs of the structure
+    confidence: float  # the F1 to expect if the scores are probabilities
+    settings: Settings
+    warnings: tuple[str, ...] = ()
 
 
 def format_json(
@@ -51,6 +80,21 @@ def read_json(lines: Iterable[str]) -> Iterator[StructureRecord]:
     Raises:
         StructureError: a line that is no such object, or whose values do not fit each other.
     """
+    return _read_objects(lines, _record, OBJECT)
+
+
+def read_predictions(lines: Iterable[str]) -> Iterator[PredictedRecord]:
+    """Yield the prediction of each line, with its scores and how it was made.
+
+    Raises:
+        StructureError: a line that is no such object, or whose values do not fit each other.
+    """
+    return _read_objects(lines, _prediction, PREDICTION)
+
+
+def _read_objects(
+    lines: Iterable[str], convert: Callable[[str, Mapping[str, Any]], Read], expected: str
+) -> Iterator[Read]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -58,17 +102,14 @@ def read_json(lines: Iterable[str]) -> Iterator[StructureRecord]:
         try:
             values = json.loads(line)
             name = _one_word(str(values["id"]), number)
-            sequence = as_rna(values["sequence"])
-            structure = _structure(values, len(sequence))
-            yield StructureRecord(name, sequence, structure, str(values.get("description") or ""))
+            yield convert(name, values)
         except StructureError as error:
             raise StructureError(error.message, line=number, record=name) from None
         except KeyError as error:
             message = f"no field {error.args[0]!r}"
             raise StructureError(message, line=number, record=name) from None
         except (ValueError, TypeError, AttributeError, IndexError, RecursionError):
-            message = "expected a JSON object with id, sequence, and pairs or structure"
-            raise StructureError(message, line=number, record=name) from None
+            raise StructureError(f"expected {expected}", line=number, record=name) from None
 
 
 def _one_word(name: str, number: int) -> str:
@@ -86,3 +127,42 @@ def _structure(values: Mapping[str, Any], length: int) -> Structure:
             raise TypeError
         pairs.add((min(left, right) - 1, max(left, right) - 1))
     return Structure(length, frozenset(pairs))
+
+
+def _record(name: str, values: Mapping[str, Any]) -> StructureRecord:
+    sequence = as_rna(values["sequence"])
+    structure = _structure(values, len(sequence))
+    return StructureRecord(name, sequence, structure, str(values.get("description") or ""))
+
+
+def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
+    record = _record(name, values)
+    confidence = _share(values, "confidence")
+    settings = Settings(
+        _typed(values, "model", str),
+        _typed(values, "cycles", int),
+        _share(values, "threshold"),
+        _typed(values, "decoding", str),
+    )
+    scores = {}
+    for row in values["pairs"]:
+        left, right, _ = row
+        scores[min(left, right) - 1, max(left, right) - 1] = _share(row, 2)
+    warnings = tuple(str(text) for text in _typed(values, "warnings", list))
+    return PredictedRecord(record, scores, confidence, settings, warnings)
+
+
+def _share(values: Any, key: str | int) -> float:
+    """A number from 0 to 1 of an object or a row."""
+    value = values[key]
+    if type(value) not in (int, float) or not 0 <= value <= 1:  # true is no number, nor is NaN
+        what = key if isinstance(key, str) else "the score of a pair"
+        raise StructureError(f"{what} is {value!r}; expected a number from 0 to 1")
+    return float(value)
+
+
+def _typed(values: Mapping[str, Any], key: str, kind: type[Kind]) -> Kind:
+    value = values[key]
+    if type(value) is not kind:
+        raise StructureError(f"{key} is {value!r}; expected {_KINDS[kind]}")
+    return value

@@ -21,12 +21,21 @@ from rnaformer_cli.structure.formats import (
     detect_format,
     is_structure_file,
     parse_structures,
+    read_prediction_files,
     read_structures,
 )
+from rnaformer_cli.structure.jsonl import format_json
 from rnaformer_cli.structure.structure import StructureRecord
 
 RECORD = StructureRecord("x", "GAC", parse_dot_bracket("(.)"))
 STOCKHOLM = "# STOCKHOLM 1.0\nx GAC\n#=GC SS_cons (.)\n//\n"
+
+HOW = {"confidence": 0.8, "model": "small", "cycles": 1, "threshold": 0.5}
+
+
+def predicted(name):
+    record = StructureRecord(name, "GAC", parse_dot_bracket("(.)"))
+    return format_json(record, {(0, 2): 0.9}, {**HOW, "decoding": "matching", "warnings": []})
 
 
 def parse(text, written_as=None):
@@ -111,7 +120,14 @@ def test_a_record_without_a_name_is_called_after_its_file(path, name):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("a.ct", True), ("a.CT", True), ("a.dbn.gz", True), ("a.txt", False), ("ct", False)],
+    [
+        ("a.ct", True),
+        ("a.CT", True),
+        ("a.dbn.gz", True),
+        ("a.txt", False),
+        ("ct", False),
+        (".a.ct", False),
+    ],
 )
 def test_files_of_a_folder_are_chosen_by_their_suffix(tmp_path, name, expected):
     (tmp_path / name).touch()
@@ -195,3 +211,34 @@ def test_any_text_is_read_or_refused(text):
         assert all(record.sequence for record in parse(text))
     except StructureError as error:
         assert error.message
+
+
+def test_a_folder_gives_the_predictions_of_its_json_lines_files(tmp_path):
+    (tmp_path / "b.jsonl").write_text(predicted("b"))
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(predicted("a").encode()))
+    (tmp_path / "a.dbn").write_text(">c\nGC\n()\n")
+    (tmp_path / ".rnaformer-run.jsonl").write_text("{}\n")
+    found = [one.structure_record.id for one in read_prediction_files(tmp_path)]
+    assert found == ["a", "b"]
+
+
+def test_a_folder_without_predictions_is_told(tmp_path):
+    (tmp_path / "a.dbn").write_text(">c\nGC\n()\n")
+    with pytest.raises(InputError) as caught:
+        list(read_prediction_files(tmp_path))
+    assert str(caught.value) == f"{tmp_path}: no prediction file in this folder"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("\n", InputError, ": no prediction in this file"),
+        ('{"id": "x"}\n', StructureError, ":1: record 'x': no field 'sequence'"),
+    ],
+)
+def test_errors_of_a_file_of_predictions_name_it(tmp_path, text, kind, message):
+    file = tmp_path / "a.jsonl"
+    file.write_text(text)
+    with pytest.raises(kind) as caught:
+        list(read_prediction_files(file))
+    assert str(caught.value) == f"{file}{message}"

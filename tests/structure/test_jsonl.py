@@ -9,10 +9,29 @@ from hypothesis import strategies as st
 
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.structure.jsonl import format_json, read_json
+from rnaformer_cli.structure.jsonl import (
+    PredictedRecord,
+    Settings,
+    format_json,
+    read_json,
+    read_predictions,
+)
 from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 RECORD = StructureRecord("x", "GAC", parse_dot_bracket("(.)"), "of yeast")
+PREDICTED = {
+    "id": "x",
+    "description": "of yeast",
+    "sequence": "GAC",
+    "pairs": [[1, 3, 0.9]],
+    "confidence": 0.8,
+    "model": "small",
+    "cycles": 2,
+    "threshold": 0.5,
+    "decoding": "matching",
+    "warnings": ["1 ambiguous letter read as N"],
+}
+PREDICTION = "expected a prediction as `rnaformer predict -f jsonl` writes it"
 OBJECT = "expected a JSON object with id, sequence, and pairs or structure"
 
 
@@ -165,3 +184,53 @@ def test_true_is_no_base():
     line = '{"id": "a", "sequence": "ACGU", "pairs": [[true, 4]]}'
     with pytest.raises(StructureError, match=r"expected a JSON object with id, sequence"):
         list(read_json([line]))
+
+
+def test_a_prediction_is_read_with_its_scores_and_how_it_was_made():
+    assert list(read_predictions(["", json.dumps(PREDICTED)])) == [
+        PredictedRecord(
+            RECORD,
+            {(0, 2): 0.9},
+            0.8,
+            Settings("small", 2, 0.5, "matching"),
+            ("1 ambiguous letter read as N",),
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(PREDICTED.keys() - {"id", "description"}))
+def test_a_field_that_a_prediction_lacks_is_named(name):
+    values = {key: value for key, value in PREDICTED.items() if key != name}
+    with pytest.raises(StructureError) as caught:
+        list(read_predictions([json.dumps(values)]))
+    lacking = "structure" if name == "pairs" else name  # either would do for a structure
+    assert str(caught.value) == f"line:1: record 'x': no field {lacking!r}"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"confidence": 1.5}, "confidence is 1.5; expected a number from 0 to 1"),
+        ({"confidence": float("nan")}, "confidence is nan; expected a number from 0 to 1"),
+        ({"confidence": True}, "confidence is True; expected a number from 0 to 1"),
+        ({"threshold": "high"}, "threshold is 'high'; expected a number from 0 to 1"),
+        ({"cycles": 1.5}, "cycles is 1.5; expected a whole number"),
+        ({"model": None}, "model is None; expected text"),
+        ({"decoding": 1}, "decoding is 1; expected text"),
+        ({"warnings": "none"}, "warnings is 'none'; expected a list"),
+        ({"pairs": [[1, 3, -1]]}, "the score of a pair is -1; expected a number from 0 to 1"),
+        ({"pairs": [[1, 3]]}, PREDICTION),
+        ({"pairs": None, "structure": "(.)"}, PREDICTION),
+        ({"pairs": [[1, 4, 0.9]]}, "pair (1, 4) does not fit an RNA of 3 bases"),
+    ],
+)
+def test_values_that_no_prediction_has_are_refused(change, message):
+    with pytest.raises(StructureError) as caught:
+        list(read_predictions([json.dumps({**PREDICTED, **change})]))
+    assert str(caught.value) == f"line:1: record 'x': {message}"
+
+
+def test_what_is_no_json_is_no_prediction():
+    with pytest.raises(StructureError) as caught:
+        list(read_predictions([">x"]))
+    assert str(caught.value) == f"line:1: {PREDICTION}"
