@@ -43,7 +43,7 @@ def compare(
     references: Sequence[StructureRecord],
     rules: Rules | None = None,
 ) -> tuple[list[RecordScore], list[str]]:
-    """Scores in the order of the references, and the ids of predictions without a reference.
+    """Scores in the order of the references; the ids of predictions without one, in their order.
 
     Records with the same id are matched in their order. A single prediction and a single
     reference belong together whatever their names, since CT and BPSEQ files often have none.
@@ -51,21 +51,34 @@ def compare(
     Raises:
         ScoreError: a prediction and its reference are not the same RNA, or no id is in common.
     """
-    rules = rules or Rules()
-    waiting: dict[str, deque[StructureRecord]] = defaultdict(deque)
-    for prediction in predictions:
-        waiting[prediction.id].append(prediction)
-    if len(references) == 1 and sum(map(len, waiting.values())) == 1:
-        [only] = (queue.popleft() for queue in waiting.values())
-        return [score_record(only, references[0], rules)], []
+    found = list(predictions)
+    places = match(found, references)
+    scores = [
+        score_record(None if place is None else found[place], reference, rules or Rules())
+        for place, reference in zip(places, references, strict=True)
+    ]
+    matched = set(places)
+    return scores, [one.id for place, one in enumerate(found) if place not in matched]
+
+
+def match(
+    predictions: Sequence[StructureRecord], references: Sequence[StructureRecord]
+) -> list[int | None]:
+    """For each reference the place of its prediction, or None; how, is told by compare.
+
+    Raises:
+        ScoreError: no id is in common.
+    """
+    if len(predictions) == len(references) == 1:
+        return [0]
+    waiting: dict[str, deque[int]] = defaultdict(deque)
+    for place, prediction in enumerate(predictions):
+        waiting[prediction.id].append(place)
     if waiting and references and waiting.keys().isdisjoint(one.id for one in references):
         message = f"no id in common: predictions {_some(waiting)}; references "
         raise ScoreError(message + _some(dict.fromkeys(one.id for one in references)))
-    scores = []
-    for reference in references:
-        queue = waiting.get(reference.id)
-        scores.append(score_record(queue.popleft() if queue else None, reference, rules))
-    return scores, [record.id for queue in waiting.values() for record in queue]
+    queues = (waiting.get(reference.id) for reference in references)
+    return [queue.popleft() if queue else None for queue in queues]
 
 
 def _some(ids: Iterable[str]) -> str:

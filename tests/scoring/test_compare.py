@@ -3,7 +3,7 @@
 import pytest
 
 from rnaformer_cli.errors import ScoreError
-from rnaformer_cli.scoring.compare import Rules, compare, pooled
+from rnaformer_cli.scoring.compare import Rules, compare, match, pooled
 from rnaformer_cli.scoring.counts import NO_COUNTS, PairCounts
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.structure import StructureRecord
@@ -34,7 +34,7 @@ def test_a_missing_prediction_counts_as_an_empty_structure():
 def test_predictions_without_a_reference_are_listed():
     predictions = [record("a", "()"), record("c", "()"), record("a", "()")]
     _, extra = compare(predictions, [record("a", "()"), record("b", "()")])
-    assert extra == ["a", "c"]
+    assert extra == ["c", "a"]
 
 
 def test_records_with_the_same_id_are_matched_in_their_order():
@@ -123,3 +123,9 @@ def test_predictions_and_references_without_a_common_id_are_refused():
         compare(predictions, [record("x", "...."), record("y", "....")])
     message = "no id in common: predictions 'a', 'b', …; references 'x', 'y'"
     assert str(caught.value) == message
+
+
+def test_each_reference_is_told_the_place_of_its_prediction():
+    predictions = [record("a", "()"), record("b", "()"), record("a", "..")]
+    references = [record(name, "()") for name in ("b", "a", "c", "a")]
+    assert match(predictions, references) == [1, 0, None, 2]
