@@ -1,0 +1,149 @@
+"""The pages of docs/ are true: every shell block runs, and the transcript shows what comes out.
+
+Blocks marked `sh` run in a folder with the examples under the names that the pages use. The
+transcript (`console`) is rewritten with REWRITE_GOLDEN=1.
+"""
+
+import gzip
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import DATA, ROOT
+from dataset_makers import hairpin
+
+from rnaformer_cli import read_structures
+from rnaformer_cli.dataset.records import write_dataset
+from rnaformer_cli.structure.ct import format_ct
+from rnaformer_cli.structure.dbn import format_dbn
+from rnaformer_cli.structure.jsonl import format_json
+
+EXAMPLES = ROOT / "examples"
+TRANSCRIPT = ROOT / "docs" / "first-steps.md"
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+INSTALLING = "-m venv"  # the README's two commands are run by CI
+TINY = """
+[model]
+dim = 16
+depth = 1
+heads = 2
+folding = {folding}
+[batches]
+lengths = [100]
+batches_per_step = 2
+[run]
+steps = 2
+"""
+
+
+def blocks(page):
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [block for block in found if INSTALLING not in block]
+
+
+PAGES = [page for page in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))) if blocks(page)]
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory):
+    """Run a script for a page, in a folder of the page's own with the files that pages name."""
+    above = tmp_path_factory.mktemp("pages")
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "OMP_NUM_THREADS": "1",
+        "COLUMNS": "100",
+    }
+
+    def call(page, script):
+        folder = above / page
+        if not folder.exists():
+            folder.mkdir()
+            _lay_out_rnas(folder)
+            _lay_out_training(folder)
+        return subprocess.run(
+            ["bash", "-c", script],
+            cwd=folder,
+            env={**environment, "RNAFORMER_HOME": str(folder / "home")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    return call
+
+
+def _lay_out_rnas(folder):
+    shutil.copytree(EXAMPLES, folder / "examples")
+    fasta = (EXAMPLES / "rnas.fasta").read_text(encoding="utf-8")
+    trna, *others = [f">{text}" for text in fasta.split(">")[1:]]
+    (folder / "seqs.fasta").write_text(fasta)
+    (folder / "long.fasta").write_text(others[0])
+    (folder / "trna.fasta").write_text(trna)
+    with gzip.open(folder / "seqs.fa.gz", "wt") as packed:
+        packed.write(fasta)
+    for name, more in (("reads", ""), ("mixed", ">wrong\nMKVLAA\n")):
+        (folder / name).mkdir()
+        (folder / name / "a.fasta").write_text("".join(others))
+        (folder / name / "b.fa").write_text(trna + more)
+    for name in ("known", "predicted", "ours", "rnas", "rnafold"):
+        shutil.copy(EXAMPLES / "rnas.dbn", folder / f"{name}.dbn")
+    known = list(read_structures(EXAMPLES / "rnas.dbn"))
+    (folder / "trna.dbn").write_text(format_dbn(known[0]))
+    (folder / "known.ct").write_text("".join(format_ct(record) for record in known))
+    (folder / "predicted.jsonl").write_text("".join(format_json(record) for record in known))
+    (folder / "references").mkdir()
+    for record in known:
+        (folder / "references" / f"{record.id}.ct").write_text(format_ct(record))
+    shutil.copytree(folder / "references", folder / "structures")
+    for suffix, target in (("pth", "state_dict.pth"), ("yml", "config.yml")):
+        shutil.copy(DATA / "parity" / f"bprna_like.{suffix}", folder / target)
+
+
+def _lay_out_training(folder):
+    records = [hairpin(f"h{n}", 20 + n % 20, n) for n in range(40)]
+    for name in ("train", "val", "test", "families", "other"):
+        write_dataset(folder / f"{name}.jsonl.gz", records)
+    (folder / "examples/training/trial.toml").write_text(TINY.format(folding="false"))
+    (folder / "run.toml").write_text(TINY.format(folding="true"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_shell_block_runs(shell, page):
+    done = shell(page.name, "set -xeuo pipefail\n" + "".join(blocks(page)))
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_transcript_shows_what_comes_out(shell):
+    page = TRANSCRIPT.read_text(encoding="utf-8")
+    typed = "".join(_typed_again(part, shell) for part in _parts(page))
+    if os.environ.get("REWRITE_GOLDEN"):
+        TRANSCRIPT.write_text(typed, encoding="utf-8")
+    assert typed == TRANSCRIPT.read_text(encoding="utf-8")
+    assert page.count("$ rnaformer ") >= 8
+
+
+def _parts(page):
+    return re.split(r"(^```console\n.*?^```\n)", page, flags=re.DOTALL | re.MULTILINE)
+
+
+def _typed_again(part, shell):
+    if not part.startswith("```console"):
+        return part
+    commands = re.findall(r"^\$ (.*)$", part, re.MULTILINE)
+    shown = "".join(
+        f"$ {command}\n{shell(TRANSCRIPT.name, command).stdout}" for command in commands
+    )
+    return f"```console\n{shown}```\n"
+
+
+def test_the_reference_is_current():
+    written = runpy.run_path(str(ROOT / "scripts" / "reference"))["reference"]()
+    assert (ROOT / "docs" / "reference.md").read_text(encoding="utf-8") == written
