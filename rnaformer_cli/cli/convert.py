@@ -23,7 +23,7 @@ from rnaformer_cli.structure.structure import StructureRecord
 
 
 @click.command()
-@click.argument("source", metavar="IN")
+@click.argument("source", metavar="IN", type=options.PATH)
 @click.option(
     "-t", "--to", "target", type=click.Choice(WRITE_FORMATS), help="Format.  [default: dbn]"
 )
@@ -32,7 +32,7 @@ from rnaformer_cli.structure.structure import StructureRecord
 @click.option(
     "--out-dir",
     metavar="DIR",
-    type=click.Path(file_okay=False),
+    type=options.FOLDER,
     help="Write one file a record.",
 )
 def command(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import one_line
 from rnaformer_cli.cli.run_report import Report, counted
 from rnaformer_cli.dataset.labelling import Label
@@ -33,8 +34,10 @@ def command() -> None:
 
 
 @command.command("import")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("-o", "--output", required=True, metavar="FILE", help="Data set to write.")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", type=options.PATH)
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="Data set to write."
+)
 @click.option("--source", required=True, metavar="NAME", help="Where the structures come from.")
 @click.option("--family", metavar="NAME", help="Family of all records.  [default: the file's]")
 @click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="SOURCE's format.")
@@ -70,7 +73,7 @@ def import_(
 
 
 @command.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=options.PATH)
 def stats(files: tuple[str, ...]) -> None:
     """Describe data sets: records, lengths, pairs, sources, families."""
     from rnaformer_cli.cli.tables import print_table
@@ -93,8 +96,14 @@ def stats(files: tuple[str, ...]) -> None:
 
 
 @command.command()
-@click.argument("file")
-@click.option("--out-dir", required=True, metavar="DIR", help="Gets train, val and test sets.")
+@click.argument("file", type=options.PATH)
+@click.option(
+    "--out-dir",
+    required=True,
+    metavar="DIR",
+    type=options.FOLDER,
+    help="Gets train, val and test sets.",
+)
 @click.option(
     "--by", type=click.Choice(["identity", "family"]), required=True, help="What to keep together."
 )
@@ -123,8 +132,8 @@ def split(file: str, out_dir: str, by: By, val: float, test: float, seed: int) -
 
 
 @command.command()
-@click.argument("train")
-@click.argument("test")
+@click.argument("train", type=options.PATH)
+@click.argument("test", type=options.PATH)
 @click.option(
     "--by", type=click.Choice(["identity", "family"]), default="family", show_default=True
 )
@@ -137,9 +146,11 @@ def leaks(train: str, test: str, by: By) -> None:
 
 
 @command.command()
-@click.argument("file")
+@click.argument("file", type=options.PATH)
 @click.option("-n", "--count", required=True, type=click.IntRange(min=1), help="How many.")
-@click.option("-o", "--output", required=True, metavar="FILE", help="Data set to write.")
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="Data set to write."
+)
 @click.option("--seed", default=0, show_default=True)
 def sample(file: str, count: int, output: str, seed: int) -> None:
     """Make sequences to label: whole, parts, shuffled parts and random letters."""
@@ -150,8 +161,10 @@ def sample(file: str, count: int, output: str, seed: int) -> None:
 
 
 @command.command()
-@click.argument("file")
-@click.option("-o", "--output", required=True, metavar="FILE", help="Data set to write.")
+@click.argument("file", type=options.PATH)
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="Data set to write."
+)
 @click.option(
     "--rnafold",
     "label",

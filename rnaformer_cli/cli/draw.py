@@ -25,7 +25,7 @@ Kind = Literal["plane", "arcs", "dots"]
 
 
 @click.command()
-@click.argument("source", metavar="IN")
+@click.argument("source", metavar="IN", type=options.PATH)
 @click.option(
     "--as",
     "kind",
@@ -34,13 +34,17 @@ Kind = Literal["plane", "arcs", "dots"]
     show_default=True,
     help="Helices in the plane, arcs over the sequence, or a dot plot of scores.",
 )
-@click.option("--ref", metavar="FILE", help="Structures to compare with (arcs, dots).")
-@click.option("--scores", metavar="FILE.npz", help="Of `predict --scores`, for dots.")
+@click.option(
+    "--ref", metavar="FILE", type=options.PATH, help="Structures to compare with (arcs, dots)."
+)
+@click.option(
+    "--scores", metavar="FILE.npz", type=options.PATH, help="Of `predict --scores`, for dots."
+)
 @options.output
 @click.option(
     "--out-dir",
     metavar="DIR",
-    type=click.Path(file_okay=False),
+    type=options.FOLDER,
     help="Write one picture for each record.",
 )
 @click.option(

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--data", multiple=True, required=True, metavar="FILE", help="Labelled records.")
+@click.option(
+    "--data",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    type=options.PATH,
+    help="Labelled records.",
+)
 @options.weights
 @options.like
 @click.option("--decode", "decoding", type=click.Choice(["matching", "nested"]), default="matching")
@@ -40,7 +47,12 @@ if TYPE_CHECKING:
 @click.option("--by", type=click.Choice(["length", "family"]), help="A second table, by group.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a set.")
 @click.option("--tsv", "as_tsv", is_flag=True, help="One row a record.")
-@click.option("--plot", metavar="FILE.svg", help="Draw the calibration curves (extra `train`).")
+@click.option(
+    "--plot",
+    metavar="FILE.svg",
+    type=options.PATH,
+    help="Draw the calibration curves (extra `train`).",
+)
 @options.device
 @options.precision
 @options.threads

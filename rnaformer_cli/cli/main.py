@@ -29,6 +29,7 @@ COMMANDS = {  # name -> one line for --help, so that no command module is import
     "train-folding": "Learn the folding model that a network may build on.",
     "evaluate": "Measure weights on labelled data sets.",
     "release": "Calibrate trained weights and choose their threshold.",
+    "completion": "Print what makes a shell complete commands, options and files.",
     "doctor": "Tell what is installed and whether it works.",
 }
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 
 import click
+from click.shell_completion import CompletionItem
 
 from rnaformer_cli.errors import ConfigError
+
+# What a shell completes file names for; whether a file can be read is told by who reads it.
+PATH = click.Path(readable=False)
+FOLDER = click.Path(file_okay=False, readable=False)
 
 STDOUT = ("-", "/dev/stdout")  # not opened by name: a rename would replace what it stands for
 
@@ -51,10 +56,21 @@ def _parse_shard(
     return int(found[1]), int(found[2])
 
 
+def complete_weights(
+    _: click.Context, __: click.Parameter, begun: str
+) -> list[CompletionItem[str]]:
+    """The names of weights, or folders where no name begins like that."""
+    from rnaformer_cli.prediction.store import all_weights
+
+    names = [CompletionItem(name) for name in all_weights() if name.startswith(begun)]
+    return names or [CompletionItem(begun, type="dir")]
+
+
 output = click.option(
     "-o",
     "--output",
     metavar="FILE",
+    type=PATH,
     callback=_file_or_stdout,
     help="Write to one file instead of stdout.",
 )
@@ -62,6 +78,7 @@ weights = click.option(
     "-w",
     "--weights",
     metavar="NAME|DIR",
+    shell_complete=complete_weights,
     help="Weights by name (see `rnaformer weights list`) or folder.  [default: the shipped ones]",
 )
 like = click.option(

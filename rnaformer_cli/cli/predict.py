@@ -27,12 +27,12 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
 
 
 @click.command()
-@click.argument("files", nargs=-1, metavar="[FILES | -]...")
+@click.argument("files", nargs=-1, metavar="[FILES | -]...", type=options.PATH)
 @options.output
 @click.option(
     "--out-dir",
     metavar="DIR",
-    type=click.Path(file_okay=False),
+    type=options.FOLDER,
     help="Write one file for each record and format.",
 )
 @click.option(
@@ -43,9 +43,21 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
     type=click.Choice(FORMATS),
     help="Output format, with --out-dir several.  [default: dbn]",
 )
-@click.option("--ref", metavar="FILE", help="Print precision, recall and F1 against structures.")
-@click.option("--draw", metavar="DIR", help="Draw each structure as DIR/ID.svg.")
-@click.option("--scores", metavar="FILE.npz", help="Write each record's score matrix, float32.")
+@click.option(
+    "--ref",
+    metavar="FILE",
+    type=options.PATH,
+    help="Print precision, recall and F1 against structures.",
+)
+@click.option(
+    "--draw", metavar="DIR", type=options.FOLDER, help="Draw each structure as DIR/ID.svg."
+)
+@click.option(
+    "--scores",
+    metavar="FILE.npz",
+    type=options.PATH,
+    help="Write each record's score matrix, float32.",
+)
 @click.option(
     "--decode",
     "decoding",
@@ -77,7 +89,12 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
     "--resume", is_flag=True, help="Go on with a run into --out-dir: leave out what it has done."
 )
 @click.option("--max-length", type=click.IntRange(min=1), help="Refuse longer records.")
-@click.option("--failures", metavar="FILE.tsv", help="Write a table of the records that failed.")
+@click.option(
+    "--failures",
+    metavar="FILE.tsv",
+    type=options.PATH,
+    help="Write a table of the records that failed.",
+)
 @click.option("--strict", is_flag=True, help="Refuse ambiguous letters instead of reading N.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad record.")
 @options.quiet

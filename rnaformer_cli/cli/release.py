@@ -12,11 +12,30 @@ from rnaformer_cli.errors import OutputError
 
 
 @click.command()
-@click.argument("weights", metavar="NAME|DIR")
-@click.option("--val", multiple=True, required=True, metavar="FILE", help="Validation records.")
-@click.option("-o", "--output", required=True, metavar="DIR", help="Folder of the new weights.")
-@click.option("--average", metavar="NAME|DIR", help="Weights to take the mean with.")
-@click.option("--card", metavar="FILE", help="Their README.md.")
+@click.argument("weights", metavar="NAME|DIR", shell_complete=options.complete_weights)
+@click.option(
+    "--val",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    type=options.PATH,
+    help="Validation records.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=options.FOLDER,
+    help="Folder of the new weights.",
+)
+@click.option(
+    "--average",
+    metavar="NAME|DIR",
+    shell_complete=options.complete_weights,
+    help="Weights to take the mean with.",
+)
+@click.option("--card", metavar="FILE", type=options.PATH, help="Their README.md.")
 @click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
 @click.option(
     "--flag",
@@ -42,7 +61,8 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     """
     from rnaformer_cli.dataset.records import read_sets
     from rnaformer_cli.files import make_folder, read_bytes
-    from rnaformer_cli.model.checkpoint import CONFIG_FILE, load_network, save_checkpoint
+    from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
+    from rnaformer_cli.model.config import CONFIG_FILE
     from rnaformer_cli.prediction.device import set_threads
     from rnaformer_cli.prediction.store import find_weights
     from rnaformer_cli.training.release import add_half, release

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import one_line
 from rnaformer_cli.cli.multiqc import format_multiqc
 from rnaformer_cli.cli.run_report import counted
@@ -21,9 +22,17 @@ from rnaformer_cli.structure.structure import StructureRecord
 
 
 @click.command()
-@click.argument("predicted", metavar="PRED")
-@click.option("--ref", metavar="REF", required=True, help="File or folder of accepted structures.")
-@click.option("--vs", metavar="OTHER", help="A second prediction, compared with the first.")
+@click.argument("predicted", metavar="PRED", type=options.PATH)
+@click.option(
+    "--ref",
+    metavar="REF",
+    required=True,
+    type=options.PATH,
+    help="File or folder of accepted structures.",
+)
+@click.option(
+    "--vs", metavar="OTHER", type=options.PATH, help="A second prediction, compared with the first."
+)
 @click.option("--canonical", is_flag=True, help="Leave out pairs that are not A-U, G-C or G-U.")
 @click.option(
     "--tolerance",
@@ -33,7 +42,12 @@ from rnaformer_cli.structure.structure import StructureRecord
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object with all figures.")
 @click.option("--tsv", "as_tsv", is_flag=True, help="One row a record, no summary.")
-@click.option("--multiqc", metavar="FILE", help="Also write a table for MultiQC, as x_mqc.tsv.")
+@click.option(
+    "--multiqc",
+    metavar="FILE",
+    type=options.PATH,
+    help="Also write a table for MultiQC, as x_mqc.tsv.",
+)
 @click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="PRED's format.")
 @click.option("--ref-from", type=click.Choice(READ_FORMATS), help="REF's format.")
 @click.option(

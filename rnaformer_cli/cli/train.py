@@ -28,17 +28,33 @@ _TELL_EVERY = 20.0  # seconds
 
 
 @click.command()
-@click.argument("config", metavar="CONFIG.toml")
-@click.option("--data", multiple=True, required=True, metavar="FILE", help="Records to train on.")
-@click.option("--val", multiple=True, metavar="FILE", help="Records to choose the best weights by.")
-@click.option("--out", required=True, metavar="RUN", help="Run folder.")
+@click.argument("config", metavar="CONFIG.toml", type=options.PATH)
+@click.option(
+    "--data",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    type=options.PATH,
+    help="Records to train on.",
+)
+@click.option(
+    "--val",
+    multiple=True,
+    metavar="FILE",
+    type=options.PATH,
+    help="Records to choose the best weights by.",
+)
+@click.option("--out", required=True, metavar="RUN", type=options.FOLDER, help="Run folder.")
 @click.option("--resume", is_flag=True, help="Go on with the run in RUN, if there is one.")
 @click.option(
     "--start-from",  # "--start" would be taken by torchrun, as short for an option of its own
     metavar="NAME|DIR",
+    shell_complete=options.complete_weights,
     help="Weights to begin with instead of random ones.",
 )
-@click.option("--folding", metavar="FILE", help="Scores for a config with folding = true.")
+@click.option(
+    "--folding", metavar="FILE", type=options.PATH, help="Scores for a config with folding = true."
+)
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),

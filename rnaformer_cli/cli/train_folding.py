@@ -16,8 +16,17 @@ _TELL_EVERY = 20.0  # seconds
 
 
 @click.command()
-@click.option("--data", multiple=True, required=True, metavar="FILE", help="Records to learn from.")
-@click.option("-o", "--output", required=True, metavar="FILE", help="Scores (safetensors).")
+@click.option(
+    "--data",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    type=options.PATH,
+    help="Records to learn from.",
+)
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="Scores (safetensors)."
+)
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),

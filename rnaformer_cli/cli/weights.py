@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import one_line
 from rnaformer_cli.cli.run_report import Report
 from rnaformer_cli.errors import RnaformerError
@@ -51,7 +52,7 @@ def list_() -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=options.complete_weights)
 def show(name: str) -> None:
     """Show the config of weights as JSON, with where they come from."""
     from rnaformer_cli.model.checkpoint import read_checkpoint
@@ -63,7 +64,7 @@ def show(name: str) -> None:
 
 
 @command.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=options.complete_weights)
 def verify(names: tuple[str, ...]) -> None:
     """Read weights whole and check names, shapes, values and checksum; all if none is named.
 
@@ -84,7 +85,7 @@ def verify(names: tuple[str, ...]) -> None:
 
 
 @command.command()
-@click.argument("name")
+@click.argument("name", shell_complete=options.complete_weights)
 def path(name: str) -> None:
     """Print the folder of weights."""
     from rnaformer_cli.prediction.store import find_weights
@@ -93,13 +94,20 @@ def path(name: str) -> None:
 
 
 @command.command("import")
-@click.argument("state", metavar="STATE.pth")
-@click.option("--config", required=True, metavar="CONFIG.yml", help="The config published with it.")
+@click.argument("state", metavar="STATE.pth", type=options.PATH)
+@click.option(
+    "--config",
+    required=True,
+    metavar="CONFIG.yml",
+    type=options.PATH,
+    help="The config published with it.",
+)
 @click.option(
     "-o",
     "--output",
     required=True,
     metavar="NAME|DIR",
+    type=options.FOLDER,
     help="A name in your own store, or a folder (with a `/`).",
 )
 def import_(state: str, config: str, output: str) -> None:

@@ -17,10 +17,9 @@ from torch.overrides import TorchFunctionMode
 
 from rnaformer_cli.errors import ConfigError, WeightsError
 from rnaformer_cli.files import write_text, write_whole
-from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.config import CONFIG_FILE, ModelConfig
 from rnaformer_cli.model.network import RNAformer
 
-CONFIG_FILE = "config.json"
 TENSOR_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 FORMAT = 1

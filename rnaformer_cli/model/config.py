@@ -8,6 +8,8 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from rnaformer_cli.errors import ConfigError
 
+CONFIG_FILE = "config.json"  # by which a folder is known to hold weights
+
 Positions = Literal["none", "absolute", "sinusoidal", "relative"]
 AttentionKind = Literal["axial", "full"]
 

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from rnaformer_cli.errors import InputError, OutputError, WeightsError
 from rnaformer_cli.files import make_folder, reason
-from rnaformer_cli.model.checkpoint import CONFIG_FILE, Checkpoint, save_checkpoint
+from rnaformer_cli.model.checkpoint import Checkpoint, save_checkpoint
+from rnaformer_cli.model.config import CONFIG_FILE
 from rnaformer_cli.model.published import read_published
 from rnaformer_cli.prediction.store import all_weights, user_folder
 

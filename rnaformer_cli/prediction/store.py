@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from rnaformer_cli.errors import WeightsError
-from rnaformer_cli.model.checkpoint import CONFIG_FILE
+from rnaformer_cli.model.config import CONFIG_FILE
 
 DEFAULT = "rnaformer-small"
 

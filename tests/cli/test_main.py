@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+from command_tree import HELPED
 
 from rnaformer_cli import __version__
 from rnaformer_cli.cli import main
@@ -17,21 +18,6 @@ from rnaformer_cli.cli.main import COMMANDS, cli, one_line
 
 PROGRAM = [sys.executable, "-m", "rnaformer_cli"]
 PATIENCE = 60.0  # seconds until a test gives up on another process
-
-
-def all_commands(group=cli, above=()):
-    """The words that call each command, groups included."""
-    context = click.Context(group)
-    yield above
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if isinstance(command, click.Group):
-            yield from all_commands(command, (*above, name))
-        else:
-            yield (*above, name)
-
-
-HELPED = list(all_commands())
 
 
 @pytest.mark.parametrize("command", HELPED, ids=lambda command: "-".join(command) or "rnaformer")
