@@ -164,6 +164,27 @@ class Pictures:
         return self._inner.has(record, name) and (self._folder / f"{name}.svg").exists()
 
 
+class RecordTable:
+    """Another destination with a row for each record: how long, how many pairs, how sure."""
+
+    HEADER = "id\tlength\tpairs\tconfidence\n"
+
+    def __init__(self, inner: Destination, file: IO[str]) -> None:
+        self._inner = inner
+        self._file = file
+        file.write(self.HEADER)
+
+    def write(self, prediction: Prediction, name: str) -> None:
+        """Write one prediction; see Destination."""
+        self._inner.write(prediction, name)
+        record, pairs = prediction.record, len(prediction.structure.pairs)
+        self._file.write(f"{record.id}\t{len(record)}\t{pairs}\t{prediction.confidence:.4f}\n")
+
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """Never: a table begins anew; see Destination."""
+        return False
+
+
 class ScoreArchive:
     """Another destination with the score matrices in a NumPy archive, one array an id."""
 
@@ -209,6 +230,9 @@ def open_destination(
             archive = ScoreArchive(destination, cast("IO[bytes]", file))
             stack.callback(archive.close)
             destination = archive
+        if chosen["table"]:
+            table = stack.enter_context(write_whole(chosen["table"]))
+            destination = RecordTable(destination, cast("IO[str]", table))
         if chosen["draw"]:
             destination = Pictures(destination, chosen["draw"])
         yield destination

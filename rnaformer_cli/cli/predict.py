@@ -53,6 +53,9 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
     "--draw", metavar="DIR", type=options.FOLDER, help="Draw each structure as DIR/ID.svg."
 )
 @click.option(
+    "--table", metavar="FILE.tsv", help="Write length, pairs and confidence of each record."
+)
+@click.option(
     "--scores",
     metavar="FILE.npz",
     type=options.PATH,
@@ -178,8 +181,11 @@ def _check_usage(chosen: dict[str, Any]) -> None:
         raise click.UsageError("--output and --out-dir exclude each other")
     if len(chosen["formats"]) > 1 and not chosen["out_dir"]:
         raise click.UsageError("several formats need --out-dir")
-    if chosen["resume"] and (not chosen["out_dir"] or chosen["scores"] or chosen["ref"]):
-        raise click.UsageError("--resume needs --out-dir, and goes with neither --scores nor --ref")
+    if chosen["resume"] and not chosen["out_dir"]:
+        raise click.UsageError("--resume needs --out-dir")
+    whole = next((name for name in ("ref", "scores", "table") if chosen[name]), None)
+    if chosen["resume"] and whole:
+        raise click.UsageError(f"--resume and --{whole} exclude each other: it is of all records")
     if chosen["decoding"] == "raw" and chosen["draw"]:
         raise click.UsageError(
             "--draw shows one partner a base, which a raw structure may not have"

@@ -169,3 +169,14 @@ def test_json_with_a_threshold_of_zero_scores_every_pair_it_lists(predict):
         pytest.approx(float(scores[i - 1, j - 1]), abs=1e-4) for i, j, _ in row["pairs"]
     ]
     assert row["pairs"]
+
+
+def test_a_table_tells_how_sure_each_record_is(predict):
+    finished = predict("-", "--table", "records.tsv", "-f", "jsonl", stdin=READS)
+    rows = [line.split("\t") for line in Path("records.tsv").read_text().splitlines()]
+    found = [json.loads(line) for line in finished.out.splitlines()]
+    assert rows[0] == ["id", "length", "pairs", "confidence"]
+    assert [[r[0], int(r[1]), int(r[2]), float(r[3])] for r in rows[1:]] == [
+        [r["id"], r["length"], len(r["pairs"]), r["confidence"]] for r in found
+    ]
+    assert len(found) == 2

@@ -60,11 +60,23 @@ def test_other_settings_are_refused(predict, tmp_path, options, message):
     assert (done.err, done.code) == (f"rnaformer: {out / LOG}: {message}\n", 1)
 
 
-@pytest.mark.parametrize("options", [[], ["--out-dir", "o", "--scores", "s.npz"], ["-o", "x.dbn"]])
-def test_resume_needs_a_folder(predict, tmp_path, monkeypatch, options):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "--resume needs --out-dir"),
+        (["-o", "x.dbn"], "--resume needs --out-dir"),
+        *(
+            (
+                ["--out-dir", "o", f"--{name}", "file"],
+                f"--resume and --{name} exclude each other: it is of all records",
+            )
+            for name in ("scores", "ref", "table")
+        ),
+    ],
+)
+def test_what_is_resumed_is_a_folder(predict, tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
     done = predict("-", "--resume", *options, stdin=FASTA)
-    message = "--resume needs --out-dir, and goes with neither --scores nor --ref"
     assert (done.err.splitlines()[-1], done.code) == (f"Error: {message}", 2)
 
 
