@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -9,7 +10,7 @@ import click
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import one_line
 from rnaformer_cli.cli.run_report import Report, counted
-from rnaformer_cli.dataset.labelling import Label
+from rnaformer_cli.dataset.labelling import KINDS, Kind, Label
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
 from rnaformer_cli.dataset.splitting import By
 from rnaformer_cli.errors import RnaformerError
@@ -151,12 +152,20 @@ def leaks(train: str, test: str, by: By) -> None:
 @click.option(
     "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="Data set to write."
 )
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice(KINDS),
+    help="Only sequences of this kind; may be given several times.",
+)
 @click.option("--seed", default=0, show_default=True)
-def sample(file: str, count: int, output: str, seed: int) -> None:
+def sample(file: str, count: int, output: str, kinds: tuple[Kind, ...], seed: int) -> None:
     """Make sequences to label: whole, parts, shuffled parts and random letters."""
-    from rnaformer_cli.dataset.labelling import make_sequences
+    from rnaformer_cli.dataset.labelling import Recipe, make_sequences
 
-    made = make_sequences(list(read_dataset(file)), count, seed)
+    recipe = Recipe().only(kinds) if kinds else Recipe()
+    made = make_sequences(list(read_dataset(file)), count, seed, recipe)
     click.echo(f"{counted(write_dataset(output, made), 'record')} in {output}", err=True)
 
 
@@ -169,15 +178,57 @@ def sample(file: str, count: int, output: str, seed: int) -> None:
     "--rnafold",
     "label",
     type=click.Choice(["mfe", "probabilities"]),
-    required=True,
-    help="Minimum free energy structures, or these with pair probabilities.",
+    help="Minimum free energy structures, or these with pair probabilities (ViennaRNA).",
 )
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="Processes.")
-def label(file: str, output: str, label: Label, jobs: int) -> None:
-    """Label sequences with ViennaRNA; a run that was stopped goes on where it was."""
-    from rnaformer_cli.dataset.labelling import label_file
+@click.option(
+    "--folding",
+    metavar="FILE",
+    type=options.PATH,
+    help="Pair probabilities of the folding model with these scores, which count as curated.",
+)
+@click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Processes (for --rnafold).",
+)
+def label(file: str, output: str, label: Label | None, folding: str | None, jobs: int) -> None:
+    """Label sequences by folding programs.
 
+    With --rnafold a run that was stopped goes on where it was.
+
+    \b
+    Examples:
+      rnaformer data label made.jsonl.gz --rnafold probabilities --jobs 4 -o rnafold.jsonl.gz
+      rnaformer data label shuffled.jsonl.gz --folding scores.safetensors -o folded.jsonl.gz
+    """
+    if (label is None) == (folding is None):
+        raise click.UsageError("give either --rnafold or --folding")
     report = Report()
     with report.progress():
-        count = label_file(file, output, label, jobs, report.reach)
+        if folding is not None:
+            count = _label_by_folding(file, output, folding, report)
+        else:
+            from rnaformer_cli.dataset.labelling import label_file
+
+            assert label is not None
+            count = label_file(file, output, label, jobs, report.reach)
     click.echo(f"{counted(count, 'record')} in {output}", err=True)
+
+
+def _label_by_folding(file: str, output: str, scores: str, report: Report) -> int:
+    from rnaformer_cli.dataset.folding_labels import label_by_folding
+    from rnaformer_cli.folding.model import Folding
+    from rnaformer_cli.training.folding import read_scores
+
+    folding = Folding()
+    folding.load_state_dict(dict(read_scores(scores)))
+    labelled = label_by_folding(read_dataset(file), folding)
+    return write_dataset(output, _told(labelled, report))
+
+
+def _told(records: Iterable[LabelledRecord], report: Report) -> Iterator[LabelledRecord]:
+    for number, record in enumerate(records, start=1):
+        report.reach(number)
+        yield record

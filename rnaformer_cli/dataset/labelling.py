@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rnaformer_cli.dataset.records import (
     LabelledRecord,
@@ -21,6 +21,8 @@ from rnaformer_cli.errors import DatasetError, DependencyError, OutputError
 from rnaformer_cli.files import read_bytes, reason
 
 Label = Literal["mfe", "probabilities"]
+Kind = Literal["whole", "window", "shuffled", "random"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 SOURCE = "rnafold"
 LEAST_PROBABILITY = 0.02  # pairs below are left out of a label: half of the file, little of the sum
 _CHUNK = 16  # records a worker takes at once
@@ -37,6 +39,11 @@ class Recipe:
     random: float = 0.10  # random letters at 30 to 70 % G and C
     max_lengths: tuple[int, ...] = (100, 140, 200, 200, 260)  # one is drawn for each
     min_length: int = 30
+
+    def only(self, kinds: Collection[Kind]) -> Recipe:
+        """The same without sequences of other kinds."""
+        left_out: Any = {kind: 0.0 for kind in KINDS if kind not in kinds}
+        return replace(self, **left_out)
 
 
 def make_sequences(

@@ -1,9 +1,12 @@
 """`rnaformer data`: sets made, described, split, labelled; leaks refused."""
 
 import pytest
+import torch
 from dataset_makers import hairpin, mutated, record, rna
 
 from rnaformer_cli.dataset.records import read_dataset, write_dataset
+from rnaformer_cli.folding.scores import SHAPES
+from rnaformer_cli.training.folding import write_scores
 
 DBN = ">a\nGGGAAACCC\n(((...)))\n>b\nGGAACC\n((.))\n>c\nGGAAACC\n((...))\n"
 
@@ -104,3 +107,23 @@ def test_nothing_is_written_when_nothing_could_be_imported(run, tmp_path):
     message = f"rnaformer: {tmp_path / 'absent.dbn'}: no such file or directory\n"
     assert (done.err, done.code) == (message, 1)
     assert not (tmp_path / "out").exists()
+
+
+def test_shuffled_sequences_are_labelled_by_the_folding_model(run, tmp_path):
+    write_dataset(tmp_path / "set.jsonl.gz", [hairpin("h", 20, 1)])
+    made, labelled = tmp_path / "made.jsonl.gz", tmp_path / "labelled.jsonl.gz"
+    kinds = ("--kind", "shuffled", "--kind", "random")
+    run("data", "sample", tmp_path / "set.jsonl.gz", "-n", 9, "-o", made, *kinds)
+    write_scores(tmp_path / "s", {name: torch.zeros(shape) for name, shape in SHAPES.items()})
+    done = run("data", "label", made, "--folding", tmp_path / "s", "-o", labelled)
+    assert (done.err, done.code) == (f"9 records in {labelled}\n", 0)
+    records = list(read_dataset(labelled))
+    assert {record.id.split("_")[0] for record in records} <= {"shuffled", "random"}
+    assert all(record.probabilities and record.is_curated for record in records)
+
+
+@pytest.mark.parametrize("options", [[], ["--folding", "s", "--rnafold", "mfe"]])
+def test_labels_come_from_one_program(run, options):
+    done = run("data", "label", "made.jsonl.gz", "-o", "out.jsonl.gz", *options)
+    assert done.err.endswith("Error: give either --rnafold or --folding\n")
+    assert done.code == 2

@@ -148,3 +148,7 @@ def test_the_beginning_of_other_work_is_not_mixed_in(tmp_path, begun):
     message = "is not the beginning of these labels; remove it to begin anew"
     assert str(caught.value) == f"{part}: {message}"
     assert part.read_text() == begun
+
+
+def test_a_recipe_can_be_cut_down_to_some_kinds():
+    assert Recipe().only(["shuffled", "random"]) == Recipe(whole=0.0, window=0.0)
