@@ -50,6 +50,7 @@ setup(
             "mypy>=1.11",
             "ViennaRNA>=2.6",
             "matplotlib>=3.8",
+            "snakemake>=9; python_version >= '3.11'",
         ],
         "oracles": ["biotite>=1", "rnapolis>=0.11"],
     },
