@@ -25,6 +25,7 @@ setup(
     package_dir={"rnaformer_cli.weights": "weights"},
     package_data={
         "rnaformer_cli": ["py.typed"],
+        "rnaformer_cli.reporting": ["page/*"],
         "rnaformer_cli.weights": ["*.md", "*/config.json", "*/model.safetensors", "*/README.md"],
     },
     install_requires=[
@@ -36,6 +37,7 @@ setup(
         "safetensors>=0.4.3",
         "rustworkx>=0.15",
         "pyyaml>=6",
+        "jinja2>=3.1",
         "tomli>=2; python_version < '3.11'",
     ],
     extras_require={
@@ -51,6 +53,7 @@ setup(
             "ViennaRNA>=2.6",
             "matplotlib>=3.8",
             "snakemake>=9; python_version >= '3.11'",
+            "playwright>=1.45",
         ],
         "oracles": ["biotite>=1", "rnapolis>=0.11"],
     },

@@ -20,6 +20,7 @@ MAY_IMPORT = {  # room -> rooms, besides itself
     "structure": GROUND,
     "scoring": GROUND | {"structure"},
     "drawing": GROUND | {"structure"},
+    "reporting": GROUND | {"structure", "scoring", "drawing"},
     "folding": GROUND,
     "model": GROUND | {"folding"},
     "prediction": GROUND | {"sequence", "structure", "model"},
@@ -34,7 +35,7 @@ MAY_IMPORT["cli"] = {*MAY_IMPORT, "__init__"}  # also the version
 MAY_IMPORT["__main__"] = {"cli"}
 MAY_IMPORT["__init__"] = GROUND | {"sequence", "structure", "scoring", "prediction"}
 
-WITHOUT_TORCH = ("errors", "files", "sequence", "structure", "scoring", "drawing")
+WITHOUT_TORCH = ("errors", "files", "sequence", "structure", "scoring", "drawing", "reporting")
 TALKING = {"click", "rich"}
 SOURCES = sorted(ROOT.rglob("*.py"))
 
@@ -117,7 +118,9 @@ def test_reading_writing_and_scoring_know_no_torch(room):
     assert [path for path in paths if "torch" in foreign(path)] == []
 
 
-@pytest.mark.parametrize("command", ["score", "convert", "main", "options", "tables", "run_report"])
+@pytest.mark.parametrize(
+    "command", ["score", "convert", "report", "main", "options", "tables", "run_report"]
+)
 def test_what_answers_at_once_reaches_no_torch_when_it_is_imported(command):
     """At the top of each file; what a function imports is its own time."""
     found, todo = set(), [f"cli.{command}"]

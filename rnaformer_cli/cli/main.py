@@ -23,6 +23,7 @@ COMMANDS = {  # name -> one line for --help, so that no command module is import
     "score": "Score predicted structures against references.",
     "convert": "Convert structures between file formats.",
     "draw": "Draw structures: helices in the plane, arcs, dot plots.",
+    "report": "Write predictions as one HTML page.",
     "weights": "List, check, import and fetch weights.",
     "data": "Make, describe, split and label data sets.",
     "train": "Train a network.",

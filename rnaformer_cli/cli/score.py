@@ -78,7 +78,7 @@ def command(predicted: str, ref: str, **chosen: Any) -> None:
     theirs = None
     if chosen["vs"]:
         theirs, _ = compare(read_structures(chosen["vs"]), references, rules)
-    _warn(ours, extra)
+    warn_unmatched(ours, extra)
     if chosen["multiqc"]:
         write_text(chosen["multiqc"], format_multiqc(ours))
     if chosen["as_json"]:
@@ -102,11 +102,12 @@ def print_scores(
     """
     scores, extra = compare(predicted, references)
     if not quiet:
-        _warn(scores, extra)
+        warn_unmatched(scores, extra)
     _print(scores, None, 0, err)
 
 
-def _warn(scores: list[RecordScore], extra: list[str]) -> None:
+def warn_unmatched(scores: list[RecordScore], extra: list[str]) -> None:
+    """Tell which references have no prediction and which predictions no reference."""
     missing = [score.id for score in scores if score.is_missing]
     for ids, what in ((missing, "no prediction for"), (extra, "no reference for")):
         if ids:

@@ -10,6 +10,7 @@ import pytest
 from conftest import structure_records
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from predictions import prediction_line
 
 from rnaformer_cli.errors import InputError, StructureError
 from rnaformer_cli.structure.brackets import parse_dot_bracket
@@ -24,18 +25,10 @@ from rnaformer_cli.structure.formats import (
     read_prediction_files,
     read_structures,
 )
-from rnaformer_cli.structure.jsonl import format_json
 from rnaformer_cli.structure.structure import StructureRecord
 
 RECORD = StructureRecord("x", "GAC", parse_dot_bracket("(.)"))
 STOCKHOLM = "# STOCKHOLM 1.0\nx GAC\n#=GC SS_cons (.)\n//\n"
-
-HOW = {"confidence": 0.8, "model": "small", "cycles": 1, "threshold": 0.5}
-
-
-def predicted(name):
-    record = StructureRecord(name, "GAC", parse_dot_bracket("(.)"))
-    return format_json(record, {(0, 2): 0.9}, {**HOW, "decoding": "matching", "warnings": []})
 
 
 def parse(text, written_as=None):
@@ -214,8 +207,8 @@ def test_any_text_is_read_or_refused(text):
 
 
 def test_a_folder_gives_the_predictions_of_its_json_lines_files(tmp_path):
-    (tmp_path / "b.jsonl").write_text(predicted("b"))
-    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(predicted("a").encode()))
+    (tmp_path / "b.jsonl").write_text(prediction_line("b"))
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(prediction_line("a").encode()))
     (tmp_path / "a.dbn").write_text(">c\nGC\n()\n")
     (tmp_path / ".rnaformer-run.jsonl").write_text("{}\n")
     found = [one.structure_record.id for one in read_prediction_files(tmp_path)]

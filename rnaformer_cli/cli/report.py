@@ -1,0 +1,83 @@
+"""`rnaformer report`: predictions as one HTML page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rnaformer_cli import __version__
+from rnaformer_cli.cli import options
+from rnaformer_cli.cli.score import warn_unmatched
+from rnaformer_cli.errors import DependencyError
+from rnaformer_cli.files import STDIN, write_text
+
+MOST_PICTURES = 100  # 2 MB of page, and seconds of drawing
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="PREDICTED...", type=options.PATH)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE.html",
+    type=options.PATH,
+    help="The page to write; `-` is stdout.",
+)
+@click.option(
+    "--ref", metavar="REF", type=options.PATH, help="File or folder of accepted structures."
+)
+@click.option("--title", metavar="TEXT", help="Heading of the page.  [default: the input's name]")
+@click.option(
+    "--pictures",
+    type=click.IntRange(min=0),
+    default=MOST_PICTURES,
+    show_default=True,
+    help="Draw the first N records only.",
+)
+@click.option("--no-pictures", is_flag=True, help="Draw none.")
+def command(files: tuple[str, ...], **chosen: Any) -> None:
+    """Write predictions as one HTML page, which opens without a network.
+
+    PREDICTED are files of `predict -f jsonl`, folders of them, or `-`. The page has a table of
+    the records that can be sorted and filtered, and for each record its picture, structure and
+    scored pairs; with --ref also precision, recall and F1, and arcs of both structures.
+
+    \b
+    Examples:
+      rnaformer predict seqs.fasta -f jsonl | rnaformer report - -o report.html
+      rnaformer report predicted.jsonl --ref known.ct -o report.html
+      rnaformer report parts/ --no-pictures --title "All parts" -o report.html
+    """
+    from rnaformer_cli.reporting.entries import Entry, compared, illustrated
+    from rnaformer_cli.reporting.page import Report, render
+    from rnaformer_cli.scoring.summary import summarise
+    from rnaformer_cli.structure.formats import read_prediction_files, read_structures
+
+    predictions = [one for file in files for one in read_prediction_files(file)]
+    entries, summary, missing = [Entry(one) for one in predictions], None, []
+    if chosen["ref"]:
+        entries, scores = compared(predictions, list(read_structures(chosen["ref"])))
+        extra = [entry.record.id for entry in entries if entry.reference is None]
+        warn_unmatched(scores, extra)
+        summary = summarise(scores)
+        missing = [score.id for score in scores if score.is_missing]
+    try:
+        entries = illustrated(entries, 0 if chosen["no_pictures"] else chosen["pictures"])
+    except DependencyError as error:
+        raise DependencyError(f"{error.message}, or --no-pictures") from None
+    title = chosen["title"] or _title(files)
+    page = render(Report(title, entries, summary, missing, __version__))
+    if chosen["output"] in options.STDOUT:
+        sys.stdout.write(page)
+    else:
+        write_text(chosen["output"], page)
+
+
+def _title(files: tuple[str, ...]) -> str:
+    """The name of the only input, or of the first and how many more."""
+    first = "standard input" if files[0] == STDIN else Path(files[0]).resolve().name
+    return first if len(files) == 1 else f"{first} and {len(files) - 1} more"

@@ -1,0 +1,1 @@
+"""Predictions -> one HTML page that needs nothing else."""

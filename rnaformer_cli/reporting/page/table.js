@@ -1,0 +1,75 @@
+"use strict";
+
+const table = document.getElementById("records");
+const filter = document.getElementById("filter");
+const shown = document.getElementById("shown");
+const all = document.getElementById("all");
+const records = [...table.tBodies]; // in the order of the input
+const headings = [...table.tHead.rows[0].cells];
+const inWords = new Intl.Collator("en", { numeric: true });
+
+function setOpen(record, isOpen) {
+  record.querySelector("[aria-expanded]").setAttribute("aria-expanded", isOpen);
+  record.rows[1].hidden = !isOpen;
+}
+
+function isOpen(record) {
+  return !record.rows[1].hidden;
+}
+
+// Ascending, descending, and then as in the input. What has no value stays at the end.
+function sort(heading) {
+  const next = { none: "ascending", ascending: "descending", descending: "none" };
+  const order = next[heading.getAttribute("aria-sort")];
+  for (const other of headings) other.setAttribute("aria-sort", "none");
+  heading.setAttribute("aria-sort", order);
+  const value = (record) => record.rows[0].cells[heading.cellIndex].dataset.value;
+  const isNumber = heading.querySelector("button").dataset.kind === "number";
+  const compare = isNumber ? (a, b) => a - b : inWords.compare;
+  const sign = order === "descending" ? -1 : 1;
+  const sorted = [...records];
+  if (order !== "none") {
+    sorted.sort((one, other) => {
+      const [a, b] = [value(one), value(other)];
+      if (a === "" || b === "") return (a === "") - (b === "");
+      return sign * compare(a, b);
+    });
+  }
+  table.append(...sorted);
+}
+
+function text(record) {
+  return `${record.rows[0].textContent} ${record.querySelector(".letters").textContent}`;
+}
+
+let texts = null; // made when first asked for
+
+function show() {
+  texts ??= records.map((record) => text(record).toLowerCase());
+  const wanted = filter.value.trim().toLowerCase();
+  let count = 0;
+  records.forEach((record, index) => {
+    record.hidden = !texts[index].includes(wanted);
+    count += record.hidden ? 0 : 1;
+  });
+  shown.value = wanted ? `${count} of ${records.length}` : "";
+}
+
+function openAll() {
+  const visible = records.filter((record) => !record.hidden);
+  const isAnyClosed = visible.some((record) => !isOpen(record));
+  for (const record of visible) setOpen(record, isAnyClosed);
+  all.textContent = isAnyClosed ? "Close all" : "Open all";
+}
+
+for (const record of records) {
+  setOpen(record, false); // without this script, all are open
+  record.querySelector("[aria-expanded]").addEventListener("click", () => {
+    setOpen(record, !isOpen(record));
+  });
+}
+for (const heading of headings) {
+  heading.querySelector("button").addEventListener("click", () => sort(heading));
+}
+filter.addEventListener("input", show);
+all.addEventListener("click", openAll);

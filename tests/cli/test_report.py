@@ -1,0 +1,184 @@
+"""`rnaformer report`: where predictions come from, what is written, and what is refused."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from predictions import prediction_line
+
+A, B = prediction_line("a"), prediction_line("b")
+REFERENCE = ">a\nGGAAAACC\n((....))\n"
+PREDICTION = "expected a prediction as `rnaformer predict -f jsonl` writes it"
+
+
+@pytest.fixture
+def files(empty_folder):
+    """Two files of predictions, a folder of both, and references."""
+    (empty_folder / "a.jsonl").write_text(A)
+    (empty_folder / "b.jsonl").write_text(B)
+    (empty_folder / "both").mkdir()
+    for name, text in (("a.jsonl", A), ("b.jsonl", B), (".rnaformer-run.jsonl", "{}\n")):
+        (empty_folder / "both" / name).write_text(text)
+    (empty_folder / "known.dbn").write_text(REFERENCE)
+    return empty_folder
+
+
+def ids_in(page):
+    """The ids of the rows, in order."""
+    return [part.split('"')[0] for part in page.split('<th scope="row" data-value="')[1:]]
+
+
+def heading_of(page):
+    return page.split("<h1>")[1].split("</h1>")[0]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "stdin", "ids", "heading"),
+    [
+        (["a.jsonl"], "", ["a"], "a.jsonl"),
+        (["b.jsonl", "a.jsonl"], "", ["b", "a"], "b.jsonl and 1 more"),
+        (["both"], "", ["a", "b"], "both"),
+        (["both/."], "", ["a", "b"], "both"),
+        (["-"], B + A, ["b", "a"], "standard input"),
+    ],
+)
+def test_predictions_come_from_files_folders_and_standard_input(
+    run, files, inputs, stdin, ids, heading
+):
+    done = run("report", *inputs, "-o", "x.html", stdin=stdin)
+    page = (files / "x.html").read_text(encoding="utf-8")
+    assert (done.out, done.err, done.code) == ("", "", 0)
+    assert (ids_in(page), heading_of(page)) == (ids, heading)
+    assert page.count("<figure") == len(ids)
+
+
+def test_a_page_goes_to_standard_output_as_well(run, files):
+    run("report", "a.jsonl", "-o", "x.html")
+    done = run("report", "a.jsonl", "-o", "-")
+    assert (done.out, done.code) == ((files / "x.html").read_text(encoding="utf-8"), 0)
+
+
+def test_a_title_is_what_is_given(run, files):
+    assert heading_of(run("report", "a.jsonl", "--title", "R&D", "-o", "-").out) == "R&amp;D"
+
+
+def test_predictions_of_the_network_are_reported(run, predict, files):
+    made = predict("-", "-f", "jsonl", stdin=">a b\nGGGGAAAACCCC\n>c\nACGU\n")
+    done = run("report", "-", "-o", "-", stdin=made.out)
+    assert (ids_in(done.out), done.err, done.code) == (["a", "c"], "", 0)
+
+
+def test_references_add_f1_and_arcs(run, files):
+    done = run("report", "a.jsonl", "--ref", "known.dbn", "-o", "-")
+    assert (done.err, done.code) == ("", 0)
+    assert "mean, 95 % interval 1.000 to 1.000" in done.out
+    assert '<figure class="arcs"' in done.out
+
+
+def test_records_without_a_counterpart_are_warned_of(run, files):
+    (files / "known.dbn").write_text(f"{REFERENCE}>c\nAAAA\n....\n")
+    done = run("report", "both", "--ref", "known.dbn", "-o", "-")
+    assert done.err == (
+        "rnaformer: warning: no prediction for c\nrnaformer: warning: no reference for b\n"
+    )
+    assert done.code == 0
+    assert "No prediction for c: counts as F1 0 in the means." in done.out
+
+
+@pytest.mark.parametrize(
+    ("options", "figures"),
+    [([], 2), (["--pictures", 1], 1), (["--no-pictures"], 0), (["--pictures", 0], 0)],
+)
+def test_so_many_records_get_a_picture(run, files, options, figures):
+    assert run("report", "both", *options, "-o", "-").out.count("<figure") == figures
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "x.jsonl: no prediction in this file"),
+        (REFERENCE, f"x.jsonl:1: {PREDICTION}"),
+        (A + "{\n", f"x.jsonl:2: {PREDICTION}"),
+        (A + '{"id": "z", "sequence": "A"}\n', "x.jsonl:2: record 'z': no field 'structure'"),
+        (
+            '{"id": "z", "sequence": "A", "pairs": []}\n',
+            "x.jsonl:1: record 'z': no field 'confidence'",
+        ),
+        (
+            prediction_line(confidence=2),
+            "x.jsonl:1: record 'x': confidence is 2; expected a number from 0 to 1",
+        ),
+    ],
+)
+def test_files_that_hold_no_predictions_are_one_line(run, files, text, message):
+    (files / "x.jsonl").write_text(text)
+    done = run("report", "x.jsonl", "-o", "x.html")
+    assert (done.out, done.err, done.code) == ("", f"rnaformer: {message}\n", 1)
+    assert not (files / "x.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["none.jsonl", "-o", "x.html"], "none.jsonl: no such file or directory"),
+        (["empty", "-o", "x.html"], "empty: no prediction file in this folder"),
+        (["a.jsonl", "-o", "none/x.html"], "none/x.html: no such file or directory"),
+        (["a.jsonl", "-o", "both"], "both: is a folder; expected a file"),
+        (["a.jsonl", "--ref", "none.dbn", "-o", "x.html"], "none.dbn: no such file or directory"),
+        (
+            ["a.jsonl", "--ref", "other.dbn", "-o", "x.html"],
+            "no id in common: predictions 'a'; references 'y', 'z'",
+        ),
+        (
+            ["b.jsonl", "--ref", "short.dbn", "-o", "x.html"],
+            "record 'b': the prediction has 8 bases, the reference 4",
+        ),
+    ],
+)
+def test_what_cannot_be_reported_is_one_line(run, files, options, message):
+    (files / "empty").mkdir()
+    (files / "other.dbn").write_text(">y\nACGU\n....\n>z\nACGU\n....\n")
+    (files / "short.dbn").write_text(">b\nACGU\n....\n")
+    done = run("report", *options)
+    assert (done.out, done.err, done.code) == ("", f"rnaformer: {message}\n", 1)
+    assert not (files / "x.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["a.jsonl"], "Missing option '-o' / '--output'."),
+        (["-o", "x.html"], "Missing argument 'PREDICTED...'."),
+        (["a.jsonl", "--pictures", -1, "-o", "-"], "Invalid value for '--pictures': -1 is not in"),
+    ],
+)
+def test_wrong_usage_has_exit_code_2(run, files, options, message):
+    done = run("report", *options)
+    assert done.err.splitlines()[-1].startswith(f"Error: {message}")
+    assert done.code == 2
+
+
+@pytest.mark.parametrize(
+    ("package", "what"),
+    [("RNA", "layouts need ViennaRNA"), ("matplotlib.figure", "pictures need matplotlib")],
+)
+def test_a_missing_package_is_named_with_the_way_round_it(run, files, monkeypatch, package, what):
+    monkeypatch.setitem(sys.modules, package, None)
+    expected = f"rnaformer: {what}: pip install 'rnaformer-cli[draw]', or --no-pictures\n"
+    done = run("report", "a.jsonl", "-o", "x.html")
+    assert (done.err, done.code) == (expected, 1)
+    assert run("report", "a.jsonl", "-o", "x.html", "--no-pictures").code == 0
+
+
+def test_no_torch_is_loaded(files):
+    script = """
+import sys
+from rnaformer_cli.cli.main import run
+code = run(["report", "both", "--ref", "known.dbn", "-o", "x.html"])
+sys.exit(code or "torch" in sys.modules)
+"""
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert Path("x.html").exists()

@@ -1,0 +1,174 @@
+"""The page: what it tells, and that nothing in the input becomes part of its code."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+from predictions import prediction
+
+from rnaformer_cli.reporting.entries import Entry, compared, illustrated
+from rnaformer_cli.reporting.page import Report, render
+from rnaformer_cli.scoring.summary import summarise
+from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.structure.structure import StructureRecord
+
+DASH = "\N{EN DASH}"
+EVIL = "<script>alert(1)</script>"
+REFERENCES = [StructureRecord("x", "GGAAAACC", parse_dot_bracket("(......)"))]
+
+
+class Page(HTMLParser):
+    """The tags of a page with their attributes, and its text without style and script."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.attributes, self.words = [], [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_data(self, data):
+        if self.tags[-1:] not in (["style"], ["script"]):
+            self.words += data.split()
+
+    @property
+    def text(self):
+        return " ".join(self.words)
+
+
+def page(*predictions, **report):
+    entries = [Entry(one) for one in predictions or [prediction()]]
+    return Page(render(Report("A run", entries, **report)))
+
+
+def compared_page():
+    entries, scores = compared([prediction("x"), prediction("y")], [*REFERENCES])
+    return Page(render(Report("A run", entries, summarise(scores))))
+
+
+def test_the_heading_tells_what_was_run():
+    assert "A run Weights small Passes 1 Threshold 0.5 Decoding matching" in page().text
+
+
+def test_settings_that_differ_are_all_told():
+    other = prediction("y", cycles=3, model="large", threshold=0.25, decoding="nested")
+    told = "Weights small, large Passes 1 to 3 Threshold 0.5, 0.25 Decoding matching, nested"
+    assert told in page(prediction(), other).text
+
+
+def test_counts_are_told():
+    text = page(prediction(), prediction("y", "....", "GGAA", confidence=0.5)).text
+    assert "Records 2 12 bases in all Length 4 to 8 bases Pairs 2 predicted" in text
+    assert "Confidence 0.65 median of the records" in text
+
+
+def test_a_row_tells_id_length_pairs_and_confidence():
+    assert "Confidence x 8 2 0.80 " in page().text
+
+
+def test_references_add_precision_recall_and_f1():
+    text = compared_page().text
+    assert "F1 0.667 mean, 95 % interval 0.667 to 0.667" in text
+    assert "Precision, recall 0.500, 1.000 means over 1 reference" in text
+    assert " x 8 2 0.80 0.500 1.000 0.667 " in text
+    assert f" y 8 2 0.80 {DASH} {DASH} {DASH} " in text
+    assert "No reference for 1 of the records, which the means leave out." in text
+    assert "* not in the reference" in text
+
+
+def test_without_references_f1_is_explained_only_as_what_to_expect():
+    assert "Precision" not in page().text
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        (["a"], "No prediction for a: counts as F1 0 in the means."),
+        (["a", "b"], "No prediction for a, b: each counts as F1 0 in the means."),
+    ],
+)
+def test_references_without_a_prediction_are_named(missing, told):
+    assert told in page(missing=missing).text
+
+
+def test_warnings_have_a_column_if_there_are_any():
+    assert "Warnings" not in page().text
+    text = page(prediction(), prediction("y", warnings=["1 ambiguous letter read as N"])).text
+    assert f"0.80 {DASH} GGAAAACC" in text
+    assert "0.80 1 ambiguous letter read as N" in text
+
+
+def test_an_rna_without_pairs_says_so():
+    assert "No pair was predicted." in page(prediction("x", "........")).text
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        (0, "Without pictures of the structures."),
+        (1, "The first 1 records have a picture, the others none."),
+    ],
+)
+def test_the_page_says_where_pictures_end(limit, told):
+    entries = illustrated([Entry(prediction("x")), Entry(prediction("y"))], limit)
+    assert told in Page(render(Report("A run", entries))).text
+
+
+def test_names_titles_descriptions_and_warnings_are_text():
+    evil = prediction(EVIL, description=EVIL, model=EVIL, decoding=EVIL, warnings=[EVIL])
+    entries = illustrated([Entry(evil)], 1)
+    summary = summarise(compared([prediction("x")], REFERENCES)[1])
+    found = Page(render(Report(EVIL, entries, summary, missing=[EVIL])))
+    assert found.tags.count("script") == 1
+    assert found.text.count(EVIL) == 10  # title, head 3, missing, row 3, details 2
+    values = [value for _, _, value in found.attributes if "alert" in value]
+    assert values == [EVIL, EVIL, f"Structure of {EVIL}"]
+
+
+def test_quotes_do_not_end_an_attribute():
+    found = page(prediction("\"onclick='alert(1)'"))
+    assert not [name for _, name, _ in found.attributes if name.startswith("on")]
+
+
+def test_what_html_cannot_hold_or_would_turn_text_round_is_replaced():
+    found = render(Report("a\x00b\x1b\u202ec\ud800", [Entry(prediction())]))
+    assert "<h1>a\ufffdb\ufffd\ufffdc\ufffd</h1>" in found
+    assert found.encode()
+
+
+def test_nothing_is_loaded_and_only_our_script_may_run():
+    html = render(Report("A run", illustrated([Entry(prediction())], 1)))
+    script = re.search(r"<script>(.*?)</script>", html, re.DOTALL)[1]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    found = Page(html)
+    [policy] = [
+        value for _, name, value in found.attributes if name == "content" and "src" in value
+    ]
+    assert policy == (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    links = [value for _, name, value in found.attributes if name in ("src", "href", "srcset")]
+    assert all(link.startswith("#") for link in links)
+    assert not set(found.tags) & {"link", "img", "iframe", "object", "embed", "form", "base"}
+    assert "url(http" not in html and "@import" not in html
+
+
+def test_every_id_is_used_once_and_what_a_button_controls_exists():
+    entries = illustrated([Entry(prediction("x")), Entry(prediction("x"))], 2)
+    found = Page(render(Report("A run", entries)))
+    ids = [value for _, name, value in found.attributes if name == "id"]
+    controlled = [value for _, name, value in found.attributes if name == "aria-controls"]
+    assert len(ids) == len(set(ids))
+    assert controlled == ["r1", "r2"]
+    assert set(controlled) <= set(ids)
+
+
+def test_the_same_run_gives_the_same_page():
+    report = Report("A run", illustrated([Entry(prediction())], 1))
+    assert render(report) == render(report)
