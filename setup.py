@@ -28,6 +28,7 @@ setup(
         "rnaformer_cli.reporting": ["page/*"],
         "rnaformer_cli.weights": ["*.md", "*/config.json", "*/model.safetensors", "*/README.md"],
     },
+    data_files=[("share/man/man1", ["docs/man/rnaformer.1"])],
     install_requires=[
         "torch>=2.9",
         "numpy>=1.26",
