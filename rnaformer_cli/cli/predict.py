@@ -53,7 +53,10 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
     "--draw", metavar="DIR", type=options.FOLDER, help="Draw each structure as DIR/ID.svg."
 )
 @click.option(
-    "--table", metavar="FILE.tsv", help="Write length, pairs and confidence of each record."
+    "--table",
+    metavar="FILE.tsv",
+    type=options.PATH,
+    help="Write length, pairs and confidence of each record.",
 )
 @click.option(
     "--scores",

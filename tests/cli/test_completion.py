@@ -25,6 +25,7 @@ FREE_TEXT = {  # what no list and no folder can tell
     "--max-memory",
     "--shard",
     "--source",
+    "--title",
     "name",  # of weights that are not there yet
 }
 KNOT = ">knot\nGGGAAACCCCCCUUUGGGA\n(((...[[[)))...]]].\n"
