@@ -87,10 +87,16 @@ def test_scores_are_those_of_a_plain_run(results, run):
     assert (results / "scores_mqc.tsv").read_text() == Path("plain_mqc.tsv").read_text()
 
 
+def test_the_report_has_each_record_and_the_scores(results, run):
+    scored = [results / "predictions.jsonl", "--ref", "known.dbn"]
+    assert run("report", *scored, "-o", "plain.html").code == 0
+    assert (results / "report.html").read_text() == Path("plain.html").read_text()
+
+
 def test_nothing_but_results_is_kept(results):
     tables = {"failures.tsv", "scores.tsv", "scores_mqc.tsv"}
     files = {path.name for path in results.iterdir()}
-    assert files == {"predictions.jsonl", "predictions.dbn", "logs", *tables}
+    assert files == {"predictions.jsonl", "predictions.dbn", "report.html", "logs", *tables}
 
 
 @pytest.mark.parametrize(
