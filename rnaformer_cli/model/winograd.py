@@ -42,6 +42,8 @@ _OUTPUT = (
     (0.0, 1.0, -1.0, 8.0, -8.0, 1.0),
 )
 
+_EVERYWHERE = (1, 1)  # the product that every output takes in once
+
 
 def _transform(matrix: tuple[tuple[float, ...], ...], tiles: Tensor) -> Tensor:
     """(n, n, ...) -> (m, m, ...): the matrix (m, n) times the columns, then times the rows."""
@@ -49,6 +51,24 @@ def _transform(matrix: tuple[tuple[float, ...], ...], tiles: Tensor) -> Tensor:
     outputs, inputs = factor.shape
     down = (factor @ tiles.reshape(inputs, -1)).view(outputs, inputs, -1)
     return torch.matmul(factor, down).view(outputs, outputs, *tiles.shape[2:])
+
+
+def _transform_lines(padded: Tensor, lines: slice, across: int) -> Tensor:
+    """Padded rows -> the transformed tiles of some lines, (6, 6, B · lines · across, C).
+
+    Line by line, down and then across, so that what is worked on stays in a cache.
+    """
+    batch, _, width, channels = padded.shape
+    count = lines.stop - lines.start
+    factor = padded.new_tensor(_INPUT)
+    seen = padded.new_empty(_REACH, _REACH, batch, count, across, channels)
+    for place, line in enumerate(range(lines.start, lines.stop)):
+        rows = padded[:, _TILE * line : _TILE * line + _REACH].transpose(0, 1)
+        down = (factor @ rows.reshape(_REACH, -1)).view(_REACH, batch, width, channels)
+        tiles = down.unfold(2, _REACH, _TILE).permute(0, 4, 1, 2, 3)  # (6, 6, B, across, C)
+        both = torch.matmul(factor, tiles.reshape(_REACH, _REACH, -1))
+        seen[:, :, :, place] = both.view(_REACH, _REACH, batch, across, channels)
+    return seen.flatten(2, 4)
 
 
 def transform_filter(weight: Tensor) -> Tensor:
@@ -74,18 +94,12 @@ def convolve(
     products = rows.new_empty(_REACH, _REACH, batch * step * across, outputs)
     for top in range(0, down, step):
         lines = slice(top, min(top + step, down))
-        part = padded[:, _TILE * lines.start : _TILE * lines.stop + _REACH - _TILE]
-        tiles = part.unfold(1, _REACH, _TILE).unfold(
-            2, _REACH, _TILE
-        )  # (B, lines, across, C, 6, 6)
-        seen = _transform(_INPUT, tiles.permute(4, 5, 0, 1, 2, 3)).flatten(2, 4)
+        seen = _transform_lines(padded, lines, across)
         products = products[:, :, : seen.shape[2]]
         for place, filters in enumerate(transformed):
             one, other = divmod(place, _REACH)
-            products[one, other] = linear(seen[one, other], filters)
+            term = bias if (one, other) == _EVERYWHERE else None
+            products[one, other] = linear(seen[one, other], filters, term)
         made = _transform(_OUTPUT, products).view(_TILE, _TILE, batch, -1, across, outputs)
         out[:, lines] = made.permute(2, 3, 0, 4, 1, 5)
-    out = out.view(batch, down * _TILE, across * _TILE, outputs)
-    if bias is not None:
-        out += bias
-    return out[:, :height, :width]
+    return out.view(batch, down * _TILE, across * _TILE, outputs)[:, :height, :width]
