@@ -1,0 +1,218 @@
+"""The page in a real browser: sorting, filtering, opening, on a small screen, and what it loads."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+from predictions import prediction
+
+from rnaformer_cli.reporting.entries import compared, illustrated
+from rnaformer_cli.reporting.page import Report, render
+from rnaformer_cli.scoring.summary import summarise
+from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.structure.structure import StructureRecord
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+PATIENCE = 5000  # milliseconds until what does not come is a failure
+EVIL = "<script>alert(1)</script>"
+LONG = "a" * 80
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs a browser: `apt-get install chromium`"
+)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """A page with every kind of record; only `b10` and `b9` have references."""
+    predictions = [
+        prediction("b10", "((....))", "GGAAAACC", "of yeast", confidence=0.5),
+        prediction("b9", "....", "GGAA", confidence=0.9, warnings=["1 ambiguous letter read as N"]),
+        prediction(EVIL, "((....))..", "GGAAAACCUU", EVIL, confidence=0.7),
+        prediction(LONG, "." * 300, "ACGU" * 75, "b" * 90, confidence=0.1),
+    ]
+    references = [
+        StructureRecord("b9", "GGAA", parse_dot_bracket("(..)")),
+        StructureRecord("b10", "GGAAAACC", parse_dot_bracket("((....))")),
+    ]
+    entries, scores = compared(predictions, references)
+    page = render(Report("A run", illustrated(entries, 10), summarise(scores)))
+    file = tmp_path_factory.mktemp("page") / "x.html"
+    file.write_text(page, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def tab(browser):
+    """One tab for all tests; what it asks for and complains of is noted in `tab.seen`."""
+    tab = browser.new_page()
+    tab.set_default_timeout(PATIENCE)
+    tab.seen = []
+    tab.on("request", lambda request: tab.seen.append(request.url))
+    tab.on("console", lambda message: tab.seen.append(message.text))
+    tab.on("pageerror", lambda error: tab.seen.append(str(error)))
+    tab.on("dialog", lambda dialog: (tab.seen.append(dialog.message), dialog.dismiss()))
+    return tab
+
+
+@pytest.fixture
+def page(tab, path):
+    """The page, opened anew."""
+    tab.set_viewport_size({"width": 1200, "height": 800})
+    tab.emulate_media(media="screen")
+    tab.seen.clear()
+    tab.goto(path.as_uri())
+    return tab
+
+
+def order(page):
+    """The ids of the rows that are seen, from top to bottom."""
+    return page.locator(".record:visible th button").all_inner_texts()
+
+
+def order_by(page, heading, clicks=1):
+    for _ in range(clicks):
+        page.get_by_role("button", name=heading, exact=True).click()
+    return order(page)
+
+
+def sorted_as(page, heading):
+    return page.get_by_role("columnheader", name=heading, exact=True).get_attribute("aria-sort")
+
+
+def test_a_click_on_a_heading_sorts_up_then_down_then_as_in_the_input(page):
+    given = ["b10", "b9", EVIL, LONG]
+    assert order(page) == given
+    assert order_by(page, "Length") == ["b9", "b10", EVIL, LONG]
+    assert sorted_as(page, "Length") == "ascending"
+    assert order_by(page, "Length") == [LONG, EVIL, "b10", "b9"]
+    assert sorted_as(page, "Length") == "descending"
+    assert order_by(page, "Length") == given
+    assert sorted_as(page, "Length") == "none"
+
+
+@pytest.mark.parametrize(
+    ("heading", "up"),
+    [
+        ("Record", [EVIL, LONG, "b9", "b10"]),  # numbers in names count as numbers
+        ("Pairs", ["b9", LONG, "b10", EVIL]),
+        ("Confidence", [LONG, "b10", EVIL, "b9"]),
+        ("F1", ["b9", "b10", EVIL, LONG]),
+        ("Warnings", ["b9", "b10", EVIL, LONG]),
+    ],
+)
+def test_every_column_sorts_by_its_kind(page, heading, up):
+    assert order_by(page, heading) == up
+
+
+def test_what_has_no_value_stays_at_the_end(page):
+    assert order_by(page, "F1", clicks=2) == ["b10", "b9", EVIL, LONG]
+
+
+def test_one_column_at_a_time_is_sorted_also_by_the_keyboard(page):
+    order_by(page, "Length")
+    page.get_by_role("button", name="Confidence", exact=True).press("Enter")
+    assert (sorted_as(page, "Length"), sorted_as(page, "Confidence")) == ("none", "ascending")
+    assert order(page)[0] == LONG
+
+
+@pytest.mark.parametrize(
+    ("words", "rows"),
+    [
+        ("b9", ["b9"]),
+        ("YEAST", ["b10"]),
+        ("ccuu", [EVIL]),
+        ("ambiguous", ["b9"]),
+        ("((....))", ["b10", EVIL]),
+        ("nothing like it", []),
+    ],
+)
+def test_a_filter_hides_rows_that_hold_no_such_text(page, words, rows):
+    page.get_by_label("Filter").fill(words)
+    assert order(page) == rows
+    assert page.locator("#shown").inner_text() == f"{len(rows)} of 4"
+    page.get_by_label("Filter").fill("")
+    assert (len(order(page)), page.locator("#shown").inner_text()) == (4, "")
+
+
+@pytest.mark.parametrize("key", ["click", "Enter", "Space"])
+def test_a_record_opens_with_its_picture_and_closes(page, key):
+    button = page.get_by_role("button", name="b10", exact=True)
+    press = button.click if key == "click" else lambda: button.press(key)
+    picture = page.get_by_role("img", name="Structure of b10")
+    assert (picture.is_visible(), button.get_attribute("aria-expanded")) == (False, "false")
+    press()
+    assert (picture.is_visible(), button.get_attribute("aria-expanded")) == (True, "true")
+    assert picture.bounding_box()["width"] > 100
+    assert page.get_by_text("GGAAAACC\n((....))").is_visible()
+    press()
+    assert not picture.is_visible()
+
+
+def test_all_that_the_filter_leaves_open_and_close_together(page):
+    page.get_by_label("Filter").fill("((....))")
+    page.get_by_role("button", name="Open all").click()
+    page.get_by_label("Filter").fill("")
+    states = [one.get_attribute("aria-expanded") for one in page.locator(".record th button").all()]
+    assert states == ["true", "false", "true", "false"]
+    page.locator("#all").click()  # now those that were filtered out
+    assert page.locator(".details:visible").count() == 4
+    page.get_by_role("button", name="Close all").click()
+    assert page.locator(".details:visible").count() == 0
+
+
+@pytest.mark.parametrize("width", [375, 1200])
+def test_the_page_never_scrolls_sideways(page, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    page.get_by_role("button", name="Open all").click()
+    assert page.locator(".details:visible").count() == 4
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    boxes = [page.locator(part).bounding_box() for part in ("h1", ".counts", "#records", ".tools")]
+    assert max(box["x"] + box["width"] for box in boxes) <= width
+
+
+def test_names_are_shown_as_text_and_nothing_is_run_or_loaded(page, path):
+    page.get_by_role("button", name="Open all").click()
+    order_by(page, "Record")
+    page.get_by_label("Filter").fill("script")
+    assert order(page) == [EVIL]
+    assert page.get_by_role("img", name=f"Structure of {EVIL}").is_visible()
+    assert page.seen == [path.as_uri()]
+
+
+def test_an_element_from_elsewhere_would_be_refused(page):
+    refused = page.evaluate("""() => new Promise(resolve => {
+        document.addEventListener("securitypolicyviolation", e => resolve(e.effectiveDirective));
+        document.body.append(Object.assign(new Image(), { src: "http://localhost/x.png" }));
+    })""")
+    assert refused == "img-src"
+
+
+def test_without_scripts_everything_is_open(browser, path):
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(path.as_uri())
+    assert page.locator(".details:visible").count() == 4
+
+
+def test_print_shows_what_is_open_without_the_controls(page):
+    page.get_by_role("button", name="b10", exact=True).click()
+    page.emulate_media(media="print")
+    assert not page.get_by_label("Filter").is_visible()
+    assert page.locator(".details:visible").count() == 1
