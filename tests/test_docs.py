@@ -69,7 +69,11 @@ def shell(tmp_path_factory):
         return subprocess.run(
             ["bash", "-c", script],
             cwd=folder,
-            env={**environment, "RNAFORMER_HOME": str(folder / "home")},
+            env={
+                **environment,
+                "RNAFORMER_HOME": str(folder / "home"),
+                "XDG_CACHE_HOME": str(folder / "cache"),  # of Snakemake
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -117,6 +121,8 @@ def _lay_out_training(folder):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_shell_block_runs(shell, page):
+    if page.name == "pipelines.md":
+        pytest.importorskip("snakemake", reason="Snakemake 9 needs Python 3.11")
     done = shell(page.name, "set -xeuo pipefail\n" + "".join(blocks(page)))
     assert done.returncode == 0, done.stdout
 
