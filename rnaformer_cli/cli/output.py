@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from rnaformer_cli.cli.draw import Drawer
+from rnaformer_cli.cli.run_lock import locked
 from rnaformer_cli.cli.run_log import RunLog
 from rnaformer_cli.cli.run_report import counted
 from rnaformer_cli.drawing.picture import save
@@ -217,6 +218,7 @@ def open_destination(
     with contextlib.ExitStack() as stack:
         destination: Destination
         if chosen["out_dir"]:
+            stack.enter_context(locked(chosen["out_dir"], chosen["shard"]))
             log = _open_log(chosen, formatter, formats)
             stack.callback(log.close)
             destination = Logged(FolderDestination(chosen["out_dir"], formatter, formats), log)
