@@ -26,15 +26,20 @@ def read_lines(path: str | Path) -> Iterator[str]:
     dropped.
 
     Raises:
-        InputError: the file cannot be opened, is damaged, or is not UTF-8 text.
+        InputError: the file cannot be opened, is damaged, is not UTF-8 text, or lost its end
+            while it was read.
     """
     name = "stdin" if str(path) == STDIN else str(path)
     try:
         with contextlib.ExitStack() as stack:
-            for number, line in enumerate(_open(path, stack), start=1):
+            raw = _stdin() if str(path) == STDIN else stack.enter_context(_file(path))
+            size = 0 if str(path) == STDIN else os.fstat(raw.fileno()).st_size
+            for number, line in enumerate(_text(raw, stack), start=1):
                 if not _is_utf8(line):
                     raise InputError("not UTF-8 text", path=name, line=number)
                 yield line.rstrip("\n")
+            if size and os.fstat(raw.fileno()).st_size < size:
+                raise InputError("became shorter while it was read", path=name)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise InputError("damaged gzip file", path=name) from None
     except IsADirectoryError:
@@ -43,8 +48,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
         raise InputError(reason(error), path=name) from None
 
 
-def _open(path: str | Path, stack: contextlib.ExitStack) -> io.TextIOWrapper:
-    raw = _stdin() if str(path) == STDIN else stack.enter_context(_file(path))
+def _text(raw: io.BufferedReader, stack: contextlib.ExitStack) -> io.TextIOWrapper:
     binary: IO[bytes] = raw
     if raw.peek(2).startswith(GZIP_MAGIC):
         binary = cast("IO[bytes]", gzip.open(raw, "rb"))  # noqa: SIM115  # closed with the text

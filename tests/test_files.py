@@ -125,6 +125,26 @@ def test_a_missing_file_is_told(tmp_path, read):
     assert str(caught.value) == f"{tmp_path / 'absent'}: no such file or directory"
 
 
+def test_a_file_that_loses_its_end_while_it_is_read_is_told(tmp_path):
+    path = tmp_path / "shrinking.fasta"
+    path.write_text("line\n" * 100_000)
+    lines = read_lines(path)
+    next(lines)
+    os.truncate(path, 300_003)
+    with pytest.raises(InputError) as caught:
+        list(lines)
+    assert str(caught.value) == f"{path}: became shorter while it was read"
+
+
+def test_a_file_that_is_removed_while_it_is_read_is_read_to_its_end(tmp_path):
+    path = tmp_path / "vanishing.fasta"
+    path.write_text("line\n" * 100_000)
+    lines = read_lines(path)
+    next(lines)
+    path.unlink()
+    assert sum(1 for _ in lines) == 99_999
+
+
 def test_a_folder_is_not_read_as_a_file(tmp_path):
     with pytest.raises(InputError) as caught:
         list(read_lines(tmp_path))
