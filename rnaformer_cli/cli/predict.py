@@ -158,6 +158,7 @@ def _predict(
             _write(destination, answer, name, chosen["fail_fast"], report)
             if keep:
                 predicted.append(answer.structure_record)
+        report.tell_untold()
         if report.ended_by is not None:
             raise report.ended_by
         if report.failures and not report.written:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 LONG_RUN = 100  # records
+MOST_TOLD = 20  # records whose failure is told in full: nobody reads a million lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Report:
         self._bases = 0  # of the records that are written
         self._expected: Expected | None = None
         self.failures = 0
+        self._failed_records = 0
         self.written = 0
         self.left_out = 0  # done by an earlier run
         self.ended_by: RnaformerError | None = None  # what --fail-fast stopped at
@@ -64,7 +66,20 @@ class Report:
         self.failures += 1
         if self._failure_table is not None:
             self._failure_table.add(error)
-        self._say(f"rnaformer: {one_line(str(error))}")
+        self._failed_records += error.place.record is not None
+        if error.place.record is None or self._failed_records <= MOST_TOLD:
+            self._say(f"rnaformer: {one_line(str(error))}")
+        elif self._failed_records == MOST_TOLD + 1:
+            where = (
+                "the table has them" if self._failure_table else "--failures FILE.tsv lists them"
+            )
+            self._say(f"rnaformer: further records that fail are counted only ({where})")
+
+    def tell_untold(self) -> None:
+        """Tell how many more records failed than were told."""
+        untold = self._failed_records - MOST_TOLD
+        if untold > 0:
+            self._say(f"rnaformer: {counted(untold, 'more record')} failed")
 
     def warn(self, text: str) -> None:
         """Tell what the user may want to know."""

@@ -7,8 +7,15 @@ from contextlib import contextmanager
 
 import pytest
 
-from rnaformer_cli.cli.run_report import LONG_RUN, Expected, FailureTable, Report, counted
-from rnaformer_cli.errors import OutputError, SequenceError
+from rnaformer_cli.cli.run_report import (
+    LONG_RUN,
+    MOST_TOLD,
+    Expected,
+    FailureTable,
+    Report,
+    counted,
+)
+from rnaformer_cli.errors import InputError, OutputError, SequenceError
 from rnaformer_cli.sequence.record import RnaRecord
 
 
@@ -41,6 +48,35 @@ def test_a_failure_is_told_at_once_in_one_line_and_counted(capsys):
     report.fail(SequenceError("a bad\nletter", path="reads.fa", line=3, record="x\x1b"))
     assert capsys.readouterr().err == ("rnaformer: reads.fa:3: record 'x\\x1b': a bad\\nletter\n")
     assert report.failures == 1
+
+
+def test_many_failures_are_counted_but_a_file_that_fails_is_always_told(capsys, tmp_path):
+    report = Report(quiet=True)
+    for number in range(MOST_TOLD + 1_500):
+        report.fail(SequenceError("a bad letter", record=f"r{number}"))
+    report.fail(InputError("no such file", path="absent.fa"))
+    report.tell_untold()
+    *told, note, file, count = capsys.readouterr().err.splitlines()
+    assert told == [f"rnaformer: record 'r{number}': a bad letter" for number in range(20)]
+    assert note == (
+        "rnaformer: further records that fail are counted only (--failures FILE.tsv lists them)"
+    )
+    assert (file, count) == (
+        "rnaformer: absent.fa: no such file",
+        "rnaformer: 1,500 more records failed",
+    )
+
+
+def test_a_table_has_the_failures_that_are_not_told(capsys, tmp_path):
+    table = FailureTable(tmp_path / "failed.tsv")
+    report = Report(failure_table=table)
+    for number in range(MOST_TOLD + 2):
+        report.fail(SequenceError("a bad letter", record=f"r{number}"))
+    table.close()
+    assert capsys.readouterr().err.splitlines()[MOST_TOLD:] == [
+        "rnaformer: further records that fail are counted only (the table has them)"
+    ]
+    assert len((tmp_path / "failed.tsv").read_text().splitlines()) == 1 + MOST_TOLD + 2
 
 
 def test_ambiguous_letters_are_told_once_for_all_records(capsys):
