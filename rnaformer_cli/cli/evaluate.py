@@ -19,6 +19,7 @@ from rnaformer_cli.scoring.summary import Summary
 if TYPE_CHECKING:
     from rnaformer_cli.evaluation.evaluate import By, Evaluation
     from rnaformer_cli.prediction.predictor import Predictor
+    from rnaformer_cli.prediction.workers import Helped
 
 
 @click.command()
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 @options.device
 @options.precision
 @options.threads
+@options.jobs
 @options.quiet
 def command(**chosen: Any) -> None:
     """Predict labelled data sets and score them.
@@ -78,13 +80,13 @@ def command(**chosen: Any) -> None:
         _import_matplotlib()  # before the work, not after
     set_threads(chosen["threads"])
     options.warn_of_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
-    predictor = _load(chosen)
     report = Report(quiet=chosen["quiet"])
+    helped = _load(chosen, report)
     evaluations = []
     with report.progress():
         for path in chosen["data"]:
-            evaluations.append(_evaluate(predictor, path, chosen, report))
-    _show(evaluations, predictor, chosen)
+            evaluations.append(_evaluate(helped, path, chosen, report))
+    _show(evaluations, helped.predictor, chosen)
     if chosen["plot"]:
         _plot(evaluations, chosen["plot"])
     if any(evaluation.failures for evaluation in evaluations):
@@ -103,9 +105,10 @@ def _show(evaluations: list[Evaluation], predictor: Predictor, chosen: dict[str,
             _print_groups(evaluations, chosen["by"])
 
 
-def _load(chosen: dict[str, Any]) -> Predictor:
+def _load(chosen: dict[str, Any], report: Report) -> Helped:
     from rnaformer_cli.prediction.predictor import Options, load
     from rnaformer_cli.prediction.store import DEFAULT
+    from rnaformer_cli.prediction.workers import Helped, Source
 
     how = Options(
         decoding=chosen["decoding"],
@@ -114,12 +117,12 @@ def _load(chosen: dict[str, Any]) -> Predictor:
         keep_scores=True,
         like=chosen["like"],
     )
-    return load(chosen["weights"] or DEFAULT, how, chosen["device"], chosen["precision"])
+    source = Source(chosen["weights"] or DEFAULT, how, chosen["precision"])
+    predictor = load(source.weights, how, chosen["device"], chosen["precision"])
+    return Helped(predictor, source, chosen["jobs"], report.warn)
 
 
-def _evaluate(
-    predictor: Predictor, path: str, chosen: dict[str, Any], report: Report
-) -> Evaluation:
+def _evaluate(predictor: Helped, path: str, chosen: dict[str, Any], report: Report) -> Evaluation:
     import random
 
     from rnaformer_cli.dataset.records import read_dataset

@@ -19,8 +19,7 @@ from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import StructureRecord
 
 if TYPE_CHECKING:
-    from rnaformer_cli.prediction.predictor import Predictor
-    from rnaformer_cli.prediction.workers import Source
+    from rnaformer_cli.prediction.workers import Helped
 
 FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
 HOLD_MULTIPLETS = {"jsonl", "tsv"}
@@ -140,17 +139,15 @@ def _predict(
     inputs: Inputs, chosen: dict[str, Any], report: Report, keep: bool
 ) -> list[StructureRecord]:
     """Write a prediction for every record; with `keep`, give them back as well."""
-    from rnaformer_cli.prediction.workers import predict_with_workers
-
-    predictor, source = _load(chosen)
+    helped = _load(chosen, report)
+    predictor = helped.predictor
     min_score = predictor.threshold if chosen["min_score"] is None else chosen["min_score"]
     names: deque[str] = deque()  # of the records on their way through the network
     predicted: list[StructureRecord] = []
     expected = inputs.expected() if report.is_drawn else None
     with open_destination(chosen, predictor, min_score) as destination, report.progress(expected):
         records = _noting_names(inputs.records(report, destination.has), names)
-        answers = predict_with_workers(predictor, source, records, chosen["jobs"], report.warn)
-        for answer in answers:
+        for answer in helped.predict(records):
             name = names.popleft()
             if isinstance(answer, RnaformerError):
                 _fail(answer, chosen["fail_fast"], report)
@@ -226,11 +223,11 @@ def _read_references(path: str | None) -> list[StructureRecord] | None:
     return list(read_structures(path))
 
 
-def _load(chosen: dict[str, Any]) -> tuple[Predictor, Source]:
+def _load(chosen: dict[str, Any], report: Report) -> Helped:
     from rnaformer_cli.prediction import device
     from rnaformer_cli.prediction.predictor import Options, load
     from rnaformer_cli.prediction.store import DEFAULT
-    from rnaformer_cli.prediction.workers import Source
+    from rnaformer_cli.prediction.workers import Helped, Source
 
     device.set_threads(chosen["threads"])
     options.warn_of_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
@@ -245,7 +242,8 @@ def _load(chosen: dict[str, Any]) -> tuple[Predictor, Source]:
     )
     weights = chosen["weights"] or DEFAULT
     predictor = load(weights, how, chosen["device"], chosen["precision"])
-    return predictor, Source(weights, how, chosen["precision"])
+    source = Source(weights, how, chosen["precision"])
+    return Helped(predictor, source, chosen["jobs"], report.warn)
 
 
 def _write(

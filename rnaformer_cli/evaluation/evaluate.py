@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
 from rnaformer_cli.dataset.records import LabelledRecord
-from rnaformer_cli.errors import DatasetError
+from rnaformer_cli.errors import DatasetError, DeviceError
 from rnaformer_cli.evaluation.calibration import Calibration, rank_correlation
-from rnaformer_cli.prediction.predictor import Prediction, Predictor
+from rnaformer_cli.prediction.predictor import Prediction
 from rnaformer_cli.scoring.compare import RecordScore, Rules, score_record
 from rnaformer_cli.scoring.summary import Summary, summarise
 from rnaformer_cli.sequence.record import RnaRecord
@@ -67,8 +67,15 @@ class Evaluation:
             yield name, summarise(scores)
 
 
+class Predicts(Protocol):
+    """A predictor, with or without worker processes."""
+
+    def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
+        """Yield an answer for each record, in order."""
+
+
 def evaluate(
-    predictor: Predictor,
+    predictor: Predicts,
     name: str,
     records: Sequence[LabelledRecord],
     tell: Callable[[], None] = lambda: None,

@@ -89,6 +89,20 @@ def predict_with_workers(
         shared.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Helped:
+    """A predictor that workers help, where a predictor is wanted; see predict_with_workers."""
+
+    predictor: Predictor
+    source: Source
+    jobs: int | None = None
+    tell: Callable[[str], None] = lambda _: None
+
+    def predict(self, records: Iterable[RnaRecord]) -> Iterator[Answer]:
+        """Yield the answers for all records, in order."""
+        return predict_with_workers(self.predictor, self.source, records, self.jobs, self.tell)
+
+
 class _Shared:
     """A predictor and the workers that help it."""
 

@@ -85,3 +85,11 @@ def test_a_set_without_a_candidate_pair_is_drawn_too(run, tmp_path):
     path = tmp_path / "short.jsonl.gz"
     write_dataset(path, [record("short", "A")])
     assert run("evaluate", "--data", path, "--plot", "c.svg").code == 0
+
+
+def test_worker_processes_change_no_figure(run, data):
+    alone, together = (
+        json.loads(run("evaluate", "--data", data, "--json", "--jobs", jobs).out) for jobs in (1, 2)
+    )
+    figures = ("f1", "precision", "recall", "calibration_error", "records")
+    assert [together[name] for name in figures] == pytest.approx([alone[name] for name in figures])
