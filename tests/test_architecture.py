@@ -119,7 +119,8 @@ def test_reading_writing_and_scoring_know_no_torch(room):
 
 
 @pytest.mark.parametrize(
-    "command", ["score", "convert", "report", "main", "options", "tables", "run_report"]
+    "command",
+    ["score", "convert", "report", "completion", "main", "options", "tables", "run_report"],
 )
 def test_what_answers_at_once_reaches_no_torch_when_it_is_imported(command):
     """At the top of each file; what a function imports is its own time."""

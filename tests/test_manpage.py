@@ -1,5 +1,9 @@
-"""docs/man/rnaformer.1 says what the commands are, and formatters of manual pages take it."""
+"""docs/man/rnaformer.1 says what the commands are, and formatters of manual pages take it.
 
+It is rewritten with REWRITE_GOLDEN=1, or by scripts/manpage.
+"""
+
+import os
 import re
 import runpy
 import shutil
@@ -20,6 +24,8 @@ FORMATTERS = {
 
 
 def test_the_page_is_current():
+    if os.environ.get("REWRITE_GOLDEN"):
+        PAGE.write_text(SCRIPT["manpage"](), encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == SCRIPT["manpage"]()
 
 

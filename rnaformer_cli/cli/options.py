@@ -26,8 +26,8 @@ def _check_device(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
-def _parse_size(_: click.Context, __: click.Parameter, value: str | None) -> int | None:
-    if value is None:
+def _parse_size(context: click.Context, _: click.Parameter, value: str | None) -> int | None:
+    if value is None or context.resilient_parsing:  # a shell that completes waits for no torch
         return None
     from rnaformer_cli.prediction.memory import parse_size
 

@@ -85,17 +85,20 @@ def test_every_parameter_is_completed_unless_it_is_free_text(words):
     assert silent <= FREE_TEXT
 
 
-def test_completing_names_of_weights_loads_no_torch():
+def test_completing_loads_no_torch():
     script = """
 import sys
 from rnaformer_cli.cli.main import run
 code = run([])
 print(code, "torch" in sys.modules, file=sys.stderr)
 """
-    words = {"_RNAFORMER_COMPLETE": "bash_complete", "COMP_WORDS": "rnaformer predict -w rna"}
+    words = {
+        "_RNAFORMER_COMPLETE": "bash_complete",
+        "COMP_WORDS": "rnaformer predict --max-memory 4G -w rna",
+    }
     finished = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, **words, "COMP_CWORD": "3"},
+        env={**os.environ, **words, "COMP_CWORD": "5"},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
