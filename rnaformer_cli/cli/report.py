@@ -14,7 +14,7 @@ from rnaformer_cli.cli.score import warn_unmatched
 from rnaformer_cli.errors import DependencyError
 from rnaformer_cli.files import STDIN, write_text
 
-MOST_PICTURES = 100  # 2 MB of page, and seconds of drawing
+MOST_PICTURES = 100  # 3 MB of page, and ten seconds of drawing
 
 
 @click.command()
