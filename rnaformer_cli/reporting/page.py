@@ -47,6 +47,11 @@ class Report:
         ]
 
     @property
+    def is_mixed(self) -> bool:
+        """Whether records were made differently, so that each has to tell how."""
+        return len({entry.prediction.settings for entry in self.entries}) > 1
+
+    @property
     def lengths(self) -> str:
         """From the shortest to the longest RNA."""
         return _span([entry.record.structure.length for entry in self.entries])

@@ -58,7 +58,14 @@ def test_the_heading_tells_what_was_run():
 def test_settings_that_differ_are_all_told():
     other = prediction("y", cycles=3, model="large", threshold=0.25, decoding="nested")
     told = "Weights small, large Passes 1 to 3 Threshold 0.5, 0.25 Decoding matching, nested"
-    assert told in page(prediction(), other).text
+    text = page(prediction(), other).text
+    assert told in text
+    assert "small, passes 1, threshold 0.5, matching GGAAAACC" in text
+    assert "large, passes 3, threshold 0.25, nested GGAAAACC" in text
+
+
+def test_settings_that_all_records_share_are_told_once():
+    assert page(prediction(), prediction("y")).text.count("matching") == 1
 
 
 def test_counts_are_told():
@@ -111,7 +118,7 @@ def test_an_rna_without_pairs_says_so():
     ("limit", "told"),
     [
         (0, "Without pictures of the structures."),
-        (1, "The first 1 records have a picture, the others none."),
+        (1, "The first 1 records have a picture, the others none; --pictures N draws more."),
     ],
 )
 def test_the_page_says_where_pictures_end(limit, told):
