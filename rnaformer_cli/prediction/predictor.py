@@ -135,12 +135,20 @@ class Predictor:
             begin += len(batch)
 
     def _fold(self, records: list[RnaRecord]) -> Tensor | None:
-        """What the folding model says of all records at once, which it does fastest."""
+        """What the folding model says of all records at once, which it does fastest.
+
+        None if there is no such model, or no memory for so many: each batch is then folded apart.
+        """
         if not self.engine.config.folding:
             return None
         bases, is_base = to_tensors([record.sequence for record in records])
-        with torch.inference_mode():
-            return self.engine.network.fold(bases.to(self.device), is_base.to(self.device))
+        try:
+            with torch.inference_mode():
+                return self.engine.network.fold(bases.to(self.device), is_base.to(self.device))
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
 
     def score(self, sequences: Sequence[str]) -> list[Scores]:
         """The score matrix of each sequence, from one batch.

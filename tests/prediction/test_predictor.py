@@ -141,6 +141,22 @@ def test_folding_many_at_once_changes_no_answer():
         np.testing.assert_allclose(answer.scores, alone, atol=1e-6)
 
 
+class GreedyFold(RNAformer):
+    """Asks for more memory than any machine has to fold a long sequence, or several."""
+
+    def fold(self, bases, is_base):
+        if len(bases) > 1 or bases.shape[1] > 20:
+            torch.empty(1 << 60)
+        return super().fold(bases, is_base)
+
+
+def test_records_that_do_not_fit_together_into_the_folding_model_are_folded_one_by_one():
+    network = GreedyFold(ModelConfig(dim=8, depth=1, heads=1, folding=True))
+    answers = list(Predictor(network, "greedy").predict(RECORDS))
+    assert [isinstance(answer, Prediction) for answer in answers] == [True, False, True, True, True]
+    assert str(answers[1]) == "record 'long': not enough memory for 25 bases"
+
+
 class Greedy(RNAformer):
     """Asks for more memory than any machine has when a sequence is long."""
 
