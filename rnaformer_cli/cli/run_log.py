@@ -57,7 +57,10 @@ class RunLog:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:  # what could not be written before is tried once more
+            raise OutputError(reason(error), path=self._path) from None
 
     def _begin(self, settings: Mapping[str, Any]) -> IO[str]:
         """The file, rewritten with what it held that is true, open for more."""

@@ -1,6 +1,7 @@
 """`predict --resume`: a run that was killed and gone on with is the undisturbed run."""
 
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 import pytest
 
 from rnaformer_cli.cli.run_log import RunLog, fingerprint
-from rnaformer_cli.errors import InputError
+from rnaformer_cli.errors import InputError, OutputError
 from rnaformer_cli.sequence.record import RnaRecord
 
 RECORDS = [RnaRecord(f"r{n}", "GGGGAAAACCCC"[: 12 - n % 3], "d" * n) for n in range(6)]
@@ -102,6 +103,18 @@ def test_a_run_that_was_killed_is_gone_on_with(tmp_path, tiny_weights):
     subprocess.run([*command, "--out-dir", str(whole)], check=True)
     kept = {name: text for name, text in outputs(killed).items() if not name.startswith(".k")}
     assert kept == outputs(whole)
+
+
+def test_a_log_that_cannot_grow_is_told_also_when_it_is_closed(tmp_path):
+    log, limits = RunLog(tmp_path, {}, []), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
+    try:
+        for end in (lambda: log.add(RECORDS[0], "r0"), log.close):
+            with pytest.raises(OutputError) as caught:
+                end()
+            assert str(caught.value) == f"{tmp_path / LOG}: file too large"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_half_a_line_at_the_end_does_not_count(tmp_path):
