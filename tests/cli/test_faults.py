@@ -1,0 +1,164 @@
+"""Runs that end badly: what was written is whole, and `--resume` makes an undisturbed run of it.
+
+Real processes, signals and disks; those that take longer are in benches/faults.py.
+"""
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rnaformer_cli.cli.run_lock import NAME
+
+PATIENCE = 60  # seconds
+FASTA = "".join(f">k{n}\n{'GGGGAAAACCCC' * (1 + n % 4)}\n" for n in range(120))
+FORMATS = ["-f", "dbn", "-f", "ct"]
+PROGRAM = [sys.executable, "-m", "rnaformer_cli", "predict", "--threads", "1", "--device", "cpu"]
+
+
+def outputs(*folders):
+    """The bytes of all files but the hidden ones: a log, a lock, what a killed run had begun."""
+    return {
+        path.relative_to(folder.parent): path.read_bytes()
+        for folder in folders
+        for path in folder.iterdir()
+        if not path.name.startswith(".")
+    }
+
+
+@contextlib.contextmanager
+def begun(*arguments):
+    """A run of the program in a process of its own, which is killed if it goes on."""
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of `&` ignores it
+    try:
+        process = subprocess.Popen(
+            [*PROGRAM, *arguments], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, ours)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until(is_true):
+    deadline = time.monotonic() + PATIENCE
+    while not is_true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.002)
+
+
+@contextlib.contextmanager
+def disk(folder, options):
+    """A small disk of its own, or a skipped test where one may not have one."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", options, "rnaformer", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only root may mount a disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "told"),
+    [
+        (signal.SIGINT, 130, "rnaformer: interrupted\n"),
+        (signal.SIGKILL, -signal.SIGKILL, ""),
+    ],
+    ids=["Ctrl-C", "SIGKILL"],
+)
+def test_a_run_that_was_ended_is_completed_by_resume(
+    predict, tiny_weights, tmp_path, number, code, told
+):
+    reads, ended, whole = tmp_path / "reads.fasta", tmp_path / "out", tmp_path / "whole" / "out"
+    reads.write_text(FASTA)
+    with begun(reads, "--out-dir", ended, *FORMATS, "--weights", tiny_weights) as process:
+        until(lambda: (ended / "k9.dbn").exists() or process.poll() is not None)
+        process.send_signal(number)
+        assert (process.wait(PATIENCE), process.stderr.read()) == (code, told)
+    predict(reads, "--out-dir", whole, *FORMATS)
+    before, undisturbed = outputs(ended), outputs(whole)
+    assert 0 < len(before) < len(undisturbed) == 240
+    assert before.items() <= undisturbed.items()  # no file is torn
+    hidden = [path.name for path in ended.iterdir() if path.name.startswith(".")]
+    assert len(hidden) <= 2 + (number == signal.SIGKILL)  # the log, the lock, a file in the making
+    assert predict(reads, "--out-dir", ended, *FORMATS, "--resume").code == 0
+    assert outputs(ended) == undisturbed
+
+
+def test_a_second_run_into_a_folder_is_refused_and_the_first_is_not_disturbed(
+    predict, tiny_weights, tmp_path
+):
+    out = tmp_path / "out"
+    with begun("-", "--out-dir", out, "--weights", tiny_weights) as process:
+        until(lambda: (out / ".rnaformer-run.jsonl").exists() or process.poll() is not None)
+        second = predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n")
+        message = "is in use by another run; wait for its end or choose another folder"
+        assert (second.err, second.code) == (f"rnaformer: {out}: {message}\n", 1)
+        process.communicate(">first\nGGGAAACCC\n", PATIENCE)
+        assert process.returncode == 0
+    assert [path.name for path in outputs(out)] == ["first.dbn"]
+    assert predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n").code == 0  # it is free again
+
+
+def test_a_full_disk_keeps_what_is_whole_and_resume_completes_it(predict, tmp_path):
+    with disk(tmp_path / "out", "size=256k") as out:
+        full = predict("-", "--out-dir", out, *FORMATS, stdin=FASTA)
+        lines = full.err.splitlines()
+        assert full.code == 1
+        assert lines[0].startswith(f"rnaformer: {out}{os.sep}")
+        assert all(line.endswith(": no space left on device") for line in lines[:20])
+        before = outputs(out)
+        subprocess.run(["mount", "-o", "remount,size=64m", str(out)], check=True)
+        assert predict("-", "--out-dir", out, *FORMATS, "--resume", stdin=FASTA).code == 0
+        predict("-", "--out-dir", tmp_path / "whole" / "out", *FORMATS, stdin=FASTA)
+        undisturbed = outputs(tmp_path / "whole" / "out")
+        assert 0 < len(before) < len(undisturbed)
+        assert before.items() <= undisturbed.items()
+        assert outputs(out) == undisturbed
+
+
+def test_a_disk_that_may_not_be_written_to_is_told(predict, tmp_path):
+    with disk(tmp_path / "out", "ro") as out:
+        done = predict("-", "--out-dir", out, stdin=FASTA)
+        assert (done.err, done.code) == (f"rnaformer: {out / NAME}: read-only file system\n", 1)
+
+
+def test_a_file_that_cannot_grow_does_not_appear(predict, tmp_path):
+    out, limits = tmp_path / "out.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        done = predict("-", "-o", out, stdin=FASTA)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (done.err, done.code) == (f"rnaformer: {out}: file too large\n", 1)
+    assert not list(tmp_path.glob("*out*"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_file_where_the_folder_should_be_is_told(predict, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    done = predict("-", "--out-dir", tmp_path / "out", stdin=FASTA)
+    message = f"Error: Invalid value for '--out-dir': Directory '{tmp_path / 'out'}' is a file."
+    assert (done.err.splitlines()[-1], done.code) == (message, 2)
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+def test_many_records_of_protein_are_counted_and_no_file_appears(predict, tmp_path):
+    protein = "".join(f">p{n}\nMKVLE\n" for n in range(1000))
+    done = predict("-", "-o", tmp_path / "out.dbn", stdin=protein)
+    assert done.err.count("'L' is an amino acid letter") == 20
+    assert done.err.splitlines()[20:] == [
+        "rnaformer: further records that fail are counted only (--failures FILE.tsv lists them)",
+        "rnaformer: 980 more records failed",
+    ]
+    assert (done.code, (tmp_path / "out.dbn").exists()) == (1, False)
