@@ -234,3 +234,22 @@ def until(is_true):
     while not is_true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("asked", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")]
+)
+def test_idle_threads_sleep_unless_the_user_wants_them_to_spin(asked, policy):
+    code = (
+        "import atexit, os, sys; from rnaformer_cli.cli.main import main; sys.argv[1:] = ['-V'];"
+        "atexit.register(lambda: print(os.environ['OMP_WAIT_POLICY'])); main()"
+    )
+    kept = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**kept, **asked},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == policy
