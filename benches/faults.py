@@ -65,20 +65,28 @@ def files(folder: Path) -> dict[str, str]:
 def kills(chosen: argparse.Namespace) -> Table:
     """Each ending is that of a whole run or of one of its two workers."""
     rows: Table = [("ended by", "times", "files", "torn", "missing", "differ", "processes left")]
-    for ending in ("Ctrl-C", "SIGTERM", "SIGKILL", "SIGKILL of a worker"):
+    for ending in ("SIGKILL", "SIGKILL of a worker", "Ctrl-C", "SIGTERM", "SIGKILL, with `--draw`"):
+        draw = "--draw" if "draw" in ending else ""
+        count = chosen.records // 10 if draw else chosen.records  # pictures are slow
         with tempfile.TemporaryDirectory() as name:
-            rows.append((ending, *_killed(Path(name), ending, chosen.kills, chosen.records)))
+            rows.append((ending, *_killed(Path(name), ending, chosen.kills, count, draw)))
+        print(*rows[-1], sep="\t", file=sys.stderr, flush=True)  # it takes a while
     return rows
 
 
-def _killed(folder: Path, ending: str, times: int, count: int) -> tuple[object, ...]:
+def _killed(
+    folder: Path, ending: str, times: int, count: int, draw: str = ""
+) -> tuple[object, ...]:
     reads = folder / "reads.fasta"
     reads.write_text("".join(fasta(records(count, 15, 60))))
     whole, ended = folder / "whole", folder / "ended"
-    subprocess.run([*PROGRAM, reads, "--out-dir", whole, *FORMATS, "-q"], check=True)
+    pictures = {to: [draw, to] if draw else [] for to in (whole, ended)}  # among the others
+    once = [*PROGRAM, reads, "--out-dir", whole, *FORMATS, *pictures[whole], "-q"]
+    subprocess.run(once, check=True)
     undisturbed = files(whole)
     drawn, done, torn, left = random.Random(3), 0, 0, 0
-    command = [*PROGRAM, reads, "--out-dir", ended, *FORMATS, "-q", "--resume", "--jobs", "2"]
+    command = [*PROGRAM, reads, "--out-dir", ended, *FORMATS, *pictures[ended], "-q"]
+    command += ["--resume", "--jobs", "2"]
     for _ in range(times):
         left += not _end_once(command, ended, ending, drawn)
         done += 1
