@@ -19,6 +19,7 @@ that the reader that knows the place adds it once: `reads.fa:12:7: message`.
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,3 +112,16 @@ class InputError(RnaformerError):
 
 class OutputError(RnaformerError):
     """A file that cannot be written."""
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+_SHORT.maxlevel = 2  # a few kB of YAML can be a list that would fill the memory when written out
+
+
+def shown(value: object) -> str:
+    """A value of the input as messages show it: its repr, cut where it is long."""
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python writes out no number of more than 4300 digits
+        return "a number of thousands of digits"

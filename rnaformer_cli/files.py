@@ -9,10 +9,12 @@ import os
 import sys
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, Literal, cast
 
 from rnaformer_cli.errors import InputError, OutputError
+from rnaformer_cli.limits import MAX_LINE
 
 GZIP_MAGIC = b"\x1f\x8b"
 STDIN = "-"
@@ -25,16 +27,22 @@ def read_lines(path: str | Path) -> Iterator[str]:
     Gzip is recognised by its first bytes; LF, CRLF and CR end a line; a byte order mark is
     dropped.
 
+    A compressed file is unpacked as it is read, so no more than a line of it is ever held.
+
     Raises:
-        InputError: the file cannot be opened, is damaged, is not UTF-8 text, or lost its end
-            while it was read.
+        InputError: the file cannot be opened, is damaged, is not UTF-8 text, has a line of more
+            than MAX_LINE letters, or lost its end while it was read.
     """
     name = "stdin" if str(path) == STDIN else str(path)
     try:
         with contextlib.ExitStack() as stack:
             raw = _stdin() if str(path) == STDIN else stack.enter_context(_file(path))
             size = 0 if str(path) == STDIN else os.fstat(raw.fileno()).st_size
-            for number, line in enumerate(_text(raw, stack), start=1):
+            lines = iter(partial(_text(raw, stack).readline, MAX_LINE + 1), "")
+            for number, line in enumerate(lines, start=1):
+                if len(line) > MAX_LINE and not line.endswith("\n"):
+                    message = f"a line of more than {MAX_LINE:,} letters, which is the limit"
+                    raise InputError(message, path=name, line=number)
                 if not _is_utf8(line):
                     raise InputError("not UTF-8 text", path=name, line=number)
                 yield line.rstrip("\n")
@@ -75,16 +83,22 @@ def _is_utf8(line: str) -> bool:
     return line.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in line)
 
 
-def read_bytes(path: str | Path) -> bytes:
-    """All of a file.
+def read_bytes(path: str | Path, limit: int | None = None) -> bytes:
+    """All of a file, if it has no more than `limit` bytes.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or is larger.
     """
     try:
-        return Path(path).read_bytes()
+        if limit is None:
+            return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            data = file.read(limit + 1)  # not by its size: a device has none and never ends
     except OSError as error:
         raise InputError(reason(error), path=path) from None
+    if len(data) > limit:
+        raise InputError(f"more than {limit:,} bytes, which is the limit", path=path)
+    return data
 
 
 @contextlib.contextmanager

@@ -11,11 +11,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "rnaformer_cli"
 
-GROUND = {"errors", "files"}  # failures, and text in and out: for everyone
+GROUND = {"errors", "files", "json_text", "limits"}  # failures, text, sizes: for everyone
 WINGS = {"training", "dataset", "evaluation"}
 MAY_IMPORT = {  # room -> rooms, besides itself
     "errors": set(),
-    "files": {"errors"},
+    "limits": set(),
+    "json_text": set(),
+    "files": {"errors", "limits"},
     "sequence": GROUND,
     "structure": GROUND,
     "scoring": GROUND | {"structure"},
@@ -35,7 +37,7 @@ MAY_IMPORT["cli"] = {*MAY_IMPORT, "__init__"}  # also the version
 MAY_IMPORT["__main__"] = {"cli"}
 MAY_IMPORT["__init__"] = GROUND | {"sequence", "structure", "scoring", "prediction"}
 
-WITHOUT_TORCH = ("errors", "files", "sequence", "structure", "scoring", "drawing", "reporting")
+WITHOUT_TORCH = (*sorted(GROUND), "sequence", "structure", "scoring", "drawing", "reporting")
 TALKING = {"click", "rich"}
 SOURCES = sorted(ROOT.rglob("*.py"))
 

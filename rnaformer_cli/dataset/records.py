@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 
 from rnaformer_cli.errors import DatasetError
 from rnaformer_cli.files import SafeNames, read_lines, write_whole
+from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.sequence.encode import ALPHABET
 from rnaformer_cli.structure.structure import BasePair, Structure
 
@@ -109,7 +110,7 @@ def record_from_json(line: str) -> LabelledRecord:
         DatasetError: no JSON object, a missing field, or a field of the wrong type.
     """
     try:
-        values = json.loads(line)
+        values = parse_json(line)
         return LabelledRecord(
             id=str(values["id"]),
             sequence=values["seq"],
@@ -121,7 +122,7 @@ def record_from_json(line: str) -> LabelledRecord:
         )
     except KeyError as error:
         raise DatasetError(f"no field {error.args[0]!r}") from None
-    except (ValueError, TypeError, AttributeError, RecursionError):
+    except (ValueError, TypeError, AttributeError, OverflowError):
         message = "expected a JSON object with id, seq, pairs and source"
         raise DatasetError(message) from None
 

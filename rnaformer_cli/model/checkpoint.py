@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,14 +15,19 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from rnaformer_cli.errors import ConfigError, WeightsError
-from rnaformer_cli.files import write_text, write_whole
+from rnaformer_cli.errors import ConfigError, WeightsError, shown
+from rnaformer_cli.files import read_bytes, write_text, write_whole
+from rnaformer_cli.json_text import parse_json
+from rnaformer_cli.limits import MAX_CONFIG_BYTES
 from rnaformer_cli.model.config import CONFIG_FILE, ModelConfig
 from rnaformer_cli.model.network import RNAformer
 
 TENSOR_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 FORMAT = 1
+
+_KEYS = frozenset({"format", "name", "sha256", "model", "about"})
+Kind = TypeVar("Kind")
 
 _SHOWN = 3  # names in a message about tensors that do not fit
 
@@ -44,20 +49,41 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         WeightsError: no such folder or file, or JSON that is no checkpoint's config.
         ConfigError: a setting that this network does not know.
     """
-    path = Path(folder) / CONFIG_FILE
+    path = _file_in(folder, CONFIG_FILE)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = parse_json(read_bytes(path, MAX_CONFIG_BYTES))
         if values["format"] != FORMAT:
-            raise WeightsError(f"format must be {FORMAT}, not {values['format']!r}", path=path)
+            raise WeightsError(f"format must be {FORMAT}, not {shown(values['format'])}", path=path)
         model = ModelConfig.from_dict(values["model"])
-        return Checkpoint(values["name"], model, values["sha256"], values.get("about", {}))
-    except OSError:
-        raise WeightsError(f"no {CONFIG_FILE} in this folder", path=folder) from None
+        return Checkpoint(
+            _typed(values["name"], str), model, _typed(values["sha256"], str), _about(values)
+        )
     except (ValueError, TypeError, AttributeError, KeyError):
         message = "expected a JSON object with format, name, model and sha256"
         raise WeightsError(message, path=path) from None
     except ConfigError as error:
         raise error.at(path) from None
+
+
+def _file_in(folder: str | Path, name: str) -> Path:
+    """A file of a checkpoint; not a folder, a device or a pipe, which could be read for ever."""
+    path = Path(folder) / name
+    if not path.is_file():
+        raise WeightsError(f"no {name} in this folder", path=folder)
+    return path
+
+
+def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    unknown = sorted(set(values) - _KEYS)
+    if unknown:
+        raise ConfigError(f"unknown key {shown(unknown[0])}; known: {', '.join(sorted(_KEYS))}")
+    return _typed(values.get("about", {}), dict)
+
+
+def _typed(value: Any, kind: type[Kind]) -> Kind:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value
 
 
 def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
@@ -67,11 +93,12 @@ def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
     without the memory that it asks for.
 
     Raises:
-        WeightsError: a missing or damaged file, a missing, extra or misshapen tensor.
+        WeightsError: a missing or damaged file; a missing, extra or misshapen tensor, or one
+            with values that are no finite numbers.
         ConfigError: a setting that this network does not know.
     """
     checkpoint = read_checkpoint(folder)
-    path = Path(folder) / TENSOR_FILE
+    path = _file_in(folder, TENSOR_FILE)
     network = _outline(checkpoint.model)
     expected = shapes(network.state_dict())
     try:
@@ -79,9 +106,7 @@ def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
             names = list(file.keys())
             found = {name: tuple(file.get_slice(name).get_shape()) for name in names}
             check_tensors(expected, found)
-            tensors = {name: file.get_tensor(name).float() for name in names}
-    except FileNotFoundError:
-        raise WeightsError(f"no {TENSOR_FILE} in this folder", path=folder) from None
+            tensors = {name: _numbers(name, file.get_tensor(name)) for name in names}
     except (SafetensorError, OSError):
         raise WeightsError("not a whole safetensors file", path=path) from None
     except WeightsError as error:
@@ -126,17 +151,23 @@ def verify_checkpoint(folder: str | Path) -> Checkpoint:
     """Read a checkpoint whole and check its tensor file against the recorded checksum.
 
     Raises:
-        WeightsError: what load_network refuses, another checksum, or values that are not finite.
+        WeightsError: what load_network refuses, or another checksum.
     """
-    network, checkpoint = load_network(folder)
+    _, checkpoint = load_network(folder)
     path = Path(folder) / TENSOR_FILE
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != checkpoint.sha256:
         raise WeightsError(f"sha256 is {digest}, config.json says {checkpoint.sha256}", path=path)
-    for name, tensor in network.state_dict().items():
-        if not torch.isfinite(tensor).all():
-            raise WeightsError(f"tensor {name!r} has values that are not finite", path=path)
     return checkpoint
+
+
+def _numbers(name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        raise WeightsError(f"tensor {name!r} holds {tensor.dtype}, expected floating point")
+    numbers = tensor.float()
+    if not torch.isfinite(numbers).all():
+        raise WeightsError(f"tensor {name!r} has values that are not finite")
+    return numbers
 
 
 def shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:

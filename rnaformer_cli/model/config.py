@@ -6,12 +6,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args, get_type_hints
 
-from rnaformer_cli.errors import ConfigError
+from rnaformer_cli.errors import ConfigError, shown
 
 CONFIG_FILE = "config.json"  # by which a folder is known to hold weights
 
 Positions = Literal["none", "absolute", "sinusoidal", "relative"]
 AttentionKind = Literal["axial", "full"]
+
+MOST = {  # of a network: beyond all that could run, so that a config that lies is told at once
+    "dim": 16_384,
+    "depth": 1_000,
+    "ff_factor": 64,
+    "max_positions": 1_000_000,
+    "cycles": 1_000,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,9 @@ class ModelConfig:
         for name in ("dim", "depth", "heads", "max_positions", "cycles"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name, most in MOST.items():
+            if getattr(self, name) > most:
+                raise ConfigError(f"{name} must be at most {most}, not {getattr(self, name)}")
         if self.hidden_dim < 1:
             raise ConfigError(f"ff_factor must widen to at least 1 channel, not {self.ff_factor}")
         for name in ("rotary_fraction", "flag", "threshold", "dropout"):
@@ -113,14 +124,17 @@ def check_type(name: str, value: object, expected: Any) -> None:
     """Compare a value with the type of a setting: a class, or a Literal of its choices.
 
     Raises:
-        ConfigError: another type; a bool is no number, an int is also a float.
+        ConfigError: another type; a bool is no number, an int is also a float. A number that is
+            not finite or does not fit 64 bits.
     """
     choices = get_args(expected)
     if choices:
-        if value not in choices or isinstance(value, bool):
+        if not isinstance(value, (str, int)) or value not in choices or isinstance(value, bool):
             listed = ", ".join(repr(choice) for choice in choices)
-            raise ConfigError(f"{name} must be one of {listed}, not {value!r}")
+            raise ConfigError(f"{name} must be one of {listed}, not {shown(value)}")
         return
     allowed = (int, float) if expected is float else expected
     if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
-        raise ConfigError(f"{name} must be {expected.__name__}, not {value!r}")
+        raise ConfigError(f"{name} must be {expected.__name__}, not {shown(value)}")
+    if isinstance(value, (int, float)) and not -(2**63) < value < 2**63:
+        raise ConfigError(f"{name} must be a number of usual size, not {shown(value)}")

@@ -17,8 +17,9 @@ import torch
 import yaml
 from torch import Tensor
 
-from rnaformer_cli.errors import ConfigError, InputError, WeightsError
+from rnaformer_cli.errors import ConfigError, InputError, WeightsError, shown
 from rnaformer_cli.files import read_bytes
+from rnaformer_cli.limits import MAX_CONFIG_BYTES
 from rnaformer_cli.model.config import ModelConfig, Positions
 from rnaformer_cli.model.embedding import N_CODES, sinusoids
 from rnaformer_cli.model.lora import Tensors, merge_lora
@@ -85,10 +86,10 @@ def read_yaml(path: str | Path) -> Mapping[str, Any]:
     Raises:
         InputError: an unreadable file, or YAML that is no mapping of plain values.
     """
-    text = read_bytes(path)
+    text = read_bytes(path, MAX_CONFIG_BYTES)
     try:
         values = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError, RecursionError):  # a date that is none, or too deep
         raise InputError("not a plain YAML file", path=path) from None
     if not isinstance(values, dict):
         raise InputError("expected a YAML mapping", path=path)
@@ -106,7 +107,18 @@ def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:
         isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
     ):
         raise InputError("expected a state dict: tensors by name", path=path)
+    _check_size(state, path)
     return state
+
+
+def _check_size(state: Mapping[str, Tensor], path: str | Path) -> None:
+    """Refuse tensors that repeat a few stored values, and would take terabytes when written."""
+    needed = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
+    if needed > Path(path).stat().st_size:
+        raise InputError(f"holds less than the {needed:,} bytes of its tensors", path=path)
+    for name, tensor in state.items():
+        if not tensor.is_floating_point() or tensor.layout != torch.strided:
+            raise InputError(f"tensor {name!r} is no array of floating point numbers", path=path)
 
 
 def published_config(raw: Mapping[str, Any]) -> ModelConfig:
@@ -121,10 +133,12 @@ def published_config(raw: Mapping[str, Any]) -> ModelConfig:
     if section.get("use_glu") and not section.get("ff_kernel"):
         raise ConfigError("use_glu is not supported")
     if section.get("seq_vocab_size", N_CODES) != N_CODES:
-        raise ConfigError(f"seq_vocab_size must be {N_CODES}, not {section['seq_vocab_size']}")
+        raise ConfigError(
+            f"seq_vocab_size must be {N_CODES}, not {shown(section['seq_vocab_size'])}"
+        )
     cycling = section.get("cycling", False)
     if not isinstance(cycling, int):  # true and false are numbers, too
-        raise ConfigError(f"cycling must be a number of passes, not {cycling!r}")
+        raise ConfigError(f"cycling must be a number of passes, not {shown(cycling)}")
     return ModelConfig.from_dict(
         {
             **{ours: _setting(section, theirs) for ours, theirs in _SAME.items()},
@@ -170,8 +184,8 @@ def _number(section: Mapping[str, Any], name: str) -> float:
     value = _setting(section, name)
     try:
         return float(value)  # YAML reads 1e-5 as text
-    except (TypeError, ValueError):
-        raise ConfigError(f"{name} must be a number, not {value!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"{name} must be a number, not {shown(value)}") from None
 
 
 def _positions(section: Mapping[str, Any]) -> Positions:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import pickle
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,10 @@ _UNREADABLE = (
     ValueError,
     TypeError,
     AttributeError,
+    ArithmeticError,
+    AssertionError,
+    MemoryError,
+    struct.error,
 )
 
 
@@ -41,6 +47,19 @@ def parse_tensors(data: bytes, path: str | Path, expected: str) -> Any:
         InputError: the bytes are not what was expected.
     """
     try:
+        if _unpacked_size(data) > len(data):  # PyTorch stores; a bomb is compressed
+            raise InputError(f"not {expected}", path=path)
         return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except _UNREADABLE:
         raise InputError(f"not {expected}", path=path) from None
+
+
+def _unpacked_size(data: bytes) -> int:
+    """Bytes of all members of an archive; 0 for the older kind of file, which is none."""
+    if not data.startswith(b"PK"):
+        return 0
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise ValueError("no archive") from error

@@ -14,6 +14,7 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from rnaformer_cli.errors import InputError, SequenceError
 from rnaformer_cli.files import STDIN, read_lines
+from rnaformer_cli.limits import MAX_BASES
 from rnaformer_cli.sequence.encode import ALPHABET, AMBIGUOUS, UNKNOWN
 from rnaformer_cli.sequence.record import RnaRecord
 
@@ -121,6 +122,7 @@ class _LineCheck:
         self._lines = lines
         self._allowed = _SURE | frozenset(" \t") if strict else _READABLE
         self._count = 0  # headers seen
+        self._letters = 0  # of the record so far
         self._headers: dict[int, int] = {}  # record number -> line
         self._errors: dict[int, tuple[str, int, int]] = {}  # -> message, line, column
 
@@ -130,6 +132,7 @@ class _LineCheck:
             line = whole.rstrip("\r\n")  # an open file yields lines with their ends
             if line.startswith(">"):
                 self._count += 1
+                self._letters = 0
                 self._headers[self._count] = number
                 yield line
             elif not line.strip() or line.startswith(";"):
@@ -144,6 +147,11 @@ class _LineCheck:
                 yield line.replace("\t", " ")
 
     def _is_good(self, line: str, number: int) -> bool:
+        self._letters += len(line)
+        if self._letters > MAX_BASES:  # and no more of it is held
+            message = f"more than {MAX_BASES:,} letters, which is the limit of a record"
+            self._errors.setdefault(self._count, (message, number, 1))
+            return False
         if self._allowed.issuperset(line):
             return True
         column, letter = next(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.ct import is_letter, is_number, structure_from_partners
-from rnaformer_cli.structure.structure import StructureRecord, as_rna
+from rnaformer_cli.structure.structure import StructureRecord, as_rna, check_size
 
 _CRW_HEADER = re.compile(r"^(Filename|Organism|Accession|Citation)\b", re.IGNORECASE)
 
@@ -55,6 +55,7 @@ def read_bpseq(lines: Iterable[str], name: str = "sequence_1") -> Iterator[Struc
             message = f"expected base {len(letters) + 1}, found {columns[0]}"
             raise StructureError(message, line=number, record=name)
         letters.append(columns[1])
+        check_size(len(letters), name, number)
         partners.append((int(columns[2]), number))
     if letters:
         structure = structure_from_partners(partners, name)

@@ -9,7 +9,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from rnaformer_cli.errors import StructureError
-from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord, as_rna
+from rnaformer_cli.structure.structure import (
+    BasePair,
+    Structure,
+    StructureRecord,
+    as_rna,
+    check_size,
+)
 
 _HEADER = re.compile(
     r"\s*(?P<length>[1-9]\d{0,8})(?!\S)(?P<title>.*)"
@@ -55,6 +61,7 @@ def read_ct(lines: Iterable[str], name: str = "sequence_1") -> Iterator[Structur
                 "expected a CT header: the number of bases and a name", line=number
             )
         length = int(found["length"] or found["seq_length"])
+        check_size(length, line=number)
         words = title_words(found["title"] or found["seq_title"] or "")
         body: list[tuple[int, str]] = []
         for _ in range(length):

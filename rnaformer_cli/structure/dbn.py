@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
 from rnaformer_cli.structure.ct import title_words
-from rnaformer_cli.structure.structure import StructureRecord, as_rna
+from rnaformer_cli.structure.structure import StructureRecord, as_rna, check_size
 
 _ENSEMBLE = re.compile(
     r"\S+\s+[\[{].*[\]}]\s*$|\s*(frequency of mfe|minimum free energy|free energy of ensemble)",
     re.IGNORECASE,
 )
-_ENERGIES = re.compile(r"(\s+-?\d+\.\d+)+$")  # behind the sequence, as RNAsubopt writes
+_ENERGY = re.compile(r"-?\d+\.\d+")  # one word, behind the sequence, as RNAsubopt writes
 _Numbered = tuple[int, str]  # 1-based line, text
 
 
@@ -49,8 +49,7 @@ def read_dbn(lines: Iterable[str]) -> Iterator[StructureRecord]:
 
 def _record(name: str, description: str, body: list[_Numbered]) -> StructureRecord:
     first = _first_structure_line(body)
-    letters = "".join(_ENERGIES.sub("", text) for _, text in body[:first])
-    sequence = as_rna("".join(letters.split()))
+    sequence = as_rna("".join(_letters(text) for _, text in body[:first]))
     signs = [text.split()[0] for _, text in body[first:]]
     try:
         if len(signs) > 1 and all(len(line) == len(sequence) for line in signs):
@@ -58,6 +57,14 @@ def _record(name: str, description: str, body: list[_Numbered]) -> StructureReco
         return StructureRecord(name, sequence, parse_dot_bracket("".join(signs)), description)
     except StructureError as error:
         raise StructureError(error.message, line=body[first][0], record=name) from None
+
+
+def _letters(text: str) -> str:
+    """A line of the sequence without white space and without the energies at its end."""
+    words = text.split()
+    while len(words) > 1 and _ENERGY.fullmatch(words[-1]):
+        words.pop()
+    return "".join(words)
 
 
 def _first_structure_line(body: list[_Numbered]) -> int:
@@ -72,17 +79,20 @@ def _blocks(lines: Iterable[str]) -> Iterator[tuple[_Numbered, list[_Numbered]]]
     """Header and body lines of each record; an empty header where there is none."""
     header: _Numbered | None = None
     body: list[_Numbered] = []
+    held = 0  # letters of the body
     for number, line in enumerate(lines, start=1):
         name = _header(line)
         if name is not None:
             if header is not None or body:
                 yield header or (body[0][0], ""), body
-            header, body = (number, name), []
+            header, body, held = (number, name), [], 0
         elif line.strip() and not line.startswith("#") and not _ENSEMBLE.match(line):
             if header is None and len(body) == 2:
                 yield (body[0][0], ""), body
-                body = []
+                body, held = [], 0
             body.append((number, line.strip()))
+            held += len(body[-1][1])
+            check_size(held // 4, line=number)  # sequence, structure, and energies beside them
     if header is not None or body:
         yield header or (body[0][0], ""), body
 

@@ -50,6 +50,7 @@ SUFFIXES: Set[str] = {
 Read = TypeVar("Read")
 
 LOOK_AHEAD = 1000  # lines that tell the formats apart, also below a long wrapped sequence
+LOOK_AHEAD_LETTERS = 10_000_000  # after which no more lines are held
 
 
 def read_structures(
@@ -108,7 +109,7 @@ def parse_structures(
 ) -> Iterator[StructureRecord]:
     """Yield the records of a text; `name` is for formats that hold none."""
     rest = iter(lines)
-    head = list(itertools.islice(rest, LOOK_AHEAD))
+    head = _head(rest)
     readers: dict[ReadFormat, Callable[[Iterable[str]], Iterator[StructureRecord]]] = {
         "dbn": read_dbn,
         "ct": partial(read_ct, name=name),
@@ -117,6 +118,17 @@ def parse_structures(
         "stockholm": read_stockholm,
     }
     return readers[written_as or detect_format(head)](itertools.chain(head, rest))
+
+
+def _head(lines: Iterator[str]) -> list[str]:
+    head: list[str] = []
+    letters = 0
+    for line in itertools.islice(lines, LOOK_AHEAD):
+        head.append(line)
+        letters += len(line)
+        if letters > LOOK_AHEAD_LETTERS:
+            break
+    return head
 
 
 def detect_format(head: Iterable[str]) -> ReadFormat:

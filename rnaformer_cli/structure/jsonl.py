@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from rnaformer_cli.errors import StructureError
+from rnaformer_cli.errors import StructureError, shown
+from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord, as_rna
 
@@ -100,7 +101,7 @@ def _read_objects(
             continue
         name = None
         try:
-            values = json.loads(line)
+            values = parse_json(line)
             name = _one_word(str(values["id"]), number)
             yield convert(name, values)
         except StructureError as error:
@@ -108,7 +109,7 @@ def _read_objects(
         except KeyError as error:
             message = f"no field {error.args[0]!r}"
             raise StructureError(message, line=number, record=name) from None
-        except (ValueError, TypeError, AttributeError, IndexError, RecursionError):
+        except (ValueError, TypeError, AttributeError, IndexError):
             raise StructureError(f"expected {expected}", line=number, record=name) from None
 
 
@@ -157,12 +158,12 @@ def _share(values: Any, key: str | int) -> float:
     value = values[key]
     if type(value) not in (int, float) or not 0 <= value <= 1:  # true is no number, nor is NaN
         what = key if isinstance(key, str) else "the score of a pair"
-        raise StructureError(f"{what} is {value!r}; expected a number from 0 to 1")
+        raise StructureError(f"{what} is {shown(value)}; expected a number from 0 to 1")
     return float(value)
 
 
 def _typed(values: Mapping[str, Any], key: str, kind: type[Kind]) -> Kind:
     value = values[key]
     if type(value) is not kind:
-        raise StructureError(f"{key} is {value!r}; expected {_KINDS[kind]}")
+        raise StructureError(f"{key} is {shown(value)}; expected {_KINDS[kind]}")
     return value

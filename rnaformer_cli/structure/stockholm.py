@@ -9,6 +9,7 @@ from Bio import AlignIO
 from Bio.Align import MultipleSeqAlignment
 
 from rnaformer_cli.errors import StructureError
+from rnaformer_cli.limits import MAX_ALIGNMENT
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.structure import Structure, StructureRecord, as_rna
 
@@ -21,7 +22,7 @@ def read_stockholm(lines: Iterable[str]) -> Iterator[StructureRecord]:
     Raises:
         StructureError: text that is no Stockholm alignment, or one without a structure.
     """
-    text = StringIO("".join(f"{line.expandtabs()}\n" for line in lines if _is_needed(line)))
+    text = StringIO("".join(_within_limit(line for line in lines if _is_needed(line))))
     try:
         alignments: list[MultipleSeqAlignment] = list(AlignIO.parse(text, "stockholm"))
     except (ValueError, TypeError, AssertionError) as error:
@@ -35,6 +36,16 @@ def read_stockholm(lines: Iterable[str]) -> Iterator[StructureRecord]:
                 message = "neither SS_cons nor a structure of its own"
                 raise StructureError(message, record=member.id)
             yield _project(member.id, str(member.seq), signs, member.description)
+
+
+def _within_limit(lines: Iterable[str]) -> Iterator[str]:
+    held = 0
+    for line in lines:
+        expanded = f"{line.expandtabs()}\n"
+        held += len(expanded)
+        if held > MAX_ALIGNMENT:
+            raise StructureError(f"more than {MAX_ALIGNMENT:,} letters, which is the limit")
+        yield expanded
 
 
 def _is_needed(line: str) -> bool:

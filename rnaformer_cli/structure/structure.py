@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rnaformer_cli.errors import StructureError
+from rnaformer_cli.limits import MAX_BASES
 
 BasePair = tuple[int, int]  # left, right: 0-based, left < right
 
@@ -81,7 +82,8 @@ class StructureRecord:
     """A structure with its RNA, as structure files hold it; the sequence is upper-case RNA.
 
     Raises:
-        StructureError: no base, or sequence and structure that differ in length.
+        StructureError: no base or too many, a letter that no file could hold, or sequence and
+            structure that differ in length.
     """
 
     id: str
@@ -92,11 +94,31 @@ class StructureRecord:
     def __post_init__(self) -> None:
         if not self.sequence:
             raise StructureError("no sequence", record=self.id)
+        check_size(len(self.sequence), self.id)
+        if not _is_writable(self.sequence):
+            wrong = next(letter for letter in self.sequence if not _is_writable(letter))
+            raise StructureError(f"{wrong!r} is not a letter of a sequence", record=self.id)
         if len(self.sequence) != self.structure.length:
             raise StructureError(
                 f"{len(self.sequence)} bases, but a structure of {self.structure.length}",
                 record=self.id,
             )
+
+
+def check_size(bases: int, name: str | None = None, line: int | None = None) -> None:
+    """Refuse a record that is larger than any that is read.
+
+    Raises:
+        StructureError: more than MAX_BASES bases.
+    """
+    if bases > MAX_BASES:
+        message = f"more than {MAX_BASES:,} bases, which is the limit of a record"
+        raise StructureError(message, record=name, line=line)
+
+
+def _is_writable(letters: str) -> bool:
+    """Whether they stay one word on one line; `>` and `#` would begin a record or a comment."""
+    return letters.isascii() and letters.isprintable() and not set(letters) & set(" >#")
 
 
 def is_canonical(sequence: str, pair: BasePair) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from rnaformer_cli.errors import ConfigError, InputError
+from rnaformer_cli.errors import ConfigError, InputError, shown
 from rnaformer_cli.files import read_bytes
+from rnaformer_cli.limits import MAX_CONFIG_BYTES
 from rnaformer_cli.model.config import ModelConfig, check_type
 
 if sys.version_info >= (3, 11):
@@ -41,8 +42,9 @@ class BatchConfig:
         if self.negative_share == 0.0:
             raise ConfigError("negative_share must be above 0")
         for name, weight in self.source_weights.items():
-            if not isinstance(weight, (int, float)) or weight < 0:
-                raise ConfigError(f"source_weights of {name!r} must be 0 or more, not {weight!r}")
+            if not isinstance(weight, (int, float)) or not 0 <= weight < 2**63:
+                message = f"source_weights of {name!r} must be 0 or more, not {shown(weight)}"
+                raise ConfigError(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class TrainConfig:
             if name not in sections:
                 raise ConfigError(f"unknown section {name!r}; known: {', '.join(sections)}")
             if not isinstance(section, Mapping):
-                raise ConfigError(f"{name!r} must be a section, not {section!r}")
+                raise ConfigError(f"{name!r} must be a section, not {shown(section)}")
             built[name] = _section(types[name], name, section)
         return cls(**built)
 
@@ -127,9 +129,11 @@ def read_config(path: str | Path) -> TrainConfig:
         ConfigError: an unknown key, or a value that makes no sense, with the file.
     """
     try:
-        values = tomllib.loads(read_bytes(path).decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        values = tomllib.loads(read_bytes(path, MAX_CONFIG_BYTES).decode())
+    except ValueError as error:
         raise InputError(f"not a TOML file: {error}", path=path) from None
+    except RecursionError:
+        raise InputError("not a TOML file: nested too deeply", path=path) from None
     try:
         return TrainConfig.from_dict(values)
     except ConfigError as error:
@@ -154,7 +158,7 @@ def _section(kind: type, name: str, values: Mapping[str, Any]) -> Any:
 
 def _lengths(value: object) -> tuple[int, ...]:
     if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"lengths must be a list, not {value!r}")
+        raise ConfigError(f"lengths must be a list, not {shown(value)}")
     for length in value:
         check_type("lengths", length, int)
     return tuple(value)

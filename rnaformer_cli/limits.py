@@ -1,0 +1,15 @@
+"""How large what is read may be: far above all real use, far below what hurts a machine.
+
+A file that asks for more is refused with a message that names the limit. Records have no
+largest number: they are read one by one.
+"""
+
+from __future__ import annotations
+
+MAX_LINE = 100_000_000  # letters; a record with all pairs of 2,000 bases is a line of 50 million
+MAX_BASES = 10_000_000  # of a record: a hundred times what any predictor of pairs can hold
+MAX_CONFIG_BYTES = 10_000_000  # of a config: real ones have 2 kB
+MAX_ALIGNMENT = 200_000_000  # letters of one Stockholm file, which is held whole
+MAX_DOWNLOAD_BYTES = 4_000_000_000  # of one file; published weights have 130 MB
+SLOWEST_DOWNLOAD = 1_000  # bytes a second over WATCHED_SECONDS; 130 MB would take 36 hours
+WATCHED_SECONDS = 60.0

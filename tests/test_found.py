@@ -1,0 +1,78 @@
+"""What readers do with inputs that hurt: those that did once, and any others."""
+
+import re
+import time
+
+import pytest
+from conftest import DATA
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from trials import TRIALS, attempt, seed_weights
+
+FOUND = sorted(path for path in (DATA / "found").glob("*/*") if path.is_file())
+PIECES = [  # what the readers look for
+    *(
+        ">x",
+        "ACGU",
+        "(((...)))",
+        "\n",
+        "\r\n",
+        "\t",
+        " ",
+        "1 G 2",
+        "2 G 1",
+        "2 x",
+        "# STOCKHOLM 1.0",
+    ),
+    *("//", "#=GC SS_cons", "ENERGY = -1", '{"id": "x"', ', "sequence": "GC"', '"pairs": [[1, 2]]'),
+    *('"structure": "()"', "}", "[", "]", "[model]", "dim = ", "RNAformer: ", "{", ": ", "1e999"),
+    *("NaN", "-1", "9" * 30, "\\ud800", "\x00", "\x1b[31m", "\u2028", "&a ", "*a", "0x1f", "null"),
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("input")
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_what_hurt_once_is_answered_at_once(folder, path):
+    began = time.process_time()
+    attempt(path.parent.name, folder, path.read_bytes())
+    assert time.process_time() - began < 1
+
+
+def test_the_list_of_what_was_found_is_whole():
+    text = (DATA / "found" / "README.md").read_text()
+    listed = set(re.findall(r"`(\w+/[\w.-]+)`", text)) - {"benches/fuzz.py", "tests/test_found.py"}
+    assert listed == {f"{path.parent.name}/{path.name}" for path in FOUND}
+
+
+@pytest.mark.parametrize("name", [name for name in TRIALS if name not in ("weights", "pth")])
+@settings(max_examples=40, deadline=None)
+@given(text=st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=25).map("".join))
+def test_any_text_is_read_and_comes_back_the_same_or_is_refused(folder, name, text):
+    attempt(name, folder, text.encode(errors="replace"))
+
+
+@pytest.mark.parametrize("name", TRIALS)
+@settings(max_examples=40, deadline=None)
+@given(data=st.binary(max_size=80))
+def test_any_bytes_are_read_or_refused(folder, name, data):
+    attempt(name, folder, data)
+
+
+@pytest.mark.parametrize(("name", "seed"), [("weights", None), ("pth", "bprna_like.pth")])
+@settings(max_examples=40, deadline=None)
+@given(places=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=9)), max_size=4))
+def test_weights_with_some_other_bytes_are_read_or_refused(folder, name, seed, places):
+    data = bytearray((DATA / "parity" / seed).read_bytes() if seed else seed_weights(folder))
+    for place, change in places:
+        start = int(place**3 * len(data))  # most of them near the start, where the shapes are
+        data[start : start + len(change)] = change
+    attempt(name, folder, bytes(data))
+
+
+def test_a_trial_knows_what_is_taken_from_what_is_refused(folder):
+    assert attempt("dbn", folder, b">x\nGAC\n(.)\n")
+    assert not attempt("dbn", folder, b">x\nGAC\n(..\n")

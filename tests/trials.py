@@ -1,0 +1,146 @@
+"""One trial of each reader: bytes that anybody may give it, and what may come of them.
+
+A trial passes if the reader refuses the bytes with a located error of one line, or gives
+records that come back the same after they were written. It fails with anything else.
+Used by the tests of found cases and by benches/fuzz.py.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from rnaformer_cli.cli.main import one_line
+from rnaformer_cli.dataset.records import read_dataset, record_from_json, record_to_json
+from rnaformer_cli.errors import RnaformerError, StructureError
+from rnaformer_cli.model.checkpoint import load_network, read_checkpoint, save_checkpoint
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.published import published_config, read_state_dict, read_yaml
+from rnaformer_cli.sequence.fasta import read_fasta_file, scan_fasta
+from rnaformer_cli.structure.formats import (
+    READ_FORMATS,
+    WRITERS,
+    parse_structures,
+    read_prediction_files,
+    read_structures,
+)
+from rnaformer_cli.training.config import TrainConfig, read_config
+
+Trial = Callable[[Path], None]  # of a file, in a folder of its own
+SMALL = ModelConfig(dim=4, depth=1, heads=1, ff_factor=1.0)
+
+
+def try_fasta(path):
+    for found in read_fasta_file(path):
+        if isinstance(found, RnaformerError):
+            check_told(found)
+            continue
+        [again] = scan_fasta([f">{found.id} {found.description}", found.sequence])
+        assert (again.id, again.sequence) == (found.id, found.sequence)
+
+
+def structures_as(written_as):
+    def try_structures(path):
+        for record in read_structures(path, written_as):
+            for kind, write in WRITERS.items():
+                check_again(record, kind, write)
+
+    return try_structures
+
+
+def check_again(record, kind, write):
+    try:
+        text = write(record)
+    except StructureError:
+        return  # brackets or a table of partners cannot hold it
+    text.encode()
+    [again] = parse_structures(text.splitlines(), kind, record.id)
+    assert (again.id, again.sequence, again.structure) == (
+        record.id,
+        record.sequence,
+        record.structure,
+    ), kind
+
+
+def try_predictions(path):
+    for one in read_prediction_files(path):
+        assert set(one.pair_scores) == set(one.structure_record.structure.pairs)
+
+
+def try_dataset(path):
+    for record in read_dataset(path):
+        line = record_to_json(record)
+        line.encode()
+        assert record_from_json(line) == record
+
+
+def try_training(path):
+    config = read_config(path)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def try_config(path):
+    path.rename(path.with_name("config.json"))
+    checkpoint = read_checkpoint(path.parent)
+    assert ModelConfig.from_dict(checkpoint.model.to_dict()) == checkpoint.model
+
+
+def try_weights(path):
+    folder = path.parent
+    (folder / "config.json").write_text(
+        json.dumps({"format": 1, "name": "x", "sha256": "", "model": SMALL.to_dict()})
+    )
+    path.rename(folder / "model.safetensors")
+    network, _ = load_network(folder)
+    assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
+
+
+def try_published_weights(path):
+    read_state_dict(path)
+
+
+def try_published_config(path):
+    published_config(read_yaml(path))
+
+
+TRIALS: dict[str, Trial] = {
+    "fasta": try_fasta,
+    **{name: structures_as(name) for name in READ_FORMATS},
+    "any": structures_as(None),
+    "predictions": try_predictions,
+    "dataset": try_dataset,
+    "training": try_training,
+    "config": try_config,
+    "weights": try_weights,
+    "pth": try_published_weights,
+    "yml": try_published_config,
+}
+
+
+def check_told(error):
+    """One line that says where and what."""
+    assert error.message
+    assert str(error.place) or str(error)
+    assert "\n" not in one_line(str(error))
+
+
+def attempt(name, folder, data):
+    """Give the bytes to a reader, in an empty folder; whether it took them."""
+    path = folder / "input"
+    path.write_bytes(data)
+    try:
+        TRIALS[name](path)
+    except RnaformerError as error:
+        check_told(error)
+        return False
+    finally:
+        for file in folder.iterdir():
+            file.unlink()
+    return True
+
+
+def seed_weights(folder):
+    """The bytes of a tensor file that fits the trial."""
+    from rnaformer_cli.model.network import RNAformer
+
+    save_checkpoint(folder, "x", SMALL, RNAformer(SMALL).state_dict(), {}, "")
+    return (folder / "model.safetensors").read_bytes()
