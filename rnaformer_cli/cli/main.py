@@ -106,8 +106,10 @@ def run(arguments: list[str]) -> int:
     try:
         _invoke(arguments)
         sys.stdout.flush()
-    except RnaformerError as error:
-        click.echo(f"rnaformer: {one_line(str(error))}", err=True)
+    except (RnaformerError, MemoryError) as error:
+        is_known = isinstance(error, RnaformerError)
+        text = one_line(str(error)) if is_known else "not enough memory"
+        click.echo(f"rnaformer: {text}", err=True)
         return EXIT_FAILED
     except click.exceptions.Exit as leaving:
         return leaving.exit_code

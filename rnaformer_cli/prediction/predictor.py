@@ -145,7 +145,7 @@ class Predictor:
         try:
             with torch.inference_mode():
                 return self.engine.network.fold(bases.to(self.device), is_base.to(self.device))
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             return None
@@ -190,7 +190,7 @@ class Predictor:
                 return [error]
         try:
             matrices, passes = self._score([record.sequence for record in records], features)
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             if len(records) > 1:  # one by one they may still fit
@@ -286,6 +286,9 @@ def expected_f1(scores: Scores, structure: Structure) -> float:
     return 2 * matches / total if structure.pairs else max(0.0, 1.0 - expected)
 
 
-def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether PyTorch could not get memory, on a GPU or on the CPU."""
-    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """Whether PyTorch or NumPy could not get memory, on a GPU or on the CPU."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error)
+    return "allocate memory" in text or text == "could not create a primitive"  # of oneDNN

@@ -162,3 +162,48 @@ def test_many_records_of_protein_are_counted_and_no_file_appears(predict, tmp_pa
         "rnaformer: 980 more records failed",
     ]
     assert (done.code, (tmp_path / "out.dbn").exists()) == (1, False)
+
+
+LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+import rnaformer_cli.cli.score, rnaformer_cli.prediction.predictor
+from rnaformer_cli.cli.main import run
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + int(sys.argv[1]) * 2**20,) * 2)
+sys.exit(run(sys.argv[2:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much memory is taken")
+def test_a_record_for_which_there_is_no_memory_is_told_and_the_others_are_predicted(
+    tiny_weights, tmp_path
+):
+    reads = tmp_path / "reads.fasta"
+    reads.write_text(f">a\nGGGAAACCC\n>big\n{'GAUC' * 500}\n>b\nGGGAAACCC\n")
+    options = ["predict", reads, "--max-memory", "100G", "--weights", tiny_weights]
+    options += ["--threads", "1", "--device", "cpu"]
+    done = subprocess.run(
+        [sys.executable, "-c", LITTLE_MEMORY, "100", *options],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    message = "rnaformer: record 'big': not enough memory for 2000 bases\n"
+    assert (done.stderr, done.returncode) == (message, 1)
+    assert [line for line in done.stdout.splitlines() if line[0] == ">"] == [">a", ">b"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much memory is taken")
+def test_no_memory_for_the_input_is_one_line(tmp_path):
+    known = tmp_path / "known.dbn"
+    known.write_text("".join(f">{n:04000}\nGA\n..\n" for n in range(10_000)))
+    done = subprocess.run(
+        [sys.executable, "-c", LITTLE_MEMORY, "30", "score", known, "--ref", known],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("", "rnaformer: not enough memory\n", 1)

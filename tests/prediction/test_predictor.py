@@ -204,6 +204,10 @@ def test_a_record_larger_than_the_machine_is_not_tried(tiny_network):
 
 def test_lack_of_memory_is_told_from_other_errors():
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert is_out_of_memory(RuntimeError("could not create a primitive"))  # seen with `ulimit -v`
+    with pytest.raises(MemoryError) as caught:
+        np.empty(1 << 55)
+    assert is_out_of_memory(caught.value)
     assert not is_out_of_memory(RuntimeError("shape mismatch"))
 
 
