@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage, HTTPResponse
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 from rnaformer_cli.errors import InputError, OutputError, WeightsError
 from rnaformer_cli.files import make_folder, reason
+from rnaformer_cli.limits import MAX_DOWNLOAD_BYTES, SLOWEST_DOWNLOAD, WATCHED_SECONDS
 from rnaformer_cli.model.checkpoint import Checkpoint, save_checkpoint
 from rnaformer_cli.model.config import CONFIG_FILE
 from rnaformer_cli.model.published import read_published
@@ -100,7 +102,8 @@ def fetch(
     Raises:
         WeightsError: a name that is not published.
         OutputError: it is there already.
-        InputError: the transfer failed, broke off, or went to another host.
+        InputError: the transfer failed, broke off, was too slow or too large, or went to another
+            host.
     """
     if name not in PUBLISHED:
         listed = ", ".join(PUBLISHED)
@@ -142,15 +145,55 @@ def download(url: str, path: Path) -> None:
 
 
 def _copy(url: str, path: Path) -> None:
-    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
-        if urlsplit(answer.url).hostname != urlsplit(url).hostname:
-            raise InputError(f"redirected to another host: {answer.url}", path=url)
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise InputError("not a URL", path=url)
+    opener = urllib.request.build_opener(_SameHost)
+    with opener.open(url, timeout=TIMEOUT) as answer:
         announced = answer.headers.get("Content-Length")
         with path.open("wb") as file:
-            shutil.copyfileobj(answer, file, _CHUNK)
-    received = path.stat().st_size
+            received = _receive(answer, file, url)
     if announced is not None and received != int(announced):
         raise InputError(f"broke off after {received} of {announced} bytes", path=url)
+
+
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    """Follows a redirect only where the user pointed, and not to where anybody can listen."""
+
+    def redirect_request(  # the signature is urllib's
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        """Refuse before anything is sent there."""
+        asked, told = urlsplit(req.full_url), urlsplit(newurl)
+        if told.hostname != asked.hostname:
+            raise InputError(f"redirected to another host: {newurl}", path=req.full_url)
+        if (asked.scheme, told.scheme) == ("https", "http"):
+            raise InputError(f"redirected to plain http: {newurl}", path=req.full_url)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _receive(answer: HTTPResponse, file: IO[bytes], url: str) -> int:
+    """Write what comes, as long as it comes at a useful speed and has an end; how many bytes."""
+    received = watched = 0
+    began = time.monotonic()
+    while chunk := answer.read1(_CHUNK):
+        file.write(chunk)
+        received += len(chunk)
+        if received > MAX_DOWNLOAD_BYTES:
+            raise InputError(
+                f"more than {MAX_DOWNLOAD_BYTES:,} bytes, which is the limit", path=url
+            )
+        if time.monotonic() - began > WATCHED_SECONDS:
+            if received - watched < SLOWEST_DOWNLOAD * WATCHED_SECONDS:
+                message = f"slower than {SLOWEST_DOWNLOAD:,} bytes a second"
+                raise InputError(message, path=url)
+            began, watched = time.monotonic(), received
+    return received
 
 
 def sha256_of(path: str | Path) -> str:

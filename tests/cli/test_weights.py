@@ -1,12 +1,17 @@
 """`rnaformer weights`: list, show, verify, import, and fetch from a server on this machine."""
 
+import contextlib
 import hashlib
 import http.server
 import json
 import os
+import resource
 import shutil
 import socket
+import subprocess
+import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -482,6 +487,104 @@ def test_a_silent_server_is_given_up(fetch_from, server, store, monkeypatch):
     done.set()
     assert asked.is_set()
     assert_nothing_came(finished, store, server.url, "no answer for 0.2 seconds")
+
+
+def drip(handler):
+    """Send a byte now and then: never silent, never done."""
+    handler.send_response(200)
+    handler.end_headers()
+    with contextlib.suppress(OSError):  # until the other side has had enough
+        while not handler.server.enough.wait(0.01):
+            handler.wfile.write(b"x")
+
+
+def test_a_server_that_drips_is_given_up(fetch_from, server, store, monkeypatch):
+    server.enough = threading.Event()
+    server.answers[f"/models/{CONFIG}"] = drip
+    monkeypatch.setattr(fetch, "WATCHED_SECONDS", 0.1)
+    finished = fetch_from(server.url)
+    server.enough.set()
+    assert_nothing_came(finished, store, server.url, "slower than 1,000 bytes a second")
+
+
+def test_a_transfer_without_an_end_is_given_up(fetch_from, server, store, monkeypatch):
+    server.enough = threading.Event()
+    server.answers[f"/models/{CONFIG}"] = drip
+    monkeypatch.setattr(fetch, "MAX_DOWNLOAD_BYTES", 3)
+    finished = fetch_from(server.url)
+    server.enough.set()
+    assert_nothing_came(finished, store, server.url, "more than 3 bytes, which is the limit")
+
+
+def test_nothing_is_sent_to_the_host_of_a_refused_redirect(fetch_from, server):
+    asked = threading.Event()
+    server.answers["/elsewhere"] = lambda _: asked.set()
+    url = f"http://localhost:{server.server_port}/elsewhere"
+    server.answers[f"/models/{CONFIG}"] = redirect_to(url)
+    assert fetch_from(server.url).code == 1
+    assert not asked.is_set()
+
+
+def test_a_redirect_to_a_file_is_refused(fetch_from, server, store):
+    server.answers[f"/models/{CONFIG}"] = redirect_to("file:///etc/hostname")
+    refused = "Redirection to url 'file:///etc/hostname' is not allowed"
+    message = f"the server says 302 Found - {refused}"
+    assert_nothing_came(fetch_from(server.url), store, server.url, message)
+
+
+def test_a_redirect_from_https_to_http_is_refused():
+    asked = urllib.request.Request("https://host/a")
+    with pytest.raises(InputError) as caught:
+        fetch._SameHost().redirect_request(asked, None, 302, "", None, "http://host/b")
+    assert str(caught.value) == "https://host/a: redirected to plain http: http://host/b"
+
+
+def test_a_file_is_no_server(fetch_from, store):
+    url = PARITY.as_uri()
+    assert_nothing_came(fetch_from(url), store, url, "not a URL")
+
+
+def test_a_second_fetch_at_once_takes_nothing_from_the_first(fetch_from, server, store, run):
+    """The first has come to its end while the second was still receiving."""
+    whole = server.answers[f"/models/{STATE}"]
+
+    def be_overtaken(handler):
+        state, config = PARITY / "bprna_like.pth", PARITY / "bprna_like.yml"
+        fetch.import_published(state, config, store / NAME)
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(whole)
+
+    server.answers[f"/models/{STATE}"] = be_overtaken
+    finished = fetch_from(server.url)
+    assert finished.err.endswith(
+        f"rnaformer: {store / NAME}: holds a checkpoint already; choose another name\n"
+    )
+    assert (finished.out, finished.code) == ("", 1)
+    assert os.listdir(store) == [NAME]
+    assert run("weights", "verify", NAME).code == 0
+
+
+def test_a_disk_without_room_is_told_and_nothing_stays(server, store, tmp_path):
+    """A process that may write no file of more than 20 kB, as on a disk that is full."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "rnaformer_cli", "weights", "fetch", NAME]
+    done = subprocess.run(
+        [*command, "--from", server.url],
+        capture_output=True,
+        text=True,
+        preexec_fn=limit,
+        env={**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(PARITY.parents[2])},
+    )
+    told = f"rnaformer: {server.url}/{STATE}: transfer failed: file too large"
+    assert (done.stderr.splitlines()[-1], done.returncode) == (told, 1)
+    assert os.listdir(temporary) == []
+    assert not store.exists() or os.listdir(store) == []
 
 
 def test_a_page_in_place_of_the_weights_is_told(fetch_from, server, store):

@@ -1,6 +1,8 @@
 """A checkpoint folder: written and read back whole, or refused by name."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
@@ -167,3 +169,173 @@ def test_loading_does_not_wait_for_pytorchs_compiler(folder):
     )
     done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("True False\n", "")
+
+
+# Weights that lie
+
+
+def write_config(folder, text):
+    (folder / "config.json").write_text(text)
+
+
+def model_text(text):
+    return f'{{"format": 1, "name": "x", "sha256": "", "model": {text}}}'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (model_text('{"dim": 1000000000}'), "dim must be at most 16384, not 1000000000"),
+        (model_text('{"depth": 1000000000}'), "depth must be at most 1000, not 1000000000"),
+        (model_text('{"ff_factor": 1e6}'), "ff_factor must be at most 64, not 1000000.0"),
+        (model_text('{"ff_factor": NaN}'), "ff_factor must be a number of usual size, not nan"),
+        (model_text('{"dim": 1e999}'), "dim must be int, not inf"),
+        (model_text('{"dim": [[[[1]]]]}'), "dim must be int, not [[[...]]]"),
+        (
+            model_text('{}, "extra": 1'),
+            "unknown key 'extra'; known: about, format, model, name, sha",
+        ),
+    ],
+)
+def test_a_config_that_lies_is_refused_by_name(folder, text, message):
+    write_config(folder, text)
+    with pytest.raises(ConfigError) as caught:
+        load_network(folder)
+    assert str(caught.value).startswith(f"{folder / 'config.json'}: {message}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        model_text("[]"),
+        model_text('{}, "about": []'),
+        '{"format": 1, "name": [], "sha256": "", "model": {}}',
+        '{"format": 1, "name": "x", "sha256": 5, "model": {}}',
+    ],
+)
+def test_a_config_of_other_things_is_refused(folder, text):
+    write_config(folder, text)
+    with pytest.raises(WeightsError, match="expected a JSON object with format, name, model and"):
+        load_network(folder)
+
+
+def test_a_config_of_a_gigabyte_is_refused_before_it_is_read(folder):
+    with (folder / "config.json").open("r+b") as file:
+        file.truncate(1_000_000_000)  # a hole: it takes no room on the disk
+    message = f"{folder / 'config.json'}: more than 10,000,000 bytes, which is the limit"
+    assert load_with_little_memory(folder) == [message]
+
+
+def load_with_little_memory(*folders):
+    """The errors of load_network where only 300 MB more than PyTorch itself can be had."""
+    code = (
+        "import resource, sys\n"
+        "from rnaformer_cli.errors import RnaformerError\n"
+        "from rnaformer_cli.model.checkpoint import load_network\n"
+        "pages = int(open('/proc/self/statm').read().split()[0])\n"
+        "limit = pages * resource.getpagesize() + 300_000_000\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+        "for folder in sys.argv[1:]:\n"
+        "    try:\n        load_network(folder)\n"
+        "    except RnaformerError as error:\n        print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *folders], capture_output=True, text=True)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def tensor_file(header, size=0, length=None):
+    text = json.dumps(header).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + bytes(size)
+
+
+TERABYTES = {"x": {"dtype": "F32", "shape": [2**40], "data_offsets": [0, 2**42]}}
+
+
+LYING_FILES = [
+    tensor_file(TERABYTES),
+    tensor_file({}, length=2**63),
+    tensor_file({}, length=2**40),
+    tensor_file({"x": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}, size=4),
+    tensor_file({"x": {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}}, size=4),
+    b"\x80\x04cos\nsystem\n(S'true'\ntR.",
+]
+
+
+def test_headers_and_configs_that_lie_are_refused_without_the_memory_they_ask_for(folder, tmp_path):
+    copies = []
+    for number, content in enumerate(LYING_FILES):
+        copies.append(tmp_path / f"copy-{number}")
+        copies[-1].mkdir()
+        shutil.copy(folder / "config.json", copies[-1])
+        (copies[-1] / "model.safetensors").write_bytes(content)
+    wide = json.dumps({"dim": 16_384, "depth": 20, "heads": 1, "ff_factor": 64})  # 200 TB
+    write_config(folder, model_text(wide))
+    *lying_files, lying_config = load_with_little_memory(*copies, folder)
+    assert lying_files == [
+        f"{copy / 'model.safetensors'}: not a whole safetensors file" for copy in copies
+    ]
+    assert lying_config.startswith(f"{folder / 'model.safetensors'}: missing tensors: ")
+
+
+class Payload:
+    """Would write a file if it were unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def test_a_pickle_under_the_name_of_a_tensor_file_is_not_executed(folder):
+    torch.save({"read_out.bias": Payload(folder / "executed")}, folder / "model.safetensors")
+    with pytest.raises(WeightsError, match=r"model\.safetensors: not a whole safetensors file$"):
+        load_network(folder)
+    assert not (folder / "executed").exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_tensors_that_are_not_finite_are_not_loaded(folder, value):
+    change_tensors(folder, lambda tensors: tensors["read_out.bias"].fill_(value))
+    with pytest.raises(WeightsError) as caught:
+        load_network(folder)
+    message = "tensor 'read_out.bias' has values that are not finite"
+    assert str(caught.value) == f"{folder / 'model.safetensors'}: {message}"
+
+
+def test_tensors_of_another_kind_are_not_loaded(folder):
+    change_tensors(folder, lambda tensors: tensors.update({"read_out.bias": torch.ones(4).int()}))
+    with pytest.raises(WeightsError) as caught:
+        load_network(folder)
+    message = "tensor 'read_out.bias' holds torch.int32, expected floating point"
+    assert str(caught.value) == f"{folder / 'model.safetensors'}: {message}"
+
+
+def make_folder_of(path):
+    path.mkdir()
+
+
+def link_to_device(path):
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("make", [make_folder_of, os.mkfifo, link_to_device])
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_what_is_no_file_is_refused_and_not_waited_for(folder, make, name):
+    (folder / name).unlink()
+    make(folder / name)
+    with pytest.raises(WeightsError) as caught:
+        load_network(folder)
+    assert str(caught.value) == f"{folder}: no {name} in this folder"
+
+
+def test_a_link_to_a_file_elsewhere_is_read_like_any_file_and_never_quoted(folder, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("root:secret")
+    (folder / "config.json").unlink()
+    (folder / "config.json").symlink_to(secret)
+    with pytest.raises(WeightsError) as caught:
+        load_network(folder)
+    assert "secret" not in caught.value.message

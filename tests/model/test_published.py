@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -203,6 +204,39 @@ def test_a_pickle_with_code_in_it_is_refused_and_not_executed(tmp_path):
         read_state_dict(tmp_path / "evil.pth")
     assert caught.value.message == "not a PyTorch state dict of tensors"
     assert not (tmp_path / "executed").exists()
+
+
+def test_tensors_that_repeat_one_number_a_trillion_times_are_refused(tmp_path):
+    path = tmp_path / "state.pth"
+    torch.save({"weight": torch.ones(1).expand(2**20, 2**20)}, path)
+    with pytest.raises(InputError) as caught:
+        read_state_dict(path)
+    message = "holds less than the 4,398,046,511,104 bytes of its tensors"
+    assert str(caught.value) == f"{path}: {message}"
+
+
+def test_a_compressed_state_dict_is_refused_unread(tmp_path):
+    whole, bomb = tmp_path / "state.pth", tmp_path / "bomb.pth"
+    torch.save({"weight": torch.zeros(1_000_000)}, whole)
+    with (
+        zipfile.ZipFile(whole) as stored,
+        zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for member in stored.infolist():
+            packed.writestr(member.filename, stored.read(member))
+    assert bomb.stat().st_size < 20_000  # and 4 MB unpacked
+    with pytest.raises(InputError) as caught:
+        read_state_dict(bomb)
+    assert str(caught.value) == f"{bomb}: not a PyTorch state dict of tensors"
+
+
+def test_tensors_that_hold_no_floating_point_numbers_are_refused(tmp_path):
+    path = tmp_path / "state.pth"
+    torch.save({"weight": torch.ones(3, dtype=torch.int64)}, path)
+    with pytest.raises(InputError) as caught:
+        read_state_dict(path)
+    message = "tensor 'weight' is no array of floating point numbers"
+    assert str(caught.value) == f"{path}: {message}"
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip file", b"PK\x03\x04 broken"])
