@@ -27,19 +27,20 @@ HOSTILE = {  # id -> name of its file
 }
 
 
-LOG = ".rnaformer-run.jsonl"  # see test_run_log.py
+OWN = (".rnaformer-run.jsonl", ".rnaformer-run.lock")  # see test_run_log.py, test_run_lock.py
 
 
 def all_files(folder):
-    """The files below a folder, without the log of the run."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != LOG]
+    """The files below a folder, without the log and the lock of the run."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in OWN]
     return sorted(str(path.relative_to(folder)) for path in files)
 
 
 def listed(folder):
-    """What is in a folder, without the log of the run, which has to be there."""
+    """What is in a folder, without the log and the lock of the run, which have to be there."""
     names = sorted(os.listdir(folder))
-    names.remove(LOG)
+    for name in OWN:
+        names.remove(name)
     return names
 
 
