@@ -56,6 +56,7 @@ setup(
             "snakemake>=9; python_version >= '3.11'",
             "playwright>=1.45",
         ],
+        "fuzz": ["atheris>=3; platform_system == 'Linux'"],
         "oracles": ["biotite>=1", "rnapolis>=0.11"],
     },
     entry_points={"console_scripts": ["rnaformer=rnaformer_cli.cli.main:main"]},

@@ -1,0 +1,126 @@
+"""Ids from strangers, through every output: no file elsewhere, no terminal code, no markup."""
+
+import csv
+import json
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib")
+
+IDS = [
+    "../../x",
+    "/tmp/x",
+    "a" * 300,
+    "x\x07y",
+    "\x1b[31mred",
+    "[red]rich[/red]",
+    "n\x00ul",
+    "same",
+    "same",
+    "",
+    "=1+1",
+    "@SUM(A1)",
+    "<b>&amp;",
+    "$x_1$",
+    "\u202egnp",
+    "%s{0}",
+]
+NAMES = [name or f"sequence_{number}" for number, name in enumerate(IDS, start=1)]
+FASTA = "".join(f">{name}\nGGGGAAAACCCC\n" for name in IDS)
+STRUCTURES = "".join(f">{name}\nGGGGAAAACCCC\n((((....))))\n" for name in NAMES)
+FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
+CODES = re.compile(r"[^\S \n\t]|[\x00-\x08\x0b-\x1f\x7f]|\u202e")  # what a terminal acts on
+
+
+@pytest.fixture
+def fasta(empty_folder):
+    path = empty_folder / "in.fasta"
+    path.write_text(FASTA)
+    return path
+
+
+def files_below(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def assert_all_inside(tmp_path, expected):
+    """Each record has its files in the folder out, and nothing is anywhere else."""
+    outside = [path for path in files_below(tmp_path) if path.parent.name not in ("out", "here")]
+    assert outside == []
+    names = [path.name for path in Path("out").iterdir() if not path.name.startswith(".")]
+    assert len(names) == len(IDS) * expected
+    assert all(name.isprintable() and len(os.fsencode(name)) < 256 for name in names)
+
+
+def test_predictions_and_pictures_stay_in_their_folders(predict, fasta, tmp_path):
+    options = [word for name in FORMATS for word in ("-f", name)]
+    finished = predict(fasta, "--out-dir", "out", "--draw", "out", *options)
+    assert (finished.out, finished.err, finished.code) == ("", "", 0)
+    assert_all_inside(tmp_path, len(FORMATS) + 1)
+
+
+def test_score_matrices_have_harmless_names(predict, fasta):
+    predict(fasta, "-o", "out.dbn", "--scores", "scores.npz")
+    names = zipfile.ZipFile("scores.npz").namelist()
+    assert len(set(names)) == len(IDS)
+    assert all(os.path.basename(name) == name and name.isprintable() for name in names)  # noqa: PTH119  # as the system does
+
+
+@pytest.mark.parametrize("kind", ["dbn", "jsonl"])
+def test_structures_on_stdout_keep_the_ids_and_their_number(predict, fasta, kind):
+    finished = predict(fasta, "-f", kind)
+    if kind == "jsonl":
+        found = [json.loads(line)["id"] for line in finished.out.splitlines()]
+    else:
+        found = [line[1:].split()[0] for line in finished.out.split("\n") if line.startswith(">")]
+    assert found == NAMES
+
+
+def test_tables_keep_their_columns(predict, fasta):
+    finished = predict(fasta, "-f", "tsv", "--threshold", 0, "--min-score", 0, "--table", "t.tsv")
+    for text in (finished.out, Path("t.tsv").read_text()):
+        rows = list(csv.reader(text.split("\n")[:-1], delimiter="\t", quoting=csv.QUOTE_NONE))
+        assert {len(row) for row in rows} == {4}
+        assert {row[0] for row in rows[1:]} == set(NAMES)
+
+
+def test_figures_for_people_hold_no_terminal_code(predict, fasta):
+    Path("ref.dbn").write_text(STRUCTURES)
+    finished = predict(fasta, "--ref", "ref.dbn", "-o", "out.dbn")
+    assert CODES.search(finished.out + finished.err) is None
+
+
+def test_scores_of_each_record_hold_no_terminal_code(run, empty_folder):
+    Path("a.dbn").write_text(STRUCTURES.replace(">same\n", ">other\n", 1))
+    finished = run("score", "a.dbn", "--ref", "a.dbn")
+    assert finished.code == 0
+    assert CODES.search(finished.out + finished.err) is None
+    assert "[red]rich[/red]" in finished.out
+
+
+@pytest.mark.parametrize("kind", FORMATS[:4])
+def test_converted_files_stay_in_their_folder(run, empty_folder, tmp_path, kind):
+    Path("a.dbn").write_text(STRUCTURES)
+    finished = run("convert", "a.dbn", "-t", kind, "--out-dir", "out")
+    assert (finished.out, finished.err, finished.code) == ("", "", 0)
+    assert_all_inside(tmp_path, 1)
+
+
+def test_drawn_files_stay_in_their_folder(run, empty_folder, tmp_path):
+    Path("a.dbn").write_text(STRUCTURES)
+    finished = run("draw", "a.dbn", "--as", "arcs", "--out-dir", "out")
+    assert (finished.out, finished.err, finished.code) == ("", "", 0)
+    assert_all_inside(tmp_path, 1)
+
+
+def test_failures_are_told_without_terminal_codes(predict):
+    bad = "".join(f">{name}\nACGU!\n" for name in IDS)
+    finished = predict("-", "--failures", "failed.tsv", stdin=bad)
+    assert CODES.search(finished.err) is None
+    assert finished.code == 1
+    rows = Path("failed.tsv").read_text().split("\n")[:-1]
+    assert len(rows) == 1 + len(IDS)
