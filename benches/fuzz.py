@@ -1,0 +1,169 @@
+"""Feed the readers with a million broken inputs each, guided by the code that they reach.
+
+    python benches/fuzz.py --inputs 1000000 fasta ct
+    python benches/fuzz.py --inputs 1000000 --write      all readers, into docs/reliability.md
+
+Each reader gets a process of its own. It fails with anything but a located error or an answer
+that comes back the same: a traceback, over a second of processor time for one input, or 100 MB
+more memory. The input that did it is kept and named. Needs the `fuzz` extra (atheris).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # the trials are shared with the tests
+
+MAX_BYTES = 4096  # of an input: what it takes to reach every branch
+MAX_SECONDS = 1.0  # of the processor, so that a busy machine fails no reader
+MAX_GROWTH = 100_000  # kB of memory that one input may add
+MAX_MEMORY = 3072  # MB of a process, PyTorch included
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- fuzz -->", "<!-- /fuzz -->"
+STRUCTURES = {
+    "dbn": b">x some text\nGGGAAACCC\n(((...))) (-1.20)\n",
+    "ct": b"3 ENERGY = -1.0 x\n1 G 0 2 3 1\n2 A 1 3 0 2\n3 C 2 0 1 3\n",
+    "bpseq": b"# x\n1 G 3\n2 A 0\n3 C 1\n",
+    "jsonl": b'{"id": "x", "sequence": "GAC", "pairs": [[1, 3]], "structure": "(.)"}\n',
+    "stockholm": b"# STOCKHOLM 1.0\n#=GF ID a\nx/1-3 GAC\n#=GC SS_cons <.>\n//\n",
+}
+
+
+def seeds(name: str, folder: Path) -> list[bytes]:
+    """Valid inputs to begin with."""
+    parity = ROOT / "tests" / "data" / "parity"
+    prediction = (
+        b'{"id": "x", "sequence": "GAC", "pairs": [[1, 3, 0.5]], "confidence": 0.5, "model": "m", '
+        b'"cycles": 1, "threshold": 0.5, "decoding": "matching", "warnings": []}\n'
+    )
+    if name == "weights":
+        from trials import seed_weights
+
+        return [seed_weights(folder)]
+    if name in ("pth", "yml"):
+        return [path.read_bytes() for path in sorted(parity.glob(f"*.{name}"))]
+    known = {
+        **{kind: [text] for kind, text in STRUCTURES.items()},
+        "any": list(STRUCTURES.values()),
+        "fasta": [b">x some text\nACGU\nNRYt\n; comment\n>y\nGG\n"],
+        "predictions": [prediction],
+        "dataset": [
+            b'{"id": "x", "seq": "GAC", "pairs": [[0, 2]], "source": "s", "family": "f", '
+            b'"clan": null, "cluster": 1, "probabilities": [[0, 2, 0.5]]}\n'
+        ],
+        "training": [path.read_bytes() for path in sorted(ROOT.glob("**/examples/*.toml"))]
+        + [b"[run]\nsteps = 3\n[batches]\nlengths = [1]\nsource_weights = {a = 1}\n"],
+        "config": [path.read_bytes() for path in sorted(ROOT.glob("weights/*/config.json"))],
+    }
+    return known[name]
+
+
+def fuzz_one(name: str, inputs: int, folder: Path) -> None:
+    """Run the fuzzer in this process, which it ends."""
+    import atheris
+
+    with atheris.instrument_imports(include=["rnaformer_cli", "Bio", "yaml", "tomllib", "json"]):
+        from trials import attempt
+
+    corpus, here = folder / "corpus", folder / "here"
+    corpus.mkdir()
+    here.mkdir()
+    found = seeds(name, here)
+    for file in here.iterdir():
+        file.unlink()
+    for number, seed in enumerate(found):
+        (corpus / str(number)).write_bytes(seed)
+
+    def trial(data: bytes) -> None:
+        began, memory = time.process_time(), peak()
+        attempt(name, here, data)
+        if time.process_time() - began > MAX_SECONDS:
+            raise TimeoutError(f"{time.process_time() - began:.1f} seconds")
+        if peak() - memory > MAX_GROWTH:
+            raise MemoryError(f"{peak() - memory} kB more")
+
+    attempt(name, here, found[0])  # what is imported late is not the input's time
+    longest = max(MAX_BYTES, *(len(seed) + 64 for seed in found))
+    options = [
+        f"-runs={inputs}",
+        f"-max_len={longest}",
+        f"-rss_limit_mb={MAX_MEMORY}",
+        "-timeout=60",
+    ]
+    atheris.Setup(
+        ["fuzz", *options, f"-artifact_prefix={folder.parent / name}-", "-seed=1", str(corpus)],
+        trial,
+    )
+    atheris.Fuzz()
+
+
+def peak() -> int:
+    """The most memory that this process has held, in kB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def fuzz(name: str, inputs: int, kept: Path) -> tuple[int, float, str]:
+    """Inputs tried, seconds, and "" or what failed."""
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=kept) as folder:
+        command = [sys.executable, __file__, "--inputs", str(inputs), "--in", folder, name]
+        began = time.monotonic()
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", check=False
+        )
+    tried = [int(number) for number in re.findall(r"^#(\d+)\s", done.stderr, re.MULTILINE)]
+    whole = re.search(r"^Done (\d+) runs", done.stderr, re.MULTILINE)
+    seconds = time.monotonic() - began
+    if done.returncode == 0 and whole:
+        return int(whole[1]), seconds, ""
+    return max(tried, default=0), seconds, (done.stdout + done.stderr)[-3000:]
+
+
+def main() -> None:
+    """Fuzz the readers that are named, or all, and print a row for each."""
+    from trials import TRIALS
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("readers", nargs="*", metavar="READER", help=", ".join(TRIALS))
+    parser.add_argument("--inputs", type=int, default=1_000_000)
+    parser.add_argument("--write", action="store_true", help=f"rows into {PAGE.name}")
+    parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()), metavar="DIR")
+    parser.add_argument("--in", dest="folder", type=Path, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    wrong = sorted(set(chosen.readers) - set(TRIALS))
+    if wrong:
+        parser.error(f"no reader {wrong[0]!r}; known: {', '.join(TRIALS)}")
+    if chosen.folder:
+        fuzz_one(chosen.readers[0], chosen.inputs, chosen.folder)
+    failed = False
+    for name in chosen.readers or TRIALS:
+        count, seconds, why = fuzz(name, chosen.inputs, chosen.keep)
+        row = f"| {name} | {count:,} | {count / seconds:,.0f} | {'failed' if why else 'none'} |"
+        print(row, flush=True)
+        if why:
+            failed = True
+            print(why, file=sys.stderr, flush=True)
+        if chosen.write:
+            write_row(name, row)
+    sys.exit(failed)
+
+
+def write_row(name: str, row: str) -> None:
+    """Put a row in its place in the table of the page."""
+    before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+    table, after = rest.split(END)
+    head, rule, *rows = table.strip().splitlines()
+    rows = sorted([line for line in rows if not line.startswith(f"| {name} |")] + [row])
+    text = "\n".join([head, rule, *rows])
+    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
