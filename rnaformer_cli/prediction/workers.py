@@ -143,6 +143,7 @@ class _Shared:
         try:
             return None if self._pool is None else self._pool.submit(_predict, members)
         except BrokenProcessPool:
+            self._give_up()
             return None
 
     def _finish(self, window: _Window, later: Iterable[_Window]) -> Iterator[Answer]:
@@ -173,7 +174,7 @@ class _Shared:
     def _give_up(self) -> None:
         if self._pool is not None:
             self._tell("a worker process was ended from outside; going on without workers")
-            self.close()
+            self._pool.shutdown()  # what it had is marked as broken, which cancelling would hide
             self._pool = None
 
 
