@@ -29,12 +29,6 @@ from rnaformer_cli.errors import OutputError
     type=options.FOLDER,
     help="Folder of the new weights.",
 )
-@click.option(
-    "--average",
-    metavar="NAME|DIR",
-    shell_complete=options.complete_weights,
-    help="Weights to take the mean with.",
-)
 @click.option("--card", metavar="FILE", type=options.PATH, help="Their README.md.")
 @click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
 @click.option(
@@ -65,14 +59,12 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     from rnaformer_cli.model.config import CONFIG_FILE
     from rnaformer_cli.prediction.device import set_threads
     from rnaformer_cli.prediction.store import find_weights
-    from rnaformer_cli.training.release import add_half, release
+    from rnaformer_cli.training.release import release
 
     if (Path(output) / CONFIG_FILE).exists():
         raise OutputError("holds a checkpoint already; choose another folder", path=output)
     set_threads(chosen["threads"])
     network, origin = load_network(find_weights(weights))
-    if chosen["average"]:
-        add_half(network, find_weights(chosen["average"]))
     sets = read_sets(val, chosen["max_length"])
     name = Path(output).name
     card = read_bytes(chosen["card"]).decode() if chosen["card"] else f"# {name}\n"

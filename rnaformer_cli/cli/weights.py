@@ -12,7 +12,7 @@ import click
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import one_line
 from rnaformer_cli.cli.run_report import Report
-from rnaformer_cli.errors import RnaformerError
+from rnaformer_cli.errors import OutputError, RnaformerError
 
 if TYPE_CHECKING:
     from rnaformer_cli.prediction.fetch import Imported
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group(context_settings={"max_content_width": 100})
 def command() -> None:
-    """List, check, import and fetch weights.
+    """List, check, average, import and fetch weights.
 
     Imported and fetched weights go to $RNAFORMER_HOME/weights, else to the XDG cache folder
     (~/.cache/rnaformer/weights). Nothing is downloaded unless `fetch` is called.
@@ -91,6 +91,47 @@ def path(name: str) -> None:
     from rnaformer_cli.prediction.store import find_weights
 
     click.echo(find_weights(name))
+
+
+@command.command()
+@click.argument("one", metavar="NAME|DIR", shell_complete=options.complete_weights)
+@click.argument("other", metavar="NAME|DIR", shell_complete=options.complete_weights)
+@click.option(
+    "--share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Of the second weights in the mean.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=options.FOLDER,
+    help="Folder of the new weights.",
+)
+def average(one: str, other: str, share: float, output: str) -> None:
+    """Write the mean of two sets of weights, which must come from one network.
+
+    Weights of one run, or of runs that began with the same weights, are often better on average
+    than each of them. The mean has the config of the first; `rnaformer release` calibrates it.
+    """
+    from rnaformer_cli.files import make_folder
+    from rnaformer_cli.model.checkpoint import mean_network, read_checkpoint, save_checkpoint
+    from rnaformer_cli.model.config import CONFIG_FILE
+    from rnaformer_cli.prediction.store import find_weights
+
+    if (Path(output) / CONFIG_FILE).exists():
+        raise OutputError("holds a checkpoint already; choose another folder", path=output)
+    first, second = find_weights(one), find_weights(other)
+    network = mean_network(first, second, share)
+    origins = [read_checkpoint(folder).sha256 for folder in (first, second)]
+    about = {"mean_of": origins, "share": share}
+    make_folder(output)
+    name = Path(output).name
+    save_checkpoint(output, name, network.config, network.state_dict(), about, f"# {name}\n")
+    click.echo(output)
 
 
 @command.command("import")

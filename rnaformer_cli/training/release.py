@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from rnaformer_cli.dataset.records import LabelledRecord
-from rnaformer_cli.errors import TrainingError, WeightsError
-from rnaformer_cli.model.checkpoint import check_tensors, load_network, shapes
+from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.predictor import Scores
 from rnaformer_cli.training.validation import Validation, choose_threshold, scored
@@ -82,23 +80,6 @@ def release(
     stretched = network.config.folding_weight * scale
     network.config = replace(network.config, threshold=found.threshold, folding_weight=stretched)
     return Released(network, scale, shift, found)
-
-
-def add_half(network: RNAformer, folder: str | Path) -> None:
-    """Make the weights the mean of theirs and those in a folder.
-
-    Raises:
-        WeightsError: damaged weights, or those of another kind of network.
-    """
-    other, _ = load_network(folder)
-    try:
-        check_tensors(shapes(network.state_dict()), shapes(other.state_dict()))
-    except WeightsError as error:
-        raise error.at(folder) from None
-    tensors = other.state_dict()
-    with torch.no_grad():
-        for name, tensor in network.state_dict().items():
-            tensor.lerp_(tensors[name], 0.5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,10 @@
 import json
 
 import pytest
-import torch
 from dataset_makers import hairpin
 
 from rnaformer_cli.dataset.records import write_dataset
-from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
-from rnaformer_cli.prediction.store import DEFAULT, find_weights
+from rnaformer_cli.prediction.store import DEFAULT
 
 
 @pytest.fixture
@@ -47,24 +45,3 @@ def test_weights_that_are_there_are_not_overwritten(run, validation, tmp_path):
 def test_records_can_be_too_long(run, validation, tmp_path):
     done = run("release", DEFAULT, "--val", validation, "--max-length", 3, "-o", tmp_path / "new")
     assert (done.err, done.code) == ("rnaformer: no record to calibrate with\n", 1)
-
-
-def test_the_mean_of_two_weights_is_released(run, validation, tiny_weights, tmp_path):
-    network, checkpoint = load_network(tiny_weights)
-    other = {name: tensor + 1.0 for name, tensor in network.state_dict().items()}
-    (tmp_path / "other").mkdir()
-    save_checkpoint(tmp_path / "other", "other", checkpoint.model, other, {}, "#\n")
-    options = ["--val", validation, "--average", tmp_path / "other", "-o", tmp_path / "new"]
-    assert run("release", tiny_weights, *options).code == 0
-    released, _ = load_network(tmp_path / "new")
-    name = "blocks.0.transition.widen.weight"  # the read-out is stretched
-    expected = network.state_dict()[name] + 0.5
-    torch.testing.assert_close(released.state_dict()[name], expected)
-
-
-def test_weights_of_another_kind_have_no_mean(run, validation, tiny_weights, tmp_path):
-    options = ["--val", validation, "--average", DEFAULT, "-o", tmp_path / "new"]
-    done = run("release", tiny_weights, *options)
-    assert done.code == 1
-    assert done.err.startswith(f"rnaformer: {find_weights(DEFAULT)}: unknown tensors: ")
-    assert not (tmp_path / "new").exists()

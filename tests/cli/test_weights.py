@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rnaformer_cli.errors import InputError
+from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
 from rnaformer_cli.prediction import fetch
 from rnaformer_cli.prediction.store import DEFAULT, find_weights, shipped_folder
 
@@ -615,3 +616,33 @@ def test_a_disk_that_is_full_during_a_transfer_is_told(tmp_path, monkeypatch):
         fetch.download("http://localhost/x", tmp_path / "x")
     message = "transfer failed: no space left on device"
     assert str(caught.value) == f"http://localhost/x: {message}"
+
+
+def shifted(folder, tmp_path, by):
+    """The weights of a folder with every number larger, in a folder of their own."""
+    network, checkpoint = load_network(folder)
+    other = {name: tensor + by for name, tensor in network.state_dict().items()}
+    (tmp_path / "other").mkdir()
+    save_checkpoint(tmp_path / "other", "other", checkpoint.model, other, {}, "#\n")
+    return network
+
+
+@pytest.mark.parametrize(("options", "share"), [([], 0.5), (["--share", 0.25], 0.25)])
+def test_the_mean_of_two_weights(run, tiny_weights, tmp_path, options, share):
+    network = shifted(tiny_weights, tmp_path, 1.0)
+    target = tmp_path / "mean"
+    done = run("weights", "average", tiny_weights, tmp_path / "other", "-o", target, *options)
+    assert (done.out, done.err, done.code) == (f"{target}\n", "", 0)
+    mean, _ = load_network(target)
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(mean.state_dict()[name], tensor + share)
+    again = run("weights", "average", tiny_weights, tmp_path / "other", "-o", target)
+    message = "holds a checkpoint already; choose another folder"
+    assert (again.err, again.code) == (f"rnaformer: {target}: {message}\n", 1)
+
+
+def test_weights_of_another_kind_have_no_mean(run, tiny_weights, tmp_path):
+    done = run("weights", "average", tiny_weights, DEFAULT, "-o", tmp_path / "new")
+    assert done.code == 1
+    assert done.err.startswith(f"rnaformer: {find_weights(DEFAULT)}: unknown tensors: ")
+    assert not (tmp_path / "new").exists()
