@@ -7,10 +7,12 @@ Long records stay in this process, with all its threads, and run while no worker
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import itertools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -40,6 +42,7 @@ MOST = 8  # workers that are started unasked
 ENOUGH_CELLS = 2_000_000  # of the first window: a few seconds, which is what starting workers takes
 NARROW = 128  # channels up to which processes beat threads
 _LONGEST = 500  # bases of a record that one thread is enough for
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _AHEAD = 1  # windows whose records wait while an earlier one is finished
 
 
@@ -141,7 +144,8 @@ class _Shared:
     def _submit(self, members: list[RnaRecord]) -> Future[list[Answer]] | None:
         """The answers to come of a worker; None if there is none."""
         try:
-            return None if self._pool is None else self._pool.submit(_predict, members)
+            with _undisturbed():  # this may start a worker
+                return None if self._pool is None else self._pool.submit(_predict, members)
         except BrokenProcessPool:
             self._give_up()
             return None
@@ -192,6 +196,31 @@ class _Window:
     def futures(self) -> list[Future[list[Answer]]]:
         """All answers to come."""
         return [future for _, future in self.groups if future is not None]
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put off Ctrl-C and SIGTERM; what is started meanwhile does not hear Ctrl-C.
+
+    A worker whose start is broken off, or that is interrupted while it loads its modules, would
+    say so in a traceback.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python lets only the main thread say what a signal does
+        return
+    caught: list[int] = []
+    before = {number: signal.signal(number, lambda n, _: caught.append(n)) for number in _ENDING}
+    if sys.platform != "win32":
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    for heard in caught:
+        signal.raise_signal(heard)
 
 
 _worker: Predictor  # of this process, if it is a worker

@@ -18,6 +18,7 @@ from rnaformer_cli.prediction.workers import (
     ENOUGH_CELLS,
     MOST,
     Source,
+    _undisturbed,
     predict_with_workers,
     suggested_jobs,
 )
@@ -110,3 +111,22 @@ def test_workers_are_for_narrow_networks(predictor):
     many = [RnaRecord("r", "A" * 200)] * (ENOUGH_CELLS // 200**2)
     wide = Predictor(RNAformer(ModelConfig(dim=256, heads=4, depth=1)), "wide")
     assert suggested_jobs(wide, many) == 1
+
+
+def test_a_signal_waits_until_a_worker_is_started():
+    order = []
+
+    def hear(*_):
+        order.append("heard")
+
+    before = signal.signal(signal.SIGTERM, hear)
+    try:
+        with _undisturbed():
+            signal.raise_signal(signal.SIGTERM)
+            assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+            order.append("started")
+        assert signal.getsignal(signal.SIGTERM) is hear
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert order == ["started", "heard"]
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
