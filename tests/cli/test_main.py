@@ -237,14 +237,16 @@ def until(is_true):
 
 
 @pytest.mark.parametrize(
-    ("asked", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")]
+    ("asked", "spins"),
+    [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
 )
-def test_idle_threads_sleep_unless_the_user_wants_them_to_spin(asked, policy):
+def test_idle_threads_sleep_soon_unless_the_user_has_a_wish(asked, spins):
     code = (
         "import atexit, os, sys; from rnaformer_cli.cli.main import main; sys.argv[1:] = ['-V'];"
-        "atexit.register(lambda: print(os.environ['OMP_WAIT_POLICY'])); main()"
+        "atexit.register(lambda: print(os.environ.get('GOMP_SPINCOUNT'))); main()"
     )
-    kept = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    wishes = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    kept = {name: value for name, value in os.environ.items() if name not in wishes}
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**kept, **asked},
@@ -252,4 +254,4 @@ def test_idle_threads_sleep_unless_the_user_wants_them_to_spin(asked, policy):
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines()[-1] == policy
+    assert done.stdout.splitlines()[-1] == spins
