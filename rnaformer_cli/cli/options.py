@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem
 
-from rnaformer_cli.errors import ConfigError
+from rnaformer_cli.errors import ConfigError, OutputError
 
 # What a shell completes file names for; whether a file can be read is told by who reads it.
 PATH = click.Path(readable=False)
@@ -35,6 +36,15 @@ def _parse_size(context: click.Context, _: click.Parameter, value: str | None) -
         return parse_size(value)
     except ConfigError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def _without_weights(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """A folder for new weights, which must not hold others."""
+    from rnaformer_cli.model.config import CONFIG_FILE
+
+    if value is not None and (Path(value) / CONFIG_FILE).exists():
+        raise OutputError("holds a checkpoint already; choose another folder", path=value)
+    return value
 
 
 def _parse_cycles(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
@@ -66,6 +76,15 @@ def complete_weights(
     return names or [CompletionItem(begun, type="dir")]
 
 
+new_weights = click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    type=FOLDER,
+    callback=_without_weights,
+    help="Folder of the new weights.",
+)
 output = click.option(
     "-o",
     "--output",

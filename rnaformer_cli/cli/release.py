@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from rnaformer_cli.cli import options
-from rnaformer_cli.errors import OutputError
 
 
 @click.command()
@@ -21,14 +20,7 @@ from rnaformer_cli.errors import OutputError
     type=options.PATH,
     help="Validation records.",
 )
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="DIR",
-    type=options.FOLDER,
-    help="Folder of the new weights.",
-)
+@options.new_weights
 @click.option("--card", metavar="FILE", type=options.PATH, help="Their README.md.")
 @click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
 @click.option(
@@ -56,13 +48,10 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     from rnaformer_cli.dataset.records import read_sets
     from rnaformer_cli.files import make_folder, read_bytes
     from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
-    from rnaformer_cli.model.config import CONFIG_FILE
     from rnaformer_cli.prediction.device import set_threads
     from rnaformer_cli.prediction.store import find_weights
     from rnaformer_cli.training.release import release
 
-    if (Path(output) / CONFIG_FILE).exists():
-        raise OutputError("holds a checkpoint already; choose another folder", path=output)
     set_threads(chosen["threads"])
     network, origin = load_network(find_weights(weights))
     sets = read_sets(val, chosen["max_length"])

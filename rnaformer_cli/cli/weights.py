@@ -12,7 +12,7 @@ import click
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import one_line
 from rnaformer_cli.cli.run_report import Report
-from rnaformer_cli.errors import OutputError, RnaformerError
+from rnaformer_cli.errors import RnaformerError
 
 if TYPE_CHECKING:
     from rnaformer_cli.prediction.fetch import Imported
@@ -103,14 +103,7 @@ def path(name: str) -> None:
     show_default=True,
     help="Of the second weights in the mean.",
 )
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="DIR",
-    type=options.FOLDER,
-    help="Folder of the new weights.",
-)
+@options.new_weights
 def average(one: str, other: str, share: float, output: str) -> None:
     """Write the mean of two sets of weights, which must come from one network.
 
@@ -119,11 +112,8 @@ def average(one: str, other: str, share: float, output: str) -> None:
     """
     from rnaformer_cli.files import make_folder
     from rnaformer_cli.model.checkpoint import mean_network, read_checkpoint, save_checkpoint
-    from rnaformer_cli.model.config import CONFIG_FILE
     from rnaformer_cli.prediction.store import find_weights
 
-    if (Path(output) / CONFIG_FILE).exists():
-        raise OutputError("holds a checkpoint already; choose another folder", path=output)
     first, second = find_weights(one), find_weights(other)
     network = mean_network(first, second, share)
     origins = [read_checkpoint(folder).sha256 for folder in (first, second)]
