@@ -4,8 +4,8 @@
     python benches/fuzz.py --inputs 1000000 --write      all readers, into docs/reliability.md
 
 Each reader gets a process of its own. It fails with anything but a located error or an answer
-that comes back the same: a traceback, over a second of processor time for one input, or 100 MB
-more memory. The input that did it is kept and named. Needs the `fuzz` extra (atheris).
+that comes back the same: a traceback, a warning, over a second of processor time for one input, or
+100 MB more memory. The input that did it is kept and named. Needs the `fuzz` extra (atheris).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -91,6 +92,7 @@ def fuzz_one(name: str, inputs: int, folder: Path) -> None:
             raise MemoryError(f"{peak() - memory} kB more")
 
     attempt(name, here, found[0])  # what is imported late is not the input's time
+    warnings.simplefilter("error")
     longest = max(MAX_BYTES, *(len(seed) + 64 for seed in found))
     options = [
         f"-runs={inputs}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import struct
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,9 @@ def parse_tensors(data: bytes, path: str | Path, expected: str) -> Any:
     try:
         if _unpacked_size(data) > len(data):  # PyTorch stores; a bomb is compressed
             raise InputError(f"not {expected}", path=path)
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of pickles that PyTorch did not write
+            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except _UNREADABLE:
         raise InputError(f"not {expected}", path=path) from None
 
