@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import io
 import os
 import sys
@@ -19,6 +20,7 @@ from rnaformer_cli.limits import MAX_LINE
 GZIP_MAGIC = b"\x1f\x8b"
 STDIN = "-"
 MAX_NAME_BYTES = 200  # of a file name, which may grow by a number and a suffix to 255
+_CHUNK = 1 << 20
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
@@ -99,6 +101,22 @@ def read_bytes(path: str | Path, limit: int | None = None) -> bytes:
     if len(data) > limit:
         raise InputError(f"more than {limit:,} bytes, which is the limit", path=path)
     return data
+
+
+def sha256_of(path: str | Path) -> str:
+    """The checksum of a file, in hexadecimal digits.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with _file(path) as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise InputError(reason(error), path=path) from None
+    return digest.hexdigest()
 
 
 @contextlib.contextmanager

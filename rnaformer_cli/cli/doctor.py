@@ -88,14 +88,12 @@ def _cuda() -> str:
 
 def _self_test(weights: str | None, device: str) -> str:
     from rnaformer_cli.errors import WeightsError
-    from rnaformer_cli.model.checkpoint import verify_checkpoint
     from rnaformer_cli.prediction.predictor import Prediction, load
     from rnaformer_cli.prediction.store import DEFAULT, find_weights
     from rnaformer_cli.sequence.record import RnaRecord
     from rnaformer_cli.structure.brackets import parse_dot_bracket
 
     folder = find_weights(weights or DEFAULT)
-    verify_checkpoint(folder)
     predictor = load(folder, device=device)
     [answer] = predictor.predict([RnaRecord("tRNA-Phe", SELF_TEST)])
     if not isinstance(answer, Prediction):

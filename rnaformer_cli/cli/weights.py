@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,13 +71,13 @@ def verify(names: tuple[str, ...]) -> None:
 
     Exits with 1 if any of them is damaged.
     """
-    from rnaformer_cli.model.checkpoint import verify_checkpoint
+    from rnaformer_cli.model.checkpoint import load_network
     from rnaformer_cli.prediction.store import all_weights, find_weights
 
     report = Report()
     for name in names or tuple(all_weights()):
         try:
-            checkpoint = verify_checkpoint(find_weights(name))
+            _, checkpoint = load_network(find_weights(name))
             click.echo(f"{one_line(name)}\tok\t{checkpoint.sha256}")
         except RnaformerError as error:
             report.fail(error)
@@ -152,10 +153,23 @@ def import_(state: str, config: str, output: str) -> None:
     _tell(import_published(state, config, output))
 
 
+def _checksum(ctx: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    if text is not None and not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise click.BadParameter("expected 64 hexadecimal digits")
+    return text and text.lower()
+
+
 @command.command()
 @click.argument("name")
 @click.option("--from", "base_url", metavar="URL", help="Another server with the same files.")
-def fetch(name: str, base_url: str | None) -> None:
+@click.option(
+    "--sha256",
+    metavar="HEX",
+    callback=_checksum,
+    help="Refuse a state dict (.pth) with another checksum. The authors publish none: use the one"
+    " that `weights show` tells after a fetch that you trust.",
+)
+def fetch(name: str, base_url: str | None, sha256: str | None) -> None:
     """Download published weights into your own store and record their checksums."""
     from rnaformer_cli.prediction.fetch import PUBLISHED_AT
     from rnaformer_cli.prediction.fetch import fetch as fetch_weights
@@ -163,7 +177,7 @@ def fetch(name: str, base_url: str | None) -> None:
     def tell(url: str) -> None:
         click.echo(f"rnaformer: fetching {url}", err=True)
 
-    _tell(fetch_weights(name, base_url or PUBLISHED_AT, tell))
+    _tell(fetch_weights(name, base_url or PUBLISHED_AT, sha256, tell))
 
 
 def _tell(imported: Imported) -> None:

@@ -16,13 +16,12 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from rnaformer_cli.errors import ConfigError, WeightsError, shown
-from rnaformer_cli.files import read_bytes, write_text, write_whole
+from rnaformer_cli.files import read_bytes, sha256_of, write_text, write_whole
 from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.limits import MAX_CONFIG_BYTES
-from rnaformer_cli.model.config import CONFIG_FILE, ModelConfig
+from rnaformer_cli.model.config import CONFIG_FILE, TENSOR_FILE, ModelConfig
 from rnaformer_cli.model.network import RNAformer
 
-TENSOR_FILE = "model.safetensors"
 CARD_FILE = "README.md"
 FORMAT = 1
 
@@ -89,30 +88,44 @@ def _typed(value: Any, kind: type[Kind]) -> Kind:
 def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
     """The network with its weights, on the CPU, in evaluation mode, and what config.json says.
 
-    Names and shapes are compared before anything is read, so a file that lies is refused
-    without the memory that it asks for.
-
     Raises:
         WeightsError: a missing or damaged file; a missing, extra or misshapen tensor, or one
-            with values that are no finite numbers.
+            with values that are no finite numbers; another checksum than config.json says.
         ConfigError: a setting that this network does not know.
     """
     checkpoint = read_checkpoint(folder)
     path = _file_in(folder, TENSOR_FILE)
     network = _outline(checkpoint.model)
-    expected = shapes(network.state_dict())
+    tensors = read_tensors(path, shapes(network.state_dict()))
+    digest = sha256_of(path)
+    if digest != checkpoint.sha256:
+        said = checkpoint.sha256[: len(digest)]  # a file that lies may go on for long
+        raise WeightsError(f"sha256 is {digest}, {CONFIG_FILE} says {said}", path=path)
+    network.load_state_dict(tensors, strict=True, assign=True)
+    return network.eval(), checkpoint
+
+
+def read_tensors(path: str | Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, which must have these names and shapes, as float32.
+
+    Names and shapes are compared before anything is read, so a file that lies is refused
+    without the memory that it asks for.
+
+    Raises:
+        WeightsError: a damaged file; a missing, extra or misshapen tensor, or one with values
+            that are no finite numbers.
+    """
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             names = list(file.keys())
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in names}
-            check_tensors(expected, found)
-            tensors = {name: _numbers(name, file.get_tensor(name)) for name in names}
+            check_tensors(
+                expected, {name: tuple(file.get_slice(name).get_shape()) for name in names}
+            )
+            return {name: _numbers(name, file.get_tensor(name)) for name in names}
     except (SafetensorError, OSError):
         raise WeightsError("not a whole safetensors file", path=path) from None
     except WeightsError as error:
         raise error.at(path) from None
-    network.load_state_dict(tensors, strict=True, assign=True)
-    return network.eval(), checkpoint
 
 
 def save_checkpoint(
@@ -144,20 +157,6 @@ def save_checkpoint(
         "about": dict(about),
     }
     write_text(target / CONFIG_FILE, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
-    return checkpoint
-
-
-def verify_checkpoint(folder: str | Path) -> Checkpoint:
-    """Read a checkpoint whole and check its tensor file against the recorded checksum.
-
-    Raises:
-        WeightsError: what load_network refuses, or another checksum.
-    """
-    _, checkpoint = load_network(folder)
-    path = Path(folder) / TENSOR_FILE
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if digest != checkpoint.sha256:
-        raise WeightsError(f"sha256 is {digest}, config.json says {checkpoint.sha256}", path=path)
     return checkpoint
 
 

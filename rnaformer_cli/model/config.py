@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_type_hints
 from rnaformer_cli.errors import ConfigError, shown
 
 CONFIG_FILE = "config.json"  # by which a folder is known to hold weights
+TENSOR_FILE = "model.safetensors"
 
 Positions = Literal["none", "absolute", "sinusoidal", "relative"]
 AttentionKind = Literal["axial", "full"]

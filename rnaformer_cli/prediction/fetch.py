@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 import time
@@ -16,7 +15,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from rnaformer_cli.errors import InputError, OutputError, WeightsError
-from rnaformer_cli.files import make_folder, reason
+from rnaformer_cli.files import make_folder, reason, sha256_of
 from rnaformer_cli.limits import MAX_DOWNLOAD_BYTES, SLOWEST_DOWNLOAD, WATCHED_SECONDS
 from rnaformer_cli.model.checkpoint import Checkpoint, save_checkpoint
 from rnaformer_cli.model.config import CONFIG_FILE
@@ -93,17 +92,21 @@ def free_folder(target: str | Path) -> Path:
 
 
 def fetch(
-    name: str, base_url: str = PUBLISHED_AT, tell: Callable[[str], None] = lambda _: None
+    name: str,
+    base_url: str = PUBLISHED_AT,
+    sha256: str | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Imported:
     """Download published weights by name into the user's store; nothing half stays behind.
 
-    The checksums of what was downloaded are recorded in the checkpoint's config.
+    The checksums of what was downloaded are recorded in the checkpoint's config; `sha256` is the
+    one that the state dict must have.
 
     Raises:
         WeightsError: a name that is not published.
         OutputError: it is there already.
-        InputError: the transfer failed, broke off, was too slow or too large, or went to another
-            host.
+        InputError: the transfer failed, broke off, was too slow or too large, went to another
+            host, or brought another checksum.
     """
     if name not in PUBLISHED:
         listed = ", ".join(PUBLISHED)
@@ -118,6 +121,8 @@ def fetch(
             url = f"{base_url}/{path.name}"
             tell(url)
             download(url, path)
+        if sha256 is not None and (digest := sha256_of(state)) != sha256:
+            raise InputError(f"sha256 is {digest}, expected {sha256}", path=url)
         return import_published(state, config, name, source=f"{base_url}/{state.name}")
 
 
@@ -194,15 +199,6 @@ def _receive(answer: HTTPResponse, file: IO[bytes], url: str) -> int:
                 raise InputError(message, path=url)
             began, watched = time.monotonic(), received
     return received
-
-
-def sha256_of(path: str | Path) -> str:
-    """The checksum of a file."""
-    digest = hashlib.sha256()
-    with Path(path).open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _move(made: Path, folder: Path) -> None:

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from rnaformer_cli.errors import WeightsError
-from rnaformer_cli.model.config import CONFIG_FILE
+from rnaformer_cli.model.config import CONFIG_FILE, TENSOR_FILE
 
 DEFAULT = "rnaformer-small"
 
@@ -44,14 +44,27 @@ def find_weights(name: str | Path) -> Path:
     """The folder of a checkpoint, given by its name or as a folder itself.
 
     Raises:
-        WeightsError: neither a folder nor a name that is known.
+        WeightsError: neither a folder nor a name that is known; a file that is a link out of the
+            folder, unless it is a shipped one: some installers link what they install.
     """
-    if (Path(name) / CONFIG_FILE).is_file():
-        return Path(name)
     known = all_weights()
-    if str(name) in known:
-        return known[str(name)]
-    if os.sep in str(name):
+    if (Path(name) / CONFIG_FILE).is_file():
+        folder = Path(name)
+    elif str(name) in known:
+        folder = known[str(name)]
+    elif os.sep in str(name):
         raise WeightsError(f"no {CONFIG_FILE} in this folder", path=name)
-    listed = ", ".join(known) or "none"
-    raise WeightsError(f"no weights named {str(name)!r}; known: {listed}")
+    else:
+        listed = ", ".join(known) or "none"
+        raise WeightsError(f"no weights named {str(name)!r}; known: {listed}")
+    if folder.parent != shipped_folder():
+        _check_links(folder)
+    return folder
+
+
+def _check_links(folder: Path) -> None:
+    for name in (CONFIG_FILE, TENSOR_FILE):
+        path = folder / name
+        if path.is_symlink() and folder.resolve() not in path.resolve().parents:
+            message = "a link to a file outside its folder; copy the file (cp -L)"
+            raise WeightsError(message, path=path)

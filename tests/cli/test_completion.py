@@ -23,6 +23,7 @@ FREE_TEXT = {  # what no list and no folder can tell
     "--device",
     "--family",
     "--max-memory",
+    "--sha256",
     "--shard",
     "--source",
     "--title",

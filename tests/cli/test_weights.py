@@ -376,8 +376,8 @@ def fetch_from(run, tmp_path, monkeypatch):
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
 
-    def call(url):
-        finished = run("weights", "fetch", NAME, "--from", url)
+    def call(url, *more):
+        finished = run("weights", "fetch", NAME, "--from", url, *more)
         assert os.listdir(tmp_path / "tmp") == []
         return finished
 
@@ -405,6 +405,26 @@ def test_fetched_weights_are_in_the_store_with_their_checksums(run, fetch_from, 
         assert about[f"{key}_sha256"] == digest
     assert run("weights", "verify", NAME).code == 0
     assert [NAME, "yours", str(store / NAME)] in table_of(run("weights", "list").out)
+
+
+def test_the_expected_checksum_is_taken_in_either_case(fetch_from, server, store):
+    digest = hashlib.sha256(server.answers[f"/models/{STATE}"]).hexdigest()
+    assert fetch_from(server.url, "--sha256", digest.upper()).out == f"{store / NAME}\n"
+
+
+def test_a_download_with_another_checksum_is_dropped(fetch_from, server, store):
+    finished = fetch_from(server.url, "--sha256", "0" * 64)
+    digest = hashlib.sha256(server.answers[f"/models/{STATE}"]).hexdigest()
+    message = f"sha256 is {digest}, expected {'0' * 64}"
+    assert_nothing_came(finished, store, server.url, message, fetched=2)
+
+
+@pytest.mark.parametrize("text", ["", "0" * 63, "g" * 64])
+def test_what_is_no_checksum_is_refused_before_anything_is_fetched(run, text):
+    finished = run("weights", "fetch", NAME, "--sha256", text)
+    message = "Error: Invalid value for '--sha256': expected 64 hexadecimal digits"
+    assert finished.err.splitlines()[-1] == message
+    assert finished.code == 2
 
 
 def test_a_slash_at_the_end_of_the_url_changes_nothing(run, fetch_from, server):

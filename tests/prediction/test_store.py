@@ -1,9 +1,12 @@
 """Weights by name: shipped, or in the user's own folder."""
 
+import shutil
+
 import pytest
 
 from rnaformer_cli.errors import WeightsError
-from rnaformer_cli.model.checkpoint import save_checkpoint, verify_checkpoint
+from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
+from rnaformer_cli.prediction import store
 from rnaformer_cli.prediction.store import (
     DEFAULT,
     all_weights,
@@ -25,7 +28,7 @@ def home(tmp_path, monkeypatch, tiny_network):
 
 def test_the_default_weights_are_shipped_and_whole():
     assert find_weights(DEFAULT) == shipped_folder() / DEFAULT
-    verify_checkpoint(find_weights(DEFAULT))
+    load_network(find_weights(DEFAULT))
 
 
 def test_all_shipped_weights_stay_within_twenty_megabytes():
@@ -67,3 +70,42 @@ def test_a_folder_without_weights_is_named(tmp_path):
     with pytest.raises(WeightsError) as caught:
         find_weights(tmp_path)
     assert str(caught.value) == f"{tmp_path}: no config.json in this folder"
+
+
+# Links
+
+
+@pytest.fixture
+def linked(home):
+    """Weights whose two files are links to the files of other weights."""
+    folder = home / "weights" / "linked"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (folder / name).symlink_to(home / "weights" / "mine" / name)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_links_out_of_a_folder_are_refused(home, linked, name):
+    for kept in {"config.json", "model.safetensors"} - {name}:
+        (linked / kept).unlink()
+        shutil.copy(home / "weights" / "mine" / kept, linked)
+    for asked in (linked, "linked"):
+        with pytest.raises(WeightsError) as caught:
+            find_weights(asked)
+        message = "a link to a file outside its folder; copy the file (cp -L)"
+        assert str(caught.value) == f"{linked / name}: {message}"
+
+
+def test_links_within_a_folder_and_to_a_whole_folder_are_followed(home):
+    folder = home / "weights" / "mine"
+    (folder / "model.safetensors").rename(folder / "real")
+    (folder / "model.safetensors").symlink_to("real")
+    (home / "weights" / "also").symlink_to(folder)
+    for name in ("mine", "also"):
+        assert load_network(find_weights(name))[1].name == "mine"
+
+
+def test_shipped_weights_may_be_installed_as_links(linked, monkeypatch):
+    monkeypatch.setattr(store, "shipped_folder", lambda: linked.parent)
+    assert find_weights("linked") == linked

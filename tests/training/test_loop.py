@@ -8,7 +8,7 @@ import torch
 from dataset_makers import hairpin, record
 
 from rnaformer_cli.errors import InputError, TrainingError
-from rnaformer_cli.model.checkpoint import verify_checkpoint
+from rnaformer_cli.model.checkpoint import load_network
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.prediction.decoding import decode
 from rnaformer_cli.prediction.predictor import Predictor
@@ -82,7 +82,7 @@ def test_a_run_leaves_config_metrics_curves_and_weights(tmp_path):
     [row] = folder.metrics()
     assert row["step"] == 3
     assert set(row["f1"]) == {"val"}
-    best = verify_checkpoint(folder.path / "best")
+    _, best = load_network(folder.path / "best")
     assert best.model.threshold == row["threshold"]
     assert json.loads((folder.path / "environment.json").read_text())["device"]
 
