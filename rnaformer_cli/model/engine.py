@@ -43,7 +43,8 @@ class Engine:
         self.network = network
         self.config = network.config
         self.strip_bytes = strip_bytes
-        self._filters: dict[torch.nn.Conv2d, Tensor] = {}
+        self._filters: dict[tuple[torch.nn.Conv2d, torch.dtype], Tensor] = {}
+        self._scratch = winograd.Scratch()
 
     @torch.inference_mode()
     def logits(
@@ -112,10 +113,13 @@ class Engine:
             features = F.pad(features, (0, 0, 0, rest, 0, rest))
         embedded = self._embed(bases, is_base, flag, features)
         pair = embedded if cycles == 1 else embedded.clone()
-        for number in range(cycles):
-            self._recycle(pair, embedded, is_first=number == 0)
-            self._refine(pair, is_line)
-            yield pair
+        try:
+            for number in range(cycles):
+                self._recycle(pair, embedded, is_first=number == 0)
+                self._refine(pair, is_line)
+                yield pair
+        finally:
+            self._scratch.clear()
 
     def _symmetric_logits(self, pair: Tensor, length: int) -> Tensor:
         directed = self._read_out(pair)[:, :length, :length]
@@ -226,21 +230,29 @@ class Engine:
             edge - min(reach.stop - rows.stop, edge),
         )
         first = normed.permute(0, 3, 1, 2)
-        hidden = F.silu(self._conv_rows(first, transition.widen, edge, missing), inplace=True)
+        widened = self._conv_rows(first, transition.widen, edge, missing, "widened")
+        hidden = F.silu(widened, inplace=True)
         if real is not None:
             hidden = hidden * self._halo_of(real, rows, reach, edge)[:, None]
         changed = self._conv_rows(hidden, transition.narrow, edge, missing)
         return changed.permute(0, 2, 3, 1)
 
     def _conv_rows(
-        self, strip: Tensor, conv: torch.nn.Conv2d, edge: int, missing: tuple[int, int]
+        self,
+        strip: Tensor,
+        conv: torch.nn.Conv2d,
+        edge: int,
+        missing: tuple[int, int],
+        name: str | None = None,
     ) -> Tensor:
-        """A convolution without padding above and below, but for rows outside the matrix."""
+        """A convolution without padding above and below, but for rows outside the matrix.
+
+        The next one of the same `name` may overwrite what is returned.
+        """
         if self._is_wide(conv, strip):
-            if conv not in self._filters:
-                self._filters[conv] = winograd.transform_filter(conv.weight)
             rows = strip.permute(0, 2, 3, 1)
-            made = winograd.convolve(rows, self._filters[conv], conv.bias, missing)
+            filters = self._transformed(conv)
+            made = winograd.convolve(rows, filters, conv.bias, missing, self._scratch, name)
             return made.permute(0, 3, 1, 2)
         if missing == (edge, edge):  # the strip is the whole matrix
             return F.conv2d(strip, conv.weight, conv.bias, padding=edge)
@@ -254,8 +266,15 @@ class Engine:
             conv.kernel_size == (3, 3)
             and min(conv.in_channels, conv.out_channels) >= WIDE
             and strip.device.type == "cpu"
-            and not torch.is_autocast_enabled("cpu")
         )
+
+    def _transformed(self, conv: torch.nn.Conv2d) -> Tensor:
+        """The filter for Winograd's way, in the precision that is asked for."""
+        is_half = torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if is_half else torch.float32
+        if (conv, dtype) not in self._filters:
+            self._filters[conv, dtype] = winograd.transform_filter(conv.weight, dtype)
+        return self._filters[conv, dtype]
 
     def _halo_of(self, real: Tensor, rows: slice, reach: slice, edge: int) -> Tensor:
         """The part of a strip's mask that the first convolution gives values for."""

@@ -24,7 +24,7 @@ from rnaformer_cli.folding.model import LEAST, Folding, as_features
 from rnaformer_cli.folding.scores import NO_LETTER
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.embedding import ALL, PairEmbedding, Shrink, cells, layer_norm
-from rnaformer_cli.model.products import Linear
+from rnaformer_cli.model.products import Linear, attend
 from rnaformer_cli.model.rotary import rotary_angles, turn
 
 
@@ -194,12 +194,12 @@ class Attention(nn.Module):
         else:
             lines, length = batch * rows, side
         heads = (lines, length, self.config.heads, self.config.head_dim)
-        mixed = F.scaled_dot_product_attention(
+        mixed = attend(
             query.reshape(heads).transpose(1, 2),  # (lines, H, length, D)
             key.reshape(heads).transpose(1, 2),
             value.reshape(heads).transpose(1, 2),
-            attn_mask=self._may_attend(is_line, rows),
-            scale=None if self.config.softmax_scale else 1.0,
+            self._may_attend(is_line, rows),
+            None if self.config.softmax_scale else 1.0,
         )
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, rows, side, dim))
         return out

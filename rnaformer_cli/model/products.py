@@ -6,9 +6,13 @@ processors that are not Intel's, and take twice as long there.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+_ATTENTION_BYTES = 2**22  # of scores at once, so that they stay in a cache
 
 
 class Linear(nn.Linear):
@@ -25,6 +29,33 @@ def linear(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
         found: Tensor = torch.ops.mkldnn._linear_pointwise(values, weight, bias, "none", [], "")
         return found
     return F.linear(values, weight, bias)
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, may_attend: Tensor | None, scale: float | None
+) -> Tensor:
+    """Softmax attention of (N, H, L, D) each; `may_attend` (N, 1, 1, L) says which keys exist.
+
+    In half precision on a processor by products of matrices, since PyTorch's kernel unpacks its
+    halves and takes 2.5 times as long there.
+    """
+    if query.device.type != "cpu" or query.dtype == torch.float32 or torch.is_grad_enabled():
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=may_attend, scale=scale)
+    count, heads, length, _ = query.shape
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    query, key, value = (part.flatten(0, 1) for part in (query, key, value))
+    missing = query.new_zeros(1, 1, 1)
+    if may_attend is not None:
+        missing = query.new_zeros(may_attend.shape).masked_fill_(~may_attend, -math.inf)
+        missing = missing.expand(-1, heads, -1, -1).flatten(0, 1)  # (N · H, 1, L)
+    mixed = torch.empty_like(value)
+    step = max(_ATTENTION_BYTES // (length**2 * query.element_size()), 1)
+    for start in range(0, len(query), step):
+        some = slice(start, start + step)
+        absent = missing if may_attend is None else missing[some]
+        scores = torch.baddbmm(absent, query[some], key[some].mT, alpha=scale)
+        torch.bmm(torch.softmax(scores, -1), value[some], out=mixed[some])
+    return mixed.view(count, heads, length, -1)
 
 
 def _is_for_onednn(values: Tensor) -> bool:

@@ -1,8 +1,10 @@
 """Products by oneDNN against PyTorch's."""
 
+import pytest
 import torch
 
-from rnaformer_cli.model.products import Linear, linear
+from rnaformer_cli.model import products
+from rnaformer_cli.model.products import Linear, attend, linear
 
 
 @torch.no_grad()
@@ -28,3 +30,23 @@ def test_half_precision_is_asked_for():
     layer = Linear(4, 3)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         assert layer(torch.ones(2, 4)).dtype == torch.bfloat16
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("scale", [None, 1.0])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("at_once", [1, 1 << 22])
+def test_attention_in_half_precision_is_the_attention(scale, masked, at_once, monkeypatch):
+    monkeypatch.setattr(products, "_ATTENTION_BYTES", at_once)
+    torch.manual_seed(6)
+    parts = [torch.randn(5, 9, 2, 8).bfloat16().transpose(1, 2) for _ in range(3)]
+    mask = torch.arange(9) < torch.tensor([9, 1, 4, 8, 2])[:, None, None, None] if masked else None
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        *(part.double() for part in parts), attn_mask=mask, scale=scale
+    )
+    found = attend(*parts, mask, scale)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.double(), expected, atol=0.04, rtol=0)
+    torch.testing.assert_close(
+        attend(*(part.float() for part in parts), mask, scale).double(), expected, atol=1e-6, rtol=0
+    )

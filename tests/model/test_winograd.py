@@ -11,19 +11,45 @@ from rnaformer_cli.model.network import RNAformer
 
 
 @torch.no_grad()
+@pytest.mark.parametrize(
+    ("dtype", "products", "tolerance"),
+    [(torch.float32, 36, 2e-5), (torch.float64, 16, 1e-13), (torch.bfloat16, 16, 0.03)],
+)
 @pytest.mark.parametrize("missing", [(0, 0), (1, 0), (0, 1), (1, 1)])
 @pytest.mark.parametrize(
-    ("batch", "height", "width"), [(1, 1, 1), (2, 4, 5), (1, 9, 8), (1, 45, 90)]
+    ("batch", "height", "width"), [(1, 1, 1), (2, 4, 5), (1, 9, 8), (1, 45, 90), (300, 3, 3)]
 )
-def test_it_is_the_convolution(batch, height, width, missing):
+def test_it_is_the_convolution(batch, height, width, missing, dtype, products, tolerance):
     torch.manual_seed(7)
-    conv = torch.nn.Conv2d(6, 10, 3)
-    rows = torch.randn(batch, height + 2 - sum(missing), width, 6)
+    conv = torch.nn.Conv2d(6, 10, 3).double()
+    rows = torch.randn(batch, height + 2 - sum(missing), width, 6).to(dtype).double()
     padded = F.pad(rows.permute(0, 3, 1, 2), (1, 1, *missing))
     expected = conv(padded).permute(0, 2, 3, 1)
-    transformed = winograd.transform_filter(conv.weight)
-    found = winograd.convolve(rows, transformed, conv.bias, missing)
-    torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+    filters = winograd.transform_filter(conv.weight, dtype)
+    assert filters.shape == (products, 10, 6)
+    found = winograd.convolve(rows.to(dtype), filters, conv.bias, missing)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), expected, atol=tolerance, rtol=0)
+
+
+@torch.no_grad()
+def test_memory_is_used_again_and_what_has_no_name_is_left_alone():
+    torch.manual_seed(7)
+    conv = torch.nn.Conv2d(5, 5, 3, padding=1)
+    filters, scratch = winograd.transform_filter(conv.weight), winograd.Scratch()
+    kept = []
+    for size in (9, 4, 11):  # smaller than before: what stood there must not be seen
+        rows = torch.randn(1, size, size, 5)
+        expected = conv(rows.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        for name in (None, "out"):
+            found = winograd.convolve(rows, filters, conv.bias, (1, 1), scratch, name)
+            torch.testing.assert_close(found, expected, atol=2e-5, rtol=0)
+            kept.append((found, expected, name))
+    nameless = [(found, expected) for found, expected, name in kept if name is None]
+    for found, expected in nameless:
+        torch.testing.assert_close(found, expected, atol=2e-5, rtol=0)
+    named = [found.untyped_storage().data_ptr() for found, _, name in kept if name]
+    assert named[0] == named[1]
 
 
 def test_a_filter_without_bias_adds_none():
@@ -56,3 +82,7 @@ def test_the_engine_is_the_same_function_with_it(strip_bytes, monkeypatch):
     found = Engine(network, strip_bytes).logits(bases, is_base)[here]
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
     assert len(calls) >= 8  # two for each block and pass
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = Engine(network, strip_bytes).logits(bases, is_base)[here]
+    torch.testing.assert_close(rounded.float(), expected, atol=0.05, rtol=0)
+    assert not torch.equal(rounded.float(), found)
