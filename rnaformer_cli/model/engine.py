@@ -33,6 +33,7 @@ _LEAST_ROWS = 64  # of a strip of wide convolutions, so that little is computed 
 SETTLED = 0.01  # largest change of a score between two passes that ends recycling
 _FLOAT = 4  # bytes
 _FOLDING = 360  # bytes for each L·L that the folding model takes at its peak
+_HOLES = 1.25  # what the allocator takes for what was asked for
 _MOMENTS = 2**20  # numbers whose mean and variance are taken at once
 
 
@@ -305,9 +306,12 @@ def memory_estimate(config: ModelConfig, length: int, strip_bytes: int = STRIP_B
     """Bytes that one sequence of this length takes at the most, beside the weights."""
     side = -(-length // config.patch)
     kept = side**2 * config.dim * (2 if config.recycling else 1)
-    row = side * max(config.hidden_dim, 4 * config.dim) * _FLOAT
-    strips = 6 * max(strip_bytes, 3 * row)
-    network = kept * _FLOAT + 4 * length**2 * _FLOAT + strips
+    row = side * max(config.hidden_dim, 4 * config.dim)
+    strips = 6 * max(strip_bytes, 3 * row * _FLOAT)
+    if config.ff_kernel == 3 and min(config.dim, config.hidden_dim) >= WIDE:
+        rows = min(side, 2 * _LEAST_ROWS)  # the last strip may have nearly twice the least
+        strips += _FLOAT * (2 * rows * row + winograd.numbers_at_once(side, config.hidden_dim))
+    network = int(_HOLES * (kept * _FLOAT + 4 * length**2 * _FLOAT + strips))
     return max(network, _FOLDING * length**2) if config.folding else network
 
 

@@ -165,6 +165,13 @@ def transform_filter(weight: Tensor, dtype: torch.dtype = torch.float32) -> Tens
     return turned.flatten(0, 1).to(dtype)
 
 
+def numbers_at_once(side: int, channels: int) -> int:
+    """How many numbers are held for the tiles that are worked on at once, at the most."""
+    tiles = max(_AT_ONCE, -(-side // _LARGE.tile))
+    seen, across, down, others = 36, 24, 24, 20
+    return tiles * channels * (seen + across + down + others)
+
+
 @torch.no_grad()
 def convolve(
     rows: Tensor,

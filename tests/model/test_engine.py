@@ -1,6 +1,8 @@
 """The engine is the network, by strips of any height, and keeps its laws."""
 
 import itertools
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -90,3 +92,46 @@ def test_the_norm_as_factor_and_term_is_the_masked_norm(affine, is_padded):
         found = found * real[..., None]
     expected = norm(pair.permute(0, 3, 1, 2), real).permute(0, 2, 3, 1)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+MEMORY = """
+import sys, torch
+from pathlib import Path
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.engine import Engine, memory_estimate
+from rnaformer_cli.model.network import RNAformer
+
+def held(kind):
+    [line] = [line for line in open("/proc/self/status") if line.startswith(kind)]
+    return int(line.split()[1]) * 1024
+
+torch.set_num_threads(1)
+length, half, config = int(sys.argv[1]), sys.argv[2] == "bf16", ModelConfig(**eval(sys.argv[3]))
+engine = Engine(RNAformer(config).eval())
+for size in (20, length):  # the first loads and sets up
+    Path("/proc/self/clear_refs").write_text("5")
+    before = held("VmRSS")
+    bases = torch.zeros(1, size, dtype=torch.long)
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        engine.logits(bases, torch.ones_like(bases, dtype=torch.bool))
+print(held("VmHWM") - before, memory_estimate(config, length))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux's /proc")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize(
+    ("length", "config"),
+    [
+        (500, {"dim": 48, "depth": 1}),
+        (700, {"dim": 24, "depth": 1, "recycling": False, "cycles": 1}),
+        (90, {"dim": 256, "depth": 1, "heads": 4, "ff_factor": 2.0, "patch": 1}),
+        (250, {"dim": 256, "depth": 1, "heads": 4, "ff_factor": 2.0, "patch": 1}),
+    ],
+)
+def test_no_more_memory_is_taken_than_was_estimated(length, config, precision):
+    command = [sys.executable, "-c", MEMORY, str(length), precision, repr(config)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    taken, estimated = map(int, done.stdout.split())
+    print(taken / 1e6, estimated / 1e6)
+    assert taken <= estimated <= 4 * taken
