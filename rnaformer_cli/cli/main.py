@@ -24,7 +24,7 @@ COMMANDS = {  # name -> one line for --help, so that no command module is import
     "convert": "Convert structures between file formats.",
     "draw": "Draw structures: helices in the plane, arcs, dot plots.",
     "report": "Write predictions as one HTML page.",
-    "weights": "List, check, average, import and fetch weights.",
+    "weights": "List, check, average, deepen, import and fetch weights.",
     "data": "Make, describe, split and label data sets.",
     "train": "Train a network.",
     "train-folding": "Learn the folding model that a network may build on.",

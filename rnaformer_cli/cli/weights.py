@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,12 +16,13 @@ from rnaformer_cli.cli.run_report import Report
 from rnaformer_cli.errors import RnaformerError
 
 if TYPE_CHECKING:
+    from rnaformer_cli.model.network import RNAformer
     from rnaformer_cli.prediction.fetch import Imported
 
 
 @click.group(context_settings={"max_content_width": 100})
 def command() -> None:
-    """List, check, average, import and fetch weights.
+    """List, check, average, deepen, import and fetch weights.
 
     Imported and fetched weights go to $RNAFORMER_HOME/weights, else to the XDG cache folder
     (~/.cache/rnaformer/weights). Nothing is downloaded unless `fetch` is called.
@@ -111,14 +112,45 @@ def average(one: str, other: str, share: float, output: str) -> None:
     Weights of one run, or of runs that began with the same weights, are often better on average
     than each of them. The mean has the config of the first; `rnaformer release` calibrates it.
     """
-    from rnaformer_cli.files import make_folder
-    from rnaformer_cli.model.checkpoint import mean_network, read_checkpoint, save_checkpoint
+    from rnaformer_cli.model.checkpoint import read_checkpoint
+    from rnaformer_cli.model.derived import mean_network
     from rnaformer_cli.prediction.store import find_weights
 
     first, second = find_weights(one), find_weights(other)
     network = mean_network(first, second, share)
     origins = [read_checkpoint(folder).sha256 for folder in (first, second)]
-    about = {"mean_of": origins, "share": share}
+    _save(output, network, {"mean_of": origins, "share": share})
+
+
+@command.command()
+@click.argument("name", metavar="NAME|DIR", shell_complete=options.complete_weights)
+@click.option(
+    "--double",
+    type=click.IntRange(min=1),
+    multiple=True,
+    required=True,
+    metavar="N",
+    help="Put a copy behind the N-th block; may be repeated.",
+)
+@options.new_weights
+def deepen(name: str, double: tuple[int, ...], output: str) -> None:
+    """Write weights of a network with more blocks that gives the same scores.
+
+    Each new block is a copy that adds nothing yet; `rnaformer train --start-from` teaches it to.
+    """
+    from rnaformer_cli.model.checkpoint import load_network
+    from rnaformer_cli.model.derived import deeper_network
+    from rnaformer_cli.prediction.store import find_weights
+
+    network, origin = load_network(find_weights(name))
+    deeper = deeper_network(network, double)
+    _save(output, deeper, {"deepened": origin.sha256, "doubled": sorted(set(double))})
+
+
+def _save(output: str, network: RNAformer, about: dict[str, Any]) -> None:
+    from rnaformer_cli.files import make_folder
+    from rnaformer_cli.model.checkpoint import save_checkpoint
+
     make_folder(output)
     name = Path(output).name
     save_checkpoint(output, name, network.config, network.state_dict(), about, f"# {name}\n")

@@ -214,21 +214,3 @@ class _LeftAsTheyAre(TorchFunctionMode):
         if getattr(func, "__module__", None) == torch.nn.init.__name__:
             return kwargs["tensor"] if "tensor" in kwargs else args[0]
         return func(*args, **kwargs)
-
-
-def mean_network(one: str | Path, other: str | Path, share: float = 0.5) -> RNAformer:
-    """The network of one folder with tensors that are, to that share, those of another.
-
-    Raises:
-        WeightsError: damaged weights, or those of two kinds of network.
-    """
-    network, _ = load_network(one)
-    tensors = load_network(other)[0].state_dict()
-    try:
-        check_tensors(shapes(network.state_dict()), shapes(tensors))
-    except WeightsError as error:
-        raise error.at(other) from None
-    with torch.no_grad():
-        for name, tensor in network.state_dict().items():
-            tensor.lerp_(tensors[name], share)
-    return network

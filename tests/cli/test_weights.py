@@ -666,3 +666,28 @@ def test_weights_of_another_kind_have_no_mean(run, tiny_weights, tmp_path):
     assert done.code == 1
     assert done.err.startswith(f"rnaformer: {find_weights(DEFAULT)}: unknown tensors: ")
     assert not (tmp_path / "new").exists()
+
+
+# deepen
+
+
+def test_deeper_weights_predict_the_same_and_can_be_trained_on(run, tiny_weights, tmp_path):
+    target = tmp_path / "deeper"
+    done = run("weights", "deepen", tiny_weights, "--double", "2", "-o", target)
+    assert (done.out, done.err, done.code) == (f"{target}\n", "", 0)
+    known = json.loads(run("weights", "show", tiny_weights).out)
+    about = json.loads(run("weights", "show", target).out)
+    assert about["model"] == {**known["model"], "depth": 3}
+    assert about["about"] == {"deepened": known["sha256"], "doubled": [2]}
+    hairpin = ">x\nGGGCGCAAGAAAGCGCCC\n"
+    first, second = (
+        run("predict", "-", "-w", folder, "-f", "tsv", stdin=hairpin).out
+        for folder in (tiny_weights, target)
+    )
+    assert first == second
+
+
+def test_a_block_that_is_not_there_is_not_doubled(run, tiny_weights, tmp_path):
+    done = run("weights", "deepen", tiny_weights, "--double", "9", "-o", tmp_path / "new")
+    assert (done.err, done.code) == ("rnaformer: no block 9; there are 2\n", 1)
+    assert not (tmp_path / "new").exists()

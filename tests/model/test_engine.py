@@ -133,5 +133,4 @@ def test_no_more_memory_is_taken_than_was_estimated(length, config, precision):
     command = [sys.executable, "-c", MEMORY, str(length), precision, repr(config)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     taken, estimated = map(int, done.stdout.split())
-    print(taken / 1e6, estimated / 1e6)
     assert taken <= estimated <= 4 * taken
