@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _ATTENTION_BYTES = 2**22  # of scores at once, so that they stay in a cache
+_LONGEST = 8192  # bases of which all scores of a line may be held: 128 MB
 
 
 class Linear(nn.Linear):
@@ -39,9 +40,10 @@ def attend(
     In half precision on a processor by products of matrices, since PyTorch's kernel unpacks its
     halves and takes 2.5 times as long there.
     """
-    if query.device.type != "cpu" or query.dtype == torch.float32 or torch.is_grad_enabled():
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=may_attend, scale=scale)
     count, heads, length, _ = query.shape
+    is_half_on_cpu = query.device.type == "cpu" and query.element_size() == 2
+    if not is_half_on_cpu or length > _LONGEST or torch.is_grad_enabled():
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=may_attend, scale=scale)
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     query, key, value = (part.flatten(0, 1) for part in (query, key, value))
     missing = query.new_zeros(1, 1, 1)

@@ -15,6 +15,7 @@ Shapes
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -27,8 +28,8 @@ _AT_ONCE = 256  # tiles: enough for fast products, few enough to stay in a cache
 _EVERYWHERE = (1, 1)  # the product that every output takes in once
 
 
-class Scratch:
-    """Memory that is used again and again, by name.
+class Scratch(threading.local):
+    """Memory that is used again and again, by name; each thread has its own.
 
     Large tensors come from the system and go back to it, page by page, which takes a tenth of the
     time of wide networks. What stood in a tensor is lost when its name is taken again.

@@ -1,5 +1,7 @@
 """Winograd's convolution against PyTorch's."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -50,6 +52,15 @@ def test_memory_is_used_again_and_what_has_no_name_is_left_alone():
         torch.testing.assert_close(found, expected, atol=2e-5, rtol=0)
     named = [found.untyped_storage().data_ptr() for found, _, name in kept if name]
     assert named[0] == named[1]
+
+
+@torch.no_grad()
+def test_threads_do_not_share_memory():
+    scratch = winograd.Scratch()
+    like = torch.zeros(1)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(scratch.take, "x", like, 7).result()
+    assert scratch.take("x", like, 7).data_ptr() != other.data_ptr()
 
 
 def test_a_filter_without_bias_adds_none():
