@@ -6,7 +6,7 @@
 The first form measures weights, the second a network of the published size (32 million
 parameters, full resolution, 6 passes) with random weights, and with --compare the public code
 (a clone of github.com/automl/RNAformer, which needs einops and rotary-embedding-torch) on the
-same weights in processes that take turns. RNAfold is timed too where ViennaRNA is installed.
+same weights in processes that take turns. RNAfold is timed too where ViennaRNA is installed; --plot draws all.
 Every figure is that of a process of its own: the best of --repeats, and the peak of its resident
 memory less what it held before the sequence (Linux). Run it on a machine at rest.
 """
@@ -193,11 +193,12 @@ def measured(**job: Any) -> dict[str, float]:
     return found
 
 
-def by_length(chosen: argparse.Namespace) -> None:
-    """A line for each length."""
+def by_length(chosen: argparse.Namespace) -> dict[str, list[float]]:
+    """A line for each length; the seconds of each kind."""
     kinds = ["ours"]
     kinds += ["theirs"] if chosen.compare else []
     kinds += ["rnafold"] if importlib.util.find_spec("RNA") else []
+    seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
     print("   nt  " + "".join(f"{kind:>10} s {'MB':>7}" for kind in kinds))
     with tempfile.TemporaryDirectory() as folder:
         for length in chosen.lengths:
@@ -211,6 +212,7 @@ def by_length(chosen: argparse.Namespace) -> None:
                     weights=None if chosen.large else chosen.weights, clone=chosen.compare,
                     precision=chosen.precision, logits=file,
                 )  # fmt: skip
+                seconds[kind].append(found[kind]["seconds"])
                 row += f"{found[kind]['seconds']:12.3f} {found[kind]['bytes'] / 1e6:7.0f}"
                 if kind != "rnafold":
                     logits[kind] = torch.load(file, weights_only=True)
@@ -221,6 +223,25 @@ def by_length(chosen: argparse.Namespace) -> None:
                 row += f" {one['bytes'] / max(other['bytes'], 1):.2f} of the memory,"
                 row += f" logits within {difference:.1e}"
             print(row, flush=True)
+    return seconds
+
+
+def plot(path: str, lengths: list[int], seconds: dict[str, list[float]]) -> None:
+    """Seconds against length, both logarithmic, beside a line of L²."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(5.5, 3.6), layout="constrained")
+    names = {"ours": "rnaformer", "rnafold": "RNAfold, pair probabilities", "theirs": "public code"}
+    for kind, times in seconds.items():
+        axes.loglog(lengths, times, "o-", label=names[kind])
+    middle = len(lengths) // 2
+    scale = seconds["ours"][middle] / lengths[middle] ** 2
+    axes.loglog(lengths, [scale * length**2 for length in lengths], ":", color="grey", label="L²")
+    axes.set(xlabel="nt", ylabel="seconds")
+    axes.set_xticks(lengths, [f"{length:,}" for length in lengths])
+    axes.minorticks_off()
+    axes.legend(frameon=False)
+    figure.savefig(path)
 
 
 def many(chosen: argparse.Namespace) -> None:
@@ -249,6 +270,7 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=LARGE.cycles, help="with --large")
     parser.add_argument("--compare", metavar="DIR", help="a clone of the public code")
     parser.add_argument("--records", type=int, default=0, help="also a file of so many records")
+    parser.add_argument("--plot", metavar="FILE", help="a picture; needs the extra draw")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
@@ -259,7 +281,9 @@ def main() -> None:
         return
     if chosen.compare and not chosen.large:
         parser.error("--compare needs --large")
-    by_length(chosen)
+    seconds = by_length(chosen)
+    if chosen.plot:
+        plot(chosen.plot, chosen.lengths, seconds)
     if chosen.records:
         many(chosen)
 
