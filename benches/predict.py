@@ -6,9 +6,9 @@
 The first form measures weights, the second a network of the published size (32 million
 parameters, full resolution, 6 passes) with random weights, and with --compare the public code
 (a clone of github.com/automl/RNAformer, which needs einops and rotary-embedding-torch) on the
-same weights in processes that take turns. RNAfold is timed too where ViennaRNA is installed; --plot draws all.
-Every figure is that of a process of its own: the best of --repeats, and the peak of its resident
-memory less what it held before the sequence (Linux). Run it on a machine at rest.
+same weights in processes that take turns. RNAfold is timed too where ViennaRNA is installed;
+--plot draws all. Every figure is that of a process of its own: the best of --repeats, and the peak
+of its resident memory less what it held before the sequence (Linux). Run it on a machine at rest.
 """
 
 from __future__ import annotations

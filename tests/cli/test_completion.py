@@ -69,7 +69,10 @@ def test_files_and_folders_are_left_to_the_shell(words, kind):
 
 def test_names_of_weights_are_completed_and_folders_where_none_fits(tiny_weights):
     shutil.copytree(tiny_weights, Path(os.environ["RNAFORMER_HOME"]) / "weights" / "mine")
-    assert completions("predict", "-w", "") == (["rnaformer-small", "mine"], {"plain"})
+    assert completions("predict", "-w", "") == (
+        ["rnaformer-small", "rnaformer-small-deep", "mine"],
+        {"plain"},
+    )
     assert completions("weights", "verify", "m") == (["mine"], {"plain"})
     assert completions("predict", "-w", "./") == (["./"], {"dir"})
 
@@ -104,7 +107,10 @@ print(code, "torch" in sys.modules, file=sys.stderr)
         text=True,
         timeout=PATIENCE,
     )
-    assert (finished.stdout, finished.stderr) == ("plain,rnaformer-small\n", "0 False\n")
+    assert (finished.stdout, finished.stderr) == (
+        "plain,rnaformer-small\nplain,rnaformer-small-deep\n",
+        "0 False\n",
+    )
 
 
 @pytest.mark.parametrize("shell", SHELLS)
