@@ -311,8 +311,9 @@ def memory_estimate(config: ModelConfig, length: int, strip_bytes: int = STRIP_B
     if config.ff_kernel == 3 and min(config.dim, config.hidden_dim) >= WIDE:
         rows = min(side, 2 * _LEAST_ROWS)  # the last strip may have nearly twice the least
         strips += _FLOAT * (2 * rows * row + winograd.numbers_at_once(side, config.hidden_dim))
-    network = int(_HOLES * (kept * _FLOAT + 4 * length**2 * _FLOAT + strips))
-    return max(network, _FOLDING * length**2) if config.folding else network
+    network = kept * _FLOAT + 4 * length**2 * _FLOAT + strips
+    folding = _FOLDING * length**2 if config.folding else 0
+    return int(_HOLES * max(network, folding))
 
 
 def square_norm(norm: SquareNorm, pair: Tensor, is_line: Tensor | None) -> tuple[Tensor, Tensor]:

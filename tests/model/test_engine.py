@@ -125,6 +125,7 @@ print(held("VmHWM") - before, memory_estimate(config, length))
     [
         (500, {"dim": 48, "depth": 1}),
         (700, {"dim": 24, "depth": 1, "recycling": False, "cycles": 1}),
+        (800, {"dim": 24, "depth": 1, "folding": True, "cycles": 1}),
         (90, {"dim": 256, "depth": 1, "heads": 4, "ff_factor": 2.0, "patch": 1}),
         (250, {"dim": 256, "depth": 1, "heads": 4, "ff_factor": 2.0, "patch": 1}),
     ],
