@@ -7,6 +7,7 @@ processors that are not Intel's, and take twice as long there.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 _ATTENTION_BYTES = 2**22  # of scores at once, so that they stay in a cache
 _LONGEST = 8192  # bases of which all scores of a line may be held: 128 MB
+_COLUMNS = 16  # beside the values: one is used, and products like whole vectors
+_LARGEST = 80.0  # score, of which the exponential is still a number
 
 
 class Linear(nn.Linear):
@@ -42,9 +45,12 @@ def attend(
     """
     count, heads, length, _ = query.shape
     is_half_on_cpu = query.device.type == "cpu" and query.element_size() == 2
-    if not is_half_on_cpu or length > _LONGEST or torch.is_grad_enabled():
+    if not is_half_on_cpu or length > _LONGEST:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=may_attend, scale=scale)
     scale = query.shape[-1] ** -0.5 if scale is None else scale
+    if torch.is_grad_enabled():
+        learnt: Tensor = _Attention.apply(query, key, value, may_attend, scale)  # type: ignore[no-untyped-call]
+        return learnt
     query, key, value = (part.flatten(0, 1) for part in (query, key, value))
     missing = query.new_zeros(1, 1, 1)
     if may_attend is not None:
@@ -58,6 +64,53 @@ def attend(
         scores = torch.baddbmm(absent, query[some], key[some].mT, alpha=scale)
         torch.bmm(torch.softmax(scores, -1), value[some], out=mixed[some])
     return mixed.view(count, heads, length, -1)
+
+
+class _Attention(torch.autograd.Function):
+    """Softmax attention in training, in half precision, by seven products of matrices.
+
+    A column of ones beside the values gives the sum of each row of weights, and zeros in it and
+    in the values leave out keys that do not exist; the same columns serve the way back. Keys are
+    taken from their mean, which changes nothing and makes the mean score of each row zero: sums
+    are one or more, without a search for the largest score.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, may_attend: Tensor | None, scale: float
+    ) -> Tensor:
+        """See `attend`."""
+        shape = query.shape
+        count, heads, length, size = shape
+        lines = (count * heads, length, size)
+        filled = value.new_zeros(count, heads, length, size + _COLUMNS)
+        exists = value.new_ones(1, 1, length, 1) if may_attend is None else may_attend.mT.to(value)
+        torch.mul(value, exists, out=filled[..., :size])
+        filled[..., size] = exists[..., 0]
+        filled = filled.flatten(0, 1)
+        middle = (key * exists).sum(2, keepdim=True) / exists.sum(2, keepdim=True)
+        query, key = (query * scale).reshape(lines), (key - middle).reshape(lines)
+        weights = torch.bmm(query, key.mT).clamp_(max=_LARGEST).exp_()
+        mixed = torch.bmm(weights, filled)
+        total = mixed[..., size, None].float()
+        found = (mixed[..., :size] / total).to(value.dtype)
+        ctx.save_for_backward(query, key, filled, weights, found, total)
+        ctx.scale = scale
+        return found.view(shape)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
+        """Gradients of query, key and value."""
+        query, key, filled, weights, found, total = ctx.saved_tensors
+        shape, size = grad.shape, grad.shape[-1]
+        change = torch.zeros_like(filled)
+        change[..., :size] = grad.reshape(found.shape) / total
+        change[..., size] = -(change[..., :size] * found).sum(-1)
+        scores = torch.bmm(change, filled.mT).mul_(weights)
+        by_value = torch.bmm(weights.mT, change)[..., :size] * filled[..., size, None]
+        by_query = torch.bmm(scores, key).mul_(ctx.scale)
+        by_key = torch.bmm(scores.mT, query)
+        return by_query.view(shape), by_key.view(shape), by_value.view(shape), None, None
 
 
 def _is_for_onednn(values: Tensor) -> bool:

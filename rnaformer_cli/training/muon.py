@@ -23,12 +23,19 @@ _ADAMW_SIZE = 0.2  # root mean square of an entry of AdamW's steps
 class Muon(torch.optim.Optimizer):
     """For weights of two or more dimensions: a kernel is a matrix of output by input entries.
 
-    PyTorch's own iterates in bf16, matrix by matrix; here it is the weights' own format, which
-    processors without bf16 need, and matrices of one shape go together.
+    PyTorch's own iterates in bf16, matrix by matrix; here it is in `dtype`, since processors
+    without bf16 need another, and matrices of one shape go together.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: float,
+        weight_decay: float,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__(parameters, {"lr": lr, "weight_decay": weight_decay})
+        self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # takes no closure
@@ -44,7 +51,7 @@ class Muon(torch.optim.Optimizer):
     def _step_together(self, parameters: list[nn.Parameter], lr: float, decay: float) -> None:
         """Parameters of one shape."""
         moved = torch.stack([self._with_momentum(p).flatten(1) for p in parameters])
-        steps = orthogonal(moved)
+        steps = orthogonal(moved, self._dtype)
         size = _ADAMW_SIZE * math.sqrt(max(moved.shape[1:]))
         for parameter, step in zip(parameters, steps, strict=True):
             parameter.mul_(1.0 - lr * decay)
@@ -61,18 +68,21 @@ class Muon(torch.optim.Optimizer):
         return parameter.grad.lerp(average, _MOMENTUM)
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
+def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """(N, rows, columns) -> the same with singular values near 1, by Newton-Schulz steps.
+
+    `dtype` is what the steps are computed in.
 
     Near: between about 0.7 and 1.2, for all but the smallest singular values.
     """
     if matrices.shape[1] > matrices.shape[2]:
-        return orthogonal(matrices.mT).mT
+        return orthogonal(matrices.mT, dtype).mT
     a, b, c = _COEFFICIENTS
-    found: Tensor = matrices / matrices.norm(dim=(1, 2), keepdim=True).clamp(min=_EPS)
+    norms = matrices.norm(dim=(1, 2), keepdim=True).clamp(min=_EPS)
+    found: Tensor = (matrices / norms).to(dtype)
     for _ in range(_ITERATIONS):
         gram = found @ found.mT
         found = torch.baddbmm(
             found, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), found, beta=a
         )
-    return found
+    return found.to(matrices.dtype)

@@ -50,3 +50,35 @@ def test_attention_in_half_precision_is_the_attention(scale, masked, at_once, mo
     torch.testing.assert_close(
         attend(*(part.float() for part in parts), mask, scale).double(), expected, atol=1e-6, rtol=0
     )
+
+
+@pytest.mark.parametrize("scale", [None, 1.0])
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_in_half_precision_has_its_gradients(scale, masked):
+    torch.manual_seed(6)
+    parts = [torch.randn(5, 9, 2, 8).bfloat16().transpose(1, 2) for _ in range(3)]
+    mask = torch.arange(9) < torch.tensor([9, 1, 4, 8, 2])[:, None, None, None] if masked else None
+    exact = [part.double().requires_grad_() for part in parts]
+    halves = [part.clone().requires_grad_() for part in parts]
+    expected = torch.nn.functional.scaled_dot_product_attention(*exact, attn_mask=mask, scale=scale)
+    found = attend(*halves, mask, scale)
+    torch.testing.assert_close(found.double(), expected, atol=0.04, rtol=0)
+    weights = torch.randn(found.shape)
+    (expected * weights).sum().backward()
+    (found.float() * weights).sum().backward()
+    for half, one in zip(halves, exact, strict=True):
+        assert half.grad.dtype == torch.bfloat16
+        torch.testing.assert_close(half.grad.double(), one.grad, atol=0.08, rtol=0.02)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_scores_of_any_size_have_gradients(sign):
+    query = (torch.full((1, 1, 3, 8), 10.0) + torch.arange(3)[:, None]).bfloat16().requires_grad_()
+    key = (query.detach() * sign).requires_grad_()
+    value = torch.eye(3, 8).bfloat16()[None, None].requires_grad_()
+    found = attend(query, key, value, None, 1.0)  # scores of 800 to 1152, which differ by up to 192
+    highest = 2 if sign > 0 else 0
+    torch.testing.assert_close(found[0, 0, :, highest], torch.ones(3).bfloat16())
+    found.sum().backward()
+    for part in (query, key, value):
+        assert part.grad.isfinite().all()

@@ -7,11 +7,14 @@ from torch import nn
 from rnaformer_cli.training.muon import Muon, orthogonal
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shape", [(1, 6, 6), (3, 4, 20), (2, 20, 4)])
-def test_singular_values_come_near_one(shape):
+def test_singular_values_come_near_one(shape, dtype):
     torch.manual_seed(0)
     matrices = torch.randn(shape) * 7.0
-    values = torch.linalg.svdvals(orthogonal(matrices))
+    found = orthogonal(matrices, dtype)
+    assert found.dtype == torch.float32
+    values = torch.linalg.svdvals(found)
     assert values.min() > 0.6
     assert values.max() < 1.3
 
@@ -28,11 +31,12 @@ def test_a_zero_matrix_stays_zero():
     assert not orthogonal(torch.zeros(1, 3, 4)).any()
 
 
-def test_one_step_is_that_of_pytorchs_muon_up_to_its_bf16():
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_one_step_is_that_of_pytorchs_muon_up_to_its_bf16(dtype):
     torch.manual_seed(2)
     start, gradients = torch.randn(12, 30), [torch.randn(12, 30) for _ in range(4)]
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    mine = Muon([ours], lr=0.1, weight_decay=0.01)
+    mine = Muon([ours], lr=0.1, weight_decay=0.01, dtype=dtype)
     other = torch.optim.Muon([theirs], lr=0.1, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
     for gradient in gradients:
         ours.grad, theirs.grad = gradient.clone(), gradient.clone()
