@@ -17,7 +17,6 @@ from torch import Tensor
 
 from rnaformer_cli.model import winograd
 from rnaformer_cli.model.config import ModelConfig
-from rnaformer_cli.model.embedding import cells
 from rnaformer_cli.model.network import (
     Attention,
     Block,
@@ -34,6 +33,7 @@ SETTLED = 0.01  # largest change of a score between two passes that ends recycli
 _FLOAT = 4  # bytes
 _FOLDING = 360  # bytes for each L·L that the folding model takes at its peak
 _HOLES = 1.25  # what the allocator takes for what was asked for
+_LARGEST_KEPT = 2**25 - 2**16  # bytes; glibc learns from blocks of up to 32 MB
 _MOMENTS = 2**20  # numbers whose mean and variance are taken at once
 
 
@@ -46,6 +46,7 @@ class Engine:
         self.strip_bytes = strip_bytes
         self._filters: dict[tuple[torch.nn.Conv2d, torch.dtype], Tensor] = {}
         self._scratch = winograd.Scratch()
+        keep_freed_memory()
 
     @torch.inference_mode()
     def logits(
@@ -198,16 +199,18 @@ class Engine:
 
     def _convolve(self, transition: ConvTransition, pair: Tensor, is_line: Tensor | None) -> None:
         """In place: a strip's result is added when the next strip has read the rows it shares."""
-        side, halo = pair.shape[1], 2 * (self.config.ff_kernel // 2)
-        is_cell = None if is_line is None else cells(is_line)
-        factor, term = square_norm(transition.norm, pair, is_line)
+        side, edge = pair.shape[1], self.config.ff_kernel // 2
+        sides = sides_of(pair, is_line)
+        factor, term = square_norm(transition.norm, pair, sides)
         waiting: tuple[slice, Tensor] | None = None
-        least = _LEAST_ROWS if self.config.dim >= WIDE else max(halo, 1)
+        least = _LEAST_ROWS if self.config.dim >= WIDE else max(2 * edge, 1)
         for rows in self._strips(len(pair), side, self.config.hidden_dim, least):
-            reach = slice(max(rows.start - halo, 0), min(rows.stop + halo, side))
-            normed = torch.addcmul(term, pair[:, reach], factor)
-            real = None if is_cell is None else is_cell[:, reach]
-            change = self._transition(transition, normed, real, rows, reach)
+            first, last = rows.start - 2 * edge, rows.stop + 2 * edge  # rows that are seen
+            reach = slice(max(first, 0), min(last, side))
+            normed = pair.new_empty(len(pair), last - first, *pair.shape[2:])
+            inside = normed[:, reach.start - first : reach.stop - first]
+            torch.addcmul(term, pair[:, reach], factor, out=inside)
+            change = self._transition(transition, normed, first, sides)
             if waiting is not None:
                 pair[:, waiting[0]] += waiting[1]
             waiting = (rows, change)
@@ -215,58 +218,35 @@ class Engine:
             pair[:, waiting[0]] += waiting[1]
 
     def _transition(
-        self,
-        transition: ConvTransition,
-        normed: Tensor,
-        real: Tensor | None,
-        rows: slice,
-        reach: slice,
+        self, transition: ConvTransition, normed: Tensor, first: int, sides: list[int]
     ) -> Tensor:
-        """Normed rows with their halo (B, reach, S, C) -> the change of `rows` (B, R, S, C)."""
+        """Normed rows from `first` on (B, R + 4 edge, S, C) -> the change of R of them."""
         edge = self.config.ff_kernel // 2
-        if real is not None:
-            normed = normed * real[..., None]
-        missing = (
-            edge - min(rows.start - reach.start, edge),
-            edge - min(reach.stop - rows.stop, edge),
-        )
-        first = normed.permute(0, 3, 1, 2)
-        widened = self._conv_rows(first, transition.widen, edge, missing, "widened")
+        blank(normed, first, sides)
+        widened = self._conv_rows(normed, transition.widen, edge, "widened")
         hidden = F.silu(widened, inplace=True)
-        if real is not None:
-            hidden = hidden * self._halo_of(real, rows, reach, edge)[:, None]
-        changed = self._conv_rows(hidden, transition.narrow, edge, missing)
-        return changed.permute(0, 2, 3, 1)
+        blank(hidden, first + edge, sides)  # no convolution sees what is beyond a matrix
+        return self._conv_rows(hidden, transition.narrow, edge)
 
     def _conv_rows(
-        self,
-        strip: Tensor,
-        conv: torch.nn.Conv2d,
-        edge: int,
-        missing: tuple[int, int],
-        name: str | None = None,
+        self, rows: Tensor, conv: torch.nn.Conv2d, edge: int, name: str | None = None
     ) -> Tensor:
-        """A convolution without padding above and below, but for rows outside the matrix.
+        """A convolution of rows (B, R + 2 edge, S, C) -> (B, R, S, O).
 
         The next one of the same `name` may overwrite what is returned.
         """
-        if self._is_wide(conv, strip):
-            rows = strip.permute(0, 2, 3, 1)
+        if self._is_wide(conv, rows):
             filters = self._transformed(conv)
-            made = winograd.convolve(rows, filters, conv.bias, missing, self._scratch, name)
-            return made.permute(0, 3, 1, 2)
-        if missing == (edge, edge):  # the strip is the whole matrix
-            return F.conv2d(strip, conv.weight, conv.bias, padding=edge)
-        if any(missing):
-            strip = F.pad(strip, (0, 0, *missing))
-        return F.conv2d(strip, conv.weight, conv.bias, padding=(0, edge))
+            return winograd.convolve(rows, filters, conv.bias, self._scratch, name)
+        seen = rows.permute(0, 3, 1, 2)
+        return F.conv2d(seen, conv.weight, conv.bias, padding=(0, edge)).permute(0, 2, 3, 1)
 
-    def _is_wide(self, conv: torch.nn.Conv2d, strip: Tensor) -> bool:
+    def _is_wide(self, conv: torch.nn.Conv2d, rows: Tensor) -> bool:
         """Whether Winograd's way is the faster one."""
         return (
             conv.kernel_size == (3, 3)
             and min(conv.in_channels, conv.out_channels) >= WIDE
-            and strip.device.type == "cpu"
+            and rows.device.type == "cpu"
         )
 
     def _transformed(self, conv: torch.nn.Conv2d) -> Tensor:
@@ -276,12 +256,6 @@ class Engine:
         if (conv, dtype) not in self._filters:
             self._filters[conv, dtype] = winograd.transform_filter(conv.weight, dtype)
         return self._filters[conv, dtype]
-
-    def _halo_of(self, real: Tensor, rows: slice, reach: slice, edge: int) -> Tensor:
-        """The part of a strip's mask that the first convolution gives values for."""
-        start = max(rows.start - edge, 0) - reach.start
-        stop = min(rows.stop + edge, reach.start + real.shape[1]) - reach.start
-        return real[:, start:stop]
 
     def _read_out(self, pair: Tensor) -> Tensor:
         """(B, S, S, C) -> directed logits (B, L, L), with L in whole cells."""
@@ -302,6 +276,16 @@ class Engine:
         yield from (slice(a, b) for a, b in zip(starts, [*starts[1:], side], strict=True))
 
 
+def keep_freed_memory() -> None:
+    """Let the process keep up to 64 MB that it frees, so that strips do not come page by page.
+
+    glibc gives freed memory back at once until a large block was freed: it takes that as a sign
+    of what the program does and keeps twice as much from then on. Nothing is touched here, so
+    nothing is taken. Other allocators are as they were.
+    """
+    torch.empty(_LARGEST_KEPT, dtype=torch.uint8)
+
+
 def memory_estimate(config: ModelConfig, length: int, strip_bytes: int = STRIP_BYTES) -> int:
     """Bytes that one sequence of this length takes at the most, beside the weights."""
     side = -(-length // config.patch)
@@ -316,9 +300,24 @@ def memory_estimate(config: ModelConfig, length: int, strip_bytes: int = STRIP_B
     return int(_HOLES * max(network, folding))
 
 
-def square_norm(norm: SquareNorm, pair: Tensor, is_line: Tensor | None) -> tuple[Tensor, Tensor]:
+def sides_of(pair: Tensor, is_line: Tensor | None) -> list[int]:
+    """How many lines of each matrix of (B, S, S, C) are real."""
+    if is_line is None:
+        return [pair.shape[1]] * len(pair)
+    sides: list[int] = is_line.sum(1).tolist()
+    return sides
+
+
+def blank(rows: Tensor, first: int, sides: list[int]) -> None:
+    """Zeros, in place, where rows (B, R, S, C) from row `first` on are beyond their matrix."""
+    for matrix, side in zip(rows, sides, strict=True):
+        matrix[: max(-first, 0)] = 0
+        matrix[max(side - first, 0) :] = 0
+        matrix[:, side:] = 0
+
+
+def square_norm(norm: SquareNorm, pair: Tensor, sides: list[int]) -> tuple[Tensor, Tensor]:
     """The norm of each matrix as a factor and a term for its cells, (B, 1, 1, C) each."""
-    sides = [pair.shape[1]] * len(pair) if is_line is None else is_line.sum(1).tolist()
     found = [_mean_variance(one[:side, :side]) for one, side in zip(pair, sides, strict=True)]
     mean, variance = (
         torch.stack(part).to(pair)[:, None, None, None] for part in zip(*found, strict=True)

@@ -178,22 +178,20 @@ def convolve(
     rows: Tensor,
     filters: Tensor,
     bias: Tensor | None,
-    missing: tuple[int, int] = (0, 0),
     scratch: Scratch | None = None,
     name: str | None = None,
 ) -> Tensor:
-    """rows (B, R + 2 - missing, S, C), a transformed filter -> (B, R, S, O) of the filter's type.
+    """rows (B, R + 2, S, C), a transformed filter -> (B, R, S, O) of the filter's type.
 
-    Columns beyond the sides count as zero, and so do `missing` rows above and below. With
-    a name, what is returned lives in `scratch`.
+    Columns beyond the sides count as zero. With a name, what is returned lives in `scratch`.
     """
     tiling = _LARGE if len(filters) == _LARGE.reach**2 else _SMALL
     scratch = Scratch() if scratch is None else scratch
     tile, reach = tiling.tile, tiling.reach
     batch, height, width, _ = rows.shape
-    height += sum(missing) - 2
+    height -= 2
     down, across = -(-height // tile), -(-width // tile)
-    padded = _padded(rows, missing[0], (tile * down, tile * across), filters, scratch)
+    padded = _padded(rows, (tile * down, tile * across), filters, scratch)
     outputs = filters.shape[1]
     shape = (batch, down, tile, across, tile, outputs)
     out = filters.new_empty(shape) if name is None else scratch.take(name, filters, *shape)
@@ -209,17 +207,14 @@ def convolve(
     return out.view(batch, tile * down, tile * across, outputs)[:, :height, :width]
 
 
-def _padded(
-    rows: Tensor, above: int, shape: tuple[int, int], like: Tensor, scratch: Scratch
-) -> Tensor:
-    """Rows with zeros around, for outputs of that shape: (B, R + 2, S + 2, C) or a little more."""
+def _padded(rows: Tensor, shape: tuple[int, int], like: Tensor, scratch: Scratch) -> Tensor:
+    """Rows with zeros beside and below, for outputs of that shape: (B, R + 2, S + 2, C) or more."""
     batch, height, width, channels = rows.shape
     padded = scratch.take("padded", like, batch, shape[0] + 2, shape[1] + 2, channels)
-    padded[:, :above] = 0
-    padded[:, above + height :] = 0
+    padded[:, height:] = 0
     padded[:, :, 0] = 0
     padded[:, :, 1 + width :] = 0
-    padded[:, above : above + height, 1 : 1 + width] = rows
+    padded[:, :height, 1 : 1 + width] = rows
     return padded
 
 
