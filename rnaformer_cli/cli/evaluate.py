@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @options.weights
 @options.like
 @click.option("--decode", "decoding", type=click.Choice(["matching", "nested"]), default="matching")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="[default: the weights']")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="[default: each record's own]")
 @options.cycles_or_auto
 @click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
 @click.option("--sample", type=click.IntRange(min=1), help="Only so many records of each set.")
@@ -193,6 +193,7 @@ def _as_json(
         "model": predictor.name,
         "cycles": "auto" if predictor.settles else predictor.cycles,
         "threshold": predictor.threshold,
+        "threshold_share": predictor.threshold_share,
         **_figures(summary),
         "f1_interval": summary.f1_interval,
         "f1_shifted": summary.tolerant_f1,

@@ -47,26 +47,32 @@ class Destination(Protocol):
 class Formatter:
     """A prediction as text in any of the output formats."""
 
-    def __init__(self, predictor: Predictor, min_score: float) -> None:
+    def __init__(self, predictor: Predictor, min_score: float | None) -> None:
         self._min_score = min_score
         self._model = predictor.name
         self._cycles = "auto" if predictor.settles else predictor.cycles
-        self._details = {
-            "threshold": predictor.threshold,
-            "decoding": predictor.options.decoding,
-        }
+        self._decoding = predictor.options.decoding
+        self._threshold = predictor.threshold
+        self._share = predictor.threshold_share
 
     @property
     def settings(self) -> dict[str, Any]:
         """What has to be the same for the same text."""
-        least = {"cycles": self._cycles, "min_score": self._min_score}
-        return {"model": self._model, **self._details, **least}
+        return {
+            "model": self._model,
+            "threshold": self._threshold,
+            "threshold_share": self._share,
+            "decoding": self._decoding,
+            "cycles": self._cycles,
+            "min_score": self._min_score,
+        }
 
     def format(self, prediction: Prediction, name: str) -> str:
         """The text of one record, without a table's header."""
         record = prediction.structure_record
         if name == "tsv":
-            kept = {p: s for p, s in prediction.pair_scores.items() if s > self._min_score}
+            least = prediction.threshold if self._min_score is None else self._min_score
+            kept = {p: s for p, s in prediction.pair_scores.items() if s > least}
             return format_pair_rows(record.id, kept)
         if name != "jsonl":
             return WRITERS[name](record)  # type: ignore[index]  # the command checked the name
@@ -75,7 +81,8 @@ class Formatter:
             "confidence": round(prediction.confidence, 4),
             "model": self._model,
             "cycles": prediction.cycles,
-            **self._details,
+            "threshold": prediction.threshold,
+            "decoding": self._decoding,
             "seconds": round(prediction.seconds, 4),
             "warnings": [f"{counted(letters, 'ambiguous letter')} read as N"] if letters else [],
         }
@@ -209,11 +216,9 @@ class ScoreArchive:
 
 
 @contextlib.contextmanager
-def open_destination(
-    chosen: dict[str, Any], predictor: Predictor, min_score: float
-) -> Iterator[Destination]:
+def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[Destination]:
     """The destination that the options ask for; single files appear when all is written."""
-    formatter = Formatter(predictor, min_score)
+    formatter = Formatter(predictor, chosen["min_score"])
     formats: tuple[str, ...] = chosen["formats"]
     with contextlib.ExitStack() as stack:
         destination: Destination

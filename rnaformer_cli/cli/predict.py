@@ -74,7 +74,7 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    help="Score above which a pair is considered.  [default: the weights']",
+    help="Score above which a pair is considered, in all records.  [default: each record's own]",
 )
 @click.option(
     "--min-score",
@@ -141,11 +141,10 @@ def _predict(
     """Write a prediction for every record; with `keep`, give them back as well."""
     helped = _load(chosen, report)
     predictor = helped.predictor
-    min_score = predictor.threshold if chosen["min_score"] is None else chosen["min_score"]
     names: deque[str] = deque()  # of the records on their way through the network
     predicted: list[StructureRecord] = []
     expected = inputs.expected() if report.is_drawn else None
-    with open_destination(chosen, predictor, min_score) as destination, report.progress(expected):
+    with open_destination(chosen, predictor) as destination, report.progress(expected):
         records = _noting_names(inputs.records(report, destination.has), names)
         for answer in helped.predict(records):
             name = names.popleft()

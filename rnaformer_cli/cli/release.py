@@ -36,10 +36,11 @@ from rnaformer_cli.cli import options
 @options.cycles
 @options.threads
 def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> None:
-    """Calibrate weights, choose their threshold, and write them as new weights.
+    """Calibrate weights, choose their thresholds, and write them as new weights.
 
-    Scores become probabilities on the validation records (Platt scaling), and the threshold is
-    the one with the best mean F1 over the validation sets, each counted once.
+    Scores become probabilities on the validation records (Platt scaling). The threshold, and the
+    share of a record's expected F1 that is its own threshold, are those with the best mean F1 over
+    the validation sets, each counted once; the better one of the two is used.
 
     \b
     Example:
@@ -63,10 +64,11 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
         "released_from": origin.sha256,
         "logit_scale": done.scale,
         "logit_shift": done.shift,
-        "validation_f1": done.validation.f1,
+        "validation_f1": done.best.f1,
     }
     make_folder(output)
     save_checkpoint(output, name, network.config, network.state_dict(), about, card)
-    figures = ", ".join(f"{key} F1 {value:.4f}" for key, value in done.validation.f1.items())
-    moved = f"scale {done.scale:.3f}, shift {done.shift:+.3f}"
-    click.echo(f"{output}: {moved}, threshold {network.config.threshold}, {figures}")
+    click.echo(f"{output}: scale {done.scale:.3f}, shift {done.shift:+.3f}")
+    for what, found in (("threshold", done.validation), ("threshold_share", done.by_share)):
+        figures = ", ".join(f"{key} F1 {value:.4f}" for key, value in found.f1.items())
+        click.echo(f"{what} {found.threshold}: {figures}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group(context_settings={"max_content_width": 100})
 def command() -> None:
-    """List, check, average, deepen, import and fetch weights.
+    """List, check, average, grow, import and fetch weights.
 
     Imported and fetched weights go to $RNAFORMER_HOME/weights, else to the XDG cache folder
     (~/.cache/rnaformer/weights). Nothing is downloaded unless `fetch` is called.
@@ -128,23 +128,38 @@ def average(one: str, other: str, share: float, output: str) -> None:
     "--double",
     type=click.IntRange(min=1),
     multiple=True,
-    required=True,
     metavar="N",
     help="Put a copy behind the N-th block; may be repeated.",
 )
+@click.option(
+    "--ff-factor",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="F",
+    help="Hidden channels of each transition, for each channel; more than there are.",
+)
 @options.new_weights
-def deepen(name: str, double: tuple[int, ...], output: str) -> None:
-    """Write weights of a network with more blocks that gives the same scores.
+def grow(name: str, double: tuple[int, ...], ff_factor: float | None, output: str) -> None:
+    """Write weights of a larger network that gives the same scores.
 
-    Each new block is a copy that adds nothing yet; `rnaformer train --start-from` teaches it to.
+    New blocks and new channels add nothing yet; `rnaformer train --start-from` teaches them to.
     """
+    import torch
+
     from rnaformer_cli.model.checkpoint import load_network
-    from rnaformer_cli.model.derived import deeper_network
+    from rnaformer_cli.model.derived import deeper_network, wider_network
     from rnaformer_cli.prediction.store import find_weights
 
+    if not double and ff_factor is None:
+        raise click.UsageError("give --double, --ff-factor or both")
     network, origin = load_network(find_weights(name))
-    deeper = deeper_network(network, double)
-    _save(output, deeper, {"deepened": origin.sha256, "doubled": sorted(set(double))})
+    about: dict[str, Any] = {"grown": origin.sha256}
+    if double:
+        network = deeper_network(network, double)
+        about["doubled"] = sorted(set(double))
+    if ff_factor is not None:
+        torch.manual_seed(0)  # the same weights every time
+        network = wider_network(network, ff_factor)
+    _save(output, network, about)
 
 
 def _save(output: str, network: RNAformer, about: dict[str, Any]) -> None:

@@ -54,6 +54,7 @@ class ModelConfig:
     dropout: float = 0.0  # on each residual, in training only
     flag: float = 1.0  # the label flag at prediction; between 0 and 1 is between both kinds
     threshold: float = 0.5  # score from which decoding takes a pair, chosen on validation data
+    threshold_share: float = 0.0  # of the F1 to expect of a record: its own threshold; 0: as above
 
     def __post_init__(self) -> None:
         self._check_ranges()
@@ -82,7 +83,7 @@ class ModelConfig:
                 raise ConfigError(f"{name} must be at most {most}, not {getattr(self, name)}")
         if self.hidden_dim < 1:
             raise ConfigError(f"ff_factor must widen to at least 1 channel, not {self.ff_factor}")
-        for name in ("rotary_fraction", "flag", "threshold", "dropout"):
+        for name in ("rotary_fraction", "flag", "threshold", "threshold_share", "dropout"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
 

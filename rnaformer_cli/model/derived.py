@@ -1,4 +1,4 @@
-"""Networks made from others: the mean of two, and one with more blocks."""
+"""Networks made from others: the mean of two, and one with more blocks or channels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 
 from rnaformer_cli.errors import ConfigError, WeightsError
 from rnaformer_cli.model.checkpoint import check_tensors, load_network, shapes
+from rnaformer_cli.model.initial import initialise
 from rnaformer_cli.model.network import RNAformer
 
 # What a block adds to the matrix comes through these; with zeros it adds nothing.
@@ -66,3 +67,29 @@ def deeper_network(network: RNAformer, doubled: Collection[int]) -> RNAformer:
             if is_copy and within.rpartition(".")[0] in _LAST:
                 tensor.zero_()
     return deeper.eval()
+
+
+def wider_network(network: RNAformer, ff_factor: float) -> RNAformer:
+    """A network that gives the same, with more hidden channels in every transition.
+
+    What leads into the new channels is random, as in a new network; what leads out of them is
+    zero. Training goes on from there. After Chen and others 2016, arXiv 1511.05641.
+
+    Raises:
+        ConfigError: no more hidden channels than the network has.
+    """
+    wider = RNAformer(replace(network.config, ff_factor=ff_factor))
+    before, after = network.config.hidden_dim, wider.config.hidden_dim
+    if after <= before:
+        raise ConfigError(f"{after} hidden channels are not more than the {before} there are")
+    initialise(wider)
+    with torch.no_grad():
+        for name, tensor in wider.state_dict().items():
+            known = network.state_dict()[name]
+            if known.shape == tensor.shape:
+                tensor.copy_(known)
+            elif ".narrow." in name:
+                tensor.zero_()[:, :before] = known
+            else:
+                tensor[:before] = known
+    return wider.eval()

@@ -18,7 +18,13 @@ from rnaformer_cli.model.checkpoint import Checkpoint, load_network
 from rnaformer_cli.model.engine import STRIP_BYTES, Engine, memory_estimate
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import batches, to_tensors, windows
-from rnaformer_cli.prediction.decoding import Decoding, candidates, decode
+from rnaformer_cli.prediction.decoding import (
+    Decoding,
+    candidates,
+    decode,
+    decode_by_share,
+    expected_f1,
+)
 from rnaformer_cli.prediction.device import Precision, choose_device, choose_dtype
 from rnaformer_cli.prediction.memory import format_size, free_bytes
 from rnaformer_cli.prediction.store import DEFAULT, find_weights
@@ -39,7 +45,7 @@ class Options:
     """How scores are made and read; None takes what the weights' config says."""
 
     decoding: Decoding = "matching"
-    threshold: float | None = None
+    threshold: float | None = None  # the same for all records
     cycles: int | Literal["auto"] | None = None  # auto: until the scores have settled
     min_score: float | None = None  # lowest score kept with a prediction; None: the threshold
     like: Labels | None = None  # for weights with a label flag: which labels to predict like
@@ -56,6 +62,7 @@ class Prediction:
     structure: Structure
     pair_scores: Mapping[BasePair, float]  # all pairs above Options.min_score
     confidence: float  # the F1 to expect if the scores are probabilities
+    threshold: float  # from which pairs were considered
     seconds: float  # of its batch, shared by cells
     cycles: int  # passes made
     scores: Scores | None = None
@@ -93,8 +100,9 @@ class Predictor:
         self.settles = asked == "auto"
         threshold = self.options.threshold
         self.threshold = config.threshold if threshold is None else threshold
-        least = self.options.min_score
-        self.min_score = self.threshold if least is None else least
+        # A threshold that is asked for holds for all, and so do those of raw matrices.
+        is_own = threshold is None and self.options.decoding != "raw"
+        self.threshold_share = config.threshold_share if is_own else 0.0
         if self.cycles < 1 or (self.cycles > 1 and not config.recycling):
             allowed = "at least 1" if config.recycling else "1, these weights do not recycle"
             raise ConfigError(f"cycles must be {allowed}, not {self.cycles}")
@@ -216,16 +224,24 @@ class Predictor:
 
     def _read(self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int) -> Prediction:
         start = time.perf_counter()
-        structure = decode(matrix, self.threshold, self.options.decoding)
+        structure, threshold = self._decode(matrix)
+        least = self.options.min_score
         return Prediction(
             record,
             structure,
-            candidates(matrix, min(self.min_score, self.threshold), min_loop=0),
+            candidates(matrix, threshold if least is None else min(least, threshold), min_loop=0),
             expected_f1(matrix, structure),
+            threshold,
             seconds + time.perf_counter() - start,
             cycles,
             matrix.copy() if self.options.keep_scores else None,
         )
+
+    def _decode(self, matrix: Scores) -> tuple[Structure, float]:
+        """The structure, and the threshold that it was decoded with."""
+        if self.threshold_share:
+            return decode_by_share(matrix, self.threshold_share, self.options.decoding)
+        return decode(matrix, self.threshold, self.options.decoding), self.threshold
 
 
 def load(
@@ -273,17 +289,6 @@ def in_order(
 def label(checkpoint: Checkpoint) -> str:
     """The name of the weights with the first letters of their checksum."""
     return f"{checkpoint.name}@{checkpoint.sha256[:8]}"
-
-
-def expected_f1(scores: Scores, structure: Structure) -> float:
-    """The F1 to expect if each score is the probability of its pair; 1 for no pairs at all.
-
-    Twice the expected matches over the pairs predicted and the pairs expected.
-    """
-    expected = float(np.triu(scores, k=1).sum(dtype=np.float64))
-    matches = sum(float(scores[pair]) for pair in structure.pairs)
-    total = len(structure.pairs) + expected
-    return 2 * matches / total if structure.pairs else max(0.0, 1.0 - expected)
 
 
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:

@@ -42,7 +42,7 @@ class Report:
         return [
             ("Weights", _distinct(one.model for one in settings)),
             ("Passes", _span([one.cycles for one in settings])),
-            ("Threshold", _distinct(f"{one.threshold:g}" for one in settings)),
+            ("Threshold", _span([one.threshold for one in settings])),
             ("Decoding", _distinct(one.decoding for one in settings)),
         ]
 
@@ -134,6 +134,6 @@ def _distinct(values: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(values))
 
 
-def _span(numbers: Sequence[int]) -> str:
+def _span(numbers: Sequence[float]) -> str:
     low, high = min(numbers), max(numbers)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"

@@ -18,9 +18,10 @@ from torch import Tensor
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.model.checkpoint import check_tensors, shapes
+from rnaformer_cli.model.initial import initialise
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.training.config import TrainConfig
-from rnaformer_cli.training.optimiser import Average, Optimiser, initialise
+from rnaformer_cli.training.optimiser import Average, Optimiser
 from rnaformer_cli.training.run_folder import BEST, LATEST, RunFolder
 from rnaformer_cli.training.sampling import BatchStream, Position
 from rnaformer_cli.training.targets import summed_loss, to_batch
@@ -51,7 +52,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """Where and in which arithmetic a run is computed; changes nothing in what it learns."""
+    """Where and in which arithmetic a run is computed."""
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
@@ -97,7 +98,7 @@ class Trainer:
             self._build_on(folding)
         self.network.to(self.how.device).train()
         self.network.save_memory = self.how.save_memory
-        self.optimiser = Optimiser(self.network, config.optimiser)
+        self.optimiser = Optimiser(self.network, config.optimiser, self.how.dtype)
         self.average = Average(self.network, config.optimiser.ema)
         self.stream = BatchStream(records, config.batches, config.run.seed)
         self.validation = validation

@@ -14,9 +14,14 @@ _BETAS = (0.9, 0.98)
 
 
 class Optimiser:
-    """Steps with a schedule."""
+    """Steps with a schedule; `dtype` is that of Muon's iterations."""
 
-    def __init__(self, network: nn.Module, config: OptimiserConfig) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        config: OptimiserConfig,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         self.config = config
         named = list(network.named_parameters())
         hidden = [p for name, p in named if name.startswith("blocks.") and p.dim() > 1]
@@ -24,7 +29,7 @@ class Optimiser:
         rest = [p for _, p in named if id(p) not in chosen]
         decay = config.weight_decay
         blocks = (
-            Muon(hidden, config.rate, decay)
+            Muon(hidden, config.rate, decay, dtype)
             if config.kind == "muon"
             else torch.optim.AdamW(hidden, config.rate, betas=_BETAS, weight_decay=decay)
         )
@@ -71,24 +76,3 @@ class Average:
         share = 1.0 - min(self._decay, (1.0 + step) / (10.0 + step))
         for name, tensor in network.state_dict().items():
             self.tensors[name].lerp_(tensor, share)
-
-
-def initialise(network: nn.Module, prior: float = -5.0) -> None:
-    """Weights to begin with: residuals and read-out start at zero, pairs as rare as they are.
-
-    `prior` is the logit that every cell starts with.
-    """
-    for name, parameter in network.named_parameters():
-        if parameter.dim() == 1:
-            if name.endswith("bias"):
-                nn.init.zeros_(parameter)
-        elif any(part in name for part in ("letter", "position", "offset")):
-            nn.init.normal_(parameter, std=0.2)
-        elif name.endswith(("out.weight", "narrow.weight")):
-            nn.init.zeros_(parameter)
-        else:
-            nn.init.normal_(parameter, std=parameter[0].numel() ** -0.5)
-    read_out = network.read_out
-    assert isinstance(read_out, nn.Linear)
-    if read_out.bias is not None:
-        nn.init.constant_(read_out.bias, prior)

@@ -1,4 +1,4 @@
-"""From trained weights to weights worth keeping: scores that are probabilities, a threshold.
+"""From trained weights to weights worth keeping: scores that are probabilities, thresholds.
 
 Platt 1999: the logits of a half-trained network are stretched and shifted so that the labels of
 validation records become most likely. Both numbers go into the read-out, so that nothing else
@@ -7,7 +7,7 @@ has to know of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,9 +18,10 @@ from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.predictor import Scores
-from rnaformer_cli.training.validation import Validation, choose_threshold, scored
+from rnaformer_cli.training.validation import Validation, choose_share, choose_threshold, scored
 
 THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(5, 31))  # 0.10 to 0.60
+SHARES = tuple(round(0.02 * step, 2) for step in range(12, 31))  # 0.24 to 0.60
 LEAST = 1e-3  # pairs scored below say little and are nearly all pairs
 _STEPS = 50
 _CLOSE = 1e-9
@@ -34,7 +35,13 @@ class Released:
     network: RNAformer
     scale: float
     shift: float
-    validation: Validation
+    validation: Validation  # with the threshold that is the same for all records
+    by_share: Validation  # with each record's own
+
+    @property
+    def best(self) -> Validation:
+        """What the network's config now says."""
+        return self.by_share if self.network.config.threshold_share else self.validation
 
 
 def release(
@@ -44,10 +51,10 @@ def release(
     flag: float | None = None,
     folding_weight: float | None = None,
 ) -> Released:
-    """Calibrate on the pooled records of all sets, then choose the threshold that is best.
+    """Calibrate on the pooled records of all sets, then choose the thresholds that are best.
 
-    The network is changed: read-out, threshold and, if given, cycles, flag and the weight of the
-    folding model, which is stretched with the other logits.
+    The network is changed: read-out, threshold, threshold_share if this is better, and, if given,
+    cycles, flag and the weight of the folding model, which is stretched with the other logits.
 
     Raises:
         TrainingError: a set without records, labels that are all the same, a read-out that
@@ -72,45 +79,51 @@ def release(
     with torch.no_grad():
         network.read_out.weight.mul_(scale)
         network.read_out.bias.mul_(scale).add_(shift)
-    calibrated = {
-        name: ((one.record, one.scores(scale, shift)) for one in found)
-        for name, found in pairs.items()
-    }
-    found = choose_threshold(calibrated, THRESHOLDS)
-    stretched = network.config.folding_weight * scale
-    network.config = replace(network.config, threshold=found.threshold, folding_weight=stretched)
-    return Released(network, scale, shift, found)
+
+    def calibrated() -> dict[str, Iterator[tuple[LabelledRecord, Scores]]]:
+        return {
+            name: ((one.record, one.scores(scale, shift)) for one in found)
+            for name, found in pairs.items()
+        }
+
+    common, own = choose_threshold(calibrated(), THRESHOLDS), choose_share(calibrated(), SHARES)
+    network.config = replace(
+        network.config,
+        threshold=common.threshold,
+        threshold_share=own.threshold if own.mean > common.mean else 0.0,
+        folding_weight=network.config.folding_weight * scale,
+    )
+    return Released(network, scale, shift, common, own)
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPairs:
-    """The pairs of a record that are scored at least LEAST."""
+    """The logits of a record, and those of pairs that are scored at least LEAST."""
 
     record: LabelledRecord
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
+    matrix: NDArray[np.float32]  # of logits, (L, L)
     logits: NDArray[np.float64]
-    truth: NDArray[np.bool_]
+    truth: NDArray[np.bool_]  # of these
 
     def scores(self, scale: float, shift: float) -> Scores:
-        """The score matrix after stretching and shifting; other pairs are 0."""
-        matrix = np.zeros((len(self.record), len(self.record)), dtype=np.float32)
-        matrix[self.left, self.right] = _sigmoid(scale * self.logits + shift)
-        both: Scores = np.maximum(matrix, matrix.T)
-        return both
+        """The score matrix after stretching and shifting."""
+        matrix: Scores = _sigmoid(scale * self.matrix + shift).astype(np.float32)
+        np.fill_diagonal(matrix, 0.0)
+        return matrix
 
 
 def scored_pairs(network: RNAformer, records: Sequence[LabelledRecord]) -> list[ScoredPairs]:
-    """The pairs of each record that are scored at least LEAST, and whether they are there."""
+    """The logits of each record, and whether the pairs are there that are scored at least LEAST."""
     found = []
     for record, scores in scored(network, records):
         there = np.zeros(scores.shape, dtype=np.bool_)
         for pair in record.pairs:
             there[pair] = True
         left, right = np.nonzero(np.triu(scores, k=1) >= LEAST)
-        likely = np.clip(scores[left, right].astype(np.float64), 1e-7, 1 - 1e-7)
+        likely = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
         logits = np.log(likely / (1.0 - likely))
-        found.append(ScoredPairs(record, left, right, logits, there[left, right]))
+        matrix = logits.astype(np.float32)
+        found.append(ScoredPairs(record, matrix, logits[left, right], there[left, right]))
     return found
 
 

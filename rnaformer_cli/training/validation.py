@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import batches
-from rnaformer_cli.prediction.decoding import decode
+from rnaformer_cli.prediction.decoding import decode, decode_by_share
 from rnaformer_cli.prediction.predictor import Predictor, Scores
 from rnaformer_cli.scoring.counts import count_pairs
+from rnaformer_cli.structure.structure import Structure
 from rnaformer_cli.training.config import RunConfig
 
 # A half-trained network is shy: F1 is best well below one half.
@@ -20,10 +21,10 @@ THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Mean F1 of each validation set at the threshold that is best for all together."""
+    """Mean F1 of each validation set at the threshold, or the share, best for all together."""
 
     f1: dict[str, float]
-    threshold: float
+    threshold: float  # or the share of the expected F1 that each record's own is
 
     @property
     def mean(self) -> float:
@@ -67,19 +68,36 @@ def choose_threshold(
     sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]], thresholds: Sequence[float]
 ) -> Validation:
     """The threshold with the best mean F1 over the sets, each counted once."""
-    table = {name: _f1_by_threshold(records, thresholds) for name, records in sets.items()}
-    means = [sum(row[place] for row in table.values()) for place in range(len(thresholds))]
-    best = max(range(len(thresholds)), key=means.__getitem__)
-    return Validation({name: row[best] for name, row in table.items()}, thresholds[best])
+    return _choose(sets, thresholds, decode)
 
 
-def _f1_by_threshold(
-    records: Iterable[tuple[LabelledRecord, Scores]], thresholds: Sequence[float]
+def choose_share(
+    sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]], shares: Sequence[float]
+) -> Validation:
+    """The same for thresholds that are a share of each record's expected F1."""
+    return _choose(sets, shares, lambda scores, share: decode_by_share(scores, share)[0])
+
+
+def _choose(
+    sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]],
+    values: Sequence[float],
+    read: Callable[[Scores, float], Structure],
+) -> Validation:
+    table = {name: _mean_f1(records, values, read) for name, records in sets.items()}
+    means = [sum(row[place] for row in table.values()) for place in range(len(values))]
+    best = max(range(len(values)), key=means.__getitem__)
+    return Validation({name: row[best] for name, row in table.items()}, values[best])
+
+
+def _mean_f1(
+    records: Iterable[tuple[LabelledRecord, Scores]],
+    values: Sequence[float],
+    read: Callable[[Scores, float], Structure],
 ) -> list[float]:
-    """Mean F1 at each threshold."""
-    sums, count = [0.0] * len(thresholds), 0
+    """Mean F1 at each threshold or share."""
+    sums, count = [0.0] * len(values), 0
     for record, scores in records:
         count += 1
-        for place, threshold in enumerate(thresholds):
-            sums[place] += count_pairs(decode(scores, threshold), record.structure).f1
+        for place, value in enumerate(values):
+            sums[place] += count_pairs(read(scores, value), record.structure).f1
     return [total / max(count, 1) for total in sums]

@@ -1,6 +1,7 @@
 """`rnaformer release`: weights with a threshold, calibrated, ready to predict."""
 
 import json
+import re
 
 import pytest
 from dataset_makers import hairpin
@@ -26,13 +27,19 @@ def test_released_weights_predict_with_what_was_chosen(run, validation, tmp_path
     assert stored["model"]["cycles"] == 1
     assert (tmp_path / "new" / "README.md").read_text() == "# about\n"
     scale, shift = stored["about"]["logit_scale"], stored["about"]["logit_shift"]
-    threshold = stored["model"]["threshold"]
-    moved = f"scale {scale:.3f}, shift {shift:+.3f}, threshold {threshold}"
+    threshold, share = (stored["model"][name] for name in ("threshold", "threshold_share"))
+    first, second, third = done.out.splitlines()
+    assert first == f"{tmp_path / 'new'}: scale {scale:.3f}, shift {shift:+.3f}"
     f1 = stored["about"]["validation_f1"]["val"]
-    assert done.out == f"{tmp_path / 'new'}: {moved}, val F1 {f1:.4f}\n"
+    assert re.fullmatch(rf"threshold {threshold}: val F1 [01]\.\d{{4}}", second)
+    assert re.fullmatch(r"threshold_share 0\.\d+: val F1 [01]\.\d{4}", third)
+    assert f"val F1 {f1:.4f}" in (third if share else second)
     predicted = run("predict", "-", "-w", tmp_path / "new", "-f", "jsonl", stdin=">a\nGGGAAACCC\n")
     answer = json.loads(predicted.out)
-    assert (answer["cycles"], answer["threshold"]) == (1, threshold)
+    assert answer["cycles"] == 1
+    confidence = answer["confidence"]
+    expected = max(share * confidence, 0.05) if share else threshold
+    assert answer["threshold"] == pytest.approx(expected, abs=0.005)
 
 
 def test_weights_that_are_there_are_not_overwritten(run, validation, tmp_path):

@@ -670,26 +670,60 @@ def test_weights_of_another_kind_have_no_mean(run, tiny_weights, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-# deepen
+# grow
 
 
-def test_deeper_weights_predict_the_same_and_can_be_trained_on(run, tiny_weights, tmp_path):
-    target = tmp_path / "deeper"
-    done = run("weights", "deepen", tiny_weights, "--double", "2", "-o", target)
+@pytest.mark.parametrize(
+    ("options", "changed", "about"),
+    [
+        (("--double", "2"), {"depth": 3}, {"doubled": [2]}),
+        (("--ff-factor", "3"), {"ff_factor": 3.0}, {}),
+        (
+            ("--double", "1", "--double", "2", "--ff-factor", "4"),
+            {"depth": 4, "ff_factor": 4.0},
+            {"doubled": [1, 2]},
+        ),
+    ],
+)
+def test_grown_weights_predict_the_same(run, tiny_weights, tmp_path, options, changed, about):
+    target = tmp_path / "grown"
+    done = run("weights", "grow", tiny_weights, *options, "-o", target)
     assert (done.out, done.err, done.code) == (f"{target}\n", "", 0)
     known = json.loads(run("weights", "show", tiny_weights).out)
-    about = json.loads(run("weights", "show", target).out)
-    assert about["model"] == {**known["model"], "depth": 3}
-    assert about["about"] == {"deepened": known["sha256"], "doubled": [2]}
+    found = json.loads(run("weights", "show", target).out)
+    assert found["model"] == {**known["model"], **changed}
+    assert found["about"] == {"grown": known["sha256"], **about}
     hairpin = ">x\nGGGCGCAAGAAAGCGCCC\n"
     first, second = (
-        run("predict", "-", "-w", folder, "-f", "tsv", stdin=hairpin).out
+        json.loads(run("predict", "-", "-w", folder, "-f", "jsonl", stdin=hairpin).out)["pairs"]
         for folder in (tiny_weights, target)
     )
-    assert first == second
+    assert len(first) == len(second) > 0
+    for one, other in zip(first, second, strict=True):
+        assert one == pytest.approx(other, abs=2e-4)
 
 
-def test_a_block_that_is_not_there_is_not_doubled(run, tiny_weights, tmp_path):
-    done = run("weights", "deepen", tiny_weights, "--double", "9", "-o", tmp_path / "new")
-    assert (done.err, done.code) == ("rnaformer: no block 9; there are 2\n", 1)
+def test_grown_weights_are_the_same_every_time(run, tiny_weights, tmp_path):
+    for name in ("one", "other"):
+        run("weights", "grow", tiny_weights, "--ff-factor", "3", "-o", tmp_path / name)
+    one, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "other"))
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--double", "9"), "no block 9; there are 2"),
+        (("--ff-factor", "2"), "32 hidden channels are not more than the 32 there are"),
+    ],
+)
+def test_what_cannot_grow_is_told(run, tiny_weights, tmp_path, options, line):
+    done = run("weights", "grow", tiny_weights, *options, "-o", tmp_path / "new")
+    assert (done.err, done.code) == (f"rnaformer: {line}\n", 1)
     assert not (tmp_path / "new").exists()
+
+
+def test_weights_grow_by_something(run, tiny_weights, tmp_path):
+    done = run("weights", "grow", tiny_weights, "-o", tmp_path / "new")
+    assert done.err.endswith("Error: give --double, --ff-factor or both\n")
+    assert done.code == 2

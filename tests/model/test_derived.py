@@ -5,7 +5,7 @@ import torch
 from network_variants import VARIANTS, sequences
 
 from rnaformer_cli.errors import ConfigError
-from rnaformer_cli.model.derived import deeper_network
+from rnaformer_cli.model.derived import deeper_network, wider_network
 from rnaformer_cli.model.network import RNAformer
 
 
@@ -42,3 +42,35 @@ def test_only_blocks_that_are_there_are_doubled(tiny_network, number):
     with pytest.raises(ConfigError) as caught:
         deeper_network(tiny_network, [number])
     assert str(caught.value) == f"no block {number}; there are 2"
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_wider_network_gives_the_same(variant):
+    torch.manual_seed(2)
+    network = RNAformer(VARIANTS[variant]).eval()
+    factor = 2 * network.config.ff_factor
+    wider = wider_network(network, factor)
+    assert wider.config.ff_factor == factor
+    assert len(wider.blocks[0].transition.widen.weight) == wider.config.hidden_dim
+    bases, is_base = sequences(9, 14)
+    torch.testing.assert_close(wider(bases, is_base), network(bases, is_base))
+
+
+def test_new_channels_see_something_and_learn(tiny_network):
+    before = tiny_network.config.hidden_dim
+    wider = wider_network(tiny_network, 5.0).train()
+    bases, is_base = sequences(9, 14)
+    wider(bases, is_base).sum().backward()
+    for block in wider.blocks:
+        new = block.transition.widen.weight[before:].flatten(1)
+        assert (new.norm(dim=1) > 0.3).all()
+        assert not block.transition.narrow.weight[:, before:].any()
+        assert block.transition.narrow.weight.grad[:, before:].any()
+
+
+@pytest.mark.parametrize(("factor", "hidden"), [(2.0, 32), (1.0, 16)])
+def test_a_wider_network_has_more_channels(tiny_network, factor, hidden):
+    with pytest.raises(ConfigError) as caught:
+        wider_network(tiny_network, factor)
+    assert str(caught.value) == f"{hidden} hidden channels are not more than the 32 there are"

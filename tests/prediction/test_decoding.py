@@ -9,8 +9,16 @@ from conftest import DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnaformer_cli.prediction.decoding import MIN_LOOP, candidates, decode
+from rnaformer_cli.prediction.decoding import (
+    LOWEST,
+    MIN_LOOP,
+    candidates,
+    decode,
+    decode_by_share,
+    expected_f1,
+)
 from rnaformer_cli.structure.brackets import format_dot_bracket
+from rnaformer_cli.structure.structure import Structure
 
 PUBLISHED = json.loads((DATA / "parity" / "published_pairs.json").read_text())
 LEAST = {"Anolis trna2": 29, "Anolis trna3": 26, "Galaxy default": 25}
@@ -48,6 +56,50 @@ def best_gain(scores, threshold, may_cross):
             if len(set(bases)) == len(bases) and (may_cross or not crossing):
                 best = max(best, gain(chosen, scores, threshold))
     return best
+
+
+def best_expected_f1(scores):
+    """The largest expected F1 by trying every structure."""
+    allowed = list(candidates(scores, LOWEST))
+    best = 0.0
+    for size in range(1, len(allowed) + 1):
+        for chosen in itertools.combinations(allowed, size):
+            bases = [base for pair in chosen for base in pair]
+            if len(set(bases)) == len(bases):
+                structure = Structure(len(scores), frozenset(chosen))
+                best = max(best, expected_f1(scores, structure))
+    return best
+
+
+@settings(max_examples=100, deadline=None)
+@given(score_matrices())
+def test_half_of_the_expected_f1_is_the_best_threshold(scores):
+    structure, threshold = decode_by_share(scores, 0.5)
+    assert structure.multiplets() == []
+    assert decode(scores, threshold) == structure
+    if structure.pairs:  # without any, something else is expected
+        found = expected_f1(scores, structure)
+        assert found == pytest.approx(best_expected_f1(scores), abs=0.01)
+        assert threshold == pytest.approx(max(found / 2, LOWEST), abs=0.005)
+
+
+@pytest.mark.parametrize("decoding", ["matching", "nested"])
+def test_a_smaller_share_takes_pairs_that_are_less_sure(decoding):
+    scores = matrix(20, {(0, 19): 0.9, (1, 18): 0.9, (2, 17): 0.45, (3, 12): 0.25})
+    pairs = [decode_by_share(scores, share, decoding)[0].pairs for share in (0.9, 0.5, 0.25)]
+    assert [len(found) for found in pairs] == [2, 3, 4]
+
+
+def test_what_is_unlikely_everywhere_is_not_taken():
+    scores = matrix(30, {(n, 29 - n): LOWEST - 0.01 for n in range(10)})
+    assert decode_by_share(scores, 0.4) == (Structure(30), pytest.approx(0.4 * 0.6))
+
+
+def test_expected_f1_by_hand():
+    scores = matrix(9, {(0, 8): 0.8, (1, 7): 0.4})
+    assert expected_f1(scores, Structure(9, frozenset({(0, 8)}))) == pytest.approx(1.6 / 2.2)
+    assert expected_f1(scores, Structure(9)) == 0.0
+    assert expected_f1(matrix(9, {}), Structure(9)) == 1.0
 
 
 @settings(max_examples=60, deadline=None)

@@ -9,17 +9,16 @@ from rnaformer_cli.errors import ConfigError, DeviceError, WeightsError
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.engine import memory_estimate
 from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.decoding import LOWEST
 from rnaformer_cli.prediction.predictor import (
     Options,
     Prediction,
     Predictor,
-    expected_f1,
     is_out_of_memory,
     load,
     predict,
 )
 from rnaformer_cli.sequence.record import RnaRecord
-from rnaformer_cli.structure.structure import Structure
 
 RECORDS = [
     RnaRecord("short", "GGGAAACCC"),
@@ -211,13 +210,31 @@ def test_lack_of_memory_is_told_from_other_errors():
     assert not is_out_of_memory(RuntimeError("shape mismatch"))
 
 
-def test_expected_f1_by_hand():
-    scores = np.zeros((9, 9), dtype=np.float32)
-    scores[0, 8] = scores[8, 0] = 0.8
-    scores[1, 7] = scores[7, 1] = 0.4
-    assert expected_f1(scores, Structure(9, frozenset({(0, 8)}))) == pytest.approx(1.6 / 2.2)
-    assert expected_f1(scores, Structure(9)) == 0.0
-    assert expected_f1(np.zeros((9, 9), dtype=np.float32), Structure(9)) == 1.0
+@pytest.mark.parametrize(
+    ("options", "is_own"),
+    [
+        (Options(), True),
+        (Options(decoding="nested"), True),
+        (Options(decoding="raw"), False),
+        (Options(threshold=0.3), False),
+    ],
+)
+def test_a_record_has_its_own_threshold_unless_one_is_asked_for(options, is_own):
+    torch.manual_seed(4)
+    config = ModelConfig(dim=8, depth=1, heads=1, cycles=1, threshold=0.3, threshold_share=0.4)
+    network = RNAformer(config)
+    torch.nn.init.normal_(network.read_out.weight, std=0.6)
+    answers = list(Predictor(network, "x", options).predict(RECORDS))
+    found = {answer.threshold for answer in answers}
+    assert (len(found) > 1) == is_own
+    if not is_own:
+        assert found == {0.3}
+    for answer in answers:
+        least = min(answer.pair_scores.values(), default=1.0)
+        assert least > answer.threshold
+        if is_own and answer.structure.pairs:
+            expected = max(0.4 * answer.confidence, LOWEST)
+            assert answer.threshold == pytest.approx(expected, abs=0.005)
 
 
 def test_the_shipped_weights_fold_a_plain_hairpin():

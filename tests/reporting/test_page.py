@@ -57,7 +57,7 @@ def test_the_heading_tells_what_was_run():
 
 def test_settings_that_differ_are_all_told():
     other = prediction("y", cycles=3, model="large", threshold=0.25, decoding="nested")
-    told = "Weights small, large Passes 1 to 3 Threshold 0.5, 0.25 Decoding matching, nested"
+    told = "Weights small, large Passes 1 to 3 Threshold 0.25 to 0.5 Decoding matching, nested"
     text = page(prediction(), other).text
     assert told in text
     assert "small, passes 1, threshold 0.5, matching GGAAAACC" in text

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.initial import initialise
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.training.config import OptimiserConfig
-from rnaformer_cli.training.optimiser import Average, Optimiser, initialise, rate_share
+from rnaformer_cli.training.optimiser import Average, Optimiser, rate_share
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.prediction.predictor import Predictor
-from rnaformer_cli.training.release import THRESHOLDS, fit_logits, release, scored_pairs
+from rnaformer_cli.training.release import SHARES, THRESHOLDS, fit_logits, release, scored_pairs
+from rnaformer_cli.training.validation import Validation
 
 RECORDS = [hairpin(f"h{n}", 6 + n, n) for n in range(4)]
 
@@ -41,7 +42,8 @@ def test_scored_pairs_are_those_of_the_upper_triangle(tiny_network):
     found = scored_pairs(tiny_network, RECORDS)
     assert sorted(one.record.id for one in found) == sorted(record.id for record in RECORDS)
     for one in found:
-        assert (one.left < one.right).all()
+        assert one.matrix.shape == (len(one.record), len(one.record))
+        assert np.array_equal(one.matrix, one.matrix.T)
         assert len(one.logits) == len(one.record) * (len(one.record) - 1) // 2
         assert one.truth.sum() == len(one.record.pairs)
 
@@ -84,6 +86,7 @@ def test_release_keeps_threshold_and_cycles_with_the_weights():
     assert network.config.cycles == 3
     assert network.config.threshold == done.validation.threshold
     assert done.validation.threshold in THRESHOLDS
+    assert done.by_share.threshold in SHARES
     assert set(done.validation.f1) == {"hairpins"}
 
 
@@ -122,3 +125,19 @@ def test_a_weight_needs_a_folding_model():
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
     with pytest.raises(ConfigError, match=r"^folding_weight \(0.5\) must be 0 without folding$"):
         release(network, {"hairpins": RECORDS}, folding_weight=0.5)
+
+
+@pytest.mark.parametrize("is_better", [True, False])
+def test_the_better_kind_of_threshold_is_used(is_better, monkeypatch):
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
+    by_share = Validation({"hairpins": 0.6 if is_better else 0.5}, 0.4)
+    monkeypatch.setattr("rnaformer_cli.training.release.choose_share", lambda *_: by_share)
+    monkeypatch.setattr(
+        "rnaformer_cli.training.release.choose_threshold",
+        lambda *_: Validation({"hairpins": 0.5}, 0.2),
+    )
+    done = release(network, {"hairpins": RECORDS})
+    assert network.config.threshold == 0.2
+    assert network.config.threshold_share == (0.4 if is_better else 0.0)
+    assert (done.best is by_share) == is_better
