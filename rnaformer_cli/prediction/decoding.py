@@ -18,7 +18,6 @@ DECODINGS: tuple[Decoding, ...] = get_args(Decoding)
 MIN_LOOP = 3  # unpaired bases that a hairpin needs to turn; folding programs refuse fewer
 LOWEST = 0.05  # threshold of a record of which nearly nothing is known
 _ROUNDS = 6  # nearly all records settle in three
-_SETTLED = 0.005
 _UNITS = 1_000_000  # gains are integers in these, so that sums are exact in any order
 
 
@@ -49,18 +48,21 @@ def decode_by_share(
 
     Where scores are probabilities the largest expected F1 is had with one half (Lipton and others
     2014, arXiv 1402.1892), if pairs were independent. They come and go together, in stems, for
-    which a smaller share is better: release chooses it on validation records.
+    which a smaller share is better: release chooses it on validation records. Thresholds are whole
+    hundredths, so that the last digits of scores do not matter.
     """
-    threshold = max(round(share / 2, 4), LOWEST)
+    following = _threshold(share, 0.5)
     for _ in range(_ROUNDS):
+        threshold = following
         structure = decode(scores, threshold, decoding)
-        following = max(round(share * expected_f1(scores, structure), 4), LOWEST)
-        if abs(following - threshold) < _SETTLED:
+        following = _threshold(share, expected_f1(scores, structure))
+        if following == threshold:
             break
-        threshold, last = following, threshold
-    else:
-        threshold = last
     return structure, threshold
+
+
+def _threshold(share: float, f1: float) -> float:
+    return max(round(share * f1, 2), LOWEST)
 
 
 def expected_f1(scores: NDArray[np.float32], structure: Structure) -> float:

@@ -234,7 +234,7 @@ def test_a_record_has_its_own_threshold_unless_one_is_asked_for(options, is_own)
         assert least > answer.threshold
         if is_own and answer.structure.pairs:
             expected = max(0.4 * answer.confidence, LOWEST)
-            assert answer.threshold == pytest.approx(expected, abs=0.005)
+            assert answer.threshold == pytest.approx(expected, abs=0.015)
 
 
 def test_the_shipped_weights_fold_a_plain_hairpin():
@@ -244,7 +244,7 @@ def test_the_shipped_weights_fold_a_plain_hairpin():
 
 
 def test_weights_that_are_not_there_are_refused():
-    with pytest.raises(WeightsError, match=r"^no weights named 'absent'; known: rnaformer-small"):
+    with pytest.raises(WeightsError, match=r"^no weights named 'absent'; known: rnaformer-medium, rnaformer-small"):
         load("absent")
 
 
