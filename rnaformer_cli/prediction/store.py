@@ -9,7 +9,7 @@ from pathlib import Path
 from rnaformer_cli.errors import WeightsError
 from rnaformer_cli.model.config import CONFIG_FILE, TENSOR_FILE
 
-DEFAULT = "rnaformer-medium"
+DEFAULT = "rnaformer-small"
 
 
 def shipped_folder() -> Path:

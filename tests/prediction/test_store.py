@@ -15,7 +15,7 @@ from rnaformer_cli.prediction.store import (
     user_folder,
 )
 
-SMALL = "rnaformer-small"
+DEEP = "rnaformer-small-deep"
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def home(tmp_path, monkeypatch, tiny_network):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", [DEFAULT, SMALL])
+@pytest.mark.parametrize("name", [DEFAULT, DEEP])
 def test_shipped_weights_are_whole_and_know_their_name(name):
     assert find_weights(name) == shipped_folder() / name
     assert load_network(find_weights(name))[1].name == name
@@ -43,7 +43,7 @@ def test_own_weights_are_found_by_name_and_by_folder(home):
     folder = home / "weights" / "mine"
     assert find_weights("mine") == folder
     assert find_weights(folder) == folder
-    assert list(all_weights()) == [DEFAULT, SMALL, "mine"]
+    assert list(all_weights()) == [DEFAULT, DEEP, "mine"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_users_folder_follows_the_environment(monkeypatch, environment, expe
 def test_an_unknown_name_lists_the_known_ones(home):
     with pytest.raises(WeightsError) as caught:
         find_weights("other")
-    assert str(caught.value) == f"no weights named 'other'; known: {DEFAULT}, {SMALL}, mine"
+    assert str(caught.value) == f"no weights named 'other'; known: {DEFAULT}, {DEEP}, mine"
 
 
 def test_a_folder_without_weights_is_named(tmp_path):
