@@ -107,7 +107,7 @@ class ScoredPairs:
 
     def scores(self, scale: float, shift: float) -> Scores:
         """The score matrix after stretching and shifting."""
-        matrix: Scores = _sigmoid(scale * self.matrix + shift).astype(np.float32)
+        matrix: Scores = _sigmoid(scale * self.matrix.astype(np.float64) + shift).astype(np.float32)
         np.fill_diagonal(matrix, 0.0)
         return matrix
 
