@@ -89,7 +89,7 @@ def wider_network(network: RNAformer, ff_factor: float) -> RNAformer:
             if known.shape == tensor.shape:
                 tensor.copy_(known)
             elif ".narrow." in name:
-                tensor.zero_()[:, :before] = known
+                tensor[:, :before] = known  # what comes after is zero, see initialise
             else:
                 tensor[:before] = known
     return wider.eval()
