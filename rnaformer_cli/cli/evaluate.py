@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @options.weights
 @options.like
 @click.option("--decode", "decoding", type=click.Choice(["matching", "nested"]), default="matching")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="[default: each record's own]")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="[default: the weights' choice]")
 @options.cycles_or_auto
 @click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
 @click.option("--sample", type=click.IntRange(min=1), help="Only so many records of each set.")

@@ -74,7 +74,7 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    help="Score above which a pair is considered, in all records.  [default: each record's own]",
+    help="Score above which a pair is considered, in all records.  [default: the weights' choice]",
 )
 @click.option(
     "--min-score",
