@@ -39,8 +39,9 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     """Calibrate weights, choose their thresholds, and write them as new weights.
 
     Scores become probabilities on the validation records (Platt scaling). The threshold, and the
-    share of a record's expected F1 that is its own threshold, are those with the best mean F1 over
-    the validation sets, each counted once; the better one of the two is used.
+    share of a record's expected F1 that is its own threshold, are the smallest whose mean F1 over
+    the validation sets, each counted once, is within 0.001 of the best; the better one of the two
+    is used.
 
     \b
     Example:

@@ -20,8 +20,9 @@ from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.predictor import Scores
 from rnaformer_cli.training.validation import Validation, choose_share, choose_threshold, scored
 
-THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(5, 31))  # 0.10 to 0.60
-SHARES = tuple(round(0.02 * step, 2) for step in range(12, 31))  # 0.24 to 0.60
+THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(5, 26))  # 0.10 to 0.50
+SHARES = tuple(round(0.04 * step, 2) for step in range(5, 16))  # 0.20 to 0.60
+WITHIN = 0.001  # of F1, less than validation can tell apart: of equals, what predicts more pairs
 LEAST = 1e-3  # pairs scored below say little and are nearly all pairs
 _STEPS = 50
 _CLOSE = 1e-9
@@ -86,7 +87,8 @@ def release(
             for name, found in pairs.items()
         }
 
-    common, own = choose_threshold(calibrated(), THRESHOLDS), choose_share(calibrated(), SHARES)
+    common = choose_threshold(calibrated(), THRESHOLDS, WITHIN)
+    own = choose_share(calibrated(), SHARES, WITHIN)
     network.config = replace(
         network.config,
         threshold=common.threshold,

@@ -65,28 +65,36 @@ def scored(
 
 
 def choose_threshold(
-    sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]], thresholds: Sequence[float]
+    sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]],
+    thresholds: Sequence[float],
+    within: float = 0.0,
 ) -> Validation:
-    """The threshold with the best mean F1 over the sets, each counted once."""
-    return _choose(sets, thresholds, decode)
+    """The threshold with the best mean F1 over the sets, each counted once.
+
+    Of several whose mean F1 is within so much of the best, the first.
+    """
+    return _choose(sets, thresholds, within, decode)
 
 
 def choose_share(
-    sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]], shares: Sequence[float]
+    sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]],
+    shares: Sequence[float],
+    within: float = 0.0,
 ) -> Validation:
     """The same for thresholds that are a share of each record's expected F1."""
-    return _choose(sets, shares, lambda scores, share: decode_by_share(scores, share)[0])
+    return _choose(sets, shares, within, lambda scores, share: decode_by_share(scores, share)[0])
 
 
 def _choose(
     sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]],
     values: Sequence[float],
+    within: float,
     read: Callable[[Scores, float], Structure],
 ) -> Validation:
     table = {name: _mean_f1(records, values, read) for name, records in sets.items()}
-    means = [sum(row[place] for row in table.values()) for place in range(len(values))]
-    best = max(range(len(values)), key=means.__getitem__)
-    return Validation({name: row[best] for name, row in table.items()}, values[best])
+    means = [sum(row[place] for row in table.values()) / len(table) for place in range(len(values))]
+    first = next(place for place, mean in enumerate(means) if mean >= max(means) - within)
+    return Validation({name: row[first] for name, row in table.items()}, values[first])
 
 
 def _mean_f1(
