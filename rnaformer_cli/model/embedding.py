@@ -92,6 +92,18 @@ def sinusoids(index: Tensor, dim: int) -> Tensor:
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)
 
 
-def layer_norm(config: ModelConfig) -> nn.LayerNorm:
+class LayerNorm(nn.LayerNorm):
+    """As torch.nn.LayerNorm, in training always in fp32.
+
+    On processors PyTorch sums the gradients of a norm in halves as halves, in which a sum over
+    thousands of cells no longer grows.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., C) -> (..., C)."""
+        return super().forward(input.float() if torch.is_grad_enabled() else input)
+
+
+def layer_norm(config: ModelConfig) -> LayerNorm:
     """The norm over channels that the config asks for."""
-    return nn.LayerNorm(config.dim, eps=config.norm_eps, elementwise_affine=config.norm_affine)
+    return LayerNorm(config.dim, eps=config.norm_eps, elementwise_affine=config.norm_affine)

@@ -23,7 +23,7 @@ from torch.utils.checkpoint import checkpoint
 from rnaformer_cli.folding.model import LEAST, Folding, as_features
 from rnaformer_cli.folding.scores import NO_LETTER
 from rnaformer_cli.model.config import ModelConfig
-from rnaformer_cli.model.embedding import ALL, PairEmbedding, Shrink, cells, layer_norm
+from rnaformer_cli.model.embedding import ALL, LayerNorm, PairEmbedding, Shrink, cells, layer_norm
 from rnaformer_cli.model.products import Linear, attend
 from rnaformer_cli.model.rotary import rotary_angles, turn
 
@@ -40,7 +40,7 @@ class RNAformer(nn.Module):
         self.folded = nn.Linear(2, config.dim) if config.folding else None
         self.shrink = Shrink(config.dim) if config.patch == 2 else None
         self.flag = nn.Linear(1, config.dim) if config.label_flag else None
-        self.recycle_norm = nn.LayerNorm(config.dim) if config.recycling else None
+        self.recycle_norm = LayerNorm(config.dim) if config.recycling else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = layer_norm(config)
         self.read_out = nn.Linear(
@@ -174,7 +174,7 @@ class Attention(nn.Module):
         self.config = config
         rotary = config.rotary_fraction > 0
         # As published: without rotary embedding this norm is affine whatever the config says.
-        self.norm = nn.LayerNorm(
+        self.norm = LayerNorm(
             config.dim,
             eps=config.norm_eps if rotary else 1e-6,
             elementwise_affine=config.norm_affine or not rotary,

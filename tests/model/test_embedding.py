@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from network_variants import SMALL
 
-from rnaformer_cli.model.embedding import PairEmbedding, cells, sinusoids
+from rnaformer_cli.model.embedding import LayerNorm, PairEmbedding, cells, sinusoids
 
 
 @torch.no_grad()
@@ -27,3 +27,20 @@ def test_sinusoids_begin_with_sine_zero_and_cosine_one():
 def test_a_cell_is_real_where_both_lines_are():
     real = cells(torch.tensor([[True, False]]))
     assert real.tolist() == [[[True, False], [False, False]]]
+
+
+def test_gradients_of_a_norm_in_halves_are_sums_over_all_cells():
+    """One large gradient and thousands of small ones, which are lost if the sum is a half."""
+    norm = LayerNorm(8)
+    pair = torch.randn(90, 90, 8).bfloat16()
+    told = torch.full((90, 90, 8), 0.5).bfloat16()
+    told[0, 0] = 256.0
+    norm(pair).backward(told.float())
+    assert norm.bias.grad.tolist() == [256.0 + 0.5 * 8_099] * 8
+    expected = (told.double() * torch.nn.functional.layer_norm(pair.double(), (8,))).sum((0, 1))
+    torch.testing.assert_close(norm.weight.grad.double(), expected, rtol=1e-3, atol=1e-2)
+
+
+def test_a_norm_keeps_halves_in_prediction():
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        assert LayerNorm(8)(torch.ones(3, 8).bfloat16()).dtype == torch.bfloat16
