@@ -82,7 +82,7 @@ def test_the_module_predicts_what_can_be_predicted(predicted):
     folder, done = predicted(">good\nGGGGAAAACCCC\n>bad\nMKVLAA\n")
     assert done.returncode == 0, done.stderr
     [record] = map(json.loads, (folder / "sample.jsonl").read_text().splitlines())
-    assert (record["id"], record["structure"]) == ("good", ".(((....))).")
+    assert (record["id"], record["structure"]) == ("good", "((((....))))")
     assert "\tbad\t" in (folder / "sample.failures.tsv").read_text()
     versions = yaml.safe_load((folder / "versions.yml").read_text())
     assert versions == {"RNAFORMER_PREDICT": {"rnaformer": __version__}}
