@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,10 +13,13 @@ from rnaformer_cli.model.checkpoint import load_network
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.prediction.decoding import decode
 from rnaformer_cli.prediction.predictor import Predictor
+from rnaformer_cli.prediction.store import DEFAULT, find_weights
+from rnaformer_cli.structure.formats import read_structures
 from rnaformer_cli.training.config import BatchConfig, OptimiserConfig, RunConfig, TrainConfig
 from rnaformer_cli.training.loop import How, Trainer
 from rnaformer_cli.training.run_folder import RunFolder, load_state
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 MODEL = ModelConfig(dim=16, depth=2, heads=2, ff_factor=2.0, label_flag=True, dropout=0.1)
 BATCHES = BatchConfig(max_cells=3_000, lengths=(40, 60))
 RECORDS = [hairpin(f"h{n}", 8 + n % 6, n) for n in range(20)]
@@ -144,6 +148,22 @@ def test_recomputing_activations_changes_no_gradient():
     pairs = zip(gradients(How(save_memory=True)), gradients(How()), strict=True)
     for recomputed, kept in pairs:
         torch.testing.assert_close(recomputed, kept)
+
+
+def test_gradients_in_bf16_are_those_in_fp32():
+    """Of every parameter, with trained weights and an RNA of the usual length."""
+    network, _ = load_network(find_weights(DEFAULT))
+    known = next(one for one in read_structures(EXAMPLES / "rnas.dbn") if one.id == "5S-rRNA")
+    labelled = record(known.id, known.sequence, sorted(known.structure.pairs))
+    found = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        start, plan = network.state_dict(), TrainConfig(network.config, BATCHES)
+        trainer = Trainer(plan, RECORDS, {}, How(dtype=dtype), start=start)
+        trainer._gradients([[labelled]])
+        found[dtype] = dict(trainer.network.named_parameters())
+    for name, parameter in found[torch.float32].items():
+        change = found[torch.bfloat16][name].grad - parameter.grad
+        assert change.norm() <= 0.05 * parameter.grad.norm() + 1e-6, name
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_its_records():
