@@ -256,6 +256,20 @@ def test_a_truncated_state_dict_is_refused(tmp_path):
     assert str(caught.value) == f"{path}: not a PyTorch state dict of tensors"
 
 
+def test_an_archive_of_an_unknown_version_is_refused(tmp_path):
+    path = tmp_path / "state.pth"
+    torch.save({"weight": torch.zeros(2)}, path)
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"PK\x01\x02")  # the first member in the central directory
+    data[entry + 6] = 99  # the version needed, in tenths
+    path.write_bytes(data)
+    with pytest.raises(NotImplementedError):
+        zipfile.ZipFile(path)
+    with pytest.raises(InputError) as caught:
+        read_state_dict(path)
+    assert str(caught.value) == f"{path}: not a PyTorch state dict of tensors"
+
+
 def test_a_state_dict_of_other_things_is_refused(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "state.pth")
     with pytest.raises(InputError) as caught:
