@@ -18,7 +18,7 @@ from rnaformer_cli.files import read_bytes
 # What torch.load raises for files that are damaged or hold more than data.
 _UNREADABLE = (
     pickle.UnpicklingError,
-    RuntimeError,
+    RuntimeError,  # also of archives of an unknown version: NotImplementedError
     EOFError,
     OSError,
     LookupError,
@@ -64,5 +64,5 @@ def _unpacked_size(data: bytes) -> int:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return sum(member.file_size for member in archive.infolist())
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except zipfile.BadZipFile as error:
         raise ValueError("no archive") from error
