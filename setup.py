@@ -26,7 +26,7 @@ setup(
     package_data={
         "rnaformer_cli": ["py.typed"],
         "rnaformer_cli.reporting": ["page/*"],
-        "rnaformer_cli.weights": ["*.md", "*/config.json", "*/model.safetensors", "*/README.md"],
+        "rnaformer_cli.weights": ["*.md", "*/config.json", "*/*.safetensors", "*/README.md"],
     },
     data_files=[("share/man/man1", ["docs/man/rnaformer.1"])],
     install_requires=[

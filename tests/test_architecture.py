@@ -24,12 +24,13 @@ MAY_IMPORT = {  # room -> rooms, besides itself
     "drawing": GROUND | {"structure"},
     "reporting": GROUND | {"structure", "scoring", "drawing"},
     "folding": GROUND,
-    "model": GROUND | {"folding"},
-    "prediction": GROUND | {"sequence", "structure", "model"},
+    "families": GROUND | {"sequence"},
+    "model": GROUND | {"folding", "families"},
+    "prediction": GROUND | {"sequence", "structure", "families", "model"},
     **{
         wing: GROUND
         | WINGS
-        | {"sequence", "structure", "scoring", "folding", "model", "prediction"}
+        | {"sequence", "structure", "scoring", "folding", "families", "model", "prediction"}
         for wing in WINGS
     },
 }
@@ -37,7 +38,8 @@ MAY_IMPORT["cli"] = {*MAY_IMPORT, "__init__"}  # also the version
 MAY_IMPORT["__main__"] = {"cli"}
 MAY_IMPORT["__init__"] = GROUND | {"sequence", "structure", "scoring", "prediction"}
 
-WITHOUT_TORCH = (*sorted(GROUND), "sequence", "structure", "scoring", "drawing", "reporting")
+ROOMS_OF_TEXT = ("sequence", "structure", "scoring", "drawing", "reporting", "families")
+WITHOUT_TORCH = (*sorted(GROUND), *ROOMS_OF_TEXT)
 TALKING = {"click", "rich"}
 SOURCES = sorted(ROOT.rglob("*.py"))
 

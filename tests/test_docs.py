@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from conftest import DATA, ROOT
 from dataset_makers import hairpin
+from family_makers import labelled
 
 from rnaformer_cli import read_structures
 from rnaformer_cli.dataset.records import write_dataset
@@ -112,7 +113,7 @@ def _lay_out_rnas(folder):
 
 
 def _lay_out_training(folder):
-    records = [hairpin(f"h{n}", 20 + n % 20, n) for n in range(40)]
+    records = [*(hairpin(f"h{n}", 20 + n % 20, n) for n in range(40)), *labelled(1, 8)]
     for name in ("train", "val", "test", "families", "other"):
         write_dataset(folder / f"{name}.jsonl.gz", records)
     (folder / "examples/training/trial.toml").write_text(TINY.format(folding="false"))

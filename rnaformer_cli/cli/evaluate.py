@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 )
 @options.weights
 @options.like
+@options.no_families
 @click.option("--decode", "decoding", type=click.Choice(["matching", "nested"]), default="matching")
 @click.option("--threshold", type=click.FloatRange(0, 1), help="[default: the weights' choice]")
 @options.cycles_or_auto
@@ -116,6 +117,7 @@ def _load(chosen: dict[str, Any], report: Report) -> Helped:
         cycles=chosen["cycles"],
         keep_scores=True,
         like=chosen["like"],
+        families=not chosen["no_families"],
     )
     source = Source(chosen["weights"] or DEFAULT, how, chosen["precision"])
     predictor = load(source.weights, how, chosen["device"], chosen["precision"])

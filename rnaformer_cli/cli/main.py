@@ -28,6 +28,7 @@ COMMANDS = {  # name -> one line for --help, so that no command module is import
     "data": "Make, describe, split and label data sets.",
     "train": "Train a network.",
     "train-folding": "Learn the folding model that a network may build on.",
+    "train-families": "Learn the family profiles that weights may come with.",
     "evaluate": "Measure weights on labelled data sets.",
     "release": "Calibrate trained weights and choose their thresholds.",
     "completion": "Print what makes a shell complete commands, options and files.",

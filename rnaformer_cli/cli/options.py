@@ -106,6 +106,11 @@ like = click.option(
     help="Predict like curated structures or like a folding program (weights with a label flag).  "
     "[default: what the weights were released with]",
 )
+no_families = click.option(
+    "--no-families",
+    is_flag=True,
+    help="Ask the network alone, whatever is known of the RNA's family.",
+)
 device = click.option(
     "--device",
     callback=_check_device,

@@ -79,6 +79,8 @@ class Formatter:
         letters = prediction.record.n_ambiguous
         details = {
             "confidence": round(prediction.confidence, 4),
+            "family": prediction.family,
+            "recognised": round(prediction.recognised, 4),
             "model": self._model,
             "cycles": prediction.cycles,
             "threshold": prediction.threshold,
@@ -247,4 +249,5 @@ def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[D
 
 def _open_log(chosen: dict[str, Any], formatter: Formatter, formats: tuple[str, ...]) -> RunLog:
     settings = {**formatter.settings, "formats": list(formats), "like": chosen["like"]}
+    settings["families"] = not chosen["no_families"]
     return RunLog(chosen["out_dir"], settings, formats, chosen["shard"], chosen["resume"])

@@ -84,6 +84,7 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
 @options.cycles_or_auto
 @options.weights
 @options.like
+@options.no_families
 @options.device
 @options.precision
 @options.threads
@@ -237,6 +238,7 @@ def _load(chosen: dict[str, Any], report: Report) -> Helped:
         min_score=chosen["min_score"],
         keep_scores=chosen["scores"] is not None,
         like=chosen["like"],
+        families=not chosen["no_families"],
         max_memory=chosen["max_memory"],
     )
     weights = chosen["weights"] or DEFAULT

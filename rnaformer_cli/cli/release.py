@@ -33,12 +33,19 @@ from rnaformer_cli.cli import options
     type=click.FloatRange(min=0),
     help="Of the folding model in the scores, for networks that have one.",
 )
+@click.option(
+    "--families",
+    metavar="FILE",
+    type=options.PATH,
+    help="A library of `train-families`, to become a part of the weights.",
+)
 @options.cycles
 @options.threads
 def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> None:
     """Calibrate weights, choose their thresholds, and write them as new weights.
 
-    Scores become probabilities on the validation records (Platt scaling). The threshold, and the
+    Scores become probabilities on the validation records (Platt scaling). How far a library of
+    families is believed is what makes these records likeliest. The threshold, and the
     share of a record's expected F1 that is its own threshold, are the smallest whose mean F1 over
     the validation sets, each counted once, is within 0.001 of the best; the better one of the two
     is used.
@@ -48,6 +55,7 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
       rnaformer release runs/small/best --val val.jsonl.gz --val families.jsonl.gz -o small
     """
     from rnaformer_cli.dataset.records import read_sets
+    from rnaformer_cli.families.profiles import read_library
     from rnaformer_cli.files import make_folder, read_bytes
     from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
     from rnaformer_cli.prediction.device import set_threads
@@ -57,9 +65,12 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     set_threads(chosen["threads"])
     network, origin = load_network(find_weights(weights))
     sets = read_sets(val, chosen["max_length"])
+    library = read_library(chosen["families"]) if chosen["families"] else None
     name = Path(output).name
     card = read_bytes(chosen["card"]).decode() if chosen["card"] else f"# {name}\n"
-    done = release(network, sets, chosen["cycles"], chosen["flag"], chosen["folding_weight"])
+    done = release(
+        network, sets, chosen["cycles"], chosen["flag"], chosen["folding_weight"], library
+    )
     about = {
         **origin.about,
         "released_from": origin.sha256,
@@ -68,7 +79,8 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
         "validation_f1": done.best.f1,
     }
     make_folder(output)
-    save_checkpoint(output, name, network.config, network.state_dict(), about, card)
+    families = (library, done.blend) if library and done.blend else None
+    save_checkpoint(output, name, network.config, network.state_dict(), about, card, families)
     click.echo(f"{output}: scale {done.scale:.3f}, shift {done.shift:+.3f}")
     for what, found in (("threshold", done.validation), ("threshold_share", done.by_share)):
         figures = ", ".join(f"{key} F1 {value:.4f}" for key, value in found.f1.items())

@@ -72,13 +72,15 @@ def verify(names: tuple[str, ...]) -> None:
 
     Exits with 1 if any of them is damaged.
     """
-    from rnaformer_cli.model.checkpoint import load_network
+    from rnaformer_cli.model.checkpoint import load_families, load_network
     from rnaformer_cli.prediction.store import all_weights, find_weights
 
     report = Report()
     for name in names or tuple(all_weights()):
         try:
-            _, checkpoint = load_network(find_weights(name))
+            folder = find_weights(name)
+            _, checkpoint = load_network(folder)
+            load_families(folder, checkpoint)
             click.echo(f"{one_line(name)}\tok\t{checkpoint.sha256}")
         except RnaformerError as error:
             report.fail(error)

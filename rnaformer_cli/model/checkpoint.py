@@ -1,11 +1,14 @@
-"""A checkpoint is a folder: config.json, model.safetensors and a card, README.md."""
+"""A checkpoint is a folder: config.json, model.safetensors and a card, README.md.
+
+Some have a library of families too, families.safetensors.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,19 +19,30 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from rnaformer_cli.errors import ConfigError, WeightsError, shown
+from rnaformer_cli.families.blending import Blend, Families
+from rnaformer_cli.families.profiles import Library, read_library, write_library
+from rnaformer_cli.families.recognition import Recogniser
 from rnaformer_cli.files import read_bytes, sha256_of, write_text, write_whole
 from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.limits import MAX_CONFIG_BYTES
-from rnaformer_cli.model.config import CONFIG_FILE, TENSOR_FILE, ModelConfig
+from rnaformer_cli.model.config import CONFIG_FILE, FAMILIES_FILE, TENSOR_FILE, ModelConfig
 from rnaformer_cli.model.network import RNAformer
 
 CARD_FILE = "README.md"
 FORMAT = 1
 
-_KEYS = frozenset({"format", "name", "sha256", "model", "about"})
+_KEYS = frozenset({"format", "name", "sha256", "model", "families", "about"})
 Kind = TypeVar("Kind")
 
 _SHOWN = 3  # names in a message about tensors that do not fit
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyFile:
+    """A library of families beside a network, and how far it is believed."""
+
+    sha256: str
+    blend: Blend
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +52,7 @@ class Checkpoint:
     name: str
     model: ModelConfig
     sha256: str  # of the tensor file
+    families: FamilyFile | None = None
     about: Mapping[str, Any] = field(default_factory=dict)  # free text and figures
 
 
@@ -54,9 +69,8 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         if values["format"] != FORMAT:
             raise WeightsError(f"format must be {FORMAT}, not {shown(values['format'])}", path=path)
         model = ModelConfig.from_dict(values["model"])
-        return Checkpoint(
-            _typed(values["name"], str), model, _typed(values["sha256"], str), _about(values)
-        )
+        name, digest = _typed(values["name"], str), _typed(values["sha256"], str)
+        return Checkpoint(name, model, digest, _families(values), _about(values))
     except (ValueError, TypeError, AttributeError, KeyError):
         message = "expected a JSON object with format, name, model and sha256"
         raise WeightsError(message, path=path) from None
@@ -70,6 +84,13 @@ def _file_in(folder: str | Path, name: str) -> Path:
     if not path.is_file():
         raise WeightsError(f"no {name} in this folder", path=folder)
     return path
+
+
+def _families(values: Mapping[str, Any]) -> FamilyFile | None:
+    if "families" not in values:
+        return None
+    said = dict(_typed(values["families"], dict))
+    return FamilyFile(_typed(said.pop("sha256"), str), Blend.from_dict(said))
 
 
 def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -97,12 +118,30 @@ def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
     path = _file_in(folder, TENSOR_FILE)
     network = _outline(checkpoint.model)
     tensors = read_tensors(path, shapes(network.state_dict()))
-    digest = sha256_of(path)
-    if digest != checkpoint.sha256:
-        said = checkpoint.sha256[: len(digest)]  # a file that lies may go on for long
-        raise WeightsError(f"sha256 is {digest}, {CONFIG_FILE} says {said}", path=path)
+    _check_digest(path, checkpoint.sha256)
     network.load_state_dict(tensors, strict=True, assign=True)
     return network.eval(), checkpoint
+
+
+def load_families(folder: str | Path, checkpoint: Checkpoint) -> Families | None:
+    """The library of families of a checkpoint, or None if it has none.
+
+    Raises:
+        WeightsError: a missing or damaged file; another checksum than config.json says.
+    """
+    if checkpoint.families is None:
+        return None
+    path = _file_in(folder, FAMILIES_FILE)
+    library = read_library(path)
+    _check_digest(path, checkpoint.families.sha256)
+    return Families(Recogniser(library), checkpoint.families.blend)
+
+
+def _check_digest(path: Path, expected: str) -> None:
+    digest = sha256_of(path)
+    if digest != expected:
+        said = expected[: len(digest)]  # a file that lies may go on for long
+        raise WeightsError(f"sha256 is {digest}, {CONFIG_FILE} says {said}", path=path)
 
 
 def read_tensors(path: str | Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
@@ -135,6 +174,7 @@ def save_checkpoint(
     tensors: Mapping[str, Tensor],
     about: Mapping[str, Any],
     card: str,
+    families: tuple[Library, Blend] | None = None,
 ) -> Checkpoint:
     """Write a checkpoint folder, after checking that the tensors fit the config.
 
@@ -144,8 +184,13 @@ def save_checkpoint(
     """
     check_tensors(shapes(_outline(model).state_dict()), shapes(tensors))
     data = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
-    checkpoint = Checkpoint(name, model, hashlib.sha256(data).hexdigest(), about)
     target = Path(folder)
+    file_of_families = None
+    if families is not None:
+        write_library(target / FAMILIES_FILE, families[0])
+        file_of_families = FamilyFile(sha256_of(target / FAMILIES_FILE), families[1])
+    digest = hashlib.sha256(data).hexdigest()
+    checkpoint = Checkpoint(name, model, digest, file_of_families, about)
     with write_whole(target / TENSOR_FILE, binary=True) as file:
         file.write(data)  # type: ignore[arg-type]  # opened as binary
     write_text(target / CARD_FILE, card)
@@ -156,6 +201,8 @@ def save_checkpoint(
         "model": model.to_dict(),
         "about": dict(about),
     }
+    if file_of_families is not None:
+        values["families"] = {"sha256": file_of_families.sha256, **asdict(file_of_families.blend)}
     write_text(target / CONFIG_FILE, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
     return checkpoint
 

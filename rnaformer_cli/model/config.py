@@ -10,6 +10,7 @@ from rnaformer_cli.errors import ConfigError, shown
 
 CONFIG_FILE = "config.json"  # by which a folder is known to hold weights
 TENSOR_FILE = "model.safetensors"
+FAMILIES_FILE = "families.safetensors"
 
 Positions = Literal["none", "absolute", "sinusoidal", "relative"]
 AttentionKind = Literal["axial", "full"]

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnaformer_cli.errors import ConfigError, DeviceError
-from rnaformer_cli.model.checkpoint import Checkpoint, load_network
+from rnaformer_cli.families.blending import Families
+from rnaformer_cli.families.recognition import Hit
+from rnaformer_cli.model.checkpoint import Checkpoint, load_families, load_network
 from rnaformer_cli.model.engine import STRIP_BYTES, Engine, memory_estimate
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import batches, to_tensors, windows
@@ -49,6 +51,7 @@ class Options:
     cycles: int | Literal["auto"] | None = None  # auto: until the scores have settled
     min_score: float | None = None  # lowest score kept with a prediction; None: the threshold
     like: Labels | None = None  # for weights with a label flag: which labels to predict like
+    families: bool = True  # ask the library of families, if the weights have one
     keep_scores: bool = False  # hold the whole score matrix in each prediction
     max_cells: int = MAX_CELLS
     max_memory: int | None = None  # bytes that one record may take; None: what is free
@@ -65,6 +68,8 @@ class Prediction:
     threshold: float  # from which pairs were considered
     seconds: float  # of its batch, shared by cells
     cycles: int  # passes made
+    recognised: float = 0.0  # belief that it is of a family that the weights know
+    family: str | None = None  # the one that is likeliest, if it is more likely than none
     scores: Scores | None = None
 
     @property
@@ -88,6 +93,7 @@ class Predictor:
         options: Options | None = None,
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
+        families: Families | None = None,
     ) -> None:
         self.options = options or Options()
         self.name = name
@@ -109,6 +115,9 @@ class Predictor:
         self.flag = config.flag if self.options.like is None else _FLAGS[self.options.like]
         if self.options.like == "computed" and not config.label_flag:
             raise ConfigError("these weights have no label flag: they know one kind of labels")
+        # What a program would say of an RNA does not depend on its family.
+        wanted = self.options.families and self.options.like != "computed"
+        self.families = families if wanted else None
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield a prediction, or why there is none, for each record, in input order.
@@ -133,13 +142,14 @@ class Predictor:
     def predict_group(self, records: list[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield the answers for the records of a group, longest first."""
         features = self._fold(records) if len(records) > 1 else None
+        hits = self._recognise([record.sequence for record in records])
         begin = 0
         for batch in batches([len(record) for record in records], self.options.max_cells):
             assert batch == list(range(begin, begin + len(batch)))  # they are sorted already
             size = len(records[begin])
             rows = slice(begin, begin + len(batch))
             part = None if features is None else features[rows, :size, :size]
-            yield from self._predict_batch(records[rows], part)
+            yield from self._predict_batch(records[rows], hits[rows], part)
             begin += len(batch)
 
     def _fold(self, records: list[RnaRecord]) -> Tensor | None:
@@ -158,15 +168,24 @@ class Predictor:
                 raise
             return None
 
+    def _recognise(self, sequences: list[str]) -> list[list[Hit]]:
+        """Which families each sequence may be of; none without a library."""
+        if self.families is None:
+            return [[] for _ in sequences]
+        return self.families.recogniser.recognise(sequences)
+
     def score(self, sequences: Sequence[str]) -> list[Scores]:
         """The score matrix of each sequence, from one batch.
 
-        A score is the sigmoid of the mean of both triangles' logits.
+        A score is the sigmoid of the mean of both triangles' logits, with what its family tells.
         """
-        return self._score(sequences)[0]
+        return self._score(sequences, self._recognise(list(sequences)))[0]
 
     def _score(
-        self, sequences: Sequence[str], features: Tensor | None = None
+        self,
+        sequences: Sequence[str],
+        hits: Sequence[Sequence[Hit]],
+        features: Tensor | None = None,
     ) -> tuple[list[Scores], list[int]]:
         """Score matrices, and how many passes were made for each."""
         bases, is_base = to_tensors(sequences)
@@ -186,10 +205,12 @@ class Predictor:
         matrices = scores.cpu().numpy()
         sizes = [len(sequence) for sequence in sequences]
         cut = [matrix[:size, :size] for matrix, size in zip(matrices, sizes, strict=True)]
+        if self.families is not None:
+            cut = list(map(self.families.blend.apply, cut, hits))
         return cut, passes
 
     def _predict_batch(
-        self, records: list[RnaRecord], features: Tensor | None = None
+        self, records: list[RnaRecord], hits: list[list[Hit]], features: Tensor | None = None
     ) -> list[Prediction | DeviceError]:
         start = time.perf_counter()
         if len(records) == 1:  # the only kind of batch that is larger than max_cells
@@ -197,18 +218,22 @@ class Predictor:
             if error is not None:
                 return [error]
         try:
-            matrices, passes = self._score([record.sequence for record in records], features)
+            sequences = [record.sequence for record in records]
+            matrices, passes = self._score(sequences, hits, features)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             if len(records) > 1:  # one by one they may still fit
-                return [answer for record in records for answer in self._predict_batch([record])]
+                alone = zip(records, hits, strict=True)
+                return [
+                    one for record, own in alone for one in self._predict_batch([record], [own])
+                ]
             message = f"not enough memory for {len(records[0])} bases"
             return [DeviceError(message, record=records[0].id)]
         seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
         return [
-            self._read(record, matrix, seconds * len(record) ** 2, cycles)
-            for record, matrix, cycles in zip(records, matrices, passes, strict=True)
+            self._read(record, matrix, seconds * len(record) ** 2, cycles, own)
+            for record, matrix, cycles, own in zip(records, matrices, passes, hits, strict=True)
         ]
 
     def _too_large(self, record: RnaRecord) -> DeviceError | None:
@@ -222,7 +247,9 @@ class Predictor:
         sizes = f"needs about {format_size(needed)} of memory, {format_size(limit)} may be used"
         return DeviceError(f"{len(record)} bases: {sizes}", record=record.id)
 
-    def _read(self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int) -> Prediction:
+    def _read(
+        self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, hits: list[Hit]
+    ) -> Prediction:
         start = time.perf_counter()
         structure, threshold = self._decode(matrix)
         least = self.options.min_score
@@ -234,6 +261,7 @@ class Predictor:
             threshold,
             seconds + time.perf_counter() - start,
             cycles,
+            *(self.families.blend.verdict(hits) if self.families else (0.0, None)),
             matrix.copy() if self.options.keep_scores else None,
         )
 
@@ -256,9 +284,12 @@ def load(
         WeightsError: no such weights, or damaged ones.
         DeviceError: a device or precision that this machine does not have.
     """
-    network, checkpoint = load_network(find_weights(weights))
+    folder = find_weights(weights)
+    network, checkpoint = load_network(folder)
+    families = load_families(folder, checkpoint)
     chosen = choose_device(device)
-    return Predictor(network, label(checkpoint), options, chosen, choose_dtype(precision, chosen))
+    dtype = choose_dtype(precision, chosen)
+    return Predictor(network, label(checkpoint), options, chosen, dtype, families)
 
 
 def predict(records: Iterable[RnaRecord], weights: str | Path = DEFAULT) -> Iterator[Prediction]:

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from rnaformer_cli.errors import WeightsError
-from rnaformer_cli.model.config import CONFIG_FILE, TENSOR_FILE
+from rnaformer_cli.model.config import CONFIG_FILE, FAMILIES_FILE, TENSOR_FILE
 
 DEFAULT = "rnaformer-small"
 
@@ -63,7 +63,7 @@ def find_weights(name: str | Path) -> Path:
 
 
 def _check_links(folder: Path) -> None:
-    for name in (CONFIG_FILE, TENSOR_FILE):
+    for name in (CONFIG_FILE, TENSOR_FILE, FAMILIES_FILE):
         path = folder / name
         if path.is_symlink() and folder.resolve() not in path.resolve().parents:
             message = "a link to a file outside its folder; copy the file (cp -L)"

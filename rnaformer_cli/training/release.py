@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +17,12 @@ from numpy.typing import NDArray
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError
+from rnaformer_cli.families.blending import Blend
+from rnaformer_cli.families.profiles import Library
+from rnaformer_cli.families.recognition import Hit, Recogniser
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.predictor import Scores
+from rnaformer_cli.training.blend import fit_blend
 from rnaformer_cli.training.validation import Validation, choose_share, choose_threshold, scored
 
 THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(5, 26))  # 0.10 to 0.50
@@ -38,6 +43,7 @@ class Released:
     shift: float
     validation: Validation  # with the threshold that is the same for all records
     by_share: Validation  # with each record's own
+    blend: Blend | None = None  # how far the families are believed
 
     @property
     def best(self) -> Validation:
@@ -51,8 +57,12 @@ def release(
     cycles: int | None = None,
     flag: float | None = None,
     folding_weight: float | None = None,
+    library: Library | None = None,
 ) -> Released:
     """Calibrate on the pooled records of all sets, then choose the thresholds that are best.
+
+    With a library of families, how far it is believed is learned from the same records before the
+    thresholds are chosen.
 
     The network is changed: read-out, threshold, threshold_share if this is better, and, if given,
     cycles, flag and the weight of the folding model, which is stretched with the other logits.
@@ -62,12 +72,9 @@ def release(
             has no bias to shift.
         ConfigError: a flag or a weight of a folding model for a network that has none.
     """
-    if cycles is not None:
-        network.config = replace(network.config, cycles=cycles)
-    if flag is not None:
-        network.config = replace(network.config, flag=flag)
-    if folding_weight is not None:
-        network.config = replace(network.config, folding_weight=folding_weight)
+    asked: dict[str, Any] = {"cycles": cycles, "flag": flag, "folding_weight": folding_weight}
+    given = {name: value for name, value in asked.items() if value is not None}
+    network.config = replace(network.config, **given)
     if not all(sets.values()):
         raise TrainingError("no record to calibrate with")
     if network.read_out.bias is None:
@@ -81,11 +88,14 @@ def release(
         network.read_out.weight.mul_(scale)
         network.read_out.bias.mul_(scale).add_(shift)
 
+    blend, hits = _blended(pairs, library, scale, shift)
+
+    def read(one: ScoredPairs, own: list[Hit]) -> tuple[LabelledRecord, Scores]:
+        scores = one.scores(scale, shift)
+        return one.record, scores if blend is None else blend.apply(scores, own)
+
     def calibrated() -> dict[str, Iterator[tuple[LabelledRecord, Scores]]]:
-        return {
-            name: ((one.record, one.scores(scale, shift)) for one in found)
-            for name, found in pairs.items()
-        }
+        return {name: map(read, found, hits[name]) for name, found in pairs.items()}
 
     common = choose_threshold(calibrated(), THRESHOLDS, WITHIN)
     own = choose_share(calibrated(), SHARES, WITHIN)
@@ -95,7 +105,7 @@ def release(
         threshold_share=own.threshold if own.mean > common.mean else 0.0,
         folding_weight=network.config.folding_weight * scale,
     )
-    return Released(network, scale, shift, common, own)
+    return Released(network, scale, shift, common, own, blend)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +137,25 @@ def scored_pairs(network: RNAformer, records: Sequence[LabelledRecord]) -> list[
         matrix = logits.astype(np.float32)
         found.append(ScoredPairs(record, matrix, logits[left, right], there[left, right]))
     return found
+
+
+def _blended(
+    pairs: Mapping[str, list[ScoredPairs]], library: Library | None, scale: float, shift: float
+) -> tuple[Blend | None, dict[str, list[list[Hit]]]]:
+    """How far the library is believed, and the hits of each record; none without a library."""
+    if library is None:
+        return None, {name: [[]] * len(found) for name, found in pairs.items()}
+    recogniser = Recogniser(library)
+    hits = {
+        name: [recogniser.recognise([one.record.sequence])[0] for one in found]
+        for name, found in pairs.items()
+    }
+    examples = (
+        (one.record, one.scores(scale, shift), own)
+        for name, found in pairs.items()
+        for one, own in zip(found, hits[name], strict=True)
+    )
+    return fit_blend(examples), hits
 
 
 def fit_logits(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:

@@ -1,0 +1,182 @@
+"""Sequences against profiles: the sum over all alignments, and how likely each base is where.
+
+A pair hidden Markov model in the manner of profile HMMs (Durbin and others 1998): a base matches a
+column with the odds of its letter there; bases without a column and columns without a base are
+gaps, with the same costs everywhere. An alignment may leave out the ends of the sequence for
+nothing, and those of the profile for a price, so that an RNA is found within a longer one, and a
+part of an RNA as well.
+
+Sums are in float64: where an RNA is there twice, an alignment that begins with the second is
+exp(-400) of one that ends with the first, and counts as much in the end.
+
+Shapes: N alignments of L bases with C columns at the most; K is the number of codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+OPEN = 0.02  # chance that a gap begins behind a match, one for each kind of gap
+EXTEND = 0.75  # chance that it goes on
+PART = 0.02  # odds of an alignment that does not begin, or end, with the profile
+
+_DOUBLED = 64  # columns up to which sums over gaps are doubled
+_RESCALED = 8  # rows after which numbers are brought back to a usual size
+_HIGHEST = 700.0  # logarithm of what is still a number
+
+PADDING = 5  # the code of no letter; 0 to 3 are A C G U, 4 is N
+CODES = 6
+
+_CELLS = 400_000  # of alignments at once: enough for NumPy, and not too much memory
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Job = tuple[NDArray[np.int64], Floats]  # codes (L,) of a sequence, odds (CODES, C) of a profile
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Sums over all alignments of the first bases with the first columns that end in a match."""
+
+    ended: Doubles  # (L, N) over all columns, each with the odds of ending there
+    scale: Doubles  # (L, N) logarithm by which each row was made smaller
+    before: Doubles  # (L, N, C) without the odds of the last match; empty if not asked for
+    match: Doubles  # (L, N, C) with them; empty if not asked for
+
+    @property
+    def evidence(self) -> Doubles:
+        """The logarithm of the odds (N,) that the sequence holds the profile, not any letters."""
+        with np.errstate(divide="ignore"):
+            logs = np.log(self.ended) + self.scale
+        found: Doubles = np.logaddexp.reduce(logs, axis=0)
+        return found
+
+
+def evidence(jobs: Sequence[Job]) -> list[float]:
+    """The logarithm of the odds that a sequence holds a profile, for each job."""
+    found = [0.0] * len(jobs)
+    for places in _batches(jobs):
+        sums = forward(*_filled([jobs[place] for place in places]), keep=False)
+        for place, one in zip(places, sums.evidence.tolist(), strict=True):
+            found[place] = one
+    return found
+
+
+def align(jobs: Sequence[Job]) -> list[Floats]:
+    """How likely each base belongs to each column, (L, C), for each job."""
+    found: list[Floats] = [np.empty((0, 0), np.float32)] * len(jobs)
+    for places in _batches(jobs):
+        codes, odds, begins, stops = _filled([jobs[place] for place in places])
+        there = forward(codes, odds, begins, stops)
+        back = forward(codes[:, ::-1], odds[:, :, ::-1], stops[:, ::-1], begins[:, ::-1])
+        for place, one in zip(places, posteriors(there, back), strict=True):
+            length, columns = _sizes(jobs[place])
+            found[place] = one[:length, :columns]
+    return found
+
+
+def _sizes(job: Job) -> tuple[int, int]:
+    return len(job[0]), job[1].shape[1]
+
+
+def _batches(jobs: Sequence[Job]) -> Iterator[list[int]]:
+    """Places of jobs of similar sizes, so that little is padded."""
+    batch: list[int] = []
+    longest = widest = 0
+    for place in sorted(range(len(jobs)), key=lambda place: _sizes(jobs[place])):
+        size = _sizes(jobs[place])
+        length, columns = max(longest, size[0]), max(widest, size[1])
+        if batch and (len(batch) + 1) * length * columns > _CELLS:
+            yield batch
+            batch, (length, columns) = [], size
+        batch.append(place)
+        longest, widest = length, columns
+    if batch:
+        yield batch
+
+
+def _filled(jobs: Sequence[Job]) -> tuple[NDArray[np.int64], Doubles, Doubles, Doubles]:
+    """Codes (N, L), odds (N, CODES, C), and the odds of beginning and ending (N, C)."""
+    sizes = np.array([job[1].shape[1] for job in jobs])
+    codes = np.full((len(jobs), max(len(job[0]) for job in jobs)), PADDING, np.int64)
+    odds = np.zeros((len(jobs), CODES, sizes.max()))
+    for row, (letters, profile) in enumerate(jobs):
+        codes[row, : len(letters)] = letters
+        odds[row, :, : sizes[row]] = profile
+    return codes, odds, *ends(sizes, int(sizes.max()))
+
+
+def forward(
+    codes: NDArray[np.int64], odds: Doubles, begins: Doubles, stops: Doubles, keep: bool = True
+) -> Sums:
+    """Sums for codes (N, L) and the odds of each code in each column (N, K, C).
+
+    `begins` and `stops` are the odds of beginning and of ending in each column, (N, C). With
+    `keep` the sums of each base and column are held too. Padding is a code with odds of zero.
+    """
+    count, length = codes.shape
+    columns = odds.shape[2]
+    kept = np.empty((2, length if keep else 0, count, columns))
+    ended, scale = np.empty((2, length, count))
+    rows = np.arange(count)
+    free, closed = 1 - 2 * OPEN, 1 - EXTEND
+    match = np.zeros((count, columns))
+    inserted, gaps = np.zeros_like(match), np.zeros_like(match)  # no column; either kind of gap
+    log = np.zeros(count)
+    for row in range(length):
+        before = begins.copy()
+        before[:, 1:] += free * match[:, :-1]
+        before[:, 1:] += closed * gaps[:, :-1]
+        inserted *= EXTEND
+        inserted += OPEN * match
+        match = before * odds[rows, codes[:, row]]
+        ended[row], scale[row] = (match * stops).sum(axis=1), log
+        if keep:
+            kept[0, row], kept[1, row] = before, match
+        gaps = _skipped(match)
+        gaps += inserted
+        if row % _RESCALED == _RESCALED - 1:
+            large = np.maximum(match.max(axis=1), 1.0)
+            match, inserted, gaps, begins = (
+                part / large[:, None] for part in (match, inserted, gaps, begins)
+            )
+            log = log + np.log(large)
+    return Sums(ended, scale, *kept)
+
+
+def posteriors(forwards: Sums, backwards: Sums) -> Floats:
+    """The probability (N, L, C) that a base belongs to a column.
+
+    `backwards` are the sums of the reversed sequences with the reversed profiles.
+    """
+    logs = forwards.scale + backwards.scale[::-1] - forwards.evidence
+    found = forwards.match * backwards.before[::-1, :, ::-1]
+    found *= np.exp(np.minimum(logs, _HIGHEST))[:, :, None]
+    return np.ascontiguousarray(found.transpose(1, 0, 2), dtype=np.float32)
+
+
+def ends(sizes: NDArray[np.int64], columns: int) -> tuple[Doubles, Doubles]:
+    """The odds of beginning and of ending in each column, (N, C) each, by the profiles' sizes."""
+    begins = np.full((len(sizes), columns), PART)
+    begins[:, 0] = 1.0
+    stops = np.full((len(sizes), columns), PART)
+    stops[np.arange(len(sizes)), sizes - 1] = 1.0
+    return begins, stops
+
+
+def _skipped(match: Doubles) -> Doubles:
+    """What reaches each column of a row by leaving out columns behind a match.
+
+    A gap of any length is the sum of two of half the length, up to twice _DOUBLED columns.
+    """
+    found = np.zeros_like(match)
+    found[:, 1:] = OPEN * match[:, :-1]
+    shift = 1
+    while shift < min(match.shape[1], _DOUBLED + 1):
+        found[:, shift:] += EXTEND**shift * found[:, :-shift].copy()
+        shift *= 2
+    return found

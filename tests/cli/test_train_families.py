@@ -1,0 +1,132 @@
+"""`rnaformer train-families`, and weights that come with what it learned."""
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+from dataset_makers import hairpin
+from family_makers import PAIRS, SIZE, labelled, members
+
+from rnaformer_cli.dataset.records import write_dataset
+from rnaformer_cli.families.profiles import read_library
+from rnaformer_cli.prediction.store import DEFAULT
+
+MEMBER = members(1, 20)[-1]
+
+
+@pytest.fixture
+def learned(run, tmp_path):
+    train = [replace(one, family=f"RF{n}") for n in (1, 2, 3) for one in labelled(n, 8)]
+    write_dataset(tmp_path / "train.jsonl.gz", train)
+    val = [one for name in (1, 2, 3) for one in labelled(name, 4, start=8)]
+    write_dataset(tmp_path / "val.jsonl.gz", [*val, hairpin("h", 9, 4)])
+    done = run("train-families", "--data", tmp_path / "train.jsonl.gz", "-o", tmp_path / "library")
+    assert (done.out, done.code) == ("", 0)
+    *_, last = done.err.splitlines()
+    assert re.fullmatch(r"rnaformer: round \d: \d profiles, 0 records left", last)
+    return tmp_path / "library"
+
+
+@pytest.fixture
+def released(run, learned, tmp_path):
+    options = ["--val", tmp_path / "val.jsonl.gz", "--families", learned]
+    done = run("release", DEFAULT, *options, "-o", tmp_path / "new")
+    assert (done.err, done.code) == ("", 0)
+    return tmp_path / "new"
+
+
+def predicted(run, *options):
+    return run("predict", "-", "-f", "jsonl", *options, stdin=f">a\n{MEMBER}\n>b\nGGGGAAAACCCC\n")
+
+
+def test_families_are_learned(learned):
+    library = read_library(learned)
+    assert {profile.name for profile in library.profiles} == {"RF1", "RF2", "RF3"}
+
+
+def test_released_weights_know_the_families(run, released):
+    done = predicted(run, "-w", released)
+    member, other = map(json.loads, done.out.splitlines())
+    assert {(left - 1, right - 1) for left, right, _ in member["pairs"]} >= set(PAIRS[1:])
+    assert (member["family"], other["family"]) == ("RF1", None)
+    assert member["recognised"] > 0.9
+    assert other["recognised"] < 0.1
+    assert member["length"] == SIZE
+
+
+def test_the_network_can_be_asked_alone(run, released):
+    done = predicted(run, "-w", released, "--no-families")
+    assert [json.loads(line)["recognised"] for line in done.out.splitlines()] == [0.0, 0.0]
+
+
+def test_a_run_with_families_is_not_gone_on_with_without_them(run, released, tmp_path):
+    (tmp_path / "a.fa").write_text(f">a\n{MEMBER}\n")
+    same = ["predict", tmp_path / "a.fa", "-w", released, "--out-dir", tmp_path / "out"]
+    assert run(*same).code == 0
+    assert run(*same, "--resume").code == 0
+    done = run(*same, "--resume", "--no-families")
+    assert done.code == 1
+    assert "families" in done.err
+
+
+def test_figures_of_the_network_alone_can_be_had(run, released, tmp_path):
+    data = ["--data", tmp_path / "val.jsonl.gz", "--json"]
+    both, alone = (
+        json.loads(run("evaluate", "-w", released, *data, *more).out)["f1"]
+        for more in ([], ["--no-families"])
+    )
+    assert both > alone + 0.05
+
+
+def test_weights_with_families_are_verified(run, released):
+    assert run("weights", "verify", released).code == 0
+    shown = json.loads(run("weights", "show", released).out)["families"]
+    assert set(shown["blend"]) == {"trust", "needed", "network", "families", "shift"}
+    library = released / "families.safetensors"
+    damaged = library.read_bytes()[:-1] + b"\x01"
+    library.write_bytes(damaged)
+    done = run("weights", "verify", released)
+    assert done.code == 1
+    assert f"{library}: sha256 is " in done.err
+    assert f", config.json says {shown['sha256']}\n" in done.err
+
+
+def test_a_missing_library_is_named(run, released):
+    (released / "families.safetensors").unlink()
+    done = predicted(run, "-w", released)
+    message = f"rnaformer: {released}: no families.safetensors in this folder\n"
+    assert (done.out, done.err, done.code) == ("", message, 1)
+
+
+def test_a_library_of_another_kind_is_refused(run, tmp_path, released):
+    other = ["--families", released / "model.safetensors", "-o", tmp_path / "newer"]
+    done = run("release", released, "--val", tmp_path / "val.jsonl.gz", *other)
+    message = "not a library of families: arrays are missing or misshapen"
+    assert done.err == f"rnaformer: {released / 'model.safetensors'}: {message}\n"
+    assert done.code == 1
+
+
+@pytest.mark.parametrize(
+    ("families", "message"),
+    [
+        ({"sha256": "x", "trusts": 1}, "unknown setting of families 'trusts'; known: trust, "),
+        ({"sha256": "x", "trust": "1"}, "trust of families must be a number, not '1'"),
+        ({"trust": 1}, "expected a JSON object with format, name, model and sha256"),
+        (3, "expected a JSON object with format, name, model and sha256"),
+    ],
+)
+def test_a_config_that_says_another_thing_of_families_is_refused(run, released, families, message):
+    config = json.loads((released / "config.json").read_text())
+    (released / "config.json").write_text(json.dumps({**config, "families": families}))
+    done = run("weights", "verify", released)
+    assert done.err.startswith(f"rnaformer: {released / 'config.json'}: {message}")
+    assert done.code == 1
+
+
+def test_records_that_are_not_alike_make_no_library(run, tmp_path):
+    write_dataset(tmp_path / "few.jsonl.gz", [hairpin("a", 9, 1), hairpin("b", 12, 2)])
+    done = run("train-families", "--data", tmp_path / "few.jsonl.gz", "-o", tmp_path / "x", "-q")
+    message = "rnaformer: no two records are alike, so there is no family to learn\n"
+    assert (done.err, done.code) == (message, 1)
+    assert not (tmp_path / "x").exists()

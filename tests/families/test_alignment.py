@@ -1,0 +1,166 @@
+"""The sum over all alignments, against adding them up one by one."""
+
+import math
+from itertools import combinations
+
+import numpy as np
+import pytest
+from dataset_makers import rna
+
+from rnaformer_cli.families.alignment import CODES, EXTEND, OPEN, PADDING, PART, align, evidence
+from rnaformer_cli.sequence.encode import encode
+
+SIZES = [(1, 1), (5, 1), (1, 5), (5, 4), (4, 6), (7, 5)]  # bases, columns
+
+
+def drawn(bases, columns, seed=0):
+    """Random codes, N among them, and odds of any size."""
+    source = np.random.default_rng(seed)
+    odds = np.exp(source.normal(0, 2, (CODES, columns))).astype(np.float32)
+    odds[4:] = [[1.0], [0.0]]
+    return source.integers(0, PADDING, bases), odds
+
+
+def sharp(sequence, share=0.9):
+    """The odds of a profile that holds one letter in each column, for the most part."""
+    odds = np.full((CODES, len(sequence)), 4 * (1 - share) / 3, np.float32)
+    odds[encode(sequence), range(len(sequence))] = 4 * share
+    odds[4:] = [[1.0], [0.0]]
+    return odds
+
+
+def step(bases, columns):
+    """The odds of so many bases and columns without a partner between two matches."""
+    if bases and columns:
+        return 0.0
+    if bases or columns:
+        return OPEN * EXTEND ** (bases + columns - 1) * (1 - EXTEND)
+    return 1 - 2 * OPEN
+
+
+def each_alignment(codes, odds):
+    """Every choice of as many bases as columns, in order, with its odds."""
+    length, size = len(codes), odds.shape[1]
+    for count in range(1, min(length, size) + 1):
+        for bases in combinations(range(length), count):
+            for columns in combinations(range(size), count):
+                weight = 1.0 if columns[0] == 0 else PART
+                weight *= 1.0 if columns[-1] == size - 1 else PART
+                for one in range(1, count):
+                    left_out = bases[one] - bases[one - 1] - 1
+                    weight *= step(left_out, columns[one] - columns[one - 1] - 1)
+                weight *= math.prod(
+                    float(odds[codes[base], column])
+                    for base, column in zip(bases, columns, strict=True)
+                )
+                yield tuple(zip(bases, columns, strict=True)), weight
+
+
+@pytest.mark.parametrize(("bases", "columns"), SIZES)
+@pytest.mark.parametrize("seed", range(3))
+def test_all_alignments_are_added_up_once(bases, columns, seed):
+    job = drawn(bases, columns, seed)
+    total, likely = 0.0, np.zeros((bases, columns))
+    for matches, weight in each_alignment(*job):
+        total += weight
+        for match in matches:
+            likely[match] += weight
+    assert evidence([job]) == pytest.approx([math.log(total)], abs=1e-5)
+    np.testing.assert_allclose(align([job])[0], likely / total, atol=1e-5)
+
+
+def test_padding_and_neighbours_change_nothing():
+    sizes = [(30, 7), (3, 90), (1, 1), (110, 64), (64, 110), (50, 50)]
+    jobs = [drawn(*size, seed) for seed, size in enumerate(sizes)]
+    for job, odds, found in zip(jobs, evidence(jobs), align(jobs), strict=True):
+        assert evidence([job]) == pytest.approx([odds], abs=1e-5)
+        assert found.shape == (len(job[0]), job[1].shape[1])
+        np.testing.assert_allclose(align([job])[0], found, atol=1e-5)
+
+
+def test_more_jobs_than_are_done_at_once_are_answered_in_order():
+    jobs = [drawn(90 + seed % 7, 80 - seed % 5, seed) for seed in range(80)]
+    alone = [evidence([job])[0] for job in jobs]
+    assert evidence(jobs) == pytest.approx(alone, abs=1e-4)
+    assert [found.shape for found in align(jobs)] == [
+        (len(one), odds.shape[1]) for one, odds in jobs
+    ]
+
+
+def test_no_jobs_have_no_answers():
+    assert evidence([]) == []
+    assert align([]) == []
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        (encode("A" * 600), sharp("A" * 600)),
+        (encode("A" * 600), sharp("C" * 50)),
+        (encode("N" * 200), sharp(rna(60, 1))),
+        (encode(rna(700, 1)), sharp(rna(700, 1), 0.999)),
+        (encode(rna(3000, 1)), sharp(rna(150, 2))),
+    ],
+)
+def test_long_sequences_and_strong_odds_stay_numbers(job):
+    [found] = align([job])
+    assert np.isfinite(evidence([job])).all()
+    assert np.isfinite(found).all()
+    assert found.min() >= 0.0
+    assert found.sum(1).max() <= 1.001
+    assert found.sum(0).max() <= 1.001
+
+
+@pytest.mark.parametrize("before", [0, 5, 400])
+@pytest.mark.parametrize("behind", [0, 300])
+def test_a_profile_is_found_within_a_longer_sequence(before, behind):
+    motif = rna(120, 1)
+    [found] = align([(encode(rna(before, 2) + motif + rna(behind, 3)), sharp(motif))])
+    own = found[before : before + 120]
+    assert own.diagonal()[5:-5].min() > 0.95
+    assert own.diagonal().sum() == pytest.approx(120, abs=1)
+    assert found.sum() - own.sum() < 1
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 40), (40, 80), (80, 120)])
+def test_a_part_of_a_profile_is_found(start, stop):
+    motif = rna(120, 1)
+    job = encode(rna(30, 2) + motif[start:stop] + rna(30, 3)), sharp(motif)
+    [found] = align([job])
+    assert found[30:70, start:stop].diagonal()[3:-3].min() > 0.9
+    whole = encode(rna(30, 2) + motif + rna(30, 3)), sharp(motif)
+    assert 20 < evidence([job])[0] < evidence([whole])[0] - 60
+
+
+@pytest.mark.parametrize("size", [40, 100, 300])
+def test_a_profile_that_comes_twice_is_found_at_both_places(size):
+    motif = rna(size, 1)
+    [found] = align([(encode(motif + rna(50, 3) + motif), sharp(motif))])
+    for start in (0, size + 50):
+        np.testing.assert_allclose(found[start : start + size].diagonal(), 0.5, atol=0.03)
+
+
+def test_all_places_of_a_profile_of_one_letter_count():
+    [found] = align([(encode("A" * 600), sharp("A" * 100))])
+    assert found.sum() == pytest.approx(100, abs=1)
+
+
+@pytest.mark.parametrize("gap", [1, 3, 8])
+def test_bases_without_a_column_and_columns_without_a_base_are_passed_over(gap):
+    motif = rna(80, 4)
+    jobs = [
+        (encode(motif[:40] + "N" * gap + motif[40:]), sharp(motif)),
+        (encode(motif), sharp(motif[:40] + rna(gap, 5) + motif[40:])),
+    ]
+    longer, wider = align(jobs)
+    for found in (longer, wider.T):
+        assert found[:40, :40].diagonal()[:-8].min() > 0.9
+        assert found[40 + gap :, 40:].diagonal()[8:].min() > 0.9
+
+
+def test_a_sequence_reads_backwards_as_it_reads_forwards():
+    codes, odds = drawn(40, 30)
+    backwards = codes[::-1], odds[:, ::-1]
+    assert evidence([backwards]) == pytest.approx(evidence([(codes, odds)]), abs=1e-4)
+    [there], [back] = align([(codes, odds)]), align([backwards])
+    np.testing.assert_allclose(back[::-1, ::-1], there, atol=1e-4)

@@ -1,0 +1,100 @@
+"""A predictor with a library of families: what is known of an RNA's relatives decides."""
+
+import numpy as np
+import pytest
+from dataset_makers import rna
+from family_makers import PAIRS, SIZE, library_of, members, profile_of
+
+from rnaformer_cli.families.blending import Blend, Families
+from rnaformer_cli.families.recognition import Recogniser
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.predictor import Options, Predictor
+from rnaformer_cli.sequence.record import RnaRecord
+
+TRUST = Blend(trust=1.0, needed=10.0, network=0.0, families=1.0)
+FOUND = members(1, 9)
+RECORDS = [
+    RnaRecord("member", FOUND[-1]),
+    RnaRecord("stranger", rna(SIZE, 77)),
+    RnaRecord("within", rna(30, 5) + FOUND[-2] + rna(25, 6)),
+    RnaRecord("tiny", "GAAA"),
+]
+
+
+@pytest.fixture(scope="module")
+def families():
+    library = library_of(profile_of(FOUND[:6], "RF1"), profile_of(members(2, 6), "RF2"))
+    return Families(Recogniser(library), TRUST)
+
+
+@pytest.fixture
+def predictor(tiny_network, families):
+    options = Options(keep_scores=True, threshold=0.5)
+    return Predictor(tiny_network, "tiny", options, families=families)
+
+
+def test_a_member_has_the_pairs_of_its_family(predictor):
+    member, _, within, _ = predictor.predict(RECORDS)
+    assert member.structure.pairs == set(PAIRS)
+    there = {(left + 30, right + 30) for left, right in PAIRS}
+    assert len(within.structure.pairs & there) >= len(there) - 2  # the outermost may be open
+    for answer in (member, within):
+        assert answer.family == "RF1"
+        assert answer.recognised > 0.99
+        assert answer.confidence > 0.75
+
+
+def test_a_stranger_is_what_the_network_says(predictor, tiny_network):
+    alone = Predictor(tiny_network, "tiny", Options(keep_scores=True, threshold=0.5))
+    for number in (1, 3):
+        [stranger] = predictor.predict([RECORDS[number]])
+        [expected] = alone.predict([RECORDS[number]])
+        assert stranger.family is None
+        assert stranger.recognised < 0.01
+        assert np.array_equal(stranger.scores, expected.scores)
+
+
+def test_families_can_be_left_out(tiny_network, families):
+    without = Options(keep_scores=True, families=False)
+    [answer] = Predictor(tiny_network, "t", without, families=families).predict(RECORDS[:1])
+    [expected] = Predictor(tiny_network, "t", Options(keep_scores=True)).predict(RECORDS[:1])
+    assert np.array_equal(answer.scores, expected.scores)
+    assert (answer.family, answer.recognised) == (None, 0.0)
+
+
+def test_what_a_program_would_say_does_not_depend_on_the_family(families):
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, label_flag=True)).eval()
+    computed = Options(like="computed", keep_scores=True)
+    [answer] = Predictor(network, "t", computed, families=families).predict(RECORDS[:1])
+    [expected] = Predictor(network, "t", computed).predict(RECORDS[:1])
+    assert np.array_equal(answer.scores, expected.scores)
+
+
+def test_an_answer_does_not_depend_on_the_others(predictor):
+    together = list(predictor.predict(RECORDS))
+    for record, among in zip(RECORDS, together, strict=True):
+        [alone] = predictor.predict([record])
+        np.testing.assert_allclose(among.scores, alone.scores, atol=1e-5)
+        assert (among.structure, among.family) == (alone.structure, alone.family)
+        assert among.recognised == pytest.approx(alone.recognised, abs=1e-4)
+
+
+def test_scores_are_those_of_predictions(predictor):
+    [scores] = predictor.score([RECORDS[0].sequence])
+    [answer] = predictor.predict(RECORDS[:1])
+    np.testing.assert_allclose(scores, answer.scores, atol=1e-6)
+
+
+def test_each_keeps_its_family_when_a_batch_does_not_fit(predictor, monkeypatch):
+    expected = list(predictor.predict(RECORDS))
+    engine, whole = predictor.engine, predictor.engine.logits
+
+    def too_small(bases, *more):
+        if len(bases) > 1:
+            raise MemoryError
+        return whole(bases, *more)
+
+    monkeypatch.setattr(engine, "logits", too_small)
+    for one, other in zip(predictor.predict(RECORDS), expected, strict=True):
+        assert (one.structure, one.family) == (other.structure, other.family)

@@ -1,0 +1,59 @@
+"""How far families are believed: found again from labels that were drawn with it."""
+
+import numpy as np
+import pytest
+from dataset_makers import record
+
+from rnaformer_cli.errors import TrainingError
+from rnaformer_cli.families.blending import Blend
+from rnaformer_cli.families.profiles import WORDS, Profile
+from rnaformer_cli.families.recognition import Hit
+from rnaformer_cli.training.blend import fit_blend
+
+LENGTH = 40
+DRAWN_WITH = Blend(trust=0.8, needed=10.0, network=0.6, families=0.7, shift=-0.3)
+
+
+def scores(random):
+    """What a network might say: most pairs are unlikely."""
+    logits = np.triu(random.normal(-2, 2, (LENGTH, LENGTH)), k=1)
+    upper = np.triu(1 / (1 + np.exp(-logits)), k=1)
+    return (upper + upper.T).astype(np.float32)
+
+
+def hit(random, evidence):
+    """A sequence that is a profile's own, column by column."""
+    left, right = np.nonzero(np.triu(random.random((LENGTH, LENGTH)) < 0.2, k=1))
+    chance = random.random(len(left)).astype(np.float32)
+    letters = np.full((LENGTH, 4), 0.25, np.float32)
+    profile = Profile("x", letters, left, right, chance, np.zeros(WORDS, np.float32))
+    return Hit(profile, evidence, np.eye(LENGTH, dtype=np.float32))
+
+
+def drawn(count):
+    """Records whose pairs are as likely as the blend says."""
+    random = np.random.default_rng(5)
+    for number in range(count):
+        said, hits = scores(random), [hit(random, random.uniform(0, 30))]
+        likely = np.triu(DRAWN_WITH.apply(said, hits), k=1)
+        pairs = [tuple(pair) for pair in np.argwhere(random.random(likely.shape) < likely).tolist()]
+        yield record(f"r{number}", "A" * LENGTH, pairs), said, hits
+
+
+def test_the_blend_that_labels_were_drawn_with_is_found():
+    found = fit_blend(drawn(200))
+    assert found.needed == pytest.approx(DRAWN_WITH.needed, abs=0.8)
+    assert found.trust == pytest.approx(DRAWN_WITH.trust, abs=0.25)
+    for name in ("network", "families", "shift"):
+        assert getattr(found, name) == pytest.approx(getattr(DRAWN_WITH, name), abs=0.06)
+
+
+def test_records_without_hits_say_nothing():
+    alone = [(record("x", "A" * LENGTH, [(0, 9)]), scores(np.random.default_rng(1)), [])]
+    assert fit_blend([*drawn(3), *alone]) == fit_blend(drawn(3))
+
+
+def test_a_library_that_knows_no_record_is_refused():
+    with pytest.raises(TrainingError) as caught:
+        fit_blend([(record("x", "A" * LENGTH), scores(np.random.default_rng(1)), [])])
+    assert str(caught.value) == "no validation record is like any family of the library"
