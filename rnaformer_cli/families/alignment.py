@@ -6,8 +6,8 @@ gaps, with the same costs everywhere. An alignment may leave out the ends of the
 nothing, and those of the profile for a price, so that an RNA is found within a longer one, and a
 part of an RNA as well.
 
-Sums are in float64: where an RNA is there twice, an alignment that begins with the second is
-exp(-400) of one that ends with the first, and counts as much in the end.
+Where an RNA is there twice, an alignment that begins with the second is exp(-400) of one that ends
+with the first, and counts as much in the end: probabilities are summed in float64.
 
 Shapes: N alignments of L bases with C columns at the most; K is the number of codes.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ OPEN = 0.02  # chance that a gap begins behind a match, one for each kind of gap
 EXTEND = 0.75  # chance that it goes on
 PART = 0.02  # odds of an alignment that does not begin, or end, with the profile
 
-_DOUBLED = 64  # columns up to which sums over gaps are doubled
+_PIECE = 200  # columns, over which EXTEND to their number is still a number
 _RESCALED = 8  # rows after which numbers are brought back to a usual size
 _HIGHEST = 700.0  # logarithm of what is still a number
 
@@ -35,6 +36,7 @@ _CELLS = 400_000  # of alignments at once: enough for NumPy, and not too much me
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Numbers = NDArray[Any]  # of either precision
 Job = tuple[NDArray[np.int64], Floats]  # codes (L,) of a sequence, odds (CODES, C) of a profile
 
 
@@ -44,8 +46,8 @@ class Sums:
 
     ended: Doubles  # (L, N) over all columns, each with the odds of ending there
     scale: Doubles  # (L, N) logarithm by which each row was made smaller
-    before: Doubles  # (L, N, C) without the odds of the last match; empty if not asked for
-    match: Doubles  # (L, N, C) with them; empty if not asked for
+    before: Numbers  # (L, N, C) without the odds of the last match; empty if not asked for
+    match: Numbers  # (L, N, C) with them; empty if not asked for
 
     @property
     def evidence(self) -> Doubles:
@@ -60,7 +62,7 @@ def evidence(jobs: Sequence[Job]) -> list[float]:
     """The logarithm of the odds that a sequence holds a profile, for each job."""
     found = [0.0] * len(jobs)
     for places in _batches(jobs):
-        sums = forward(*_filled([jobs[place] for place in places]), keep=False)
+        sums = forward(*_filled([jobs[place] for place in places], np.float32), keep=False)
         for place, one in zip(places, sums.evidence.tolist(), strict=True):
             found[place] = one
     return found
@@ -70,7 +72,7 @@ def align(jobs: Sequence[Job]) -> list[Floats]:
     """How likely each base belongs to each column, (L, C), for each job."""
     found: list[Floats] = [np.empty((0, 0), np.float32)] * len(jobs)
     for places in _batches(jobs):
-        codes, odds, begins, stops = _filled([jobs[place] for place in places])
+        codes, odds, begins, stops = _filled([jobs[place] for place in places], np.float64)
         there = forward(codes, odds, begins, stops)
         back = forward(codes[:, ::-1], odds[:, :, ::-1], stops[:, ::-1], begins[:, ::-1])
         for place, one in zip(places, posteriors(there, back), strict=True):
@@ -99,48 +101,52 @@ def _batches(jobs: Sequence[Job]) -> Iterator[list[int]]:
         yield batch
 
 
-def _filled(jobs: Sequence[Job]) -> tuple[NDArray[np.int64], Doubles, Doubles, Doubles]:
+def _filled(
+    jobs: Sequence[Job], kind: type[np.floating[Any]]
+) -> tuple[NDArray[np.int64], Numbers, Numbers, Numbers]:
     """Codes (N, L), odds (N, CODES, C), and the odds of beginning and ending (N, C)."""
     sizes = np.array([job[1].shape[1] for job in jobs])
     codes = np.full((len(jobs), max(len(job[0]) for job in jobs)), PADDING, np.int64)
-    odds = np.zeros((len(jobs), CODES, sizes.max()))
+    odds = np.zeros((len(jobs), CODES, sizes.max()), kind)
     for row, (letters, profile) in enumerate(jobs):
         codes[row, : len(letters)] = letters
         odds[row, :, : sizes[row]] = profile
-    return codes, odds, *ends(sizes, int(sizes.max()))
+    begins, stops = ends(sizes, int(sizes.max()))
+    return codes, odds, begins.astype(kind), stops.astype(kind)
 
 
 def forward(
-    codes: NDArray[np.int64], odds: Doubles, begins: Doubles, stops: Doubles, keep: bool = True
+    codes: NDArray[np.int64], odds: Numbers, begins: Numbers, stops: Numbers, keep: bool = True
 ) -> Sums:
     """Sums for codes (N, L) and the odds of each code in each column (N, K, C).
 
     `begins` and `stops` are the odds of beginning and of ending in each column, (N, C). With
-    `keep` the sums of each base and column are held too. Padding is a code with odds of zero.
+    `keep` the sums of each base and column are held too. Padding is a code with odds of zero. All
+    is summed in the precision of the odds.
     """
     count, length = codes.shape
     columns = odds.shape[2]
-    kept = np.empty((2, length if keep else 0, count, columns))
+    kept = np.empty((2, length if keep else 0, count, columns), odds.dtype)
     ended, scale = np.empty((2, length, count))
     rows = np.arange(count)
-    free, closed = 1 - 2 * OPEN, 1 - EXTEND
-    match = np.zeros((count, columns))
+    match = np.zeros((count, columns), odds.dtype)
     inserted, gaps = np.zeros_like(match), np.zeros_like(match)  # no column; either kind of gap
     log = np.zeros(count)
     for row in range(length):
         before = begins.copy()
-        before[:, 1:] += free * match[:, :-1]
-        before[:, 1:] += closed * gaps[:, :-1]
+        before[:, 1:] += (1 - 2 * OPEN) * match[:, :-1]
+        gaps *= 1 - EXTEND
+        before[:, 1:] += gaps[:, :-1]
         inserted *= EXTEND
         inserted += OPEN * match
         match = before * odds[rows, codes[:, row]]
-        ended[row], scale[row] = (match * stops).sum(axis=1), log
+        ended[row], scale[row] = np.einsum("nc,nc->n", match, stops), log
         if keep:
             kept[0, row], kept[1, row] = before, match
         gaps = _skipped(match)
         gaps += inserted
         if row % _RESCALED == _RESCALED - 1:
-            large = np.maximum(match.max(axis=1), 1.0)
+            large = np.maximum(match.max(axis=1), odds.dtype.type(1))
             match, inserted, gaps, begins = (
                 part / large[:, None] for part in (match, inserted, gaps, begins)
             )
@@ -168,15 +174,18 @@ def ends(sizes: NDArray[np.int64], columns: int) -> tuple[Doubles, Doubles]:
     return begins, stops
 
 
-def _skipped(match: Doubles) -> Doubles:
-    """What reaches each column of a row by leaving out columns behind a match.
+def _skipped(match: Numbers) -> Numbers:
+    """What reaches each column of a row by leaving out columns behind a match, of any number.
 
-    A gap of any length is the sum of two of half the length, up to twice _DOUBLED columns.
+    Each column adds to all behind it, less with every step: a running sum of weights that grow
+    from column to column, taken back afterwards; in pieces in which these are numbers.
     """
     found = np.zeros_like(match)
-    found[:, 1:] = OPEN * match[:, :-1]
-    shift = 1
-    while shift < min(match.shape[1], _DOUBLED + 1):
-        found[:, shift:] += EXTEND**shift * found[:, :-shift].copy()
-        shift *= 2
+    for start in range(1, match.shape[1], _PIECE):
+        steps = np.arange(min(_PIECE, match.shape[1] - start))
+        weights = (EXTEND**steps).astype(match.dtype)
+        piece = slice(start, start + len(weights))
+        terms = match[:, start - 1 : piece.stop - 1] * (OPEN / weights)
+        terms[:, 0] += EXTEND * found[:, start - 1]
+        found[:, piece] = np.cumsum(terms, axis=1) * weights
     return found

@@ -23,8 +23,9 @@ class Blend:
     """How far families are believed; `rnaformer release` learns it from validation records.
 
     A family counts in proportion to exp(trust · evidence), none of them to exp(trust · needed).
-    If it is one of them, the logit of a pair is network · (logit of its score) +
-    families · (logit of its chance) + shift. Pairs for which both say less than CLIPPED, nearly
+    If it is one of them, the score of a pair is `most` (known structures lack some pairs of their
+    family) times the sigmoid of network · (logit of its score) + families · (logit of its chance) +
+    shift. Pairs for which both say less than CLIPPED, nearly
     all, are left as the network scores them.
 
     Raises:
@@ -36,6 +37,7 @@ class Blend:
     network: float = 0.5
     families: float = 0.5
     shift: float = 0.0
+    most: float = 1.0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -43,6 +45,8 @@ class Blend:
                 raise ConfigError(f"{name} of families must be a number, not {shown(value)}")
             if not -1000.0 <= value <= 1000.0:
                 raise ConfigError(f"{name} of families must be of usual size, not {shown(value)}")
+        if not 0.0 <= self.most <= 1.0:
+            raise ConfigError(f"most of families must be from 0 to 1, not {shown(self.most)}")
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Blend:
@@ -89,7 +93,7 @@ class Blend:
         before = scores[said]
         likely = logit(before) * self.network + logit(chances[said]) * self.families + self.shift
         found: Floats = scores.copy()
-        told = 1.0 / (1.0 + np.exp(-np.clip(likely, -_CERTAIN, _CERTAIN)))
+        told = self.most / (1.0 + np.exp(-np.clip(likely, -_CERTAIN, _CERTAIN)))
         found[said] = (1.0 - belief) * before + belief * told
         return found
 

@@ -17,10 +17,10 @@ from rnaformer_cli.families.profiles import Library, Profile
 from rnaformer_cli.sequence.encode import encode
 
 CANDIDATES = 10  # profiles that a sequence is aligned with
-KEPT = 6  # of them, at the most, whose pairs are looked at
+KEPT = 5  # of them, at the most, whose pairs are looked at
 
-_BEHIND = 20.0  # evidence below the best one with which a family does not count
-_LEAST = 4.0  # evidence below which nothing counts
+_BEHIND = 16.0  # evidence below the best one with which a family does not count
+_LEAST = 8.0  # evidence below which nothing counts
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from rnaformer_cli.families.blending import CLIPPED, Blend, logit
 from rnaformer_cli.families.recognition import KEPT, Hit
 from rnaformer_cli.prediction.predictor import Scores
 
+_START = Blend()
+_MOST = 3.0  # logit of the most that a score may be, at the start
 _STEPS = 60
 
 
@@ -30,9 +32,9 @@ class _Cells:
 
 
 def fit_blend(
-    examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Hit]]], start: Blend | None = None
+    examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Hit]]],
 ) -> Blend:
-    """The blend that is likeliest on these records, among those near the start.
+    """The blend that is likeliest on these records.
 
     Records without hits say nothing and are left out.
 
@@ -49,25 +51,26 @@ def fit_blend(
     )
     evidence = torch.from_numpy(np.stack([one.evidence for one in found]))
     network = torch.from_numpy(logit(scores.numpy()))
-    values = torch.tensor(astuple(start or Blend()), dtype=torch.float32, requires_grad=True)
+    values = torch.tensor([*astuple(_START)[:-1], _MOST], requires_grad=True)
     optimiser = torch.optim.LBFGS([values], max_iter=_STEPS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimiser.zero_grad()
-        trust, needed, by_network, by_families, shift = values
+        trust, needed, by_network, by_families, shift, most = values
         none = (trust * needed).expand(len(evidence), 1)
         beliefs = torch.softmax(torch.cat([trust * evidence, none], 1), 1)[:, :-1]
         each = beliefs.repeat_interleave(sizes, 0)
         belief = each.sum(1)
         mean = (each * chances).sum(1) / belief.clamp(min=1e-6)
         told = by_network * network + by_families * _logit(mean) + shift
-        mixed = (1 - belief) * scores + belief * torch.sigmoid(told)
+        mixed = (1 - belief) * scores + belief * torch.sigmoid(most) * torch.sigmoid(told)
         now = torch.nn.functional.binary_cross_entropy(mixed, truth.float())
         now.backward()  # type: ignore[no-untyped-call]
         return now
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
-    return Blend(*(round(value, 4) for value in values.tolist()))
+    *rest, most = values.detach()
+    return Blend(*(round(float(value), 4) for value in (*rest, torch.sigmoid(most))))
 
 
 def _logit(chances: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,9 @@ _BEGUN = 40  # profiles of one group that are begun in a round
 _AT_ONCE = 100  # of these that are held in memory
 _RELATED = 0.12  # likeness of words from which records without a family are compared
 _EVIDENCE = 5.0  # with which a record may join
-_ROUNDS_OF_COUNTING = 2
+_COMPARED = 2  # times that records may join
+_COUNTED = 2  # times that letters and pairs are counted
+_DOUBT = 0.5  # clusters without a pair that are added to those seen
 _SHARE = 0.05  # of the members that have a pair which is worth keeping
 
 
@@ -90,7 +92,10 @@ def learn_library(
         }
         named = zip(begun, joined, strict=True)
         enough = [(name, members) for (name, _), members in named if len(members) >= plan.least]
-        profiles += _refined(enough)
+        profiles += [
+            _doubted(profile, members)
+            for profile, (_, members) in zip(_refined(enough), enough, strict=True)
+        ]
         tell(Told(number, len(profiles), sum(map(len, groups.values()))))
         if not groups:
             break
@@ -142,37 +147,46 @@ def _beginnings(members: Sequence[_Member], related: float) -> Iterator[list[_Me
 
 
 def _joined(beginnings: Sequence[list[_Member]], alike: float) -> list[list[_Member]]:
-    """Of each beginning the first record, and the others that fold like it."""
+    """Of each beginning the first record, and the others that fold like it.
+
+    Those that are not like the first record are compared once more, with all that are.
+    """
     joined = []
     for start in range(0, len(beginnings), _AT_ONCE):
         some = beginnings[start : start + _AT_ONCE]
-        profiles = [_counted("", members[:1], [_itself(members[0])]) for members in some]
-        tried = [(place, other) for place, members in enumerate(some) for other in members[1:]]
-        jobs = [(other.codes, profiles[place].odds) for place, other in tried]
-        found = evidence(jobs)
-        close = [number for number, odds in enumerate(found) if odds > _EVIDENCE]
         own = [members[:1] for members in some]
-        for number, aligned in zip(close, align([jobs[number] for number in close]), strict=True):
-            place, other = tried[number]
-            if _agreement(pair_chances(aligned, profiles[place]), other) >= alike:
-                own[place].append(other)
+        for _ in range(_COMPARED):
+            _join(own, some, alike)
         joined += own
     return joined
+
+
+def _join(own: list[list[_Member]], some: Sequence[list[_Member]], alike: float) -> None:
+    """Add to the records of each profile those of its beginning that fold like them."""
+    profiles = _refined([("", members) for members in own])
+    tried = []
+    for place, members in enumerate(some):
+        known = set(map(id, own[place]))
+        tried += [(place, other) for other in members if id(other) not in known]
+    jobs = [(other.codes, profiles[place].odds) for place, other in tried]
+    found = evidence(jobs)
+    close = [number for number, odds in enumerate(found) if odds > _EVIDENCE]
+    for number, aligned in zip(close, align([jobs[number] for number in close]), strict=True):
+        place, other = tried[number]
+        if _agreement(pair_chances(aligned, profiles[place]), other) >= alike:
+            own[place].append(other)
 
 
 def _refined(found: Sequence[tuple[str, list[_Member]]]) -> list[Profile]:
     """The profile of each group of records, whose first is where all begin."""
     profiles = [_counted(name, members[:1], [_itself(members[0])]) for name, members in found]
-    for _ in range(_ROUNDS_OF_COUNTING):
-        jobs = [
-            (one.codes, profile.odds)
-            for (_, members), profile in zip(found, profiles, strict=True)
-            for one in members
-        ]
+    for _ in range(_COUNTED):
+        several = [place for place, (_, members) in enumerate(found) if len(members) > 1]
+        jobs = [(one.codes, profiles[place].odds) for place in several for one in found[place][1]]
         aligned = iter(align(jobs))
-        profiles = [
-            _counted(name, members, [next(aligned) for _ in members]) for name, members in found
-        ]
+        for place in several:
+            name, members = found[place]
+            profiles[place] = _counted(name, members, [next(aligned) for _ in members])
     return profiles
 
 
@@ -194,6 +208,12 @@ def _counted(name: str, members: Sequence[_Member], aligned: Sequence[Floats]) -
     words = unit(sum((one.weight * one.words for one in members), np.zeros(WORDS, np.float32)))
     chance = np.minimum(pairs[left, right], 1.0)
     return Profile(name, smoothed(letters[:, :4]), left, right, chance, words)
+
+
+def _doubted(profile: Profile, members: Sequence[_Member]) -> Profile:
+    """The profile with chances as they are to be expected after few records."""
+    weight = sum(one.weight for one in members)
+    return replace(profile, chance=profile.chance * np.float32(weight / (weight + _DOUBT)))
 
 
 def _agreement(chances: Floats, member: _Member) -> float:

@@ -69,10 +69,7 @@ def test_files_and_folders_are_left_to_the_shell(words, kind):
 
 def test_names_of_weights_are_completed_and_folders_where_none_fits(tiny_weights):
     shutil.copytree(tiny_weights, Path(os.environ["RNAFORMER_HOME"]) / "weights" / "mine")
-    assert completions("predict", "-w", "") == (
-        ["rnaformer-small", "rnaformer-small-deep", "mine"],
-        {"plain"},
-    )
+    assert completions("predict", "-w", "") == (["rnaformer-small", "mine"], {"plain"})
     assert completions("weights", "verify", "m") == (["mine"], {"plain"})
     assert completions("predict", "-w", "./") == (["./"], {"dir"})
 
@@ -108,7 +105,7 @@ print(code, "torch" in sys.modules, file=sys.stderr)
         timeout=PATIENCE,
     )
     assert (finished.stdout, finished.stderr) == (
-        "plain,rnaformer-small\nplain,rnaformer-small-deep\n",
+        "plain,rnaformer-small\n",
         "0 False\n",
     )
 

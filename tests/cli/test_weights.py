@@ -26,7 +26,6 @@ from rnaformer_cli.prediction.store import DEFAULT, find_weights, shipped_folder
 PARITY = Path(__file__).parent.parent / "data" / "parity"
 CASES = sorted(path.stem for path in PARITY.glob("*.pth"))
 NAME = "rnaformer-32m-bprna"
-DEEP = "rnaformer-small-deep"
 STATE = "RNAformer_32M_state_dict_bprna.pth"
 CONFIG = "RNAformer_32M_config_bprna.yml"
 
@@ -61,10 +60,9 @@ def table_of(text):
 
 def test_the_shipped_weights_are_the_default_and_published_ones_can_be_fetched(run):
     finished = run("weights", "list")
-    [header, shipped, deep, *published] = table_of(finished.out)
+    [header, shipped, *published] = table_of(finished.out)
     assert header == ["name", "origin", "where"]
     assert shipped == [DEFAULT, "shipped,", f"default  {shipped_folder() / DEFAULT}"]
-    assert deep == [DEEP, "shipped", str(shipped_folder() / DEEP)]
     assert published == [
         [name, "published", f"rnaformer weights fetch {name}"] for name in fetch.PUBLISHED
     ]
@@ -115,7 +113,7 @@ def test_all_weights_are_verified_unless_some_are_named(run, import_case):
     import_case("bprna_like", "mine")
     finished = run("weights", "verify")
     rows = [line.split("\t") for line in finished.out.splitlines()]
-    assert [row[:2] for row in rows] == [[DEFAULT, "ok"], [DEEP, "ok"], ["mine", "ok"]]
+    assert [row[:2] for row in rows] == [[DEFAULT, "ok"], ["mine", "ok"]]
     assert (
         rows[0][2]
         == hashlib.sha256((find_weights(DEFAULT) / "model.safetensors").read_bytes()).hexdigest()
@@ -129,7 +127,7 @@ def test_damaged_weights_do_not_keep_the_others_from_being_verified(run, import_
         import_case("bprna_like", name)
     (store / "a" / "model.safetensors").unlink()
     finished = run("weights", "verify")
-    assert [line.split("\t")[0] for line in finished.out.splitlines()] == [DEFAULT, DEEP, "b"]
+    assert [line.split("\t")[0] for line in finished.out.splitlines()] == [DEFAULT, "b"]
     assert finished.err == f"rnaformer: {store}/a: no model.safetensors in this folder\n"
     assert finished.code == 1
 

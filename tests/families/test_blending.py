@@ -11,7 +11,7 @@ from rnaformer_cli.families.blending import CLIPPED, Blend, logit
 from rnaformer_cli.families.recognition import Hit
 
 SIZE = 6
-KNOWN = "trust, needed, network, families, shift"
+KNOWN = "trust, needed, network, families, shift, most"
 
 
 def hit(evidence, name="x", pairs=((0, 5), (1, 4)), chance=0.9):
@@ -61,14 +61,14 @@ def odds(value):
     return math.log(value / (1 - value))
 
 
-@pytest.mark.parametrize("blend", [Blend(), Blend(0.3, 5.0, 0.7, 1.2, -0.4)])
+@pytest.mark.parametrize("blend", [Blend(), Blend(0.3, 5.0, 0.7, 1.2, -0.4, 0.8)])
 def test_scores_of_a_sure_family_follow_the_formula(blend):
     given = scores()
     found = blend.apply(given, [hit(500.0)])
     for left, right in np.argwhere(given >= CLIPPED).tolist():
         chance = 0.9 if (min(left, right), max(left, right)) in ((0, 5), (1, 4)) else 0.0
         total = blend.network * odds(float(given[left, right])) + blend.families * odds(chance)
-        expected = 1 / (1 + math.exp(-total - blend.shift))
+        expected = blend.most / (1 + math.exp(-total - blend.shift))
         assert found[left, right] == pytest.approx(expected, abs=1e-5)
 
 
@@ -149,6 +149,13 @@ def test_a_profile_without_a_name_counts_but_is_not_told():
 def test_settings_are_read_from_a_mapping():
     assert Blend.from_dict({}) == Blend()
     assert Blend.from_dict({"trust": 1, "shift": -0.5}) == Blend(trust=1, shift=-0.5)
+
+
+@pytest.mark.parametrize("most", [-0.1, 1.5])
+def test_a_highest_score_that_is_none_is_refused(most):
+    with pytest.raises(ConfigError) as caught:
+        Blend(most=most)
+    assert str(caught.value) == f"most of families must be from 0 to 1, not {most}"
 
 
 def test_an_unknown_setting_is_refused():

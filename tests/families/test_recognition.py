@@ -52,9 +52,8 @@ def test_a_member_is_recognised_within_a_longer_sequence(known):
 
 def test_random_sequences_have_little_evidence(known):
     hits = known.recognise([rna(SIZE, seed) for seed in range(100, 200)])
-    assert not all(hits)
-    evidence = [hit.evidence for own in hits for hit in own]
-    assert 4 <= min(evidence) <= max(evidence) < 10
+    assert sum(map(bool, hits)) < 10
+    assert all(hit.evidence < 10 for own in hits for hit in own)
 
 
 @pytest.mark.parametrize("sequence", ["A", "ACGU", "N" * 80])

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from rnaformer_cli.errors import WeightsError
-from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
+from rnaformer_cli.model.checkpoint import load_families, load_network, save_checkpoint
 from rnaformer_cli.prediction import store
 from rnaformer_cli.prediction.store import (
     DEFAULT,
@@ -14,8 +14,6 @@ from rnaformer_cli.prediction.store import (
     shipped_folder,
     user_folder,
 )
-
-DEEP = "rnaformer-small-deep"
 
 
 @pytest.fixture
@@ -28,10 +26,12 @@ def home(tmp_path, monkeypatch, tiny_network):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", [DEFAULT, DEEP])
-def test_shipped_weights_are_whole_and_know_their_name(name):
-    assert find_weights(name) == shipped_folder() / name
-    assert load_network(find_weights(name))[1].name == name
+def test_shipped_weights_are_whole_and_know_their_name():
+    folder = find_weights(DEFAULT)
+    assert folder == shipped_folder() / DEFAULT
+    _, checkpoint = load_network(folder)
+    assert checkpoint.name == DEFAULT
+    assert load_families(folder, checkpoint) is not None
 
 
 def test_all_shipped_weights_stay_within_twenty_megabytes():
@@ -43,7 +43,7 @@ def test_own_weights_are_found_by_name_and_by_folder(home):
     folder = home / "weights" / "mine"
     assert find_weights("mine") == folder
     assert find_weights(folder) == folder
-    assert list(all_weights()) == [DEFAULT, DEEP, "mine"]
+    assert list(all_weights()) == [DEFAULT, "mine"]
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_the_users_folder_follows_the_environment(monkeypatch, environment, expe
 def test_an_unknown_name_lists_the_known_ones(home):
     with pytest.raises(WeightsError) as caught:
         find_weights("other")
-    assert str(caught.value) == f"no weights named 'other'; known: {DEFAULT}, {DEEP}, mine"
+    assert str(caught.value) == f"no weights named 'other'; known: {DEFAULT}, mine"
 
 
 def test_a_folder_without_weights_is_named(tmp_path):

@@ -31,7 +31,7 @@ def test_each_family_becomes_a_profile_with_its_pairs(name, pairs):
     assert names([*ONE, *TWO]) == ["one", "two"]
     [profile] = [one for one in learned([*ONE, *TWO]).profiles if one.name == name]
     assert told(profile) == set(pairs)
-    assert 0.95 < profile.chance[profile.chance > 0.5].mean() <= 1.0
+    assert profile.chance[profile.chance > 0.5].mean() == pytest.approx(6 / 6.5, abs=0.02)
     assert profile.chance.max() <= 1.0
     assert profile.letters.shape == (SIZE, 4)
     np.testing.assert_allclose(profile.letters.sum(1), 1.0, rtol=1e-5)
@@ -97,8 +97,8 @@ def test_pairs_of_some_members_have_their_share():
     records = [replace(one, pairs=PAIRS[: 20 + n % 2]) for n, one in enumerate(ONE)]
     [profile] = learned(records).profiles
     chances = dict(zip(profile.left.tolist(), profile.chance.tolist(), strict=True))
-    assert chances[PAIRS[20][0]] == pytest.approx(0.5, abs=0.03)
-    assert chances[PAIRS[19][0]] > 0.95
+    assert chances[PAIRS[20][0]] == pytest.approx(3 / 6.5, abs=0.03)
+    assert chances[PAIRS[19][0]] == pytest.approx(6 / 6.5, abs=0.02)
 
 
 def test_records_without_a_family_come_together_by_their_likeness():
