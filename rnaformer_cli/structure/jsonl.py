@@ -41,6 +41,7 @@ class PredictedRecord:
     confidence: float  # the F1 to expect if the scores are probabilities
     settings: Settings
     warnings: tuple[str, ...] = ()
+    family: str | None = None  # that the RNA was recognised as
 
 
 def format_json(
@@ -150,7 +151,8 @@ def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
         left, right, _ = row
         scores[min(left, right) - 1, max(left, right) - 1] = _share(row, 2)
     warnings = tuple(str(text) for text in _typed(values, "warnings", list))
-    return PredictedRecord(record, scores, confidence, settings, warnings)
+    family = None if values.get("family") is None else _typed(values, "family", str)
+    return PredictedRecord(record, scores, confidence, settings, warnings, family)
 
 
 def _share(values: Any, key: str | int) -> float:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -76,6 +77,12 @@ def test_counts_are_told():
 
 def test_a_row_tells_id_length_pairs_and_confidence():
     assert "Confidence x 8 2 0.80 " in page().text
+
+
+def test_the_family_of_a_record_is_told():
+    named = replace(prediction(), family=EVIL)
+    assert f"Recognised as {EVIL}" in page(named).text
+    assert "Recognised" not in page().text
 
 
 def test_references_add_precision_recall_and_f1():

@@ -198,6 +198,11 @@ def test_a_prediction_is_read_with_its_scores_and_how_it_was_made():
     ]
 
 
+def test_the_family_of_a_prediction_is_read():
+    lines = [json.dumps({**PREDICTED, "family": family}) for family in ("RF00005", None)]
+    assert [one.family for one in read_predictions(lines)] == ["RF00005", None]
+
+
 @pytest.mark.parametrize("name", sorted(PREDICTED.keys() - {"id", "description"}))
 def test_a_field_that_a_prediction_lacks_is_named(name):
     values = {key: value for key, value in PREDICTED.items() if key != name}
@@ -217,6 +222,7 @@ def test_a_field_that_a_prediction_lacks_is_named(name):
         ({"cycles": 1.5}, "cycles is 1.5; expected a whole number"),
         ({"model": None}, "model is None; expected text"),
         ({"decoding": 1}, "decoding is 1; expected text"),
+        ({"family": 5}, "family is 5; expected text"),
         ({"warnings": "none"}, "warnings is 'none'; expected a list"),
         ({"pairs": [[1, 3, -1]]}, "the score of a pair is -1; expected a number from 0 to 1"),
         ({"pairs": [[1, 3]]}, PREDICTION),
