@@ -170,6 +170,7 @@ def _fits(arrays: Mapping[str, NDArray[np.generic]], names: object) -> bool:
 def _profiles(arrays: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -> list[Profile]:
     letters = np.maximum(arrays["letters"].astype(np.float32), 1) / np.float32(_LEVELS)
     words = arrays["words"].astype(np.float32)
+    words /= np.maximum(np.linalg.norm(words, axis=1, keepdims=True), 1e-9)
     pairs, chances = arrays["pairs"].astype(np.int64), arrays["chances"].astype(np.float32)
     columns = np.cumsum(arrays["columns"])
     places = np.cumsum(arrays["pair_counts"])
@@ -182,7 +183,7 @@ def _profiles(arrays: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -
         strict=True,
     )
     return [
-        Profile(name, here, both[:, 0], both[:, 1], chance, unit(row))
+        Profile(name, here, both[:, 0], both[:, 1], chance, row)
         for name, here, both, chance, row in cut
     ]
 

@@ -43,23 +43,25 @@ class Recogniser:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._words = np.stack([profile.words for profile in library.profiles])
-        self._odds = [profile.odds for profile in library.profiles]
 
     def recognise(self, sequences: Sequence[str]) -> list[list[Hit]]:
         """The hits of each sequence, those with the most evidence first; often none."""
         codes = [encode(sequence) for sequence in sequences]
         near = [(place, number) for place, one in enumerate(codes) for number in self._near(one)]
-        found = evidence([(codes[place], self._odds[number]) for place, number in near])
+        found = evidence([(codes[place], self._odds(number)) for place, number in near])
         by_place: list[list[tuple[float, int]]] = [[] for _ in codes]
         for (place, number), one in zip(near, found, strict=True):
             by_place[place].append((one, number))
         chosen = [(place, *best) for place, own in enumerate(by_place) for best in _best(own)]
-        aligned = align([(codes[place], self._odds[number]) for place, _, number in chosen])
+        aligned = align([(codes[place], self._odds(number)) for place, _, number in chosen])
         hits: list[list[Hit]] = [[] for _ in codes]
         for (place, one, number), where in zip(chosen, aligned, strict=True):
             profile = self._library.profiles[number]
             hits[place].append(Hit(profile, one, where))
         return hits
+
+    def _odds(self, number: int) -> Floats:
+        return self._library.profiles[number].odds
 
     def _near(self, codes: NDArray[np.int64]) -> list[int]:
         """The profiles that share the most words with a sequence."""
