@@ -32,7 +32,8 @@ _HIGHEST = 700.0  # logarithm of what is still a number
 PADDING = 5  # the code of no letter; 0 to 3 are A C G U, 4 is N
 CODES = 6
 
-_CELLS = 400_000  # of alignments at once: enough for NumPy, and not too much memory
+_ASKED = 2_000_000  # cells of alignments at once whose evidence is asked for
+_ALIGNED = 400_000  # and of which all sums are kept: more would leave the caches
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -61,7 +62,7 @@ class Sums:
 def evidence(jobs: Sequence[Job]) -> list[float]:
     """The logarithm of the odds that a sequence holds a profile, for each job."""
     found = [0.0] * len(jobs)
-    for places in _batches(jobs):
+    for places in _batches(jobs, _ASKED):
         sums = forward(*_filled([jobs[place] for place in places], np.float32), keep=False)
         for place, one in zip(places, sums.evidence.tolist(), strict=True):
             found[place] = one
@@ -71,7 +72,7 @@ def evidence(jobs: Sequence[Job]) -> list[float]:
 def align(jobs: Sequence[Job]) -> list[Floats]:
     """How likely each base belongs to each column, (L, C), for each job."""
     found: list[Floats] = [np.empty((0, 0), np.float32)] * len(jobs)
-    for places in _batches(jobs):
+    for places in _batches(jobs, _ALIGNED):
         codes, odds, begins, stops = _filled([jobs[place] for place in places], np.float64)
         there = forward(codes, odds, begins, stops)
         back = forward(codes[:, ::-1], odds[:, :, ::-1], stops[:, ::-1], begins[:, ::-1])
@@ -85,14 +86,14 @@ def _sizes(job: Job) -> tuple[int, int]:
     return len(job[0]), job[1].shape[1]
 
 
-def _batches(jobs: Sequence[Job]) -> Iterator[list[int]]:
+def _batches(jobs: Sequence[Job], cells: int) -> Iterator[list[int]]:
     """Places of jobs of similar sizes, so that little is padded."""
     batch: list[int] = []
     longest = widest = 0
     for place in sorted(range(len(jobs)), key=lambda place: _sizes(jobs[place])):
         size = _sizes(jobs[place])
         length, columns = max(longest, size[0]), max(widest, size[1])
-        if batch and (len(batch) + 1) * length * columns > _CELLS:
+        if batch and (len(batch) + 1) * length * columns > cells:
             yield batch
             batch, (length, columns) = [], size
         batch.append(place)
@@ -128,7 +129,7 @@ def forward(
     columns = odds.shape[2]
     kept = np.empty((2, length if keep else 0, count, columns), odds.dtype)
     ended, scale = np.empty((2, length, count))
-    rows = np.arange(count)
+    rows, steps = np.arange(count), _steps(columns, odds.dtype)
     match = np.zeros((count, columns), odds.dtype)
     inserted, gaps = np.zeros_like(match), np.zeros_like(match)  # no column; either kind of gap
     log = np.zeros(count)
@@ -143,7 +144,7 @@ def forward(
         ended[row], scale[row] = np.einsum("nc,nc->n", match, stops), log
         if keep:
             kept[0, row], kept[1, row] = before, match
-        gaps = _skipped(match)
+        gaps = _skipped(match, steps)
         gaps += inserted
         if row % _RESCALED == _RESCALED - 1:
             large = np.maximum(match.max(axis=1), odds.dtype.type(1))
@@ -174,18 +175,22 @@ def ends(sizes: NDArray[np.int64], columns: int) -> tuple[Doubles, Doubles]:
     return begins, stops
 
 
-def _skipped(match: Numbers) -> Numbers:
+def _steps(columns: int, kind: np.dtype[Any]) -> list[tuple[slice, Numbers]]:
+    """Columns but the first in pieces, and EXTEND to the place of each column in its piece."""
+    starts = range(1, columns, _PIECE)
+    pieces = [slice(start, min(start + _PIECE, columns)) for start in starts]
+    return [(one, (EXTEND ** np.arange(one.stop - one.start)).astype(kind)) for one in pieces]
+
+
+def _skipped(match: Numbers, steps: list[tuple[slice, Numbers]]) -> Numbers:
     """What reaches each column of a row by leaving out columns behind a match, of any number.
 
     Each column adds to all behind it, less with every step: a running sum of weights that grow
     from column to column, taken back afterwards; in pieces in which these are numbers.
     """
     found = np.zeros_like(match)
-    for start in range(1, match.shape[1], _PIECE):
-        steps = np.arange(min(_PIECE, match.shape[1] - start))
-        weights = (EXTEND**steps).astype(match.dtype)
-        piece = slice(start, start + len(weights))
-        terms = match[:, start - 1 : piece.stop - 1] * (OPEN / weights)
-        terms[:, 0] += EXTEND * found[:, start - 1]
-        found[:, piece] = np.cumsum(terms, axis=1) * weights
+    for piece, weights in steps:
+        terms = match[:, piece.start - 1 : piece.stop - 1] * (OPEN / weights)
+        terms[:, 0] += EXTEND * found[:, piece.start - 1]
+        np.multiply(terms.cumsum(axis=1), weights, out=found[:, piece])
     return found

@@ -25,8 +25,8 @@ from rnaformer_cli.scoring.counts import count_pair_sets
 from rnaformer_cli.sequence.encode import encode
 from rnaformer_cli.structure.structure import BasePair
 
-_NEAREST = 120  # members that are compared with the beginning of a profile
-_BEGUN = 40  # profiles of one group that are begun in a round
+_NEAREST = 60  # members that are compared with the beginning of a profile
+_BEGUN = 200  # profiles of one group that are begun in a round
 _AT_ONCE = 100  # of these that are held in memory
 _RELATED = 0.12  # likeness of words from which records without a family are compared
 _EVIDENCE = 5.0  # with which a record may join
@@ -43,7 +43,7 @@ class Plan:
     per_cluster: int = 3  # records of a cluster that are looked at; together they count as one
     alike: float = 0.65  # F1 of the pairs that an alignment tells, from which a record joins
     least: int = 2  # records that a profile stands for
-    rounds: int = 40  # after which what is left is left out
+    rounds: int = 12  # after which what is left is left out
     seed: int = 0
 
 
