@@ -25,12 +25,11 @@ from rnaformer_cli.scoring.counts import count_pair_sets
 from rnaformer_cli.sequence.encode import encode
 from rnaformer_cli.structure.structure import BasePair
 
-_NEAREST = 60  # members that are compared with the beginning of a profile
+_NEAREST = 120  # members that are compared with the beginning of a profile
 _BEGUN = 200  # profiles of one group that are begun in a round
 _AT_ONCE = 100  # of these that are held in memory
 _RELATED = 0.12  # likeness of words from which records without a family are compared
 _EVIDENCE = 5.0  # with which a record may join
-_COMPARED = 2  # times that records may join
 _COUNTED = 2  # times that letters and pairs are counted
 _DOUBT = 0.5  # clusters without a pair that are added to those seen
 _SHARE = 0.05  # of the members that have a pair which is worth keeping
@@ -43,7 +42,7 @@ class Plan:
     per_cluster: int = 3  # records of a cluster that are looked at; together they count as one
     alike: float = 0.65  # F1 of the pairs that an alignment tells, from which a record joins
     least: int = 2  # records that a profile stands for
-    rounds: int = 12  # after which what is left is left out
+    rounds: int = 15  # after which what is left is left out
     seed: int = 0
 
 
@@ -147,46 +146,37 @@ def _beginnings(members: Sequence[_Member], related: float) -> Iterator[list[_Me
 
 
 def _joined(beginnings: Sequence[list[_Member]], alike: float) -> list[list[_Member]]:
-    """Of each beginning the first record, and the others that fold like it.
-
-    Those that are not like the first record are compared once more, with all that are.
-    """
+    """Of each beginning the first record, and the others that fold like it."""
     joined = []
     for start in range(0, len(beginnings), _AT_ONCE):
         some = beginnings[start : start + _AT_ONCE]
+        profiles = [_counted("", members[:1], [_itself(members[0])]) for members in some]
+        tried = [(place, other) for place, members in enumerate(some) for other in members[1:]]
+        jobs = [(other.codes, profiles[place].odds) for place, other in tried]
+        found = evidence(jobs)
+        close = [number for number, odds in enumerate(found) if odds > _EVIDENCE]
         own = [members[:1] for members in some]
-        for _ in range(_COMPARED):
-            _join(own, some, alike)
+        for number, aligned in zip(close, align([jobs[number] for number in close]), strict=True):
+            place, other = tried[number]
+            if _agreement(pair_chances(aligned, profiles[place]), other) >= alike:
+                own[place].append(other)
         joined += own
     return joined
-
-
-def _join(own: list[list[_Member]], some: Sequence[list[_Member]], alike: float) -> None:
-    """Add to the records of each profile those of its beginning that fold like them."""
-    profiles = _refined([("", members) for members in own])
-    tried = []
-    for place, members in enumerate(some):
-        known = set(map(id, own[place]))
-        tried += [(place, other) for other in members if id(other) not in known]
-    jobs = [(other.codes, profiles[place].odds) for place, other in tried]
-    found = evidence(jobs)
-    close = [number for number, odds in enumerate(found) if odds > _EVIDENCE]
-    for number, aligned in zip(close, align([jobs[number] for number in close]), strict=True):
-        place, other = tried[number]
-        if _agreement(pair_chances(aligned, profiles[place]), other) >= alike:
-            own[place].append(other)
 
 
 def _refined(found: Sequence[tuple[str, list[_Member]]]) -> list[Profile]:
     """The profile of each group of records, whose first is where all begin."""
     profiles = [_counted(name, members[:1], [_itself(members[0])]) for name, members in found]
     for _ in range(_COUNTED):
-        several = [place for place, (_, members) in enumerate(found) if len(members) > 1]
-        jobs = [(one.codes, profiles[place].odds) for place in several for one in found[place][1]]
+        jobs = [
+            (one.codes, profile.odds)
+            for (_, members), profile in zip(found, profiles, strict=True)
+            for one in members
+        ]
         aligned = iter(align(jobs))
-        for place in several:
-            name, members = found[place]
-            profiles[place] = _counted(name, members, [next(aligned) for _ in members])
+        profiles = [
+            _counted(name, members, [next(aligned) for _ in members]) for name, members in found
+        ]
     return profiles
 
 

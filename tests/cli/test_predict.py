@@ -107,8 +107,8 @@ def test_json_lines_tell_all_about_each_record(predict, tiny_weights):
     long = rows[2]
     assert list(long) == [
         *("schema_version", "id", "description", "length", "sequence", "structure", "pairs"),
-        *("multiplets", "confidence", "model", "cycles", "threshold", "decoding", "seconds"),
-        "warnings",
+        *("multiplets", "confidence", "family", "recognised", "model", "cycles", "threshold"),
+        *("decoding", "seconds", "warnings"),
     ]
     checksum = json.loads((tiny_weights / "config.json").read_text())["sha256"]
     expected = {
@@ -116,6 +116,8 @@ def test_json_lines_tell_all_about_each_record(predict, tiny_weights):
         "description": "a description",
         "length": 49,
         "multiplets": [],
+        "family": None,
+        "recognised": 0.0,
         "model": f"tiny@{checksum[:8]}",
         "cycles": 2,
         "threshold": 0.1,
