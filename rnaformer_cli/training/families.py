@@ -20,9 +20,9 @@ from rnaformer_cli.dataset.records import COMPUTED_SOURCES, LabelledRecord
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.families.alignment import CODES, Floats, align, evidence
 from rnaformer_cli.families.profiles import WORDS, Library, Profile, smoothed, unit, word_counts
-from rnaformer_cli.families.recognition import pair_chances
+from rnaformer_cli.families.recognition import Hit, Recogniser, pair_chances
 from rnaformer_cli.scoring.counts import count_pair_sets
-from rnaformer_cli.sequence.encode import encode
+from rnaformer_cli.sequence.encode import ALPHABET, encode
 from rnaformer_cli.structure.structure import BasePair
 
 _NEAREST = 120  # members that are compared with the beginning of a profile
@@ -32,6 +32,8 @@ _RELATED = 0.12  # likeness of words from which records without a family are com
 _EVIDENCE = 5.0  # with which a record may join
 _COUNTED = 2  # times that letters and pairs are counted
 _DOUBT = 0.5  # clusters without a pair that are added to those seen
+_NAMED = 25.0  # evidence with which a profile gets the name of another
+_USUAL = 0.3  # chance of the pairs that are then compared
 _SHARE = 0.05  # of the members that have a pair which is worth keeping
 
 
@@ -89,8 +91,8 @@ def learn_library(
             for name, members in groups.items()
             if (left := [one for one in members if id(one) not in gone])
         }
-        named = zip(begun, joined, strict=True)
-        enough = [(name, members) for (name, _), members in named if len(members) >= plan.least]
+        each = zip(begun, joined, strict=True)
+        enough = [(name, members) for (name, _), members in each if len(members) >= plan.least]
         profiles += [
             _doubted(profile, members)
             for profile, (_, members) in zip(_refined(enough), enough, strict=True)
@@ -100,7 +102,40 @@ def learn_library(
             break
     if not profiles:
         raise TrainingError("no two records are alike, so there is no family to learn")
-    return Library(tuple(profiles), rarity)
+    return named(Library(tuple(profiles), rarity), plan.alike)
+
+
+def named(library: Library, alike: float) -> Library:
+    """The library with names for profiles of records without a family that are like a named one."""
+    known = tuple(profile for profile in library.profiles if profile.name)
+    unknown = [profile for profile in library.profiles if not profile.name]
+    if not known or not unknown:
+        return library
+    recogniser = Recogniser(Library(known, library.rarity))
+    found = recogniser.recognise([_usual(profile) for profile in unknown])
+    names = iter([_name(*both, alike) for both in zip(unknown, found, strict=True)])
+    profiles = [
+        profile if profile.name else replace(profile, name=next(names))
+        for profile in library.profiles
+    ]
+    return Library(tuple(profiles), library.rarity)
+
+
+def _usual(profile: Profile) -> str:
+    """The most frequent letter of each column."""
+    return "".join(ALPHABET[letter] for letter in profile.letters.argmax(axis=1))
+
+
+def _name(profile: Profile, hits: Sequence[Hit], alike: float) -> str:
+    """The name of a hit with much evidence and the same pairs; empty if there is none."""
+    ends = zip(profile.left.tolist(), profile.right.tolist(), profile.chance.tolist(), strict=True)
+    own = {(left, right) for left, right, chance in ends if chance > _USUAL}
+    for hit in hits:
+        told = {(int(i), int(j)) for i, j in np.argwhere(np.triu(hit.pairs) > _USUAL)}
+        likeness = count_pair_sets(told, own, len(profile.letters)).f1
+        if hit.evidence > _NAMED and likeness >= alike:
+            return hit.profile.name
+    return ""
 
 
 def _members(records: Iterable[LabelledRecord], plan: Plan) -> tuple[Floats, Groups]:

@@ -107,8 +107,10 @@ def test_records_without_a_family_come_together_by_their_likeness():
     assert sorted(map(told, library.profiles), key=len) == [set(PAIRS), set(LONG)]
 
 
-def test_families_are_not_mixed_with_records_that_have_none():
-    assert names([*ONE, *TWO, *labelled(1, 4, start=6)]) == ["", "one", "two"]
+def test_records_without_a_family_get_the_name_of_one_that_they_are_like():
+    assert names([*ONE, *TWO, *labelled(1, 4, start=6)]) == ["one", "one", "two"]
+    assert names([*ONE, *labelled(3, 4)]) == ["", "one"]  # another family
+    assert names([*ONE, *labelled(1, 4, LONG, start=6)]) == ["", "one"]  # another fold
 
 
 def test_members_that_fold_otherwise_get_a_profile_of_their_own():
