@@ -25,8 +25,8 @@ class Blend:
     A family counts in proportion to exp(trust · evidence), none of them to exp(trust · needed).
     If it is one of them, the score of a pair is `most` (known structures lack some pairs of their
     family) times the sigmoid of network · (logit of its score) + families · (logit of its chance) +
-    shift. Pairs for which both say less than CLIPPED, nearly
-    all, are left as the network scores them.
+    shift. Pairs for which both say less than CLIPPED, nearly all, are left as the network scores
+    them.
 
     Raises:
         ConfigError: a value that is no usual number.

@@ -31,15 +31,13 @@ class _Cells:
     truth: NDArray[np.bool_]  # (P,)
 
 
-def fit_blend(
-    examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Hit]]],
-) -> Blend:
+def fit_blend(examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Hit]]]) -> Blend:
     """The blend that is likeliest on these records.
 
     Records without hits say nothing and are left out.
 
     Raises:
-        TrainingError: no record has a hit.
+        TrainingError: no record has a hit, or too few have one for a best blend.
     """
     found = [_cells(*example) for example in examples if example[2]]
     if not found:
@@ -70,6 +68,10 @@ def fit_blend(
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
     *rest, most = values.detach()
+    trust, _, _, by_families, _ = rest
+    if not torch.isfinite(values).all() or min(trust, by_families) < 0:
+        message = "too few validation records are like a family of the library to learn from"
+        raise TrainingError(message)
     return Blend(*(round(float(value), 4) for value in (*rest, torch.sigmoid(most))))
 
 

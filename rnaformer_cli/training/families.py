@@ -32,7 +32,7 @@ _RELATED = 0.12  # likeness of words from which records without a family are com
 _EVIDENCE = 5.0  # with which a record may join
 _COUNTED = 2  # times that letters and pairs are counted
 _DOUBT = 0.5  # clusters without a pair that are added to those seen
-_NAMED = 25.0  # evidence with which a profile gets the name of another
+_LIKE = 25.0  # evidence with which a profile gets the name of another
 _USUAL = 0.3  # chance of the pairs that are then compared
 _SHARE = 0.05  # of the members that have a pair which is worth keeping
 
@@ -102,10 +102,10 @@ def learn_library(
             break
     if not profiles:
         raise TrainingError("no two records are alike, so there is no family to learn")
-    return named(Library(tuple(profiles), rarity), plan.alike)
+    return _named(Library(tuple(profiles), rarity), plan.alike)
 
 
-def named(library: Library, alike: float) -> Library:
+def _named(library: Library, alike: float) -> Library:
     """The library with names for profiles of records without a family that are like a named one."""
     known = tuple(profile for profile in library.profiles if profile.name)
     unknown = [profile for profile in library.profiles if not profile.name]
@@ -133,7 +133,7 @@ def _name(profile: Profile, hits: Sequence[Hit], alike: float) -> str:
     for hit in hits:
         told = {(int(i), int(j)) for i, j in np.argwhere(np.triu(hit.pairs) > _USUAL)}
         likeness = count_pair_sets(told, own, len(profile.letters)).f1
-        if hit.evidence > _NAMED and likeness >= alike:
+        if hit.evidence > _LIKE and likeness >= alike:
             return hit.profile.name
     return ""
 

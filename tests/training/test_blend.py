@@ -57,3 +57,13 @@ def test_a_library_that_knows_no_record_is_refused():
     with pytest.raises(TrainingError) as caught:
         fit_blend([(record("x", "A" * LENGTH), scores(np.random.default_rng(1)), [])])
     assert str(caught.value) == "no validation record is like any family of the library"
+
+
+def test_pairs_that_are_all_there_have_no_best_blend():
+    random = np.random.default_rng(2)
+    said, hits = scores(random), [hit(random, 20.0)]
+    every = [tuple(pair) for pair in np.argwhere(np.triu(np.ones((LENGTH, LENGTH)), 1)).tolist()]
+    with pytest.raises(TrainingError) as caught:
+        fit_blend([(record("x", "A" * LENGTH, every), said, hits)])
+    message = "too few validation records are like a family of the library to learn from"
+    assert str(caught.value) == message
