@@ -16,8 +16,7 @@ from rnaformer_cli.families.alignment import Floats, align, evidence
 from rnaformer_cli.families.profiles import Library, Profile
 from rnaformer_cli.sequence.encode import encode
 
-CANDIDATES = 10  # profiles that a sequence is aligned with
-KEPT = 5  # of them, at the most, whose pairs are looked at
+CANDIDATES = 5  # profiles that a sequence is aligned with
 
 _BEHIND = 16.0  # evidence below the best one with which a family does not count
 _LEAST = 8.0  # evidence below which nothing counts
@@ -72,7 +71,7 @@ class Recogniser:
 
 def _best(found: list[tuple[float, int]]) -> list[tuple[float, int]]:
     """Those whose evidence may count beside the largest, which comes first."""
-    ordered = sorted(found, key=lambda one: -one[0])[:KEPT]
+    ordered = sorted(found, key=lambda one: -one[0])
     return [one for one in ordered if one[0] >= max(_LEAST, ordered[0][0] - _BEHIND)]
 
 

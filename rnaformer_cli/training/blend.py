@@ -13,7 +13,7 @@ from torch import Tensor
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.families.blending import CLIPPED, Blend, logit
-from rnaformer_cli.families.recognition import KEPT, Hit
+from rnaformer_cli.families.recognition import CANDIDATES, Hit
 from rnaformer_cli.prediction.predictor import Scores
 
 _START = Blend()
@@ -26,8 +26,8 @@ class _Cells:
     """Pairs of one record that the network or a hit deems possible, P of them."""
 
     scores: NDArray[np.float32]  # (P,) of the network
-    chances: NDArray[np.float32]  # (P, KEPT) of each hit
-    evidence: NDArray[np.float32]  # (KEPT,); far below all others where there is no hit
+    chances: NDArray[np.float32]  # (P, CANDIDATES) of each hit
+    evidence: NDArray[np.float32]  # (CANDIDATES,); far below all others where there is no hit
     truth: NDArray[np.bool_]  # (P,)
 
 
@@ -80,9 +80,9 @@ def _logit(chances: Tensor) -> Tensor:
 
 
 def _cells(record: LabelledRecord, scores: Scores, hits: Sequence[Hit]) -> _Cells:
-    pairs = np.zeros((KEPT, *scores.shape), np.float32)
-    evidence = np.full(KEPT, -1e4, np.float32)
-    for place, hit in enumerate(hits[:KEPT]):
+    pairs = np.zeros((CANDIDATES, *scores.shape), np.float32)
+    evidence = np.full(CANDIDATES, -1e4, np.float32)
+    for place, hit in enumerate(hits):
         pairs[place], evidence[place] = hit.pairs, hit.evidence
     there = np.zeros(scores.shape, dtype=np.bool_)
     for pair in record.pairs:

@@ -5,7 +5,7 @@ import pytest
 from dataset_makers import rna
 from family_makers import LONG, PAIRS, SIZE, library_of, members, profile_of
 
-from rnaformer_cli.families.recognition import CANDIDATES, KEPT, Recogniser, pair_chances
+from rnaformer_cli.families.recognition import CANDIDATES, Recogniser, pair_chances
 
 NAMES = {"one": (1, PAIRS), "two": (2, PAIRS), "long": (3, LONG)}
 
@@ -86,11 +86,11 @@ def test_hits_with_the_most_evidence_come_first():
     assert len(hits) == 4
 
 
-def test_no_more_hits_are_kept_than_are_looked_at():
+def test_no_more_profiles_are_aligned_than_there_are_candidates():
     own = family("one")
-    many = [profile_of(own[:-1], f"{number}") for number in range(KEPT + 3)]
+    many = [profile_of(own[:-1], f"{number}") for number in range(CANDIDATES + 3)]
     [hits] = Recogniser(library_of(*many)).recognise([own[-1]])
-    assert [hit.profile.name for hit in hits] == [f"{number}" for number in range(KEPT)]
+    assert [hit.profile.name for hit in hits] == [f"{number}" for number in range(CANDIDATES)]
 
 
 def test_the_family_is_among_the_candidates_of_a_large_library():
