@@ -27,6 +27,7 @@ PRIOR = 1.0  # pseudocounts of a column, shared by the four letters
 
 _LEVELS = 255  # of a probability in the file
 _RAREST = 1e6  # what a word may tell: beyond all that could be learned
+_UNREADABLE = (SafetensorError, OSError, ValueError, TypeError, AttributeError)
 _KINDS = {  # name -> type and number of axes
     "letters": (np.uint8, 2),
     "columns": (np.int32, 1),
@@ -129,13 +130,7 @@ def read_library(path: str | Path) -> Library:
         with safe_open(path, framework="np") as file:
             arrays = {name: file.get_tensor(name) for name in _KINDS if name in file.keys()}  # noqa: SIM118  # no dictionary
             names = parse_json((file.metadata() or {}).get("names", "null").encode())
-    except (
-        SafetensorError,
-        OSError,
-        ValueError,
-        TypeError,
-        AttributeError,
-    ):  # also of unknown numbers
+    except _UNREADABLE:
         raise WeightsError("not a whole safetensors file", path=path) from None
     if not _fits(arrays, names):
         raise WeightsError("not a library of families: arrays are missing or misshapen", path=path)
