@@ -185,7 +185,7 @@ def model_text(text):
         (model_text('{"dim": [[[[1]]]]}'), "dim must be int, not [[[...]]]"),
         (
             model_text('{}, "extra": 1'),
-            "unknown key 'extra'; known: about, format, model, name, sha",
+            "unknown key 'extra'; known: about, families, format, model, name, sha256",
         ),
     ],
 )
