@@ -18,7 +18,7 @@ from rnaformer_cli.files import read_bytes
 # What torch.load raises for files that are damaged or hold more than data.
 _UNREADABLE = (
     pickle.UnpicklingError,
-    RuntimeError,  # also of archives of an unknown version: NotImplementedError
+    RuntimeError,  # and its kinds: zipfile has one for archives of an unknown version
     EOFError,
     OSError,
     LookupError,

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from dataset_makers import rna
 
-from rnaformer_cli.families.alignment import CODES, EXTEND, OPEN, PADDING, PART, align, evidence
+from rnaformer_cli.families.alignment import (
+    CODES,
+    EXTEND,
+    OPEN,
+    PADDING,
+    PART,
+    align,
+    evidence,
+    forward,
+)
 from rnaformer_cli.sequence.encode import encode
 
 SIZES = [(1, 1), (5, 1), (1, 5), (5, 4), (4, 6), (7, 5)]  # bases, columns
@@ -156,6 +165,21 @@ def test_bases_without_a_column_and_columns_without_a_base_are_passed_over(gap):
     for found in (longer, wider.T):
         assert found[:40, :40].diagonal()[:-8].min() > 0.9
         assert found[40 + gap :, 40:].diagonal()[8:].min() > 0.9
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_gaps_over_any_number_of_columns_are_summed(kind):
+    columns = 450
+    random = np.random.default_rng(3)
+    odds = np.zeros((1, CODES, columns), kind)
+    odds[0, :4] = random.random((4, columns))
+    begins = np.ones((1, columns), kind)
+    sums = forward(np.array([[0, 1]]), odds, begins, begins)
+    first = odds[0, 0].astype(np.float64)
+    for column in range(1, columns):
+        over = sum(OPEN * EXTEND ** (column - 2 - k) * first[k] for k in range(column - 1))
+        expected = 1 + (1 - 2 * OPEN) * first[column - 1] + (1 - EXTEND) * over
+        assert sums.before[1, 0, column] == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_sequence_reads_backwards_as_it_reads_forwards():
