@@ -81,6 +81,16 @@ class Formatter:
             "confidence": round(prediction.confidence, 4),
             "family": prediction.family,
             "recognised": round(prediction.recognised, 4),
+            "families": [
+                {
+                    "family": part.family,
+                    "first": part.start + 1,
+                    "last": part.stop,
+                    "recognised": round(part.recognised, 4),
+                }
+                for part in sorted(prediction.parts, key=lambda part: part.start)
+                if part.family
+            ],
             "model": self._model,
             "cycles": prediction.cycles,
             "threshold": prediction.threshold,

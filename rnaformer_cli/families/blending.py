@@ -7,15 +7,17 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnaformer_cli.errors import ConfigError, shown
 from rnaformer_cli.families.alignment import Floats
-from rnaformer_cli.families.recognition import Hit, Recogniser
+from rnaformer_cli.families.recognition import Recogniser, Site
 
 CLIPPED = 0.001  # probabilities are taken from here to its other side, so that logits are finite
 _CERTAIN = 50.0  # logit beyond which nothing changes
 _SURE = 0.5  # belief from which a family is named
 _LEAST = 0.01  # belief below which scores stay as they are
+_NOTHING = 1e-6  # instead of a weight of zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,39 +65,85 @@ class Blend:
             )
         return cls(**values)
 
-    def beliefs(self, hits: Sequence[Hit]) -> Floats:
+    def beliefs(self, site: Site) -> Floats:
         """How far each hit is believed, from 0 to 1 in all; the rest is that it is none."""
-        logs = self.trust * np.array([*(hit.evidence for hit in hits), self.needed])
+        logs = self.trust * np.array([*(hit.evidence for hit in site.hits), self.needed])
         weights = np.exp(logs - logs.max())
         found: Floats = (weights / weights.sum())[:-1].astype(np.float32)
         return found
 
-    def verdict(self, hits: Sequence[Hit]) -> tuple[float, str | None]:
-        """The belief that it is any of the hits, and the likeliest name if that is over a half.
+    def verdicts(self, sites: Sequence[Site]) -> tuple[Verdict, ...]:
+        """What each site is, the surest first."""
+        found = map(self._verdict, sites)
+        return tuple(sorted(found, key=lambda verdict: -verdict.recognised))
 
-        None where no hit has a name.
-        """
+    def _verdict(self, site: Site) -> Verdict:
         beliefs: dict[str, float] = {}
-        for hit, belief in zip(hits, self.beliefs(hits).tolist(), strict=True):
-            beliefs[hit.profile.name] = beliefs.get(hit.profile.name, 0.0) + belief
-        total = min(sum(beliefs.values()), 1.0)
-        best = max(beliefs, key=lambda name: beliefs[name], default="")
-        return total, best if best and beliefs[best] > _SURE else None
+        for hit, belief in zip(site.hits, self.beliefs(site).tolist(), strict=True):
+            name = hit.profile.name
+            beliefs[name] = beliefs.get(name, 0.0) + belief
+        best = max(beliefs, key=lambda name: beliefs[name])
+        span = next(hit.span for hit in site.hits if hit.profile.name == best)
+        named = best if best and beliefs[best] > _SURE else None
+        return Verdict(named, *span, min(sum(beliefs.values()), 1.0))
 
-    def apply(self, scores: Floats, hits: Sequence[Hit]) -> Floats:
-        """Scores (L, L), symmetric, with what the hits tell."""
-        beliefs = self.beliefs(hits)
-        belief = float(beliefs.sum())
-        if belief < _LEAST:
-            return scores
-        chances = sum(part * hit.pairs for part, hit in zip(beliefs, hits, strict=True)) / belief
-        said = np.maximum(scores, chances) >= CLIPPED
-        before = scores[said]
-        likely = logit(before) * self.network + logit(chances[said]) * self.families + self.shift
-        found: Floats = scores.copy()
-        told = self.most / (1.0 + np.exp(-np.clip(likely, -_CERTAIN, _CERTAIN)))
-        found[said] = (1.0 - belief) * before + belief * told
+    def apply(self, scores: Floats, sites: Sequence[Site]) -> Floats:
+        """Scores (L, L), symmetric, with what the sites tell."""
+        found = scores
+        for site in sites:
+            beliefs = self.beliefs(site)
+            if beliefs.sum() < _LEAST:
+                continue
+            pairs = told_pairs(site, found)
+            weight = np.minimum(pairs.known @ beliefs, 1.0)
+            chances = pairs.chances @ beliefs / np.maximum(weight, _NOTHING)
+            before = pairs.scores
+            likely = logit(before) * self.network + logit(chances) * self.families + self.shift
+            told = self.most / (1.0 + np.exp(-np.clip(likely, -_CERTAIN, _CERTAIN)))
+            found = found.copy() if found is scores else found
+            now = (1.0 - weight) * before + weight * told
+            found[pairs.left, pairs.right] = found[pairs.right, pairs.left] = now
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a part of a sequence is."""
+
+    family: str | None  # whose name is more likely than not
+    start: int  # first base of the RNA, 0-based
+    stop: int  # the base behind it
+    recognised: float  # how sure it is that it is of a family, from 0 to 1
+
+
+@dataclass(frozen=True, slots=True)
+class ToldPairs:
+    """Pairs of a site that the network or a family deems possible, P of them, and its H hits."""
+
+    left: NDArray[np.int64]  # (P,), before `right`
+    right: NDArray[np.int64]
+    scores: Floats  # (P,)
+    chances: Floats  # (P, H): that it is a pair, if the site is of the profile
+    known: Floats  # (P, H): that the profile tells it, as one of the bases at least is within
+
+
+def told_pairs(site: Site, scores: Floats) -> ToldPairs:
+    """The pairs of a site by scores (L, L), those included that lead out of it."""
+    rows = slice(site.start, site.stop)
+    chances = np.zeros((len(site.hits), site.stop - site.start, len(scores)), np.float32)
+    within = np.zeros((len(site.hits), len(scores)), np.float32)
+    for place, hit in enumerate(site.hits):
+        there = slice(hit.start, hit.stop)
+        chances[place, hit.start - site.start : hit.stop - site.start, there] = hit.pairs
+        within[place, there] = hit.within
+    possible = np.maximum(scores[rows], chances.max(axis=0)) >= CLIPPED
+    inside = possible[:, rows]
+    inside &= np.triu(np.ones_like(inside), k=1)
+    one, other = np.nonzero(possible)
+    first = one + site.start
+    known = 1.0 - (1.0 - within[:, first]) * (1.0 - within[:, other])
+    left, right = np.minimum(first, other), np.maximum(first, other)
+    return ToldPairs(left, right, scores[first, other], chances[:, one, other].T, known.T)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,39 +1,80 @@
 """Sequences -> which families they may be of, and the pairs that these tell.
 
-Words choose some profiles, alignments with all of these give the evidence for each, and pairs are
-the sum over the families, each for as much as it is believed.
+Words choose some profiles and where to look for them, alignments with all of these give the
+evidence for each, and those of the same part of a sequence are the answers to choose from there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnaformer_cli.families.alignment import Floats, align, evidence
 from rnaformer_cli.families.profiles import Library, Profile
+from rnaformer_cli.families.search import Place, Search
 from rnaformer_cli.sequence.encode import encode
 
-CANDIDATES = 5  # profiles that a sequence is aligned with
-
-_BEHIND = 16.0  # evidence below the best one with which a family does not count
+_BEHIND = 16.0  # evidence below the best one of the same bases with which a family does not count
 _LEAST = 8.0  # evidence below which nothing counts
+_SHARED = 0.5  # part of the shorter of two hits from which they exclude each other
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hit:
-    """A profile that a sequence may be of."""
+    """A profile that a part of a sequence, of R bases, may be of."""
 
     profile: Profile
     evidence: float  # logarithm of the odds against a random sequence
-    aligned: Floats  # (L, C): how likely each base belongs to each column
+    start: int  # first base of the part, 0-based
+    aligned: Floats  # (R, C): how likely each base belongs to each column
 
     @property
+    def stop(self) -> int:
+        """The base behind the part."""
+        return self.start + len(self.aligned)
+
+    @cached_property
     def pairs(self) -> Floats:
-        """The chance of each pair (L, L), symmetric, if the sequence is of this profile."""
+        """The chance of each pair (R, R), symmetric, if the part is of this profile."""
         return pair_chances(self.aligned, self.profile)
+
+    @cached_property
+    def within(self) -> Floats:
+        """The chance (R,) that a base is not outside the RNA, on either side of it.
+
+        Bases without a column are within if there are some with one on both sides.
+        """
+        there = self.aligned.sum(axis=1)
+        found: Floats = np.minimum(np.minimum(there.cumsum(), there[::-1].cumsum()[::-1]), 1.0)
+        return found
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first base of the RNA and the one behind its last, 0-based in the sequence."""
+        there = np.flatnonzero(self.within > 0.5)
+        if not len(there):
+            return self.start, self.stop
+        return self.start + int(there[0]), self.start + int(there[-1]) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A part of a sequence that is of one of these profiles, or of none."""
+
+    hits: tuple[Hit, ...]  # the one with the most evidence first
+
+    @property
+    def start(self) -> int:
+        """The first base that any of them is aligned with, 0-based."""
+        return min(hit.start for hit in self.hits)
+
+    @property
+    def stop(self) -> int:
+        """The base behind the last."""
+        return max(hit.stop for hit in self.hits)
 
 
 class Recogniser:
@@ -41,38 +82,70 @@ class Recogniser:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._words = np.stack([profile.words for profile in library.profiles])
+        self._search = Search(library)
 
-    def recognise(self, sequences: Sequence[str]) -> list[list[Hit]]:
-        """The hits of each sequence, those with the most evidence first; often none."""
+    def recognise(self, sequences: Sequence[str]) -> list[list[Site]]:
+        """The sites of each sequence, those with the most evidence first; often none."""
         codes = [encode(sequence) for sequence in sequences]
-        near = [(place, number) for place, one in enumerate(codes) for number in self._near(one)]
-        found = evidence([(codes[place], self._odds(number)) for place, number in near])
-        by_place: list[list[tuple[float, int]]] = [[] for _ in codes]
-        for (place, number), one in zip(near, found, strict=True):
-            by_place[place].append((one, number))
-        chosen = [(place, *best) for place, own in enumerate(by_place) for best in _best(own)]
-        aligned = align([(codes[place], self._odds(number)) for place, _, number in chosen])
+        places = map(self._search.places, codes)
+        asked = [(one, place) for one, own in enumerate(places) for place in own]
+        jobs = [
+            (codes[one][place.start : place.stop], self._library.profiles[place.number].odds)
+            for one, place in asked
+        ]
+        by_sequence: list[list[_Found]] = [[] for _ in codes]
+        for job, ((one, place), value) in enumerate(zip(asked, evidence(jobs), strict=True)):
+            by_sequence[one].append(_Found(value, place, job))
+        best = [(one, found) for one, own in enumerate(by_sequence) for found in _best(own)]
+        aligned = align([jobs[found.job] for _, found in best])
         hits: list[list[Hit]] = [[] for _ in codes]
-        for (place, one, number), where in zip(chosen, aligned, strict=True):
-            profile = self._library.profiles[number]
-            hits[place].append(Hit(profile, one, where))
-        return hits
-
-    def _odds(self, number: int) -> Floats:
-        return self._library.profiles[number].odds
-
-    def _near(self, codes: NDArray[np.int64]) -> list[int]:
-        """The profiles that share the most words with a sequence."""
-        likeness = self._words @ self._library.signature(codes)
-        first = np.argsort(-likeness, kind="stable")[:CANDIDATES]
-        return [int(number) for number in first if likeness[number] > 0]
+        for (one, found), where in zip(best, aligned, strict=True):
+            profile = self._library.profiles[found.place.number]
+            hits[one].append(Hit(profile, found.evidence, found.place.start, where))
+        return [_sites(own) for own in hits]
 
 
-def _best(found: list[tuple[float, int]]) -> list[tuple[float, int]]:
-    """Those whose evidence may count beside the largest, which comes first."""
-    ordered = sorted(found, key=lambda one: -one[0])
-    return [one for one in ordered if one[0] >= max(_LEAST, ordered[0][0] - _BEHIND)]
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The evidence for a profile at a place."""
+
+    evidence: float
+    place: Place
+    job: int  # its alignment
+
+
+def _best(found: list[_Found]) -> list[_Found]:
+    """Those whose evidence may count beside all that share bases with them, the largest first."""
+    kept: list[_Found] = []
+    for one in sorted(found, key=lambda one: -one.evidence):
+        if one.evidence < _LEAST:
+            break
+        rivals = (other for other in kept if _overlap(one.place, other.place))
+        if all(one.evidence >= rival.evidence - _BEHIND for rival in rivals):
+            kept.append(one)
+    return kept
+
+
+def _overlap(one: Place, other: Place) -> bool:
+    return one.start < other.stop and other.start < one.stop
+
+
+def _sites(hits: list[Hit]) -> list[Site]:
+    """Hits, the one with the most evidence first, with those that lie where a better one does."""
+    sites: list[list[Hit]] = []
+    for hit in hits:
+        same = next((site for site in sites if _exclude(site[0].span, hit.span)), None)
+        if same is None:
+            sites.append([hit])
+        else:
+            same.append(hit)
+    return [Site(tuple(site)) for site in sites]
+
+
+def _exclude(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two spans share a good part of the shorter one."""
+    shared = min(one[1], other[1]) - max(one[0], other[0])
+    return shared > _SHARED * min(one[1] - one[0], other[1] - other[0])
 
 
 def pair_chances(aligned: Floats, profile: Profile) -> Floats:

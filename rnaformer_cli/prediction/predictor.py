@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnaformer_cli.errors import ConfigError, DeviceError
-from rnaformer_cli.families.blending import Families
-from rnaformer_cli.families.recognition import Hit
+from rnaformer_cli.families.blending import Families, Verdict
+from rnaformer_cli.families.recognition import Site
 from rnaformer_cli.model.checkpoint import Checkpoint, load_families, load_network
 from rnaformer_cli.model.engine import STRIP_BYTES, Engine, memory_estimate
 from rnaformer_cli.model.network import RNAformer
@@ -56,6 +56,11 @@ class Options:
     max_cells: int = MAX_CELLS
     max_memory: int | None = None  # bytes that one record may take; None: what is free
 
+    @property
+    def asks_families(self) -> bool:
+        """Whether a library is asked: what a program would say does not depend on the family."""
+        return self.families and self.like != "computed"
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -68,9 +73,18 @@ class Prediction:
     threshold: float  # from which pairs were considered
     seconds: float  # of its batch, shared by cells
     cycles: int  # passes made
-    recognised: float = 0.0  # belief that it is of a family that the weights know
-    family: str | None = None  # the one that is likeliest, if it is more likely than none
+    parts: tuple[Verdict, ...] = ()  # that may be of families, the surest first
     scores: Scores | None = None
+
+    @property
+    def recognised(self) -> float:
+        """The belief that some part of it is of a family that the weights know."""
+        return self.parts[0].recognised if self.parts else 0.0
+
+    @property
+    def family(self) -> str | None:
+        """The family of the surest part that has one."""
+        return next((part.family for part in self.parts if part.family), None)
 
     @property
     def structure_record(self) -> StructureRecord:
@@ -115,9 +129,7 @@ class Predictor:
         self.flag = config.flag if self.options.like is None else _FLAGS[self.options.like]
         if self.options.like == "computed" and not config.label_flag:
             raise ConfigError("these weights have no label flag: they know one kind of labels")
-        # What a program would say of an RNA does not depend on its family.
-        wanted = self.options.families and self.options.like != "computed"
-        self.families = families if wanted else None
+        self.families = families if self.options.asks_families else None
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield a prediction, or why there is none, for each record, in input order.
@@ -142,14 +154,14 @@ class Predictor:
     def predict_group(self, records: list[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield the answers for the records of a group, longest first."""
         features = self._fold(records) if len(records) > 1 else None
-        hits = self._recognise([record.sequence for record in records])
+        sites = self._recognise([record.sequence for record in records])
         begin = 0
         for batch in batches([len(record) for record in records], self.options.max_cells):
             assert batch == list(range(begin, begin + len(batch)))  # they are sorted already
             size = len(records[begin])
             rows = slice(begin, begin + len(batch))
             part = None if features is None else features[rows, :size, :size]
-            yield from self._predict_batch(records[rows], hits[rows], part)
+            yield from self._predict_batch(records[rows], sites[rows], part)
             begin += len(batch)
 
     def _fold(self, records: list[RnaRecord]) -> Tensor | None:
@@ -168,7 +180,7 @@ class Predictor:
                 raise
             return None
 
-    def _recognise(self, sequences: list[str]) -> list[list[Hit]]:
+    def _recognise(self, sequences: list[str]) -> list[list[Site]]:
         """Which families each sequence may be of; none without a library."""
         if self.families is None:
             return [[] for _ in sequences]
@@ -184,7 +196,7 @@ class Predictor:
     def _score(
         self,
         sequences: Sequence[str],
-        hits: Sequence[Sequence[Hit]],
+        sites: Sequence[Sequence[Site]],
         features: Tensor | None = None,
     ) -> tuple[list[Scores], list[int]]:
         """Score matrices, and how many passes were made for each."""
@@ -206,11 +218,11 @@ class Predictor:
         sizes = [len(sequence) for sequence in sequences]
         cut = [matrix[:size, :size] for matrix, size in zip(matrices, sizes, strict=True)]
         if self.families is not None:
-            cut = list(map(self.families.blend.apply, cut, hits))
+            cut = list(map(self.families.blend.apply, cut, sites))
         return cut, passes
 
     def _predict_batch(
-        self, records: list[RnaRecord], hits: list[list[Hit]], features: Tensor | None = None
+        self, records: list[RnaRecord], sites: list[list[Site]], features: Tensor | None = None
     ) -> list[Prediction | DeviceError]:
         start = time.perf_counter()
         if len(records) == 1:  # the only kind of batch that is larger than max_cells
@@ -219,12 +231,12 @@ class Predictor:
                 return [error]
         try:
             sequences = [record.sequence for record in records]
-            matrices, passes = self._score(sequences, hits, features)
+            matrices, passes = self._score(sequences, sites, features)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             if len(records) > 1:  # one by one they may still fit
-                alone = zip(records, hits, strict=True)
+                alone = zip(records, sites, strict=True)
                 return [
                     one for record, own in alone for one in self._predict_batch([record], [own])
                 ]
@@ -233,7 +245,7 @@ class Predictor:
         seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
         return [
             self._read(record, matrix, seconds * len(record) ** 2, cycles, own)
-            for record, matrix, cycles, own in zip(records, matrices, passes, hits, strict=True)
+            for record, matrix, cycles, own in zip(records, matrices, passes, sites, strict=True)
         ]
 
     def _too_large(self, record: RnaRecord) -> DeviceError | None:
@@ -248,7 +260,7 @@ class Predictor:
         return DeviceError(f"{len(record)} bases: {sizes}", record=record.id)
 
     def _read(
-        self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, hits: list[Hit]
+        self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, sites: list[Site]
     ) -> Prediction:
         start = time.perf_counter()
         structure, threshold = self._decode(matrix)
@@ -261,7 +273,7 @@ class Predictor:
             threshold,
             seconds + time.perf_counter() - start,
             cycles,
-            *(self.families.blend.verdict(hits) if self.families else (0.0, None)),
+            self.families.blend.verdicts(sites) if self.families else (),
             matrix.copy() if self.options.keep_scores else None,
         )
 
@@ -286,7 +298,8 @@ def load(
     """
     folder = find_weights(weights)
     network, checkpoint = load_network(folder)
-    families = load_families(folder, checkpoint)
+    options = options or Options()
+    families = load_families(folder, checkpoint) if options.asks_families else None
     chosen = choose_device(device)
     dtype = choose_dtype(precision, chosen)
     return Predictor(network, label(checkpoint), options, chosen, dtype, families)

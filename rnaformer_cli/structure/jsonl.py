@@ -33,6 +33,15 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class FamilyPart:
+    """A part of an RNA that is of a family, from the first to the last base, 1-based."""
+
+    family: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class PredictedRecord:
     """A predicted structure with the scores behind it, as a file of predictions holds it."""
 
@@ -41,7 +50,7 @@ class PredictedRecord:
     confidence: float  # the F1 to expect if the scores are probabilities
     settings: Settings
     warnings: tuple[str, ...] = ()
-    family: str | None = None  # that the RNA was recognised as
+    families: tuple[FamilyPart, ...] = ()  # that were recognised
 
 
 def format_json(
@@ -151,8 +160,13 @@ def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
         left, right, _ = row
         scores[min(left, right) - 1, max(left, right) - 1] = _share(row, 2)
     warnings = tuple(str(text) for text in _typed(values, "warnings", list))
-    family = None if values.get("family") is None else _typed(values, "family", str)
-    return PredictedRecord(record, scores, confidence, settings, warnings, family)
+    families = tuple(
+        FamilyPart(
+            _typed(part, "family", str), _typed(part, "first", int), _typed(part, "last", int)
+        )
+        for part in values.get("families", ())
+    )
+    return PredictedRecord(record, scores, confidence, settings, warnings, families)
 
 
 def _share(values: Any, key: str | int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -12,42 +12,47 @@ from torch import Tensor
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError
-from rnaformer_cli.families.blending import CLIPPED, Blend, logit
-from rnaformer_cli.families.recognition import CANDIDATES, Hit
+from rnaformer_cli.families.alignment import Floats
+from rnaformer_cli.families.blending import CLIPPED, Blend, ToldPairs, logit, told_pairs
+from rnaformer_cli.families.recognition import Site
 from rnaformer_cli.prediction.predictor import Scores
 
 _START = Blend()
 _MOST = 3.0  # logit of the most that a score may be, at the start
 _STEPS = 60
+_ABSENT = -1e4  # evidence of no hit, far below all others
 
 
 @dataclass(frozen=True, slots=True)
-class _Cells:
-    """Pairs of one record that the network or a hit deems possible, P of them."""
+class _Example:
+    """The pairs of a site, and which of them are there."""
 
-    scores: NDArray[np.float32]  # (P,) of the network
-    chances: NDArray[np.float32]  # (P, CANDIDATES) of each hit
-    evidence: NDArray[np.float32]  # (CANDIDATES,); far below all others where there is no hit
-    truth: NDArray[np.bool_]  # (P,)
+    pairs: ToldPairs
+    evidence: list[float]  # of each hit
+    truth: NDArray[np.bool_]  # of each pair
 
 
-def fit_blend(examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Hit]]]) -> Blend:
+def fit_blend(examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Site]]]) -> Blend:
     """The blend that is likeliest on these records.
 
-    Records without hits say nothing and are left out.
+    Records without sites say nothing and are left out.
 
     Raises:
-        TrainingError: no record has a hit, or too few have one for a best blend.
+        TrainingError: no record has a site, or too few have one for a best blend.
     """
-    found = [_cells(*example) for example in examples if example[2]]
+    found = [one for example in examples for one in _examples(*example)]
     if not found:
         raise TrainingError("no validation record is like any family of the library")
     sizes = torch.tensor([len(one.truth) for one in found])
-    scores, chances, truth = (
-        torch.from_numpy(np.concatenate([getattr(one, name) for one in found]))
-        for name in ("scores", "chances", "truth")
+    hits = max(len(one.evidence) for one in found)
+    scores = torch.from_numpy(np.concatenate([one.pairs.scores for one in found]))
+    truth = torch.from_numpy(np.concatenate([one.truth for one in found])).float()
+    chances, known = (
+        torch.from_numpy(np.concatenate([_filled(getattr(one.pairs, name), hits) for one in found]))
+        for name in ("chances", "known")
     )
-    evidence = torch.from_numpy(np.stack([one.evidence for one in found]))
+    absent = [one.evidence + [_ABSENT] * (hits - len(one.evidence)) for one in found]
+    evidence = torch.tensor(absent)
     network = torch.from_numpy(logit(scores.numpy()))
     values = torch.tensor([*astuple(_START)[:-1], _MOST], requires_grad=True)
     optimiser = torch.optim.LBFGS([values], max_iter=_STEPS, line_search_fn="strong_wolfe")
@@ -58,18 +63,18 @@ def fit_blend(examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Hit]]]) 
         none = (trust * needed).expand(len(evidence), 1)
         beliefs = torch.softmax(torch.cat([trust * evidence, none], 1), 1)[:, :-1]
         each = beliefs.repeat_interleave(sizes, 0)
-        belief = each.sum(1)
-        mean = (each * chances).sum(1) / belief.clamp(min=1e-6)
+        weight = (each * known).sum(1)
+        mean = (each * chances).sum(1) / weight.clamp(min=1e-6)
         told = by_network * network + by_families * _logit(mean) + shift
-        mixed = (1 - belief) * scores + belief * torch.sigmoid(most) * torch.sigmoid(told)
-        now = torch.nn.functional.binary_cross_entropy(mixed, truth.float())
+        mixed = (1 - weight) * scores + weight * torch.sigmoid(most) * torch.sigmoid(told)
+        now = torch.nn.functional.binary_cross_entropy(mixed, truth)
         now.backward()  # type: ignore[no-untyped-call]
         return now
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
     *rest, most = values.detach()
-    trust, _, _, by_families, _ = rest
-    if not torch.isfinite(values).all() or min(trust, by_families) < 0:
+    trust, _, by_network, by_families, _ = rest
+    if not torch.isfinite(values).all() or min(trust, by_network, by_families) < 0:
         message = "too few validation records are like a family of the library to learn from"
         raise TrainingError(message)
     return Blend(*(round(float(value), 4) for value in (*rest, torch.sigmoid(most))))
@@ -79,14 +84,15 @@ def _logit(chances: Tensor) -> Tensor:
     return torch.logit(chances, CLIPPED)
 
 
-def _cells(record: LabelledRecord, scores: Scores, hits: Sequence[Hit]) -> _Cells:
-    pairs = np.zeros((CANDIDATES, *scores.shape), np.float32)
-    evidence = np.full(CANDIDATES, -1e4, np.float32)
-    for place, hit in enumerate(hits):
-        pairs[place], evidence[place] = hit.pairs, hit.evidence
+def _examples(record: LabelledRecord, scores: Scores, sites: Sequence[Site]) -> Iterator[_Example]:
     there = np.zeros(scores.shape, dtype=np.bool_)
     for pair in record.pairs:
         there[pair] = True
-    likely = np.maximum(scores, pairs.max(axis=0)) >= CLIPPED
-    left, right = np.nonzero(np.triu(likely, k=1))
-    return _Cells(scores[left, right], pairs[:, left, right].T, evidence, there[left, right])
+    for site in sites:
+        pairs = told_pairs(site, scores)
+        yield _Example(pairs, [hit.evidence for hit in site.hits], there[pairs.left, pairs.right])
+
+
+def _filled(columns: Floats, count: int) -> Floats:
+    """The columns (P, H) and zeros behind them, (P, count)."""
+    return np.pad(columns, ((0, 0), (0, count - columns.shape[1])))

@@ -20,7 +20,7 @@ from rnaformer_cli.dataset.records import COMPUTED_SOURCES, LabelledRecord
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.families.alignment import CODES, Floats, align, evidence
 from rnaformer_cli.families.profiles import WORDS, Library, Profile, smoothed, unit, word_counts
-from rnaformer_cli.families.recognition import Hit, Recogniser, pair_chances
+from rnaformer_cli.families.recognition import Recogniser, Site, pair_chances
 from rnaformer_cli.scoring.counts import count_pair_sets
 from rnaformer_cli.sequence.encode import ALPHABET, encode
 from rnaformer_cli.structure.structure import BasePair
@@ -126,12 +126,13 @@ def _usual(profile: Profile) -> str:
     return "".join(ALPHABET[letter] for letter in profile.letters.argmax(axis=1))
 
 
-def _name(profile: Profile, hits: Sequence[Hit], alike: float) -> str:
+def _name(profile: Profile, sites: Sequence[Site], alike: float) -> str:
     """The name of a hit with much evidence and the same pairs; empty if there is none."""
-    ends = zip(profile.left.tolist(), profile.right.tolist(), profile.chance.tolist(), strict=True)
-    own = {(left, right) for left, right, chance in ends if chance > _USUAL}
-    for hit in hits:
-        told = {(int(i), int(j)) for i, j in np.argwhere(np.triu(hit.pairs) > _USUAL)}
+    usual = profile.chance > _USUAL
+    own = set(zip(profile.left[usual].tolist(), profile.right[usual].tolist(), strict=True))
+    for hit in (hit for site in sites for hit in site.hits):
+        ends = hit.start + np.argwhere(np.triu(hit.pairs) > _USUAL)
+        told = {(int(left), int(right)) for left, right in ends}
         likeness = count_pair_sets(told, own, len(profile.letters)).f1
         if hit.evidence > _LIKE and likeness >= alike:
             return hit.profile.name

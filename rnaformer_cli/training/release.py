@@ -19,7 +19,7 @@ from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.families.blending import Blend
 from rnaformer_cli.families.profiles import Library
-from rnaformer_cli.families.recognition import Hit, Recogniser
+from rnaformer_cli.families.recognition import Recogniser, Site
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.predictor import Scores
 from rnaformer_cli.training.blend import fit_blend
@@ -88,14 +88,14 @@ def release(
         network.read_out.weight.mul_(scale)
         network.read_out.bias.mul_(scale).add_(shift)
 
-    blend, hits = _blended(pairs, library, scale, shift)
+    blend, sites = _blended(pairs, library, scale, shift)
 
-    def read(one: ScoredPairs, own: list[Hit]) -> tuple[LabelledRecord, Scores]:
+    def read(one: ScoredPairs, own: list[Site]) -> tuple[LabelledRecord, Scores]:
         scores = one.scores(scale, shift)
         return one.record, scores if blend is None else blend.apply(scores, own)
 
     def calibrated() -> dict[str, Iterator[tuple[LabelledRecord, Scores]]]:
-        return {name: map(read, found, hits[name]) for name, found in pairs.items()}
+        return {name: map(read, found, sites[name]) for name, found in pairs.items()}
 
     common = choose_threshold(calibrated(), THRESHOLDS, WITHIN)
     own = choose_share(calibrated(), SHARES, WITHIN)
@@ -141,21 +141,21 @@ def scored_pairs(network: RNAformer, records: Sequence[LabelledRecord]) -> list[
 
 def _blended(
     pairs: Mapping[str, list[ScoredPairs]], library: Library | None, scale: float, shift: float
-) -> tuple[Blend | None, dict[str, list[list[Hit]]]]:
-    """How far the library is believed, and the hits of each record; none without a library."""
+) -> tuple[Blend | None, dict[str, list[list[Site]]]]:
+    """How far the library is believed, and the sites of each record; none without a library."""
     if library is None:
         return None, {name: [[]] * len(found) for name, found in pairs.items()}
     recogniser = Recogniser(library)
-    hits = {
+    sites = {
         name: [recogniser.recognise([one.record.sequence])[0] for one in found]
         for name, found in pairs.items()
     }
     examples = (
         (one.record, one.scores(scale, shift), own)
         for name, found in pairs.items()
-        for one, own in zip(found, hits[name], strict=True)
+        for one, own in zip(found, sites[name], strict=True)
     )
-    return fit_blend(examples), hits
+    return fit_blend(examples), sites
 
 
 def fit_logits(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:

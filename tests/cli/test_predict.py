@@ -107,8 +107,8 @@ def test_json_lines_tell_all_about_each_record(predict, tiny_weights):
     long = rows[2]
     assert list(long) == [
         *("schema_version", "id", "description", "length", "sequence", "structure", "pairs"),
-        *("multiplets", "confidence", "family", "recognised", "model", "cycles", "threshold"),
-        *("decoding", "seconds", "warnings"),
+        *("multiplets", "confidence", "family", "recognised", "families", "model", "cycles"),
+        *("threshold", "decoding", "seconds", "warnings"),
     ]
     checksum = json.loads((tiny_weights / "config.json").read_text())["sha256"]
     expected = {

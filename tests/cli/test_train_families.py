@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from dataset_makers import hairpin
+from dataset_makers import hairpin, rna
 from family_makers import PAIRS, SIZE, labelled, members
 
 from rnaformer_cli.dataset.records import write_dataset
@@ -53,11 +53,33 @@ def test_released_weights_know_the_families(run, released):
     assert member["recognised"] > 0.9
     assert other["recognised"] < 0.1
     assert member["length"] == SIZE
+    part = {"family": "RF1", "first": 1, "last": SIZE, "recognised": member["recognised"]}
+    assert (member["families"], other["families"]) == ([part], [])
+
+
+def test_all_families_within_a_sequence_are_told_in_its_order(run, released):
+    beside = rna(150, 17)
+    done = run("predict", "-", "-w", released, "-f", "jsonl", stdin=f">a\n{MEMBER}{beside}{MEMBER}")
+    row = json.loads(done.out)
+    assert [part["family"] for part in row["families"]] == ["RF1", "RF1"]
+    for part, start in zip(row["families"], (0, SIZE + 150), strict=True):
+        assert (part["first"], part["last"]) == pytest.approx((start + 1, start + SIZE), abs=2)
+        inner = [(start + left + 1, start + right + 1) for left, right in PAIRS[1:]]
+        assert {(left, right) for left, right, _ in row["pairs"]} >= set(inner)
+    assert row["family"] == "RF1"
+    assert row["recognised"] == max(part["recognised"] for part in row["families"])
 
 
 def test_the_network_can_be_asked_alone(run, released):
     done = predicted(run, "-w", released, "--no-families")
     assert [json.loads(line)["recognised"] for line in done.out.splitlines()] == [0.0, 0.0]
+
+
+def test_a_library_that_is_not_asked_is_not_read(run, released):
+    (released / "families.safetensors").write_bytes(b"")
+    refused = predicted(run, "-w", released)
+    assert (refused.code, refused.out) == (1, "")
+    assert predicted(run, "-w", released, "--no-families").code == 0
 
 
 def test_a_run_with_families_is_not_gone_on_with_without_them(run, released, tmp_path):

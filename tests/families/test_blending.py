@@ -8,7 +8,7 @@ from family_makers import profile_of
 
 from rnaformer_cli.errors import ConfigError
 from rnaformer_cli.families.blending import CLIPPED, Blend, logit
-from rnaformer_cli.families.recognition import Hit
+from rnaformer_cli.families.recognition import Hit, Site
 
 SIZE = 6
 KNOWN = "trust, needed, network, families, shift, most"
@@ -17,7 +17,11 @@ KNOWN = "trust, needed, network, families, shift, most"
 def hit(evidence, name="x", pairs=((0, 5), (1, 4)), chance=0.9):
     """A hit whose columns are the bases."""
     aligned = np.eye(SIZE, dtype=np.float32)
-    return Hit(profile_of(["ACGUAC"], name, pairs, chance), evidence, aligned)
+    return Hit(profile_of(["ACGUAC"], name, pairs, chance), evidence, 0, aligned)
+
+
+def site(*hits):
+    return Site(hits)
 
 
 def scores(seed=0):
@@ -30,30 +34,29 @@ def scores(seed=0):
 def test_without_hits_scores_stay_as_they_are():
     given = scores()
     assert Blend().apply(given, []) is given
-    assert Blend().verdict([]) == (0.0, None)
-    assert Blend().beliefs([]).shape == (0,)
+    assert Blend().verdicts([]) == ()
 
 
 def test_hits_that_are_hardly_believed_change_nothing():
     given = scores()
-    assert Blend(trust=0.5, needed=14).apply(given, [hit(4.0)]) is given
+    assert Blend(trust=0.5, needed=14).apply(given, [site(hit(4.0))]) is given
 
 
 def test_beliefs_and_the_rest_add_up_to_one():
     blend = Blend(trust=0.4, needed=12)
-    found = blend.beliefs([hit(10.0), hit(14.0), hit(11.5)])
+    found = blend.beliefs(site(hit(10.0), hit(14.0), hit(11.5)))
     odds = [math.exp(0.4 * evidence) for evidence in (10.0, 14.0, 11.5, 12)]
     assert found.tolist() == pytest.approx([one / sum(odds) for one in odds[:-1]], rel=1e-5)
 
 
 def test_a_family_with_the_evidence_needed_is_as_likely_as_none():
-    assert Blend(needed=9).beliefs([hit(9.0)]).tolist() == [0.5]
+    assert Blend(needed=9).beliefs(site(hit(9.0))).tolist() == [0.5]
 
 
 def test_more_evidence_is_more_belief():
-    found = [Blend().beliefs([hit(evidence)])[0] for evidence in (5.0, 10.0, 14.0, 20.0, 40.0)]
+    found = [Blend().beliefs(site(hit(evidence)))[0] for evidence in (5.0, 10.0, 14.0, 20.0, 40.0)]
     assert found == sorted(set(found))
-    assert Blend().beliefs([hit(3000.0)]).tolist() == [1.0]
+    assert Blend().beliefs(site(hit(3000.0))).tolist() == [1.0]
 
 
 def odds(value):
@@ -64,7 +67,7 @@ def odds(value):
 @pytest.mark.parametrize("blend", [Blend(), Blend(0.3, 5.0, 0.7, 1.2, -0.4, 0.8)])
 def test_scores_of_a_sure_family_follow_the_formula(blend):
     given = scores()
-    found = blend.apply(given, [hit(500.0)])
+    found = blend.apply(given, [site(hit(500.0))])
     for left, right in np.argwhere(given >= CLIPPED).tolist():
         chance = 0.9 if (min(left, right), max(left, right)) in ((0, 5), (1, 4)) else 0.0
         total = blend.network * odds(float(given[left, right])) + blend.families * odds(chance)
@@ -75,30 +78,30 @@ def test_scores_of_a_sure_family_follow_the_formula(blend):
 def test_pairs_that_neither_knows_keep_their_scores():
     given = scores()
     given[2, 4] = given[4, 2] = CLIPPED / 2
-    found = Blend(shift=3.0).apply(given, [hit(500.0)])
+    found = Blend(shift=3.0).apply(given, [site(hit(500.0))])
     assert found[2, 4] == found[4, 2] == given[2, 4]
     assert found[2, 3] == found[3, 2] == 0.0
     given[0, 5] = given[5, 0] = 0.0
-    assert Blend().apply(given, [hit(500.0)])[0, 5] > 0.01
+    assert Blend().apply(given, [site(hit(500.0))])[0, 5] > 0.01
 
 
 def test_scores_that_are_given_are_not_written_to():
     given = scores()
-    assert not np.array_equal(Blend().apply(given, [hit(500.0)]), given)
+    assert not np.array_equal(Blend().apply(given, [site(hit(500.0))]), given)
     np.testing.assert_array_equal(given, scores())
 
 
 def test_scores_lie_between_those_of_the_network_and_of_a_sure_family():
     given = scores()
-    sure = Blend().apply(given, [hit(500.0)])
-    half = Blend(needed=20).apply(given, [hit(20.0)])
+    sure = Blend().apply(given, [site(hit(500.0))])
+    half = Blend(needed=20).apply(given, [site(hit(20.0))])
     np.testing.assert_allclose(half, (given + sure) / 2, atol=1e-6)
 
 
 def test_hits_tell_pairs_for_as_much_as_they_are_believed():
     blend = Blend(trust=1.0, needed=-100.0, network=0.0, families=1.0)
     hits = [hit(30.0, pairs=[(0, 5)]), hit(30.0 + math.log(2), pairs=[(1, 4)])]
-    found = blend.apply(scores(), hits)
+    found = blend.apply(scores(), [site(*hits)])
     assert found[0, 5] == pytest.approx(0.9 / 3, abs=1e-4)
     assert found[1, 4] == pytest.approx(0.9 * 2 / 3, abs=1e-4)
 
@@ -107,7 +110,7 @@ def test_hits_tell_pairs_for_as_much_as_they_are_believed():
 @pytest.mark.parametrize("blend", [Blend(), Blend(1.0, 10.0, 3.0, 3.0, 8.0)])
 def test_blended_scores_are_symmetric_probabilities_without_a_diagonal(blend, evidence):
     hits = [hit(evidence), hit(evidence - 1, pairs=[(0, 5), (0, 4)], chance=1.0)]
-    found = blend.apply(scores(), hits)
+    found = blend.apply(scores(), [site(*hits)])
     assert found.dtype == np.float32
     assert np.array_equal(found, found.T)
     assert not found.diagonal().any()
@@ -120,30 +123,82 @@ def test_logits_are_cut_off_at_both_sides():
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
+def verdict(blend, *hits):
+    [found] = blend.verdicts([site(*hits)])
+    return found
+
+
 def test_the_verdict_is_the_likeliest_family():
-    total, name = Blend(needed=10).verdict([hit(30.0, "tRNA"), hit(26.0, "RNaseP")])
-    assert name == "tRNA"
-    assert total == pytest.approx(1.0, abs=1e-3)
-    assert total <= 1.0
+    found = verdict(Blend(needed=10), hit(30.0, "tRNA"), hit(26.0, "RNaseP"))
+    assert found.family == "tRNA"
+    assert found.recognised == pytest.approx(1.0, abs=1e-3)
+    assert found.recognised <= 1.0
+    assert (found.start, found.stop) == (0, SIZE)
 
 
 def test_the_verdict_counts_profiles_of_one_family_together():
     hits = [hit(30.0, "a"), hit(30.0, "b"), hit(30.0, "b")]
-    assert Blend().verdict(hits) == (pytest.approx(1.0, abs=1e-3), "b")
-    assert Blend().verdict(hits[:2])[1] is None  # half each, and a little for none
+    assert verdict(Blend(), *hits).family == "b"
+    assert verdict(Blend(), *hits).recognised == pytest.approx(1.0, abs=1e-3)
+    assert verdict(Blend(), *hits[:2]).family is None  # half each, and a little for none
 
 
 @pytest.mark.parametrize(("evidence", "name"), [(9.9, None), (10.1, "a")])
 def test_a_family_is_named_if_it_is_more_likely_than_not(evidence, name):
-    total, found = Blend(needed=10).verdict([hit(evidence, "a")])
-    assert found == name
-    assert total == pytest.approx(1 / (1 + math.exp(0.5 * (10 - evidence))), rel=1e-5)
+    found = verdict(Blend(needed=10), hit(evidence, "a"))
+    assert found.family == name
+    assert found.recognised == pytest.approx(1 / (1 + math.exp(0.5 * (10 - evidence))), rel=1e-5)
 
 
 def test_a_profile_without_a_name_counts_but_is_not_told():
-    total, name = Blend(needed=10).verdict([hit(40.0, ""), hit(30.0, "a")])
-    assert name is None
-    assert total == pytest.approx(1.0, abs=1e-3)
+    found = verdict(Blend(needed=10), hit(40.0, ""), hit(30.0, "a"))
+    assert found.family is None
+    assert found.recognised == pytest.approx(1.0, abs=1e-3)
+
+
+def test_the_surest_verdict_comes_first():
+    found = Blend(needed=10).verdicts([site(hit(9.0, "a")), site(hit(20.0, "b"))])
+    assert [one.family for one in found] == ["b", None]
+
+
+def embedded(count, start, chance=0.9):
+    """A hit of SIZE bases from `start` on, and scores of `count` bases."""
+    one = hit(500.0, chance=chance)
+    upper = np.triu(np.random.default_rng(4).random((count, count)), 1).astype(np.float32)
+    return Hit(one.profile, 500.0, start, one.aligned), upper + upper.T
+
+
+def test_pairs_beside_the_rna_keep_their_scores_and_others_follow_the_formula():
+    blend = Blend(0.3, 5.0, 0.7, 1.2, -0.4, 0.8)
+    found_hit, given = embedded(20, 8)
+    found = blend.apply(given, [site(found_hit)])
+    inner = range(8, 8 + SIZE)
+    for left, right in zip(*np.triu_indices(20, 1), strict=True):
+        before = float(given[left, right])
+        if left in inner or right in inner:
+            chance = 0.9 if (left, right) in ((8, 13), (9, 12)) else 0.0
+            total = blend.network * odds(before) + blend.families * odds(chance)
+            before = blend.most / (1 + math.exp(-total - blend.shift))
+        assert found[left, right] == found[right, left] == pytest.approx(before, abs=1e-5)
+
+
+def test_sites_change_their_own_pairs():
+    first, given = embedded(20, 0)
+    second, _ = embedded(20, 12)
+    both = Blend().apply(given, [site(first), site(second)])
+    one, other = (Blend().apply(given, [site(single)]) for single in (first, second))
+    assert np.array_equal(both[:6, :6], one[:6, :6])
+    assert np.array_equal(both[12:18, 12:18], other[12:18, 12:18])
+    assert np.array_equal(both[6:12, 6:12], given[6:12, 6:12])
+
+
+def test_hits_of_a_site_may_lie_in_different_windows():
+    first, given = embedded(20, 3)
+    padded = np.vstack([np.zeros((2, SIZE)), first.aligned, np.zeros((5, SIZE))])
+    moved = Hit(first.profile, 500.0, 1, padded.astype(np.float32))
+    alone = Blend().apply(given, [site(first)])
+    np.testing.assert_allclose(Blend().apply(given, [site(first, moved)]), alone, atol=1e-6)
+    np.testing.assert_allclose(Blend().apply(given, [site(moved, first)]), alone, atol=1e-6)
 
 
 def test_settings_are_read_from_a_mapping():

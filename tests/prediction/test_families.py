@@ -5,7 +5,7 @@ import pytest
 from dataset_makers import rna
 from family_makers import PAIRS, SIZE, library_of, members, profile_of
 
-from rnaformer_cli.families.blending import Blend, Families
+from rnaformer_cli.families.blending import Blend, Families, Verdict
 from rnaformer_cli.families.recognition import Recogniser
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer
@@ -35,14 +35,24 @@ def predictor(tiny_network, families):
 
 
 def test_a_member_has_the_pairs_of_its_family(predictor):
-    member, _, within, _ = predictor.predict(RECORDS)
+    [member] = predictor.predict(RECORDS[:1])
     assert member.structure.pairs == set(PAIRS)
+    assert (member.family, member.confidence > 0.75) == ("RF1", True)
+    assert member.recognised > 0.99
+    assert member.parts == (Verdict("RF1", 0, SIZE, member.recognised),)
+
+
+def test_a_member_within_others_has_its_pairs_and_they_keep_theirs(predictor, tiny_network):
+    [answer] = predictor.predict(RECORDS[2:3])
     there = {(left + 30, right + 30) for left, right in PAIRS}
-    assert len(within.structure.pairs & there) >= len(there) - 2  # the outermost may be open
-    for answer in (member, within):
-        assert answer.family == "RF1"
-        assert answer.recognised > 0.99
-        assert answer.confidence > 0.75
+    assert len(answer.structure.pairs & there) >= len(there) - 2  # the outermost may be open
+    assert answer.family == "RF1"
+    assert answer.recognised > 0.99
+    assert (answer.parts[0].start, answer.parts[0].stop) == pytest.approx((30, 30 + SIZE), abs=2)
+    [alone] = Predictor(tiny_network, "tiny", Options(keep_scores=True)).predict(RECORDS[2:3])
+    flanks = [*range(27), *range(97, 119)]
+    beside = np.ix_(flanks, flanks)
+    np.testing.assert_allclose(answer.scores[beside], alone.scores[beside], atol=0.02)
 
 
 def test_a_stranger_is_what_the_network_says(predictor, tiny_network):

@@ -13,6 +13,7 @@ from rnaformer_cli.reporting.entries import Entry, compared, illustrated
 from rnaformer_cli.reporting.page import Report, render
 from rnaformer_cli.scoring.summary import summarise
 from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.structure.jsonl import FamilyPart
 from rnaformer_cli.structure.structure import StructureRecord
 
 DASH = "\N{EN DASH}"
@@ -79,9 +80,9 @@ def test_a_row_tells_id_length_pairs_and_confidence():
     assert "Confidence x 8 2 0.80 " in page().text
 
 
-def test_the_family_of_a_record_is_told():
-    named = replace(prediction(), family=EVIL)
-    assert f"Recognised as {EVIL}" in page(named).text
+def test_the_families_of_a_record_are_told():
+    named = replace(prediction(), families=(FamilyPart(EVIL, 1, 5), FamilyPart("tRNA", 6, 8)))
+    assert f"Recognised: {EVIL} (1-5), tRNA (6-8)" in page(named).text
     assert "Recognised" not in page().text
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.jsonl import (
+    FamilyPart,
     PredictedRecord,
     Settings,
     format_json,
@@ -31,6 +32,7 @@ PREDICTED = {
     "decoding": "matching",
     "warnings": ["1 ambiguous letter read as N"],
 }
+PART = {"family": "tRNA", "first": 1, "last": 3, "recognised": 0.9}
 PREDICTION = "expected a prediction as `rnaformer predict -f jsonl` writes it"
 OBJECT = "expected a JSON object with id, sequence, and pairs or structure"
 
@@ -198,9 +200,10 @@ def test_a_prediction_is_read_with_its_scores_and_how_it_was_made():
     ]
 
 
-def test_the_family_of_a_prediction_is_read():
-    lines = [json.dumps({**PREDICTED, "family": family}) for family in ("RF00005", None)]
-    assert [one.family for one in read_predictions(lines)] == ["RF00005", None]
+def test_the_families_of_a_prediction_are_read():
+    lines = [json.dumps({**PREDICTED, "families": found}) for found in ([PART], [])]
+    found = [one.families for one in read_predictions(lines)]
+    assert found == [(FamilyPart("tRNA", 1, 3),), ()]
 
 
 @pytest.mark.parametrize("name", sorted(PREDICTED.keys() - {"id", "description"}))
@@ -222,7 +225,11 @@ def test_a_field_that_a_prediction_lacks_is_named(name):
         ({"cycles": 1.5}, "cycles is 1.5; expected a whole number"),
         ({"model": None}, "model is None; expected text"),
         ({"decoding": 1}, "decoding is 1; expected text"),
-        ({"family": 5}, "family is 5; expected text"),
+        ({"families": [{"family": 5}]}, "family is 5; expected text"),
+        ({"families": [{**PART, "last": "3"}]}, "last is '3'; expected a whole number"),
+        ({"families": [{"family": "x", "first": 1}]}, "no field 'last'"),
+        ({"families": [1]}, PREDICTION),
+        ({"families": 1}, PREDICTION),
         ({"warnings": "none"}, "warnings is 'none'; expected a list"),
         ({"pairs": [[1, 3, -1]]}, "the score of a pair is -1; expected a number from 0 to 1"),
         ({"pairs": [[1, 3]]}, PREDICTION),

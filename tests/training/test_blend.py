@@ -7,7 +7,7 @@ from dataset_makers import record
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.families.blending import Blend
 from rnaformer_cli.families.profiles import WORDS, Profile
-from rnaformer_cli.families.recognition import Hit
+from rnaformer_cli.families.recognition import Hit, Site
 from rnaformer_cli.training.blend import fit_blend
 
 LENGTH = 40
@@ -27,17 +27,17 @@ def hit(random, evidence):
     chance = random.random(len(left)).astype(np.float32)
     letters = np.full((LENGTH, 4), 0.25, np.float32)
     profile = Profile("x", letters, left, right, chance, np.zeros(WORDS, np.float32))
-    return Hit(profile, evidence, np.eye(LENGTH, dtype=np.float32))
+    return Hit(profile, evidence, 0, np.eye(LENGTH, dtype=np.float32))
 
 
 def drawn(count):
     """Records whose pairs are as likely as the blend says."""
     random = np.random.default_rng(5)
     for number in range(count):
-        said, hits = scores(random), [hit(random, random.uniform(0, 30))]
-        likely = np.triu(DRAWN_WITH.apply(said, hits), k=1)
+        said, sites = scores(random), [Site((hit(random, random.uniform(0, 30)),))]
+        likely = np.triu(DRAWN_WITH.apply(said, sites), k=1)
         pairs = [tuple(pair) for pair in np.argwhere(random.random(likely.shape) < likely).tolist()]
-        yield record(f"r{number}", "A" * LENGTH, pairs), said, hits
+        yield record(f"r{number}", "A" * LENGTH, pairs), said, sites
 
 
 def test_the_blend_that_labels_were_drawn_with_is_found():
@@ -48,7 +48,7 @@ def test_the_blend_that_labels_were_drawn_with_is_found():
         assert getattr(found, name) == pytest.approx(getattr(DRAWN_WITH, name), abs=0.08)
 
 
-def test_records_without_hits_say_nothing():
+def test_records_without_sites_say_nothing():
     alone = [(record("x", "A" * LENGTH, [(0, 9)]), scores(np.random.default_rng(1)), [])]
     assert fit_blend([*drawn(3), *alone]) == fit_blend(drawn(3))
 
@@ -61,9 +61,9 @@ def test_a_library_that_knows_no_record_is_refused():
 
 def test_pairs_that_are_all_there_have_no_best_blend():
     random = np.random.default_rng(2)
-    said, hits = scores(random), [hit(random, 20.0)]
+    said, sites = scores(random), [Site((hit(random, 20.0),))]
     every = [tuple(pair) for pair in np.argwhere(np.triu(np.ones((LENGTH, LENGTH)), 1)).tolist()]
     with pytest.raises(TrainingError) as caught:
-        fit_blend([(record("x", "A" * LENGTH, every), said, hits)])
+        fit_blend([(record("x", "A" * LENGTH, every), said, sites)])
     message = "too few validation records are like a family of the library to learn from"
     assert str(caught.value) == message
