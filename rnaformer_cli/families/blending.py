@@ -26,9 +26,10 @@ class Blend:
 
     A family counts in proportion to exp(trust · evidence), none of them to exp(trust · needed).
     If it is one of them, the score of a pair is `most` (known structures lack some pairs of their
-    family) times the sigmoid of network · (logit of its score) + families · (logit of its chance) +
-    shift. Pairs for which both say less than CLIPPED, nearly all, are left as the network scores
-    them.
+    family) times the sigmoid of network · n + families · f + together · n · f + shift, where n is
+    the logit of its score and f that of its chance; `together` is below zero if they often say the
+    same for the same reason. Pairs for which both say less than CLIPPED, nearly all, are left as
+    the network scores them.
 
     Raises:
         ConfigError: a value that is no usual number.
@@ -38,6 +39,7 @@ class Blend:
     needed: float = 14.0
     network: float = 0.5
     families: float = 0.5
+    together: float = 0.0
     shift: float = 0.0
     most: float = 1.0
 
@@ -98,8 +100,10 @@ class Blend:
             weight = np.minimum(pairs.known @ beliefs, 1.0)
             chances = pairs.chances @ beliefs / np.maximum(weight, _NOTHING)
             before = pairs.scores
-            likely = logit(before) * self.network + logit(chances) * self.families + self.shift
-            told = self.most / (1.0 + np.exp(-np.clip(likely, -_CERTAIN, _CERTAIN)))
+            own, told = logit(before), logit(chances)
+            likely = self.network * own + self.families * told + self.together * own * told
+            likely = np.clip(likely + self.shift, -_CERTAIN, _CERTAIN)
+            told = self.most / (1.0 + np.exp(-likely))
             found = found.copy() if found is scores else found
             now = (1.0 - weight) * before + weight * told
             found[pairs.left, pairs.right] = found[pairs.right, pairs.left] = now

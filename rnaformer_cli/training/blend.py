@@ -59,13 +59,14 @@ def fit_blend(examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Site]]])
 
     def loss() -> Tensor:
         optimiser.zero_grad()
-        trust, needed, by_network, by_families, shift, most = values
+        trust, needed, by_network, by_families, together, shift, most = values
         none = (trust * needed).expand(len(evidence), 1)
         beliefs = torch.softmax(torch.cat([trust * evidence, none], 1), 1)[:, :-1]
         each = beliefs.repeat_interleave(sizes, 0)
         weight = (each * known).sum(1)
         mean = (each * chances).sum(1) / weight.clamp(min=1e-6)
-        told = by_network * network + by_families * _logit(mean) + shift
+        families = torch.logit(mean, CLIPPED)
+        told = by_network * network + by_families * families + together * network * families + shift
         mixed = (1 - weight) * scores + weight * torch.sigmoid(most) * torch.sigmoid(told)
         now = torch.nn.functional.binary_cross_entropy(mixed, truth)
         now.backward()  # type: ignore[no-untyped-call]
@@ -73,15 +74,12 @@ def fit_blend(examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Site]]])
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
     *rest, most = values.detach()
-    trust, _, by_network, by_families, _ = rest
-    if not torch.isfinite(values).all() or min(trust, by_network, by_families) < 0:
+    trust, _, by_network, by_families, *_ = rest
+    is_usual = bool(torch.isfinite(values).all()) and min(trust, by_network, by_families) >= 0
+    if not is_usual or truth.all() or not truth.any():
         message = "too few validation records are like a family of the library to learn from"
         raise TrainingError(message)
     return Blend(*(round(float(value), 4) for value in (*rest, torch.sigmoid(most))))
-
-
-def _logit(chances: Tensor) -> Tensor:
-    return torch.logit(chances, CLIPPED)
 
 
 def _examples(record: LabelledRecord, scores: Scores, sites: Sequence[Site]) -> Iterator[_Example]:

@@ -11,7 +11,8 @@ from rnaformer_cli.families.blending import CLIPPED, Blend, logit
 from rnaformer_cli.families.recognition import Hit, Site
 
 SIZE = 6
-KNOWN = "trust, needed, network, families, shift, most"
+UNEVEN = Blend(0.3, 5.0, 0.7, 1.2, -0.08, -0.4, 0.8)
+KNOWN = "trust, needed, network, families, together, shift, most"
 
 
 def hit(evidence, name="x", pairs=((0, 5), (1, 4)), chance=0.9):
@@ -64,14 +65,20 @@ def odds(value):
     return math.log(value / (1 - value))
 
 
-@pytest.mark.parametrize("blend", [Blend(), Blend(0.3, 5.0, 0.7, 1.2, -0.4, 0.8)])
+def told(blend, score, chance):
+    """The formula of a family that is sure."""
+    own, family = odds(score), odds(chance)
+    total = blend.network * own + blend.families * family + blend.together * own * family
+    return blend.most / (1 + math.exp(-total - blend.shift))
+
+
+@pytest.mark.parametrize("blend", [Blend(), UNEVEN])
 def test_scores_of_a_sure_family_follow_the_formula(blend):
     given = scores()
     found = blend.apply(given, [site(hit(500.0))])
     for left, right in np.argwhere(given >= CLIPPED).tolist():
         chance = 0.9 if (min(left, right), max(left, right)) in ((0, 5), (1, 4)) else 0.0
-        total = blend.network * odds(float(given[left, right])) + blend.families * odds(chance)
-        expected = blend.most / (1 + math.exp(-total - blend.shift))
+        expected = told(blend, float(given[left, right]), chance)
         assert found[left, right] == pytest.approx(expected, abs=1e-5)
 
 
@@ -107,7 +114,7 @@ def test_hits_tell_pairs_for_as_much_as_they_are_believed():
 
 
 @pytest.mark.parametrize("evidence", [8.0, 14.0, 17.0, 60.0])
-@pytest.mark.parametrize("blend", [Blend(), Blend(1.0, 10.0, 3.0, 3.0, 8.0)])
+@pytest.mark.parametrize("blend", [Blend(), Blend(1.0, 10.0, 3.0, 3.0, -0.5, 8.0)])
 def test_blended_scores_are_symmetric_probabilities_without_a_diagonal(blend, evidence):
     hits = [hit(evidence), hit(evidence - 1, pairs=[(0, 5), (0, 4)], chance=1.0)]
     found = blend.apply(scores(), [site(*hits)])
@@ -169,16 +176,14 @@ def embedded(count, start, chance=0.9):
 
 
 def test_pairs_beside_the_rna_keep_their_scores_and_others_follow_the_formula():
-    blend = Blend(0.3, 5.0, 0.7, 1.2, -0.4, 0.8)
     found_hit, given = embedded(20, 8)
-    found = blend.apply(given, [site(found_hit)])
+    found = UNEVEN.apply(given, [site(found_hit)])
     inner = range(8, 8 + SIZE)
     for left, right in zip(*np.triu_indices(20, 1), strict=True):
         before = float(given[left, right])
         if left in inner or right in inner:
             chance = 0.9 if (left, right) in ((8, 13), (9, 12)) else 0.0
-            total = blend.network * odds(before) + blend.families * odds(chance)
-            before = blend.most / (1 + math.exp(-total - blend.shift))
+            before = told(UNEVEN, before, chance)
         assert found[left, right] == found[right, left] == pytest.approx(before, abs=1e-5)
 
 

@@ -11,7 +11,7 @@ from rnaformer_cli.families.recognition import Hit, Site
 from rnaformer_cli.training.blend import fit_blend
 
 LENGTH = 40
-DRAWN_WITH = Blend(trust=0.8, needed=10.0, network=0.6, families=0.7, shift=-0.3, most=0.9)
+DRAWN_WITH = Blend(0.8, 10.0, network=0.6, families=0.7, together=-0.1, shift=-0.3, most=0.9)
 
 
 def scores(random):
@@ -44,7 +44,7 @@ def test_the_blend_that_labels_were_drawn_with_is_found():
     found = fit_blend(drawn(200))
     assert found.needed == pytest.approx(DRAWN_WITH.needed, abs=0.8)
     assert found.trust == pytest.approx(DRAWN_WITH.trust, abs=0.25)
-    for name in ("network", "families", "shift", "most"):
+    for name in ("network", "families", "together", "shift", "most"):
         assert getattr(found, name) == pytest.approx(getattr(DRAWN_WITH, name), abs=0.08)
 
 
