@@ -99,14 +99,17 @@ class Blend:
             pairs = told_pairs(site, found)
             weight = np.minimum(pairs.known @ beliefs, 1.0)
             chances = pairs.chances @ beliefs / np.maximum(weight, _NOTHING)
-            before = pairs.scores
-            own, told = logit(before), logit(chances)
-            likely = self.network * own + self.families * told + self.together * own * told
-            likely = np.clip(likely + self.shift, -_CERTAIN, _CERTAIN)
-            told = self.most / (1.0 + np.exp(-likely))
+            told = self._told(logit(pairs.scores), logit(chances))
+            now = (1.0 - weight) * pairs.scores + weight * told
             found = found.copy() if found is scores else found
-            now = (1.0 - weight) * before + weight * told
             found[pairs.left, pairs.right] = found[pairs.right, pairs.left] = now
+        return found
+
+    def _told(self, network: Floats, families: Floats) -> Floats:
+        """Scores by the logits of both, if it is of a family."""
+        likely = self.network * network + self.families * families
+        likely += self.together * network * families + self.shift
+        found: Floats = self.most / (1.0 + np.exp(-np.clip(likely, -_CERTAIN, _CERTAIN)))
         return found
 
 
@@ -141,8 +144,7 @@ def told_pairs(site: Site, scores: Floats) -> ToldPairs:
         chances[place, hit.start - site.start : hit.stop - site.start, there] = hit.pairs
         within[place, there] = hit.within
     possible = np.maximum(scores[rows], chances.max(axis=0)) >= CLIPPED
-    inside = possible[:, rows]
-    inside &= np.triu(np.ones_like(inside), k=1)
+    possible[:, rows] &= np.triu(np.ones_like(possible[:, rows]), k=1)  # each pair once
     one, other = np.nonzero(possible)
     first = one + site.start
     known = 1.0 - (1.0 - within[:, first]) * (1.0 - within[:, other])
