@@ -97,8 +97,8 @@ class Blend:
             if beliefs.sum() < _LEAST:
                 continue
             pairs = told_pairs(site, found)
-            weight = np.minimum(pairs.known @ beliefs, 1.0)
-            chances = pairs.chances @ beliefs / np.maximum(weight, _NOTHING)
+            weight = np.minimum((pairs.known * beliefs).sum(axis=1), 1.0)
+            chances = (pairs.chances * beliefs).sum(axis=1) / np.maximum(weight, _NOTHING)
             told = self._told(logit(pairs.scores), logit(chances))
             now = (1.0 - weight) * pairs.scores + weight * told
             found = found.copy() if found is scores else found
