@@ -74,8 +74,8 @@ def fit_blend(examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Site]]])
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
     *rest, most = values.detach()
-    trust, _, by_network, by_families, *_ = rest
-    is_usual = bool(torch.isfinite(values).all()) and min(trust, by_network, by_families) >= 0
+    trust, _, _, by_families, *_ = rest
+    is_usual = bool(torch.isfinite(values).all()) and min(trust, by_families) >= 0
     if not is_usual or truth.all() or not truth.any():
         message = "too few validation records are like a family of the library to learn from"
         raise TrainingError(message)
