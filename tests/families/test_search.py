@@ -68,7 +68,12 @@ def test_longer_sequences_have_more_windows(length, most):
 
 def test_windows_of_different_sizes_compete_by_what_is_special_to_them():
     """Longer windows share more words with any profile."""
-    short = [profile_of(members(seed, 4, share=0.1), f"{seed}") for seed in range(20)]
-    long = [profile_of([rna(300, 60 + seed)], f"long {seed}", []) for seed in range(20)]
-    sequence = rna(500, 50) + members(7, 5, share=0.1)[-1] + rna(400, 51)
-    assert 7 in [one.number for one in places(sequence, *short, *long)]
+    short = [profile_of(members(seed, 4), f"{seed}") for seed in range(20)]
+    long = [profile_of([rna(300, 60 + seed)], f"long {seed}", []) for seed in range(40)]
+    search = Search(library_of(*short, *long))
+    right = 0
+    for seed in range(20):
+        sequence = rna(500, 150 + seed) + members(seed, 5)[-1] + rna(400, 250 + seed)
+        own = [one for one in search.places(encode(sequence)) if one.number == seed]
+        right += any(one.start <= 500 and one.stop >= 500 + SIZE for one in own)
+    assert right > 12

@@ -21,20 +21,20 @@ def scores(random):
     return (upper + upper.T).astype(np.float32)
 
 
-def hit(random, evidence):
-    """A sequence that is a profile's own, column by column."""
-    left, right = np.nonzero(np.triu(random.random((LENGTH, LENGTH)) < 0.2, k=1))
+def hit(random, evidence, columns=LENGTH):
+    """A sequence whose first bases are a profile's own, column by column."""
+    left, right = np.nonzero(np.triu(random.random((columns, columns)) < 0.2, k=1))
     chance = random.random(len(left)).astype(np.float32)
-    letters = np.full((LENGTH, 4), 0.25, np.float32)
+    letters = np.full((columns, 4), 0.25, np.float32)
     profile = Profile("x", letters, left, right, chance, np.zeros(WORDS, np.float32))
-    return Hit(profile, evidence, 0, np.eye(LENGTH, dtype=np.float32))
+    return Hit(profile, evidence, 0, np.eye(LENGTH, columns, dtype=np.float32))
 
 
-def drawn(count):
+def drawn(count, columns=LENGTH):
     """Records whose pairs are as likely as the blend says."""
     random = np.random.default_rng(5)
     for number in range(count):
-        said, sites = scores(random), [Site((hit(random, random.uniform(0, 30)),))]
+        said, sites = scores(random), [Site((hit(random, random.uniform(0, 30), columns),))]
         likely = np.triu(DRAWN_WITH.apply(said, sites), k=1)
         pairs = [tuple(pair) for pair in np.argwhere(random.random(likely.shape) < likely).tolist()]
         yield record(f"r{number}", "A" * LENGTH, pairs), said, sites
@@ -46,6 +46,12 @@ def test_the_blend_that_labels_were_drawn_with_is_found():
     assert found.trust == pytest.approx(DRAWN_WITH.trust, abs=0.25)
     for name in ("network", "families", "together", "shift", "most"):
         assert getattr(found, name) == pytest.approx(getattr(DRAWN_WITH, name), abs=0.08)
+
+
+def test_pairs_beside_the_rna_do_not_count():
+    found = fit_blend(drawn(400, columns=28))
+    assert found.network == pytest.approx(DRAWN_WITH.network, abs=0.08)
+    assert found.families == pytest.approx(DRAWN_WITH.families, abs=0.08)
 
 
 def test_records_without_sites_say_nothing():
