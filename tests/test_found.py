@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
 def test_what_hurt_once_is_answered_at_once(folder, path):
     began = time.process_time()
     attempt(path.parent.name, folder, path.read_bytes())
-    assert time.process_time() - began < 5  # seconds of the processor, which may be shared
+    assert time.process_time() - began < 1
 
 
 def test_the_list_of_what_was_found_is_whole():

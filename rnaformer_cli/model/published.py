@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rnaformer_cli.errors import ConfigError, InputError, WeightsError, shown
 from rnaformer_cli.files import read_bytes
-from rnaformer_cli.limits import MAX_CONFIG_BYTES
+from rnaformer_cli.limits import MAX_CONFIG_BRACKETS, MAX_CONFIG_BYTES
 from rnaformer_cli.model.config import ModelConfig, Positions
 from rnaformer_cli.model.embedding import N_CODES, sinusoids
 from rnaformer_cli.model.lora import Tensors, merge_lora
@@ -87,6 +87,8 @@ def read_yaml(path: str | Path) -> Mapping[str, Any]:
         InputError: an unreadable file, or YAML that is no mapping of plain values.
     """
     text = read_bytes(path, MAX_CONFIG_BYTES)
+    if text.count(b"[") + text.count(b"{") > MAX_CONFIG_BRACKETS:
+        raise InputError(f"more than {MAX_CONFIG_BRACKETS:,} brackets in a config", path=path)
     try:
         values = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):  # a date that is none, or too deep
