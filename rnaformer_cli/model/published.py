@@ -86,11 +86,12 @@ def read_yaml(path: str | Path) -> Mapping[str, Any]:
     Raises:
         InputError: an unreadable file, or YAML that is no mapping of plain values.
     """
-    text = read_bytes(path, MAX_CONFIG_BYTES)
-    if text.count(b"[") + text.count(b"{") > MAX_CONFIG_BRACKETS:
-        raise InputError(f"more than {MAX_CONFIG_BRACKETS:,} brackets in a config", path=path)
+    content = read_bytes(path, MAX_CONFIG_BYTES)
     try:
-        values = yaml.safe_load(text)
+        text = yaml.reader.Reader(content).buffer  # decoded, and without what YAML cannot hold
+        if text.count("[") + text.count("{") > MAX_CONFIG_BRACKETS:
+            raise InputError(f"more than {MAX_CONFIG_BRACKETS:,} brackets in a config", path=path)
+        values = yaml.safe_load(content)
     except (yaml.YAMLError, ValueError, RecursionError):  # a date that is none, or too deep
         raise InputError("not a plain YAML file", path=path) from None
     if not isinstance(values, dict):

@@ -284,6 +284,7 @@ def test_a_state_dict_of_other_things_is_refused(tmp_path):
         ("a: [", "not a plain YAML file"),
         ("[" + "[], " * 499 + "]", "expected a YAML mapping"),
         ("a: " + "[" * 250 + "{" * 251, "more than 500 brackets in a config"),
+        ("a: \0" + "[" * 501, "not a plain YAML file"),
         ("- a\n- b\n", "expected a YAML mapping"),
     ],
 )
