@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.folding.model import Folding
-from rnaformer_cli.folding.scores import NO_LETTER
+from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.prediction.batching import batches, to_tensors
 
 SOURCE = "folding"

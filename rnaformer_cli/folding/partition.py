@@ -4,7 +4,7 @@ Sums are kept as they are, not as logarithms, each divided by exp(scale) for eve
 that they stay within the range of a float64. All spans are walked from short to long, and back;
 what is done for one span is done for all its pairs and all sequences at once.
 
-Shapes are those of scores.py. Tables by span are (B, D, L), like Factors; where a sum runs over
+Shapes are those of pairs.py. Tables by span are (B, D, L), like Factors; where a sum runs over
 all splits of a span, tables by base are (B, L, L) with a few lines of zeros around, from which
 strided views take the terms of all splits.
 """
@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rnaformer_cli.folding.scores import MAX_LOOP, MIN_LOOP, Factors
+from rnaformer_cli.folding.pairs import MIN_LOOP
+from rnaformer_cli.folding.scores import MAX_LOOP, SMALL, Factors
 
 _SIZES = MAX_LOOP + 1
 _EDGE = 2  # lines of zeros before and after a table by base
@@ -33,15 +34,15 @@ class Weights:
     stack: Tensor
     left_bulge: Tensor
     right_bulge: Tensor
-    single_outer: Tensor
-    single_inner: Tensor
+    single: Tensor
     outer: Tensor
     inner: Tensor
     size: Tensor
     closing: Tensor
     branch: Tensor
     exterior: Tensor
-    base: Tensor  # () an unpaired base
+    multi_base: Tensor  # (B, L)
+    exterior_base: Tensor  # (B, L)
     scale: float
 
 
@@ -52,7 +53,6 @@ class Inside:
     pair: Tensor  # (B, D, L) structures closed by the pair
     loops: Tensor  # (B, 2, D + 2 PAD, L + 2 PAD) pair · inner, with zeros around
     sized: Tensor  # (B, 2, D, L) interior loops under a pair, without its own weight
-    single: Tensor  # (B, D, L) the same with one base on each side
     two: Tensor  # (B, D, L) two branches of a multiloop or more
     some: Splits  # one branch or more
     first: Splits  # one branch, which begins at the left base
@@ -138,18 +138,15 @@ def weigh(factors: Factors, scale: float) -> Weights:
 
     return Weights(
         hairpin=exp(factors.hairpin, (spans + 1)[:, None]),
-        stack=exp(factors.stack, 2.0),
-        left_bulge=exp(factors.left_bulge, 3.0),
-        right_bulge=exp(factors.right_bulge, 3.0),
-        single_outer=exp(factors.single_outer, 4.0),
-        single_inner=exp(factors.single_inner),
+        **{name: exp(getattr(factors, name), sum(sides)) for name, sides in SMALL.items()},
         outer=exp(factors.outer),
         inner=exp(factors.inner),
         size=exp(factors.size, sizes),
         closing=exp(factors.closing, 2.0),
         branch=exp(factors.branch),
         exterior=exp(factors.exterior),
-        base=torch.exp(torch.tensor(-scale, device=device, dtype=torch.float64)),
+        multi_base=exp(factors.multi_base, 1.0),
+        exterior_base=exp(factors.exterior_base, 1.0),
         scale=scale,
     )
 
@@ -158,7 +155,7 @@ def inside(weights: Weights) -> Inside:
     """All sums, from short spans to long ones."""
     like = weights.hairpin
     batch, length, _ = like.shape
-    pairs, two, single = (torch.zeros_like(like) for _ in range(3))
+    pairs, two = torch.zeros_like(like), torch.zeros_like(like)
     loops, sized = _padded(like), torch.zeros_like(weights.outer)
     some, first = Splits(like), Splits(like)
     by_total = _by_total(weights.size)
@@ -172,22 +169,20 @@ def inside(weights: Weights) -> Inside:
         products = by_total @ loops[:, :, PAD + span - 2 - MAX_LOOP : PAD + span - 1, columns]
         sized[both] = _slanted(products, count, 0, 1).sum(2)
         pair = weights.hairpin[here] + (weights.outer[both] * sized[both]).sum(1)
-        pair += weights.stack[here] * pairs[:, span - 2, 1 : count + 1]
-        pair += weights.left_bulge[here] * pairs[:, span - 3, 2 : count + 2]
-        pair += weights.right_bulge[here] * pairs[:, span - 3, 1 : count + 1]
+        for name, (left, right) in SMALL.items():
+            if span >= left + right:
+                inner = pairs[:, span - left - right, left : count + left]
+                pair += getattr(weights, name)[here] * inner
         pair += weights.closing[here] * two[:, span - 2, 1 : count + 1]
-        inner = (slice(None), span - 4, slice(2, count + 2))
-        single[here] = weights.single_inner[inner] * pairs[inner]
-        pair += weights.single_outer[here] * single[here]
         pairs[here] = pair
         loops[:, :, PAD + span, PAD : PAD + count] = weights.inner[both] * pair[:, None]
         two[here] = some.followed_by(first, span)
-        begun = weights.branch[here] * pair + weights.base * begun[:, :count]
-        runs = begun + weights.base * runs[:, 1 : count + 1]
+        begun = weights.branch[here] * pair + weights.multi_base[:, span:] * begun[:, :count]
+        runs = begun + weights.multi_base[:, :count] * runs[:, 1 : count + 1]
         first.put(span, begun)
         some.put(span, runs + two[here])
     before, after = _exterior(weights, pairs)
-    return Inside(pairs, loops, sized, single, two, some, first, before, after, weights.scale)
+    return Inside(pairs, loops, sized, two, some, first, before, after, weights.scale)
 
 
 def outside(weights: Weights, sums: Inside) -> Outside:
@@ -197,7 +192,7 @@ def outside(weights: Weights, sums: Inside) -> Outside:
     pairs, branches = torch.zeros_like(like), torch.zeros_like(like)
     loops, sized = _padded(like), torch.zeros_like(weights.outer)
     two = Splits(like)
-    by_total = _by_total(weights.size).flip(2)
+    by_total = _by_total(weights.size).flip(3)
     begun = runs = like.new_zeros(batch, 0)
     for span in range(length - 1, MIN_LOOP, -1):
         count = length - span
@@ -208,13 +203,12 @@ def outside(weights: Weights, sums: Inside) -> Outside:
         sized[both] = _slanted(products, count, MAX_LOOP, -1).sum(2)
         pair = weights.exterior[here] * sums.before[:, :count] * sums.after[:, span + 1 :]
         pair += (weights.inner[both] * sized[both]).sum(1)
-        pair += _around(weights.stack, pairs, span, 1, 1)
-        pair += _around(weights.left_bulge, pairs, span, 2, 1)
-        pair += _around(weights.right_bulge, pairs, span, 1, 2)
-        pair += weights.single_inner[here] * _around(weights.single_outer, pairs, span, 2, 2)
+        for name, (left, right) in SMALL.items():
+            pair += _around(getattr(weights, name), pairs, span, left, right)
         some = two.reaching_over(sums.first, span)
-        runs = some + weights.base * F.pad(runs, (1, 0))
-        begun = two.reaching_under(sums.some, span) + runs + weights.base * F.pad(begun, (0, 1))
+        runs = some + F.pad(weights.multi_base[:, : count - 1] * runs, (1, 0))
+        begun = F.pad(weights.multi_base[:, span + 1 :] * begun, (0, 1))
+        begun += two.reaching_under(sums.some, span) + runs
         branches[here] = begun
         pair += weights.branch[here] * begun
         pairs[here] = pair
@@ -229,10 +223,10 @@ def _padded(like: Tensor) -> Tensor:
 
 
 def _by_total(size: Tensor) -> Tensor:
-    """Weights of loop sizes [kind, l1, l2] -> [kind, l1, MAX_LOOP - l1 - l2]."""
+    """Weights of loop sizes (B, kind, l1, l2) -> (B, kind, l1, MAX_LOOP - l1 - l2)."""
     steps = torch.arange(_SIZES, device=size.device)
     right = MAX_LOOP - steps[None, :] - steps[:, None]
-    found = size[:, steps[:, None], right.clamp(min=0)]
+    found = size[:, :, steps[:, None], right.clamp(min=0)]
     return torch.where(right >= 0, found, 0.0)
 
 
@@ -262,7 +256,7 @@ def _exterior(weights: Weights, pairs: Tensor) -> tuple[Tensor, Tensor]:
     batch, length, _ = pairs.shape
     system = torch.eye(length + 1, dtype=pairs.dtype, device=pairs.device).repeat(batch, 1, 1)
     system[:, 1:, :-1] -= by_bases(weights.exterior * pairs).transpose(1, 2)
-    system.diagonal(-1, 1, 2).sub_(weights.base)
+    system.diagonal(-1, 1, 2).sub_(weights.exterior_base)
     ends = pairs.new_zeros(batch, length + 1, 2)
     ends[:, 0, 0] = ends[:, -1, 1] = 1.0
     before = torch.linalg.solve_triangular(system, ends[..., :1], upper=False, unitriangular=True)

@@ -2,12 +2,11 @@
 
 A structure's score is the sum over its loops, in units of kT (a higher score is a more stable
 structure), with the loops and the features of the nearest-neighbour model (Turner 2004) as
-CONTRAfold uses them (Do, Woods, Batzoglou 2006). The scores are learned; no energy is built in.
+CONTRAfold uses them (Do, Woods, Batzoglou 2006). Two kinds of features look further than a loop:
+the letters around each unpaired base, and how many pairs could go on a helix. The scores are
+learned; no energy is built in.
 
-Shapes
-    B  sequences      L  bases, padded to the longest      D  spans j - i from 0 to L - 1
-
-Tables of pairs are (B, D, L): the pair of base i with base i + d stands at [d, i].
+Shapes are those of pairs.py.
 """
 
 from __future__ import annotations
@@ -17,31 +16,51 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-NO_LETTER = 4  # N, padding and what is beyond the ends
-PAIRS = ("AU", "CG", "GC", "UA", "GU", "UG")  # 5' to 3'; the numbers of the pair types
-TURNED = (3, 2, 1, 0, 5, 4)  # the type of the same pair read from the other strand
-MIN_LOOP = 3  # bases in a hairpin loop
+from rnaformer_cli.folding.pairs import NO_LETTER, ROOM, TURNED, Pairs, moved
+
 MAX_LOOP = 30  # bases in a bulge or an interior loop
 FREE = 4  # interior loops with so many bases on a side or fewer have scores of their own
+CONTEXT = 4  # letters on each side of an unpaired base that its score depends on
+SMALL = {  # loops between a pair and the one so many bases further inside, each with its own factor
+    "stack": (1, 1),
+    "left_bulge": (2, 1),
+    "right_bulge": (1, 2),
+    "single": (2, 2),
+}
+HELIX_ENDS = ("hairpin", "bulge", "single", "edge", "inner", "closing", "branch", "exterior")
 _IMPOSSIBLE = -math.inf
 
 SHAPES: Mapping[str, tuple[int, ...]] = {
     "stack": (6, 6),  # outer pair, inner pair
+    "stack_room": (ROOM + 1, ROOM + 1),  # pairs that could go on outside of both, inside of both
+    "helix_end": (len(HELIX_ENDS), ROOM + 1),  # a loop; pairs that could go on away from it
     "hairpin_mismatch": (6, 5, 5),  # closing pair, the base after its left and before its right
+    "hairpin_small": (2, 6, 5, 5),  # the same for three and four bases, in addition
     "hairpin_length": (MAX_LOOP + 1,),
+    "triloop": (4, 4, 4),
     "tetraloop": (4, 4, 4, 4),
     "bulge_length": (MAX_LOOP + 1,),
+    "bulge_stack": (6, 6),  # pairs around a bulge of one base, in addition to `stack`
     "inner_length": (MAX_LOOP + 1,),  # of interior loops with two bases or more on each side
     "inner_small": (FREE + 1, FREE + 1),
     "asymmetry": (MAX_LOOP + 1,),
     "inner_mismatch": (6, 5, 5),
     "edge_length": (MAX_LOOP + 1,),  # of interior loops with one base on one side only
     "edge_end": (6,),  # pairs that close these and bulges
+    "edge_mismatch": (6, 5, 5),
     "single_mismatch": (6, 5, 5),  # of loops with one base on each side
-    "outer_mismatch": (6, 5, 5),  # pairs in multiloops and outside of all pairs
+    "closing_mismatch": (6, 5, 5),  # of the pair that closes a multiloop
+    "branch_mismatch": (6, 5, 5),  # of the others in it
+    "exterior_mismatch": (6, 5, 5),  # of pairs that no other encloses
     "multi": (2,),  # for the closing pair, for each pair in the loop
+    # An unpaired base: the letters from 4 before it to 4 after it.
+    "unpaired_hairpin": (2 * CONTEXT + 1, 5),
+    "unpaired_interior": (2 * CONTEXT + 1, 5),
+    "unpaired_multi": (2 * CONTEXT + 1, 5),
+    "unpaired_exterior": (2 * CONTEXT + 1, 5),
 }
 
 
@@ -58,108 +77,121 @@ class Factors:
     stack: Tensor  # (B, D, L) on the pair just inside
     left_bulge: Tensor  # (B, D, L) one base left of the inner pair
     right_bulge: Tensor  # (B, D, L) one base right of it
-    single_outer: Tensor  # (B, D, L) loops with one base on each side
-    single_inner: Tensor  # (B, D, L)
+    single: Tensor  # (B, D, L) one base on each side of it
     outer: Tensor  # (B, 2, D, L)
     inner: Tensor  # (B, 2, D, L)
-    size: Tensor  # (2, MAX_LOOP + 1, MAX_LOOP + 1)
+    size: Tensor  # (B, 2, MAX_LOOP + 1, MAX_LOOP + 1)
     closing: Tensor  # (B, D, L) the pair that closes a multiloop
     branch: Tensor  # (B, D, L) a pair in a multiloop
     exterior: Tensor  # (B, D, L) a pair that no other encloses
+    multi_base: Tensor  # (B, L) an unpaired base of a multiloop
+    exterior_base: Tensor  # (B, L) a base that no pair encloses
 
 
 def factors(bases: Tensor, scores: Mapping[str, Tensor]) -> Factors:
     """bases (B, L), scores by name with the shapes of SHAPES -> what loops add to the score."""
-    batch, length = bases.shape
-    ends = torch.full((batch, 1), NO_LETTER, dtype=bases.dtype, device=bases.device)
-    ringed = torch.cat((ends, bases, ends.expand(-1, length + MAX_LOOP + 2)), dim=1)
+    pairs = Pairs(bases)
+    facing, turned_away = pairs.facing, pairs.turned_away
+    out, within = pairs.room(-1), pairs.room(1)
+    ends = dict(zip(HELIX_ENDS, scores["helix_end"], strict=True))
+    loose = _Loose(pairs, scores["unpaired_interior"])
 
-    def letters(shift: int) -> Tensor:
-        """The letter `shift` bases right of i, (B, 1, L)."""
-        return ringed[:, None, 1 + shift : 1 + shift + length]
+    def only(score: Tensor) -> Tensor:
+        return torch.where(pairs.possible, score, _IMPOSSIBLE)
 
-    index = torch.arange(length, device=bases.device)
-    ends_at = 1 + index[:, None] + index  # [d, i]: where j stands in `ringed`
-    right = ringed[:, ends_at.clamp(max=ringed.shape[1] - 3)]
-    before = ringed[:, (ends_at - 1).clamp(max=ringed.shape[1] - 3)]
-    after = ringed[:, (ends_at + 1).clamp(max=ringed.shape[1] - 3)]
-    left, left_before, left_after = letters(0), letters(-1), letters(1)
-    kind = _pair_types(bases.device)[left, right]
-    fits = (index[:, None] > MIN_LOOP) & (index[:, None] + index < length)
-    paired = (kind >= 0) & fits
-    kind = kind.clamp(min=0)
-    turned = kind.new_tensor(TURNED)[kind]
+    def both(score: Tensor, left: int, right: int) -> Tensor:
+        """Possible where the pair so many bases further inside is."""
+        return torch.where(moved(pairs.possible, left, right), only(score), _IMPOSSIBLE)
 
-    def facing(table: Tensor) -> Tensor:
-        """A mismatch inside of the pair."""
-        return table[kind, left_after, before]
+    def stacked(table: Tensor, left: int, right: int) -> Tensor:
+        table = (table + _turned(table)) / 2  # the same helix from both ends
+        return table[pairs.kind, moved(pairs.kind, left, right)]
 
-    def turned_away(table: Tensor) -> Tensor:
-        """A mismatch outside of the pair, which is read from its right base on."""
-        return table[turned, after, left_before]
+    def bulge(left: int, right: int) -> Tensor:
+        score = stacked(scores["stack"] + scores["bulge_stack"], left, right)
+        score = score + scores["bulge_length"][1] + loose.between(left, right)
+        score = score + ends["bulge"][out] + ends["bulge"][moved(within, left, right)]
+        return both(score, left, right)
 
-    def only(score: Tensor, possible: Tensor = paired) -> Tensor:
-        return torch.where(possible, score, _IMPOSSIBLE)
-
-    def within(shift_left: int, shift_right: int) -> tuple[Tensor, Tensor]:
-        """Stacking on the pair further inside, and whether both are pairs."""
-        inner = _shift(kind, shift_left, shift_left + shift_right)
-        both = paired & _shift(paired, shift_left, shift_left + shift_right)
-        return stack[kind, inner], both
-
-    stack = scores["stack"]
-    stack = (stack + stack[list(TURNED)][:, list(TURNED)].T) / 2  # the same helix from both ends
-    bulge = scores["bulge_length"][1]
-    stacked, left_bulged, right_bulged = within(1, 1), within(2, 1), within(1, 2)
+    room = (scores["stack_room"] + scores["stack_room"].T) / 2
+    stack = stacked(scores["stack"], 1, 1) + room[out, moved(within, 1, 1)]
     closing, branch = scores["multi"]
-    end = scores["edge_end"]
-    away = turned_away(scores["outer_mismatch"])
-    loop = [letters(shift) for shift in range(1, 5)]
+    single, edge, inner = (scores[f"{name}_mismatch"] for name in ("single", "edge", "inner"))
+    single_out = turned_away(single) + ends["single"][within]
+    single = facing(single) + ends["single"][out] + moved(single_out, 2, 2)
+    edge = edge + scores["edge_end"][:, None, None]
+    edge_in, edge_out = facing(edge) + ends["edge"][out], turned_away(edge) + ends["edge"][within]
+    inner_in = facing(inner) + ends["inner"][out]
+    inner_out = turned_away(inner) + ends["inner"][within]
     return Factors(
-        hairpin=only(facing(scores["hairpin_mismatch"]) + _hairpins(loop, length, scores)),
-        stack=only(*stacked),
-        left_bulge=only(left_bulged[0] + bulge, left_bulged[1]),
-        right_bulge=only(right_bulged[0] + bulge, right_bulged[1]),
-        single_outer=only(facing(scores["single_mismatch"])),
-        single_inner=only(turned_away(scores["single_mismatch"])),
-        outer=torch.stack((only(end[kind]), only(facing(scores["inner_mismatch"]))), dim=1),
-        inner=torch.stack((only(end[turned]), only(turned_away(scores["inner_mismatch"]))), dim=1),
-        size=_sizes(scores),
-        closing=only(facing(scores["outer_mismatch"]) + closing + branch),
-        branch=only(away + branch),
-        exterior=only(away),
+        hairpin=only(_hairpins(pairs, scores) + ends["hairpin"][out]),
+        stack=both(stack, 1, 1),
+        left_bulge=bulge(2, 1),
+        right_bulge=bulge(1, 2),
+        single=both(single + loose.between(2, 2), 2, 2),
+        outer=torch.stack((only(edge_in + loose.inside), only(inner_in + loose.inside)), dim=1),
+        inner=torch.stack((only(edge_out - loose.whole), only(inner_out - loose.whole)), dim=1),
+        size=_sizes(scores) + loose.by_size,
+        closing=only(facing(scores["closing_mismatch"]) + closing + branch + ends["closing"][out]),
+        branch=only(turned_away(scores["branch_mismatch"]) + branch + ends["branch"][within]),
+        exterior=only(turned_away(scores["exterior_mismatch"]) + ends["exterior"][within]),
+        multi_base=_unpaired(pairs, scores["unpaired_multi"]),
+        exterior_base=_unpaired(pairs, scores["unpaired_exterior"]),
     )
 
 
-def _pair_types(device: torch.device) -> Tensor:
-    """The pair type of two letters, -1 for none."""
-    table = torch.full((5, 5), -1, dtype=torch.long, device=device)
-    for number, pair in enumerate(PAIRS):
-        table["ACGU".index(pair[0]), "ACGU".index(pair[1])] = number
-    return table
+def _turned(table: Tensor) -> Tensor:
+    """A table of outer and inner pair, (6, 6), as read from the other end."""
+    return table[list(TURNED)][:, list(TURNED)].T
 
 
-def _shift(table: Tensor, left: int, total: int) -> Tensor:
-    """(B, D, L) -> the same with [d, i] showing what stands at [d - total, i + left]."""
-    moved = torch.zeros_like(table)
-    moved[:, total:, : table.shape[2] - left] = table[:, : table.shape[1] - total, left:]
-    return moved
+def _unpaired(pairs: Pairs, table: Tensor) -> Tensor:
+    """What each base adds if it is unpaired, 0 where its letter is unknown, (B, L)."""
+    around = [table[CONTEXT + step][pairs.beside(step)] for step in range(-CONTEXT, CONTEXT + 1)]
+    return torch.where(pairs.beside(0) < NO_LETTER, torch.stack(around).sum(0), 0.0)
 
 
-def _hairpins(loop: list[Tensor], length: int, scores: Mapping[str, Tensor]) -> Tensor:
-    """The part of a hairpin's score without its closing pair, (B, D, L).
+class _Loose:
+    """The unpaired bases of interior loops, as differences of sums along the sequence.
 
-    `loop` are the four letters after the left base, (B, 1, L) each.
+    A loop's bases are those inside of the outer pair without those of the inner pair. So that the
+    sums stay small in long sequences, their mean is taken out, and stands by the loop's size.
     """
+
+    def __init__(self, pairs: Pairs, table: Tensor) -> None:
+        each = _unpaired(pairs, table)
+        known = (pairs.beside(0) < NO_LETTER).sum(1, keepdim=True)
+        mean = each.sum(1, keepdim=True) / known.clamp(min=1)
+        sums = F.pad((each - mean).cumsum(1), (1, 0))
+        self.mean = mean[..., None]  # (B, 1, 1)
+        self.inside = pairs.from_right(sums, 0) - pairs.from_left(sums, 1)  # (B, D, L)
+        self.whole = pairs.from_right(sums, 1) - pairs.from_left(sums, 0)  # (B, D, L)
+        steps = torch.arange(MAX_LOOP + 1, device=table.device)
+        self.by_size = self.mean[..., None] * (steps[:, None] + steps)  # (B, 1, l1, l2)
+
+    def between(self, left: int, right: int) -> Tensor:
+        """The bases between a pair and the pair so many bases further inside, (B, D, L)."""
+        return self.inside - moved(self.whole, left, right) + self.mean * (left + right - 2)
+
+
+def _hairpins(pairs: Pairs, scores: Mapping[str, Tensor]) -> Tensor:
+    """The score of the hairpin loop that each pair would close, (B, D, L)."""
     known = scores["hairpin_length"]
-    sizes = torch.arange(length, device=known.device) - 1
+    sizes = torch.arange(pairs.length, device=known.device) - 1
     longer = -1.75 * torch.log(sizes.clamp(min=MAX_LOOP) / MAX_LOOP)  # Jacobson-Stockmayer
-    by_size = (known[sizes.clamp(0, MAX_LOOP)] + longer)[None, :, None]
-    plain = torch.stack(loop).amax(0) < NO_LETTER
-    bonus = scores["tetraloop"][tuple(letter.clamp(max=3) for letter in loop)]
-    bonus = torch.where(plain, bonus, 0.0)
-    is_tetraloop = (sizes == 4)[None, :, None]
-    return by_size + torch.where(is_tetraloop, bonus, 0.0)
+    by_size = known[sizes.clamp(0, MAX_LOOP)] + longer
+    score = pairs.facing(scores["hairpin_mismatch"]) + by_size[:, None]
+    sums = F.pad(_unpaired(pairs, scores["unpaired_hairpin"]).cumsum(1), (1, 0))
+    loose = pairs.from_right(sums, 0) - pairs.from_left(sums, 1)
+    score = score + loose * (MAX_LOOP / sizes.clamp(min=MAX_LOOP))[:, None]
+    for size, mismatch in zip((3, 4), scores["hairpin_small"], strict=True):
+        loop = torch.stack([pairs.beside(step) for step in range(1, size + 1)])
+        table = scores["triloop" if size == 3 else "tetraloop"]
+        letters = torch.where(loop.amax(0) < NO_LETTER, table[tuple(loop.clamp(max=3))], 0.0)
+        span = slice(size + 1, size + 2)  # nothing in shorter sequences
+        special = pairs.facing(mismatch, span) + letters[:, None, :]
+        score = torch.cat((score[:, : size + 1], score[:, span] + special, score[:, size + 2 :]), 1)
+    return score
 
 
 def _sizes(scores: Mapping[str, Tensor]) -> Tensor:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from rnaformer_cli.folding.model import LEAST, Folding, as_features
-from rnaformer_cli.folding.scores import NO_LETTER
+from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.embedding import ALL, LayerNorm, PairEmbedding, Shrink, cells, layer_norm
 from rnaformer_cli.model.products import Linear, attend

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -22,8 +23,9 @@ from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError, WeightsError
 from rnaformer_cli.files import read_bytes, write_whole
 from rnaformer_cli.folding.model import sum_inside
-from rnaformer_cli.folding.partition import PAD, Inside, Outside, Weights, outside
-from rnaformer_cli.folding.scores import MAX_LOOP, SHAPES, factors
+from rnaformer_cli.folding.pairs import moved
+from rnaformer_cli.folding.partition import PAD, Inside, Outside, Weights, by_bases, outside
+from rnaformer_cli.folding.scores import MAX_LOOP, SHAPES, SMALL, factors
 from rnaformer_cli.model.checkpoint import check_tensors, shapes
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.structure import BasePair
@@ -40,7 +42,13 @@ FIRST_GUESS = {  # what is not named is 0
     "single_mismatch": -0.5,
     "multi": -2.0,
 }
-_RIDGE = 1e-5  # on the squared distance from the first guess, beside the loss per base
+_RATES = {  # parts of the rate for scores that many bases of a structure add up
+    "unpaired_hairpin": 0.3,
+    "unpaired_interior": 0.3,
+    "unpaired_multi": 0.1,
+    "unpaired_exterior": 0.03,
+}
+_RIDGE = 3e-5  # on the squared distance from the first guess, beside the loss per base
 _BETAS = (0.9, 0.99)
 _WARMUP = 20  # steps
 
@@ -87,7 +95,11 @@ def learn(
     )
     stream, position = BatchStream(short, chosen, plan.seed), Position()
     scores = first_guess()
-    optimiser = torch.optim.Adam(scores.values(), plan.rate, _BETAS)
+    optimiser = torch.optim.Adam(
+        [{"params": tensor, "part": _RATES.get(name, 1.0)} for name, tensor in scores.items()],
+        plan.rate,
+        _BETAS,
+    )
     started, step, seen, share = time.perf_counter(), 0, 0, 0.0
     while share < 1.0:
         batch, position = next(stream.batches(position, share))
@@ -97,7 +109,8 @@ def learn(
             raise TrainingError(f"step {step + 1}: the loss is {loss}")
         for group in optimiser.param_groups:
             warm = min(1.0, (step + 1) / _WARMUP)
-            group["lr"] = plan.rate * warm * (0.01 + 0.5 * (1.0 + math.cos(math.pi * share)))
+            now = warm * (0.01 + 0.5 * (1.0 + math.cos(math.pi * share)))
+            group["lr"] = plan.rate * group["part"] * now
         optimiser.step()
         optimiser.zero_grad()
         step, seen = step + 1, seen + len(batch)
@@ -174,51 +187,49 @@ def expected(weights: Weights, sums: Inside, around: Outside) -> dict[str, Tenso
     the sum over all structures.
     """
     likely = around.pair / sums.total[:, None, None]
-    single = weights.single_outer * likely * sums.single
     found = {
         "hairpin": weights.hairpin * likely,
-        "stack": weights.stack * likely * moved(sums.pair, 1, 1),
-        "left_bulge": weights.left_bulge * likely * moved(sums.pair, 2, 1),
-        "right_bulge": weights.right_bulge * likely * moved(sums.pair, 1, 2),
-        "single_outer": single,
-        "single_inner": moved(single, -2, -2),
         "closing": weights.closing * likely * moved(sums.two, 1, 1),
     }
     each = sums.total[:, None, None]
+    for name, sides in SMALL.items():
+        found[name] = getattr(weights, name) * likely * moved(sums.pair, *sides)
     found["branch"] = weights.branch * around.branch * sums.pair / each
     index = torch.arange(sums.pair.shape[2], device=likely.device)
     ends = (index[:, None] + index + 1).clamp(max=len(index))
     outer = sums.before[:, None, :-1] * sums.after[:, ends]
     found["exterior"] = weights.exterior * outer * sums.pair / each
+    found["multi_base"] = _multi_bases(found["closing"], found["branch"])
+    beside = sums.before[:, :-1] * sums.after[:, 1:] / sums.total[:, None]
+    found["exterior_base"] = weights.exterior_base * beside
     found["outer"] = weights.outer * likely[:, None] * sums.sized
     found["inner"] = weights.inner * around.sized * (sums.pair / each)[:, None]
     found["size"] = weights.size * _sizes(sums, around)
     return found
 
 
-def moved(table: Tensor, left: int, right: int) -> Tensor:
-    """(B, D, L) -> what stands at the pair so many bases further inside (outside below zero)."""
-    total = left + right
-    shape = torch.zeros_like(table)
-    spans, bases = table.shape[1:]
-    if total >= 0:
-        shape[:, total:, : bases - left] = table[:, : spans - total, left:]
-    else:
-        shape[:, :total, -left:] = table[:, -total:, :left]
-    return shape
+def _multi_bases(closing: Tensor, branch: Tensor) -> Tensor:
+    """How often each base is an unpaired one of a multiloop, (B, L), from its pairs (B, D, L).
+
+    Every closing pair has the bases inside of it in its loop, but for those of its branches.
+    """
+    around, branches = by_bases(closing), by_bases(branch)
+    begins = F.pad(around.sum(2) + branches.sum(1), (1, 0))  # after these bases
+    ends = F.pad(around.sum(1) + branches.sum(2), (0, 1))  # at these
+    return (begins - ends).cumsum(1)[:, :-1]
 
 
 def _sizes(sums: Inside, around: Outside) -> Tensor:
-    """The sums over outer and inner pairs of an interior loop by its size, [kind, l1, l2]."""
-    sizes = sums.pair.new_zeros(2, MAX_LOOP + 1, MAX_LOOP + 1)
+    """The sums over outer and inner pairs of an interior loop by its size (B, kind, l1, l2)."""
+    sizes = sums.pair.new_zeros(len(sums.pair), 2, MAX_LOOP + 1, MAX_LOOP + 1)
     spans, bases = sums.pair.shape[1:]
     scaled = around.loops / sums.total[:, None, None, None]
     outer = scaled[:, :, PAD : PAD + spans, PAD : PAD + bases]
     for left in range(MAX_LOOP + 1):
         columns = slice(PAD + 1 + left, PAD + 1 + left + bases)
         inner = sums.loops[:, :, PAD : PAD + spans, columns]
-        by_spans = torch.einsum("bkdi,bkei->kde", outer, inner)
+        by_spans = torch.einsum("bkdi,bkei->bkde", outer, inner)
         for right in range(MAX_LOOP + 1 - left):
-            between = by_spans.diagonal(-(2 + left + right), 1, 2)
-            sizes[:, left, right] = between.sum(1)
+            between = by_spans.diagonal(-(2 + left + right), 2, 3)
+            sizes[:, :, left, right] = between.sum(2)
     return sizes

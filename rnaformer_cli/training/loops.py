@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from rnaformer_cli.folding.scores import MAX_LOOP, MIN_LOOP, PAIRS, Factors
+from rnaformer_cli.folding.pairs import MIN_LOOP, PAIRS
+from rnaformer_cli.folding.scores import MAX_LOOP, SMALL, Factors
 from rnaformer_cli.structure.nesting import heaviest_nested
 from rnaformer_cli.structure.structure import BasePair
 
@@ -29,14 +30,14 @@ def foldable(sequence: str, pairs: Iterable[BasePair]) -> list[BasePair]:
         chosen = [pair for pair in chosen if pair not in long]
 
 
-def loops(pairs: Iterable[BasePair]) -> list[tuple[str, Place]]:
+def loops(pairs: Iterable[BasePair], length: int) -> list[tuple[str, Place]]:
     """The loops of a nested structure: the factors (names and places) that its score adds up."""
     found: list[tuple[str, Place]] = []
     children = _children(pairs)
     enclosed = {inner for group in children.values() for inner in group}
-    for left, right in children:
-        if (left, right) not in enclosed:
-            found.append(("exterior", (right - left, left)))
+    outermost = [pair for pair in children if pair not in enclosed]
+    found.extend(("exterior", (right - left, left)) for left, right in outermost)
+    found.extend(("exterior_base", (base,)) for base in _beside(outermost, -1, length))
     for (left, right), inner in children.items():
         here = (right - left, left)
         if not inner:
@@ -46,17 +47,22 @@ def loops(pairs: Iterable[BasePair]) -> list[tuple[str, Place]]:
         else:
             found.append(("closing", here))
             found.extend(("branch", (end - start, start)) for start, end in inner)
+            found.extend(("multi_base", (base,)) for base in _beside(inner, left, right))
     return found
+
+
+def _beside(pairs: Iterable[BasePair], left: int, right: int) -> list[int]:
+    """The bases between two that none of the pairs encloses or has."""
+    covered = {base for start, end in pairs for base in range(start, end + 1)}
+    return [base for base in range(left + 1, right) if base not in covered]
 
 
 def _interior(outer: BasePair, inner: BasePair) -> list[tuple[str, Place]]:
     one, other = inner[0] - outer[0] - 1, outer[1] - inner[1] - 1
     here, there = (outer[1] - outer[0], outer[0]), (inner[1] - inner[0], inner[0])
-    whole = {(0, 0): "stack", (1, 0): "left_bulge", (0, 1): "right_bulge"}
-    if (one, other) in whole:
-        return [(whole[one, other], here)]
-    if (one, other) == (1, 1):
-        return [("single_outer", here), ("single_inner", there)]
+    for name, sides in SMALL.items():
+        if sides == (one + 1, other + 1):
+            return [(name, here)]
     kind = 0 if min(one, other) < 2 else 1
     return [("outer", (kind, *here)), ("inner", (kind, *there)), ("size", (kind, one, other))]
 
@@ -84,8 +90,8 @@ def _is_long(pair: BasePair, inner: list[BasePair]) -> bool:
 def score(factors: Factors, row: int, pairs: Iterable[BasePair]) -> Tensor:
     """The score of a structure of one sequence of the batch, ()."""
     places: dict[str, list[Place]] = {}
-    for name, place in loops(pairs):
-        places.setdefault(name, []).append(place if name == "size" else (row, *place))
+    for name, place in loops(pairs, factors.exterior_base.shape[1]):
+        places.setdefault(name, []).append((row, *place))
     parts = [
         getattr(factors, name)[tuple(zip(*found, strict=True))].sum()
         for name, found in places.items()

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from rnaformer_cli.folding.model import Folding, as_features, sum_inside
+from rnaformer_cli.folding.pairs import MIN_LOOP, NO_LETTER, PAIRS
 from rnaformer_cli.folding.partition import by_bases, inside, outside, weigh
-from rnaformer_cli.folding.scores import MIN_LOOP, NO_LETTER, PAIRS, SHAPES, factors
+from rnaformer_cli.folding.scores import SHAPES, SMALL, factors
 from rnaformer_cli.training.loops import loops, score
 
 # Between them every kind of loop: see test_the_examples_have_every_loop.
@@ -79,10 +80,9 @@ def test_the_examples_have_every_loop():
         (name, place[0] if name in ("outer", "inner", "size") else None)
         for sequence in EXAMPLES
         for pairs in structures(sequence, 0, len(sequence) - 1)
-        for name, place in loops(pairs)
+        for name, place in loops(pairs, len(sequence))
     }
-    simple = {"hairpin", "stack", "left_bulge", "right_bulge", "single_outer", "single_inner"}
-    simple |= {"closing", "branch", "exterior"}
+    simple = {"hairpin", *SMALL, "closing", "branch", "exterior", "multi_base", "exterior_base"}
     sized = {(name, kind) for name in ("outer", "inner", "size") for kind in (0, 1)}
     assert kinds == {(name, None) for name in simple} | sized
 

@@ -9,13 +9,13 @@ from rnaformer_cli.training.loops import foldable, loops, score
 
 
 def named(signs):
-    return sorted(loops(parse_dot_bracket(signs).pairs))
+    return sorted(loops(parse_dot_bracket(signs).pairs, len(signs)))
 
 
 @pytest.mark.parametrize(
     ("signs", "expected"),
     [
-        ("....", []),
+        ("..", [("exterior_base", (0,)), ("exterior_base", (1,))]),
         ("(...)", [("exterior", (4, 0)), ("hairpin", (4, 0))]),
         ("((...))", [("exterior", (6, 0)), ("hairpin", (4, 1)), ("stack", (6, 0))]),
         ("(.(...))", [("exterior", (7, 0)), ("hairpin", (4, 2)), ("left_bulge", (7, 0))]),
@@ -25,8 +25,7 @@ def named(signs):
             [
                 ("exterior", (8, 0)),
                 ("hairpin", (4, 2)),
-                ("single_inner", (4, 2)),
-                ("single_outer", (8, 0)),
+                ("single", (8, 0)),
             ],
         ),
         (
@@ -50,14 +49,16 @@ def named(signs):
             ],
         ),
         (
-            "((...)(...))",
+            ".((...).(...))",
             [
-                ("branch", (4, 1)),
-                ("branch", (4, 6)),
-                ("closing", (11, 0)),
-                ("exterior", (11, 0)),
-                ("hairpin", (4, 1)),
-                ("hairpin", (4, 6)),
+                ("branch", (4, 2)),
+                ("branch", (4, 8)),
+                ("closing", (12, 1)),
+                ("exterior", (12, 1)),
+                ("exterior_base", (0,)),
+                ("hairpin", (4, 2)),
+                ("hairpin", (4, 8)),
+                ("multi_base", (7,)),
             ],
         ),
     ],
@@ -85,8 +86,8 @@ def test_a_score_is_the_sum_of_its_loops():
     scores = {name: torch.zeros(shape) for name, shape in SHAPES.items()}
     scores["stack"] += 2.0
     scores["hairpin_length"][3] = -1.5
-    scores["outer_mismatch"][2] = 0.25  # GC
-    scores["outer_mismatch"][1] = 0.5  # CG, as the pair is seen from outside
+    scores["exterior_mismatch"][2] = 0.25  # GC
+    scores["exterior_mismatch"][1] = 0.5  # CG, as the pair is seen from outside
     bases = torch.tensor([[2, 2, 0, 0, 0, 1, 1]])  # GGAAACC
     found = factors(bases, scores)
     assert float(score(found, 0, [(0, 6), (1, 5)])) == 2.0 - 1.5 + 0.5
