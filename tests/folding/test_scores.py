@@ -120,6 +120,11 @@ def test_letters_beside_an_unpaired_base_count(step, letter):
     assert found == 0.5 * sum(sequence[base + step] == "ACGU"[letter] for base in bases)
 
 
+def test_an_unknown_letter_is_neither_good_nor_bad_unpaired():
+    assert added("ANC", "...", "unpaired_exterior", (HERE - 1, A), 0.5) == 0.0
+    assert added("AGC", "...", "unpaired_exterior", (HERE - 1, A), 0.5) == 0.5
+
+
 def test_a_long_hairpin_counts_as_thirty_bases():
     sequence, signs = "G" + "A" * 60 + "C", "(" + "." * 60 + ")"
     size = -1.75 * math.log(60 / 30)
