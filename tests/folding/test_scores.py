@@ -77,13 +77,15 @@ def test_a_table_adds_where_its_loop_is(sequence, signs, table, place, times):
         ("GGGAAACCC", "(((...)))", "helix_end", end("exterior", 2), 1),
         ("GGAGAAACCC", "((.(...)))", "helix_end", end("bulge", 1), 1),  # of the outer pair
         ("GGAGAAACCC", "((.(...)))", "helix_end", end("bulge", 0), 1),  # of the inner one
+        ("GGAGGAAACCCC", "((.((...))))", "helix_end", end("bulge", 1), 2),
         ("GAGGAAACCUC", "(.((...)).)", "helix_end", end("single", 1), 1),
         ("GAGGAAACCUC", "(.((...)).)", "helix_end", end("single", 0), 1),
         ("GAAAGGAAACCUC", "(...((...)).)", "helix_end", end("edge", 1), 1),
         ("GAAAGGAAACCUUC", "(...((...))..)", "helix_end", end("inner", 1), 1),
-        ("GGAGGAAACCUGAAACCC", "((.((...)).(...)))", "helix_end", end("closing", 1), 1),
-        ("GGAGGAAACCUGAAACCC", "((.((...)).(...)))", "helix_end", end("branch", 1), 1),
-        ("GGAGGAAACCUGAAACCC", "((.((...)).(...)))", "helix_end", end("branch", 0), 1),
+        ("GGAGGAAACCAGAAACCC", "((.((...)).(...)))", "helix_end", end("closing", 1), 1),
+        ("GGAGGAAACCAGAAACCC", "((.((...)).(...)))", "helix_end", end("branch", 1), 1),
+        ("GGAGGAAACCAGAAACCC", "((.((...)).(...)))", "helix_end", end("branch", 0), 1),
+        ("GAGAAACAC", "..(...)..", "helix_end", end("hairpin", 0), 1),  # not beyond a gap
         ("G" * 12 + "AAAA" + "C" * 12, "(" * 12 + "...." + ")" * 12, "helix_end", (0, 7), 1),
     ],
 )
