@@ -170,9 +170,8 @@ def inside(weights: Weights) -> Inside:
         sized[both] = _slanted(products, count, 0, 1).sum(2)
         pair = weights.hairpin[here] + (weights.outer[both] * sized[both]).sum(1)
         for name, (left, right) in SMALL.items():
-            if span >= left + right:
-                inner = pairs[:, span - left - right, left : count + left]
-                pair += getattr(weights, name)[here] * inner
+            inner = pairs[:, span - left - right, left : count + left]
+            pair += getattr(weights, name)[here] * inner
         pair += weights.closing[here] * two[:, span - 2, 1 : count + 1]
         pairs[here] = pair
         loops[:, :, PAD + span, PAD : PAD + count] = weights.inner[both] * pair[:, None]

@@ -6,12 +6,14 @@ from dataset_makers import hairpin, record, rna
 
 from rnaformer_cli.errors import DatasetError, WeightsError
 from rnaformer_cli.folding.model import Folding, sum_inside
+from rnaformer_cli.folding.partition import outside
 from rnaformer_cli.folding.scores import SHAPES, factors
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.training.folding import (
     Plan,
     backward,
+    expected,
     first_guess,
     learn,
     read_scores,
@@ -25,11 +27,31 @@ PAIRS = [sorted(parse_dot_bracket(signs).pairs) for signs in SIGNS]
 
 
 def random_scores():
+    """Under which every kind of loop is likely: see test_the_examples_expect_every_loop."""
     generator = torch.Generator().manual_seed(5)
-    return {
-        name: (0.5 * torch.randn(shape, generator=generator, dtype=torch.float64)).requires_grad_()
+    scores = {
+        name: 0.2 * torch.randn(shape, generator=generator, dtype=torch.float64)
         for name, shape in SHAPES.items()
     }
+    for name in (
+        "stack",
+        "multi",
+        "single_mismatch",
+        "bulge_length",
+        "edge_length",
+        "inner_length",
+    ):
+        scores[name] += 1.0
+    scores["unpaired_exterior"] -= 0.1
+    return {name: tensor.requires_grad_() for name, tensor in scores.items()}
+
+
+def test_the_examples_expect_every_loop():
+    bases, _ = to_tensors(SEQUENCES)
+    with torch.no_grad():
+        weights, sums = sum_inside(factors(bases, random_scores()))
+        counts = expected(weights, sums, outside(weights, sums))
+    assert {name for name, count in counts.items() if float(count.nansum()) < 0.01} == set()
 
 
 def loss(scores):
