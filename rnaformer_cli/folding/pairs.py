@@ -62,13 +62,15 @@ class Pairs:
         """The same for those outside; the pair is read from its right base on."""
         return table.flatten()[self._outer]
 
-    def from_left(self, sums: Tensor, shift: int) -> Tensor:
-        """Running sums (B, L + 1), up to `shift` bases right of the left base, (B, 1, L)."""
-        return sums[:, None, shift : shift + self.length]
+    def inside(self, values: Tensor) -> Tensor:
+        """The sum of values of bases (B, L) over those between the two, (B, D, L)."""
+        sums = F.pad(values.cumsum(1), (1, 0))
+        return at(sums, self._ends) - sums[:, None, 1:]
 
-    def from_right(self, sums: Tensor, shift: int) -> Tensor:
-        """Running sums (B, L + 1), up to `shift` bases right of the right base, (B, D, L)."""
-        return at(sums, self._ends + shift)
+    def whole(self, values: Tensor) -> Tensor:
+        """The same with the two themselves, (B, D, L)."""
+        sums = F.pad(values.cumsum(1), (1, 0))
+        return at(sums, self._ends + 1) - sums[:, None, :-1]
 
     def room(self, step: int) -> Tensor:
         """How many pairs could stack on each, inside (step 1) or outside (-1), (B, D, L)."""

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rnaformer_cli.folding.pairs import NO_LETTER, ROOM, TURNED, Pairs, moved
@@ -162,10 +161,9 @@ class _Loose:
         each = _unpaired(pairs, table)
         known = (pairs.beside(0) < NO_LETTER).sum(1, keepdim=True)
         mean = each.sum(1, keepdim=True) / known.clamp(min=1)
-        sums = F.pad((each - mean).cumsum(1), (1, 0))
         self.mean = mean[..., None]  # (B, 1, 1)
-        self.inside = pairs.from_right(sums, 0) - pairs.from_left(sums, 1)  # (B, D, L)
-        self.whole = pairs.from_right(sums, 1) - pairs.from_left(sums, 0)  # (B, D, L)
+        self.inside = pairs.inside(each - mean)  # (B, D, L)
+        self.whole = pairs.whole(each - mean)  # (B, D, L)
         steps = torch.arange(MAX_LOOP + 1, device=table.device)
         self.by_size = self.mean[..., None] * (steps[:, None] + steps)  # (B, 1, l1, l2)
 
@@ -181,8 +179,7 @@ def _hairpins(pairs: Pairs, scores: Mapping[str, Tensor]) -> Tensor:
     longer = -1.75 * torch.log(sizes.clamp(min=MAX_LOOP) / MAX_LOOP)  # Jacobson-Stockmayer
     by_size = known[sizes.clamp(0, MAX_LOOP)] + longer
     score = pairs.facing(scores["hairpin_mismatch"]) + by_size[:, None]
-    sums = F.pad(_unpaired(pairs, scores["unpaired_hairpin"]).cumsum(1), (1, 0))
-    loose = pairs.from_right(sums, 0) - pairs.from_left(sums, 1)
+    loose = pairs.inside(_unpaired(pairs, scores["unpaired_hairpin"]))
     score = score + loose * (MAX_LOOP / sizes.clamp(min=MAX_LOOP))[:, None]
     for size, mismatch in zip((3, 4), scores["hairpin_small"], strict=True):
         loop = torch.stack([pairs.beside(step) for step in range(1, size + 1)])

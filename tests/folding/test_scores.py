@@ -147,3 +147,6 @@ def test_pairs_are_canonical_and_not_too_close():
     assert pairs.possible.nonzero().tolist() == [[0, 4, 0]]
     assert int(pairs.kind[0, 4, 0]) == GC
     assert pairs.beside(-1).tolist() == [[NO_LETTER, G, A, A, A, C]]
+    values = torch.tensor([[1.0, 2.0, 4.0, 8.0, 16.0, 32.0]])
+    assert float(pairs.inside(values)[0, 3, 1]) == 4.0 + 8.0
+    assert float(pairs.whole(values)[0, 3, 1]) == 2.0 + 4.0 + 8.0 + 16.0

@@ -95,6 +95,14 @@ def test_what_is_learned_makes_the_structures_likely():
     assert min(float(likely[pair]) for pair in unseen.pairs) > 0.5
 
 
+def test_scores_that_many_bases_add_up_learn_slowly():
+    before, after = first_guess(), learn([hairpin(f"h{n}", 6, n) for n in range(4)], Plan(steps=1))
+    steps = {name: float((after[name] - before[name].detach()).abs().max()) for name in SHAPES}
+    assert steps["stack"] > 0.0
+    assert steps["unpaired_hairpin"] == pytest.approx(0.3 * steps["stack"], rel=1e-3)
+    assert steps["unpaired_exterior"] == pytest.approx(0.03 * steps["stack"], rel=1e-3)
+
+
 def test_the_same_seed_learns_the_same_up_to_rounding():
     records = [hairpin(f"h{n}", 6, n) for n in range(20)]
     one, other = (learn(records, Plan(steps=3, seed=4)) for _ in range(2))
