@@ -24,12 +24,17 @@ _NOTHING = 1e-6  # instead of a weight of zero
 class Blend:
     """How far families are believed; `rnaformer release` learns it from validation records.
 
-    A family counts in proportion to exp(trust · evidence), none of them to exp(trust · needed).
-    If it is one of them, the score of a pair is `most` (known structures lack some pairs of their
-    family) times the sigmoid of network · n + families · f + together · n · f + shift, where n is
-    the logit of its score and f that of its chance; `together` is below zero if they often say the
-    same for the same reason. Pairs for which both say less than CLIPPED, nearly all, are left as
-    the network scores them.
+    A family counts in proportion to exp(trust · evidence), none of them to exp(trust · bar), where
+    the bar is `needed` and `length` for each factor of e that a sequence is longer than 100 bases:
+    a longer one resembles some family by chance more often. If it is one of them, the score of a
+    pair is `most` (known structures lack some pairs of their family) times the sigmoid of
+    network · n + families · f + together · n · f + shift, where n is the logit of its score and f
+    that of its chance; `together` is below zero if they often say the same for the same reason.
+    Pairs for which both say less than CLIPPED, nearly all, are left as the network scores them.
+
+    A family speaks of its own pairs, against other partners of their bases, and against pairs of
+    two bases that its members leave unpaired. Of pairs with a base that has no counterpart in the
+    family, outside or in an insertion, it knows nothing: those keep the scores of the network.
 
     Raises:
         ConfigError: a value that is no usual number.
@@ -42,6 +47,7 @@ class Blend:
     together: float = 0.0
     shift: float = 0.0
     most: float = 1.0
+    length: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -69,7 +75,8 @@ class Blend:
 
     def beliefs(self, site: Site) -> Floats:
         """How far each hit is believed, from 0 to 1 in all; the rest is that it is none."""
-        logs = self.trust * np.array([*(hit.evidence for hit in site.hits), self.needed])
+        bar = self.needed + self.length * site.log_length
+        logs = self.trust * np.array([*(hit.evidence for hit in site.hits), bar])
         weights = np.exp(logs - logs.max())
         found: Floats = (weights / weights.sum())[:-1].astype(np.float32)
         return found
@@ -131,25 +138,39 @@ class ToldPairs:
     right: NDArray[np.int64]
     scores: Floats  # (P,)
     chances: Floats  # (P, H): that it is a pair, if the site is of the profile
-    known: Floats  # (P, H): that the profile tells it, as one of the bases at least is within
+    known: Floats  # (P, H): that the profile knows whether it is one
 
 
 def told_pairs(site: Site, scores: Floats) -> ToldPairs:
     """The pairs of a site by scores (L, L), those included that lead out of it."""
     rows = slice(site.start, site.stop)
     chances = np.zeros((len(site.hits), site.stop - site.start, len(scores)), np.float32)
-    within = np.zeros((len(site.hits), len(scores)), np.float32)
+    bases = np.zeros((2, len(scores), len(site.hits)), np.float32)
     for place, hit in enumerate(site.hits):
         there = slice(hit.start, hit.stop)
         chances[place, hit.start - site.start : hit.stop - site.start, there] = hit.pairs
-        within[place, there] = hit.within
+        bases[:, there, place] = hit.pairs.sum(axis=1), hit.has_counterpart
     possible = np.maximum(scores[rows], chances.max(axis=0)) >= CLIPPED
     possible[:, rows] &= np.triu(np.ones_like(possible[:, rows]), k=1)  # each pair once
     one, other = np.nonzero(possible)
     first = one + site.start
-    known = 1.0 - (1.0 - within[:, first]) * (1.0 - within[:, other])
+    found = chances[:, one, other].T
+    known = _known(found, bases[:, first], bases[:, other])
     left, right = np.minimum(first, other), np.maximum(first, other)
-    return ToldPairs(left, right, scores[first, other], chances[:, one, other].T, known.T)
+    return ToldPairs(left, right, scores[first, other], found, known)
+
+
+def _known(chances: Floats, one: Floats, other: Floats) -> Floats:
+    """How likely a profile knows whether each pair is one, (P, H).
+
+    `chances` is that it is. Of each base (2, P, H) are the chance that it is paired at all, and
+    that it has a counterpart in the profile. Known are pairs of a base that has another partner
+    there, and those of two bases that have counterparts.
+    """
+    taken, other_taken = (np.clip(base[0] - chances, 0.0, 1.0) for base in (one, other))
+    unknown = (1.0 - taken) * (1.0 - other_taken) * (1.0 - one[1] * other[1])
+    found: Floats = np.maximum(1.0 - unknown, chances)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,13 @@ evidence for each, and those of the same part of a sequence are the answers to c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnaformer_cli.families.alignment import Floats, align, evidence
 from rnaformer_cli.families.profiles import Library, Profile
@@ -19,6 +21,9 @@ from rnaformer_cli.sequence.encode import encode
 
 _BEHIND = 16.0  # evidence below the best one of the same bases with which a family does not count
 _LEAST = 8.0  # evidence below which nothing counts
+_NOTHING = 1e-6  # instead of a sum of zero
+_AROUND = 6  # bases on each side that tell whether one has a counterpart in a profile
+_DECIDED = 4  # power to which the odds of these being aligned are raised
 _SHARED = 0.5  # part of the shorter of two hits from which they exclude each other
 
 
@@ -40,6 +45,19 @@ class Hit:
     def pairs(self) -> Floats:
         """The chance of each pair (R, R), symmetric, if the part is of this profile."""
         return pair_chances(self.aligned, self.profile)
+
+    @cached_property
+    def has_counterpart(self) -> Floats:
+        """How likely each base (R,) lies where most bases around it are aligned with columns.
+
+        Single bases without a column are variants of the family; a longer stretch of them is
+        something that this RNA brings along.
+        """
+        aligned, within = (_sum_around(one) for one in (self.aligned.sum(axis=1), self.within))
+        share = np.clip(aligned / np.maximum(within, _NOTHING), 0.0, 1.0)
+        most = share**_DECIDED / (share**_DECIDED + (1.0 - share) ** _DECIDED)
+        found: Floats = (most * self.within).astype(np.float32)
+        return found
 
     @cached_property
     def within(self) -> Floats:
@@ -65,6 +83,12 @@ class Site:
     """A part of a sequence that is of one of these profiles, or of none."""
 
     hits: tuple[Hit, ...]  # the one with the most evidence first
+    length: int  # of the whole sequence
+
+    @property
+    def log_length(self) -> float:
+        """The logarithm of the sequence's length in hundreds of bases."""
+        return math.log(self.length / 100)
 
     @property
     def start(self) -> int:
@@ -102,7 +126,7 @@ class Recogniser:
         for (one, found), where in zip(best, aligned, strict=True):
             profile = self._library.profiles[found.place.number]
             hits[one].append(Hit(profile, found.evidence, found.place.start, where))
-        return [_sites(own) for own in hits]
+        return [_sites(own, len(code)) for own, code in zip(hits, codes, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +150,20 @@ def _best(found: list[_Found]) -> list[_Found]:
     return kept
 
 
+def _sum_around(values: Floats) -> NDArray[np.float64]:
+    """The sum of values (R,) over each base and those around it."""
+    sums = np.concatenate([[0.0], values.cumsum(dtype=np.float64)])
+    place = np.arange(len(values))
+    begin, stop = np.maximum(place - _AROUND, 0), np.minimum(place + _AROUND + 1, len(values))
+    found: NDArray[np.float64] = sums[stop] - sums[begin]
+    return found
+
+
 def _overlap(one: Place, other: Place) -> bool:
     return one.start < other.stop and other.start < one.stop
 
 
-def _sites(hits: list[Hit]) -> list[Site]:
+def _sites(hits: list[Hit], length: int) -> list[Site]:
     """Hits, the one with the most evidence first, with those that lie where a better one does."""
     sites: list[list[Hit]] = []
     for hit in hits:
@@ -139,7 +172,7 @@ def _sites(hits: list[Hit]) -> list[Site]:
             sites.append([hit])
         else:
             same.append(hit)
-    return [Site(tuple(site)) for site in sites]
+    return [Site(tuple(site), length) for site in sites]
 
 
 def _exclude(one: tuple[int, int], other: tuple[int, int]) -> bool:

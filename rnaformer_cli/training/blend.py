@@ -29,6 +29,7 @@ class _Example:
 
     pairs: ToldPairs
     evidence: list[float]  # of each hit
+    log_length: float  # of its sequence
     truth: NDArray[np.bool_]  # of each pair
 
 
@@ -54,13 +55,15 @@ def fit_blend(examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Site]]])
     absent = [one.evidence + [_ABSENT] * (hits - len(one.evidence)) for one in found]
     evidence = torch.tensor(absent)
     network = torch.from_numpy(logit(scores.numpy()))
-    values = torch.tensor([*astuple(_START)[:-1], _MOST], requires_grad=True)
+    lengths = torch.tensor([one.log_length for one in found])
+    *start, _, length = astuple(_START)
+    values = torch.tensor([*start, _MOST, length], requires_grad=True)
     optimiser = torch.optim.LBFGS([values], max_iter=_STEPS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimiser.zero_grad()
-        trust, needed, by_network, by_families, together, shift, most = values
-        none = (trust * needed).expand(len(evidence), 1)
+        trust, needed, by_network, by_families, together, shift, most, length = values
+        none = (trust * (needed + length * lengths))[:, None]
         beliefs = torch.softmax(torch.cat([trust * evidence, none], 1), 1)[:, :-1]
         each = beliefs.repeat_interleave(sizes, 0)
         weight = (each * known).sum(1)
@@ -73,13 +76,13 @@ def fit_blend(examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Site]]])
         return now
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
-    *rest, most = values.detach()
+    *rest, most, length = values.detach()
     trust, _, _, by_families, *_ = rest
     is_usual = bool(torch.isfinite(values).all()) and min(trust, by_families) >= 0
     if not is_usual or truth.all() or not truth.any():
         message = "too few validation records are like a family of the library to learn from"
         raise TrainingError(message)
-    return Blend(*(round(float(value), 4) for value in (*rest, torch.sigmoid(most))))
+    return Blend(*(round(float(value), 4) for value in (*rest, torch.sigmoid(most), length)))
 
 
 def _examples(record: LabelledRecord, scores: Scores, sites: Sequence[Site]) -> Iterator[_Example]:
@@ -88,7 +91,8 @@ def _examples(record: LabelledRecord, scores: Scores, sites: Sequence[Site]) -> 
         there[pair] = True
     for site in sites:
         pairs = told_pairs(site, scores)
-        yield _Example(pairs, [hit.evidence for hit in site.hits], there[pairs.left, pairs.right])
+        evidence = [hit.evidence for hit in site.hits]
+        yield _Example(pairs, evidence, site.log_length, there[pairs.left, pairs.right])
 
 
 def _filled(columns: Floats, count: int) -> Floats:

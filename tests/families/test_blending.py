@@ -12,7 +12,7 @@ from rnaformer_cli.families.recognition import Hit, Site
 
 SIZE = 6
 UNEVEN = Blend(0.3, 5.0, 0.7, 1.2, -0.08, -0.4, 0.8)
-KNOWN = "trust, needed, network, families, together, shift, most"
+KNOWN = "trust, needed, network, families, together, shift, most, length"
 
 
 def hit(evidence, name="x", pairs=((0, 5), (1, 4)), chance=0.9):
@@ -22,7 +22,7 @@ def hit(evidence, name="x", pairs=((0, 5), (1, 4)), chance=0.9):
 
 
 def site(*hits):
-    return Site(hits)
+    return Site(hits, SIZE)
 
 
 def scores(seed=0):
@@ -52,6 +52,13 @@ def test_beliefs_and_the_rest_add_up_to_one():
 
 def test_a_family_with_the_evidence_needed_is_as_likely_as_none():
     assert Blend(needed=9).beliefs(site(hit(9.0))).tolist() == [0.5]
+
+
+def test_a_long_sequence_needs_more_evidence():
+    blend = Blend(trust=1.0, needed=9, length=2.0)
+    [short], [long] = (blend.beliefs(Site((hit(9.0),), length)) for length in (100, 272))
+    assert short == 0.5
+    assert long == pytest.approx(1 / (1 + math.exp(2.0 * math.log(2.72))), rel=1e-5)
 
 
 def test_more_evidence_is_more_belief():
@@ -175,16 +182,31 @@ def embedded(count, start, chance=0.9):
     return Hit(one.profile, 500.0, start, one.aligned), upper + upper.T
 
 
-def test_pairs_beside_the_rna_keep_their_scores_and_others_follow_the_formula():
-    found_hit, given = embedded(20, 8)
+def test_pairs_of_a_base_without_a_counterpart_keep_their_scores_unless_the_other_is_paired():
+    """Bases beside the RNA may be the partner that this RNA brings along."""
+    found_hit, given = embedded(20, 8, chance=1.0)
     found = UNEVEN.apply(given, [site(found_hit)])
-    inner = range(8, 8 + SIZE)
+    inner, paired = range(8, 8 + SIZE), (8, 9, 12, 13)
     for left, right in zip(*np.triu_indices(20, 1), strict=True):
         before = float(given[left, right])
-        if left in inner or right in inner:
-            chance = 0.9 if (left, right) in ((8, 13), (9, 12)) else 0.0
+        is_known = (left in inner and right in inner) or left in paired or right in paired
+        if is_known:
+            chance = 1.0 if (left, right) in ((8, 13), (9, 12)) else 0.0
             before = told(UNEVEN, before, chance)
         assert found[left, right] == found[right, left] == pytest.approx(before, abs=1e-5)
+
+
+def test_pairs_of_a_strand_that_is_inserted_keep_their_scores():
+    """Twenty bases between two halves of a family that leaves its last bases unpaired."""
+    profile = profile_of(["ACGUAC" * 4], "x", ((0, 5), (1, 4)), 1.0)
+    aligned = np.zeros((44, 24), np.float32)
+    aligned[np.arange(12), np.arange(12)] = aligned[np.arange(32, 44), np.arange(12, 24)] = 1.0
+    given = np.full((44, 44), 0.4, np.float32)
+    np.fill_diagonal(given, 0.0)
+    found = UNEVEN.apply(given, [Site((Hit(profile, 500.0, 0, aligned),), 44)])
+    assert found[20, 40] == found[20, 25] == pytest.approx(0.4, abs=0.01)  # inserted
+    assert found[8, 42] == pytest.approx(told(UNEVEN, 0.4, 0.0), abs=0.01)  # unpaired in both
+    assert found[0, 20] == pytest.approx(told(UNEVEN, 0.4, 0.0), abs=1e-5)  # has another partner
 
 
 def test_sites_change_their_own_pairs():

@@ -11,7 +11,10 @@ from rnaformer_cli.families.recognition import Hit, Site
 from rnaformer_cli.training.blend import fit_blend
 
 LENGTH = 40
-DRAWN_WITH = Blend(0.8, 10.0, network=0.6, families=0.7, together=-0.1, shift=-0.3, most=0.9)
+WITHIN = (40, 100, 400)  # lengths of the sequences that sites are said to be in
+DRAWN_WITH = Blend(
+    0.8, 10.0, network=0.6, families=0.7, together=-0.1, shift=-0.3, most=0.9, length=3.0
+)
 
 
 def scores(random):
@@ -34,7 +37,8 @@ def drawn(count, columns=LENGTH):
     """Records whose pairs are as likely as the blend says."""
     random = np.random.default_rng(5)
     for number in range(count):
-        said, sites = scores(random), [Site((hit(random, random.uniform(0, 30), columns),))]
+        found = hit(random, random.uniform(0, 30), columns)
+        said, sites = scores(random), [Site((found,), random.choice(WITHIN))]
         likely = np.triu(DRAWN_WITH.apply(said, sites), k=1)
         pairs = [tuple(pair) for pair in np.argwhere(random.random(likely.shape) < likely).tolist()]
         yield record(f"r{number}", "A" * LENGTH, pairs), said, sites
@@ -43,6 +47,7 @@ def drawn(count, columns=LENGTH):
 def test_the_blend_that_labels_were_drawn_with_is_found():
     found = fit_blend(drawn(200))
     assert found.needed == pytest.approx(DRAWN_WITH.needed, abs=0.8)
+    assert found.length == pytest.approx(DRAWN_WITH.length, abs=0.8)
     assert found.trust == pytest.approx(DRAWN_WITH.trust, abs=0.25)
     for name in ("network", "families", "together", "shift", "most"):
         assert getattr(found, name) == pytest.approx(getattr(DRAWN_WITH, name), abs=0.08)
@@ -67,7 +72,7 @@ def test_a_library_that_knows_no_record_is_refused():
 
 def test_pairs_that_are_all_there_have_no_best_blend():
     random = np.random.default_rng(2)
-    said, sites = scores(random), [Site((hit(random, 20.0),))]
+    said, sites = scores(random), [Site((hit(random, 20.0),), LENGTH)]
     every = [tuple(pair) for pair in np.argwhere(np.triu(np.ones((LENGTH, LENGTH)), 1)).tolist()]
     with pytest.raises(TrainingError) as caught:
         fit_blend([(record("x", "A" * LENGTH, every), said, sites)])
