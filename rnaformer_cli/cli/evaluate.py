@@ -34,7 +34,14 @@ if TYPE_CHECKING:
 @options.weights
 @options.like
 @options.no_families
-@click.option("--decode", "decoding", type=click.Choice(["matching", "nested"]), default="matching")
+@click.option(
+    "--decode",
+    "decoding",
+    type=click.Choice(["mea", "matching", "nested"]),
+    default="mea",
+    show_default=True,
+    help="As in `predict`.",
+)
 @click.option("--threshold", type=click.FloatRange(0, 1), help="[default: the weights' choice]")
 @options.cycles_or_auto
 @click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")

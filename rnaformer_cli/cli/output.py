@@ -19,6 +19,7 @@ from rnaformer_cli.drawing.picture import save
 from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import make_folder, write_text, write_whole
 from rnaformer_cli.sequence.record import RnaRecord
+from rnaformer_cli.structure.dbn import format_dbn
 from rnaformer_cli.structure.formats import ONE_RECORD_A_FILE, WRITERS
 from rnaformer_cli.structure.jsonl import format_json
 from rnaformer_cli.structure.pair_table import HEADER, format_pair_rows
@@ -47,8 +48,11 @@ class Destination(Protocol):
 class Formatter:
     """A prediction as text in any of the output formats."""
 
-    def __init__(self, predictor: Predictor, min_score: float | None) -> None:
+    def __init__(
+        self, predictor: Predictor, min_score: float | None, plain_headers: bool = False
+    ) -> None:
         self._min_score = min_score
+        self._plain_headers = plain_headers
         self._model = predictor.name
         self._cycles = "auto" if predictor.settles else predictor.cycles
         self._decoding = predictor.options.decoding
@@ -65,15 +69,19 @@ class Formatter:
             "decoding": self._decoding,
             "cycles": self._cycles,
             "min_score": self._min_score,
+            "plain_headers": self._plain_headers,
         }
 
     def format(self, prediction: Prediction, name: str) -> str:
         """The text of one record, without a table's header."""
         record = prediction.structure_record
         if name == "tsv":
-            least = prediction.threshold if self._min_score is None else self._min_score
-            kept = {p: s for p, s in prediction.pair_scores.items() if s > least}
-            return format_pair_rows(record.id, kept)
+            scores = prediction.pair_scores
+            if self._min_score is not None:
+                scores = {pair: score for pair, score in scores.items() if score > self._min_score}
+            return format_pair_rows(record.id, scores)
+        if name == "dbn" and not self._plain_headers:
+            return format_dbn(record, f"confidence={prediction.confidence:.2f}")
         if name != "jsonl":
             return WRITERS[name](record)  # type: ignore[index]  # the command checked the name
         letters = prediction.record.n_ambiguous
@@ -230,7 +238,7 @@ class ScoreArchive:
 @contextlib.contextmanager
 def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[Destination]:
     """The destination that the options ask for; single files appear when all is written."""
-    formatter = Formatter(predictor, chosen["min_score"])
+    formatter = Formatter(predictor, chosen["min_score"], chosen["plain_headers"])
     formats: tuple[str, ...] = chosen["formats"]
     with contextlib.ExitStack() as stack:
         destination: Destination

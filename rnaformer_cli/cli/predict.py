@@ -66,10 +66,12 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
 @click.option(
     "--decode",
     "decoding",
-    type=click.Choice(["matching", "nested", "raw"]),
-    default="matching",
+    type=click.Choice(["mea", "matching", "nested", "raw"]),
+    default="mea",
     show_default=True,
-    help="One partner a base with pseudoknots, or without, or every pair above the threshold.",
+    help="mea: maximum expected accuracy, helices of two pairs or more, probable pseudoknots. "
+    "matching: best mean F1, any pairs with one partner a base. nested: without pseudoknots. "
+    "raw: every pair above the threshold.",
 )
 @click.option(
     "--threshold",
@@ -80,6 +82,11 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
     "--min-score",
     type=click.FloatRange(0, 1),
     help="Lowest score in TSV.  [default: the threshold]",
+)
+@click.option(
+    "--plain-headers",
+    is_flag=True,
+    help="Write headers of dot-bracket without the confidence.",
 )
 @options.cycles_or_auto
 @options.weights
@@ -126,6 +133,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     predicted = _predict(inputs, chosen, report, keep=references is not None)
     report.warn_ambiguous()
     report.tell_left_out()
+    report.tell_low_confidence()
     report.tell_summary()
     if references is not None:
         from rnaformer_cli.cli.score import print_scores
@@ -253,6 +261,7 @@ def _write(
     try:
         destination.write(prediction, name)
         report.advance(len(prediction.record))
+        report.note_confidence(prediction.confidence)
     except RnaformerError as error:
         _fail(error, fail_fast, report)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
 
+LOW_CONFIDENCE = 0.5  # expected F1 below which a structure is a guess
 LONG_RUN = 100  # records
 MOST_TOLD = 20  # records whose failure is told in full: nobody reads a million lines
 
@@ -52,6 +53,8 @@ class Report:
         self.written = 0
         self.left_out = 0  # done by an earlier run
         self.ended_by: RnaformerError | None = None  # what --fail-fast stopped at
+        self._predicted = 0
+        self._low_confidence = 0
         self._ambiguous_letters = 0
         self._ambiguous_records = 0
         self._progress: Progress | None = None
@@ -85,6 +88,18 @@ class Report:
         """Tell what the user may want to know."""
         if not self.quiet:
             self._say(f"rnaformer: warning: {text}")
+
+    def note_confidence(self, confidence: float) -> None:
+        """Count a record that was predicted."""
+        self._predicted += 1
+        self._low_confidence += confidence < LOW_CONFIDENCE
+
+    def tell_low_confidence(self) -> None:
+        """Tell once how many records have a low confidence."""
+        if self._low_confidence:
+            low = f"{self._low_confidence:,} of {counted(self._predicted, 'record')}"
+            verb = "has" if self._low_confidence == 1 else "have"
+            self.warn(f"{low} {verb} a confidence below {LOW_CONFIDENCE} (see docs/output.md)")
 
     def warn_ambiguous(self) -> None:
         """Tell once how many letters were read as N."""

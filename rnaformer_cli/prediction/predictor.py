@@ -46,7 +46,7 @@ _STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # a GPU wants 
 class Options:
     """How scores are made and read; None takes what the weights' config says."""
 
-    decoding: Decoding = "matching"
+    decoding: Decoding = "mea"
     threshold: float | None = None  # the same for all records
     cycles: int | Literal["auto"] | None = None  # auto: until the scores have settled
     min_score: float | None = None  # lowest score kept with a prediction; None: the threshold
@@ -68,7 +68,7 @@ class Prediction:
 
     record: RnaRecord
     structure: Structure
-    pair_scores: Mapping[BasePair, float]  # all pairs above Options.min_score
+    pair_scores: Mapping[BasePair, float]  # of the structure, and all above Options.min_score
     confidence: float  # the F1 to expect if the scores are probabilities
     threshold: float  # from which pairs were considered
     seconds: float  # of its batch, shared by cells
@@ -265,10 +265,14 @@ class Predictor:
         start = time.perf_counter()
         structure, threshold = self._decode(matrix)
         least = self.options.min_score
+        found = candidates(
+            matrix, threshold if least is None else min(least, threshold), min_loop=0
+        )
+        found |= {pair: float(matrix[pair]) for pair in structure.pairs}
         return Prediction(
             record,
             structure,
-            candidates(matrix, threshold if least is None else min(least, threshold), min_loop=0),
+            found,
             expected_f1(matrix, structure),
             threshold,
             seconds + time.perf_counter() - start,

@@ -22,13 +22,14 @@ _ENERGY = re.compile(r"-?\d+\.\d+")  # one word, behind the sequence, as RNAsubo
 _Numbered = tuple[int, str]  # 1-based line, text
 
 
-def format_dbn(record: StructureRecord) -> str:
-    """Three lines: `>id`, sequence, structure.
+def format_dbn(record: StructureRecord, note: str = "") -> str:
+    """Three lines: `>id`, with a note behind it if there is one, sequence, structure.
 
     Raises:
         StructureError: what dot-bracket cannot hold.
     """
-    return f">{record.id}\n{record.sequence}\n{format_dot_bracket(record.structure)}\n"
+    header = f"{record.id} {note}" if note else record.id
+    return f">{header}\n{record.sequence}\n{format_dot_bracket(record.structure)}\n"
 
 
 def read_dbn(lines: Iterable[str]) -> Iterator[StructureRecord]:

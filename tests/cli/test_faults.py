@@ -19,6 +19,7 @@ PATIENCE = 60  # seconds
 FASTA = "".join(f">k{n}\n{'GGGGAAAACCCC' * (1 + n % 4)}\n" for n in range(120))
 FORMATS = ["-f", "dbn", "-f", "ct"]
 PROGRAM = [sys.executable, "-m", "rnaformer_cli", "predict", "--threads", "1", "--device", "cpu"]
+PROGRAM += ["--plain-headers"]
 
 
 def outputs(*folders):
@@ -182,7 +183,7 @@ def test_a_record_for_which_there_is_no_memory_is_told_and_the_others_are_predic
     reads = tmp_path / "reads.fasta"
     reads.write_text(f">a\nGGGAAACCC\n>big\n{'GAUC' * 500}\n>b\nGGGAAACCC\n")
     options = ["predict", reads, "--max-memory", "100G", "--weights", tiny_weights]
-    options += ["--threads", "1", "--device", "cpu"]
+    options += ["--threads", "1", "--device", "cpu", "--plain-headers", "--quiet"]
     done = subprocess.run(
         [sys.executable, "-c", LITTLE_MEMORY, "100", *options],
         capture_output=True,

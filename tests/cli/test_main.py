@@ -131,7 +131,7 @@ def test_a_closed_stdout_is_no_traceback():
     [
         ("convert - <&-", "", "rnaformer: stdin: is closed\n", 1),
         ("predict -w {weights} <&-", "", "rnaformer: stdin: is closed\n", 1),
-        ("predict -w {weights} x.fasta 2>&-", ">x\nGA\n..\n", "", 0),
+        ("predict -w {weights} x.fasta 2>&-", ">x confidence=0.00\nGA\n..\n", "", 0),
         ("convert absent.dbn 2>&-", "", "", 1),
     ],
 )

@@ -28,12 +28,52 @@ GAP_LINE = f"rnaformer: {GAP}\n"
 
 
 def ids(text):
-    return [line[1:] for line in text.splitlines() if line.startswith(">")]
+    return [line[1:].split()[0] for line in text.splitlines() if line.startswith(">")]
 
 
 def records_of(text, suffix="dbn"):
     Path(f"read.{suffix}").write_text(text)
     return list(read_structures(f"read.{suffix}"))
+
+
+# How sure a structure is
+
+
+def confidences(run, tiny_weights, *arguments, stdin=MIXED):
+    return run("predict", "-", "-w", tiny_weights, "--device", "cpu", *arguments, stdin=stdin)
+
+
+def test_headers_of_dot_bracket_tell_the_confidence(run, tiny_weights):
+    rows = confidences(run, tiny_weights, "-f", "jsonl").out.splitlines()
+    told = [f">{row['id']} confidence={row['confidence']:.2f}" for row in map(json.loads, rows)]
+    found = confidences(run, tiny_weights).out
+    assert found.splitlines()[::3] == told
+    plain = confidences(run, tiny_weights, "--plain-headers").out
+    assert plain.splitlines()[::3] == [f">{name}" for name in IDS]
+    assert [record.id for record in records_of(found)] == IDS
+    assert [(r.sequence, r.structure) for r in records_of(found)] == [
+        (r.sequence, r.structure) for r in records_of(plain)
+    ]
+
+
+def test_records_of_low_confidence_are_counted_at_the_end(run, tiny_weights):
+    finished = confidences(run, tiny_weights)
+    told = "4 of 4 records have a confidence below 0.5 (see docs/output.md)"
+    assert (finished.err, finished.code) == (f"rnaformer: warning: {told}\n", 0)
+    one = confidences(run, tiny_weights, stdin=HAIRPIN).err
+    told = "1 of 1 record has a confidence below 0.5 (see docs/output.md)"
+    assert one == f"rnaformer: warning: {told}\n"
+    assert confidences(run, tiny_weights, "--quiet").err == ""
+
+
+def test_nothing_is_said_of_confident_records(run, examples):
+    assert run("predict", examples / "rnas.fasta", "--threads", 1).err == ""
+
+
+def test_a_record_without_pairs_has_no_confidence(run):
+    finished = run("predict", "-", "--threads", 1, stdin=f">one\nA\n>poly\n{'A' * 40}\n")
+    assert finished.out.splitlines()[::3] == [">one confidence=0.00", ">poly confidence=0.00"]
+    assert "2 of 2 records have a confidence below 0.5" in finished.err
 
 
 # What the shipped weights predict
@@ -121,7 +161,7 @@ def test_json_lines_tell_all_about_each_record(predict, tiny_weights):
         "model": f"tiny@{checksum[:8]}",
         "cycles": 2,
         "threshold": 0.1,
-        "decoding": "matching",
+        "decoding": "mea",
         "warnings": [],
     }
     assert {name: long[name] for name in expected} == expected
@@ -232,7 +272,7 @@ def test_a_reference_that_cannot_be_read_ends_the_run_before_it_begins(predict):
 
 def test_nested_decoding_crosses_no_pairs_and_matching_may(predict):
     reads = "".join(f">r{n}\n{LONG[n:]}\n" for n in range(6))
-    matching = records_of(predict("-", "--threshold", 0, stdin=reads).out)
+    matching = records_of(predict("-", "--threshold", 0, "--decode", "matching", stdin=reads).out)
     nested = records_of(predict("-", "--threshold", 0, "--decode", "nested", stdin=reads).out)
     assert not any(record.structure.crossing_pairs() for record in nested)
     assert any(record.structure.crossing_pairs() for record in matching)

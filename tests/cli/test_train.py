@@ -53,7 +53,8 @@ def test_a_run_ends_with_weights_that_predict(run, files):
     fasta.write_text(">x\nGGGAAACCC\n")
     for name in ("best", "latest"):
         predicted = run("predict", fasta, "--weights", files / "run" / name)
-        assert predicted.out.startswith(">x\nGGGAAACCC\n")
+        assert predicted.out.startswith(">x confidence=0.")
+        assert predicted.out.splitlines()[1] == "GGGAAACCC"
 
 
 def test_a_finished_run_is_not_begun_again_by_accident(run, files):

@@ -93,7 +93,7 @@ def test_a_run_with_families_is_not_gone_on_with_without_them(run, released, tmp
 
 
 def test_figures_of_the_network_alone_can_be_had(run, released, tmp_path):
-    data = ["--data", tmp_path / "val.jsonl.gz", "--json"]
+    data = ["--data", tmp_path / "val.jsonl.gz", "--json", "--decode", "matching"]
     both, alone = (
         json.loads(run("evaluate", "-w", released, *data, *more).out)["f1"]
         for more in ([], ["--no-families"])

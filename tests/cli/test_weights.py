@@ -265,7 +265,8 @@ def test_every_kind_of_published_checkpoint_is_imported_whole(run, import_case, 
         *("mine", "mine/README.md", "mine/config.json", "mine/model.safetensors")
     ]
     assert run("weights", "verify", "mine").code == 0
-    predicted = run("predict", "-", "-w", "mine", "--device", "cpu", stdin=">a\nGGGAAACCC\n")
+    arguments = ("predict", "-", "-w", "mine", "--device", "cpu", "--plain-headers")
+    predicted = run(*arguments, stdin=">a\nGGGAAACCC\n")
     assert predicted.out.startswith(">a\nGGGAAACCC\n")
     assert (predicted.err, predicted.code) == ("", 0)
 

@@ -10,6 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnaformer_cli.prediction.decoding import (
+    CROSSING,
+    CROSSING_PAIRS,
+    EXTENSION,
+    LONELY,
     LOWEST,
     MIN_LOOP,
     candidates,
@@ -74,9 +78,9 @@ def best_expected_f1(scores):
 @settings(max_examples=100, deadline=None)
 @given(score_matrices())
 def test_half_of_the_expected_f1_is_the_best_threshold(scores):
-    structure, threshold = decode_by_share(scores, 0.5)
+    structure, threshold = decode_by_share(scores, 0.5, "matching")
     assert structure.multiplets() == []
-    assert decode(scores, threshold) == structure
+    assert decode(scores, threshold, "matching") == structure
     if structure.pairs:  # without any, something else is expected
         found = expected_f1(scores, structure)
         assert found == pytest.approx(best_expected_f1(scores), abs=0.01)
@@ -98,8 +102,11 @@ def test_what_is_unlikely_everywhere_is_not_taken():
 def test_expected_f1_by_hand():
     scores = matrix(9, {(0, 8): 0.8, (1, 7): 0.4})
     assert expected_f1(scores, Structure(9, frozenset({(0, 8)}))) == pytest.approx(1.6 / 2.2)
-    assert expected_f1(scores, Structure(9)) == 0.0
-    assert expected_f1(matrix(9, {}), Structure(9)) == 1.0
+
+
+def test_a_structure_without_pairs_has_no_expected_f1():
+    assert expected_f1(matrix(9, {(0, 8): 0.1}), Structure(9)) == 0.0
+    assert expected_f1(matrix(9, {}), Structure(9)) == 0.0
 
 
 @settings(max_examples=60, deadline=None)
@@ -129,14 +136,59 @@ def test_every_decoded_pair_is_a_candidate(scores):
 
 def test_two_fair_pairs_beat_one_good_pair_only_when_they_gain_more():
     scores = matrix(20, {(0, 10): 0.9, (0, 15): 0.6, (5, 10): 0.6})
-    assert decode(scores, 0.25).pairs == {(0, 15), (5, 10)}  # 0.35 + 0.35 > 0.65
-    assert decode(scores, 0.5).pairs == {(0, 10)}  # 0.1 + 0.1 < 0.4
+    assert decode(scores, 0.25, "matching").pairs == {(0, 15), (5, 10)}  # 0.35 + 0.35 > 0.65
+    assert decode(scores, 0.5, "matching").pairs == {(0, 10)}  # 0.1 + 0.1 < 0.4
 
 
 def test_matching_keeps_a_pseudoknot_that_nested_breaks():
     scores = matrix(20, {(0, 10): 0.9, (5, 15): 0.8})
     assert decode(scores, 0.5, "matching").pairs == {(0, 10), (5, 15)}
     assert decode(scores, 0.5, "nested").pairs == {(0, 10)}
+
+
+def helix(left, right, pairs, score):
+    return {(left + n, right - n): score for n in range(pairs)}
+
+
+def test_mea_leaves_out_a_lonely_pair_that_is_not_likely_by_itself():
+    stem = helix(0, 19, 3, 0.9)
+    assert decode(matrix(20, stem | {(6, 12): LONELY - 0.01}), 0.2).pairs == set(stem)
+    assert decode(matrix(20, stem | {(6, 12): LONELY}), 0.2).pairs == {*stem, (6, 12)}
+
+
+def test_mea_keeps_a_probable_crossing_helix():
+    stem = helix(0, 14, CROSSING_PAIRS, 0.9)
+    other = helix(7, 24, CROSSING_PAIRS, CROSSING + 0.01)
+    assert decode(matrix(30, stem | other), 0.2).pairs == {*stem, *other}
+
+
+@pytest.mark.parametrize(
+    "other", [helix(7, 24, CROSSING_PAIRS, CROSSING - 0.01), helix(7, 24, CROSSING_PAIRS - 1, 0.8)]
+)
+def test_mea_leaves_out_a_crossing_helix_that_is_improbable_or_short(other):
+    stem = helix(0, 14, CROSSING_PAIRS, 0.9)
+    assert decode(matrix(30, stem | other), 0.2).pairs == set(stem)
+
+
+@settings(max_examples=60, deadline=None)
+@given(score_matrices(), st.sampled_from([0.0, 0.27, 0.5]))
+def test_mea_gives_each_base_one_partner_and_only_candidates(scores, threshold):
+    structure = decode(scores, threshold)
+    assert structure.multiplets() == []
+    assert structure.pairs <= set(candidates(scores, EXTENSION * threshold))
+
+
+def test_mea_extends_a_helix_by_pairs_that_are_nearly_probable_enough():
+    stem = helix(1, 18, 3, 0.9)
+    ends = {(0, 19): 0.15, (4, 15): 0.13}
+    assert decode(matrix(20, stem | ends), 0.2).pairs == {*stem, (0, 19)}
+
+
+def test_the_threshold_of_mea_rises_with_the_length():
+    """What is scored 0.2 is printed for a short RNA, not among the many pairs of a long one."""
+    pairs = helix(0, 40, 8, 0.2)
+    assert decode_by_share(matrix(60, pairs), 0.4)[0].pairs == set(pairs)
+    assert decode_by_share(matrix(400, pairs), 0.4) == (Structure(400), 0.3)
 
 
 def test_a_hairpin_loop_has_three_bases_at_least():
@@ -150,7 +202,7 @@ def test_raw_is_the_thresholded_matrix():
     assert decode(scores, 0.5, "raw").pairs == {(0, 1), (0, 5), (0, 8)}
 
 
-@pytest.mark.parametrize("decoding", ["matching", "nested", "raw"])
+@pytest.mark.parametrize("decoding", ["mea", "matching", "nested", "raw"])
 def test_an_rna_without_candidates_is_unpaired(decoding):
     assert decode(np.zeros((4, 4), dtype=np.float32), 0.5, decoding).pairs == frozenset()
 
@@ -158,7 +210,7 @@ def test_an_rna_without_candidates_is_unpaired(decoding):
 @pytest.mark.parametrize("case", PUBLISHED, ids=lambda case: case["name"])
 def test_published_raw_output_becomes_a_valid_structure_of_its_own_pairs(case):
     raw = {(min(pair), max(pair)) for pair in case["raw"]}
-    structure = decode(matrix(len(case["seq"]), dict.fromkeys(raw, 1.0)), 0.5)
+    structure = decode(matrix(len(case["seq"]), dict.fromkeys(raw, 1.0)), 0.5, "matching")
     assert structure.multiplets() == []
     assert structure.pairs <= raw
     assert len(structure.pairs) >= LEAST[case["name"]]
@@ -169,6 +221,6 @@ def test_decoding_a_dense_matrix_of_an_ordinary_length_gives_everyone_one_partne
     random = np.random.default_rng(0)
     scores = random.random((120, 120), dtype=np.float32)
     scores = (scores + scores.T) / 2
-    structure = decode(scores, 0.5)
+    structure = decode(scores, 0.5, "matching")
     assert structure.multiplets() == []
     assert len(structure.pairs) == 60

@@ -264,3 +264,15 @@ def test_records_that_cannot_be_predicted_raise_from_the_function(monkeypatch, t
     )
     with pytest.raises(DeviceError):
         list(predict(RECORDS))
+
+
+def test_every_pair_of_a_structure_has_its_score():
+    """Those too by which a helix is extended below the threshold."""
+    records = [RnaRecord(str(seed), rna(200, seed)) for seed in range(12)]
+    least = []
+    for prediction in load(options=Options(keep_scores=True)).predict(records):
+        assert isinstance(prediction, Prediction)
+        expected = {pair: prediction.scores[pair] for pair in prediction.structure.pairs}
+        assert expected.items() <= prediction.pair_scores.items()
+        least.append(min(expected.values()) - prediction.threshold)
+    assert min(least) < 0 < max(least)

@@ -1,0 +1,156 @@
+"""Nested structures without lonely pairs, and the helices of a structure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaformer_cli.structure.structure import BasePair
+
+_NEVER = -(2**62)
+_BULGE = 1  # unpaired bases on each side that a helix may pass over
+
+
+@dataclass(slots=True)
+class _Arc:
+    """A candidate pair; its ends are ranks among all ends of candidates."""
+
+    pair: BasePair
+    left: int
+    right: int
+    gain: int
+    may_be_lonely: bool
+    inner: _Arc | None = None  # the candidate that stacks on it from the inside
+    begun: int = _NEVER  # largest sum from this pair inwards if it is the outermost of its helix
+    closed: int = _NEVER  # the same if another pair stacks on it from the outside
+
+
+def heaviest_helices(
+    gains: Mapping[BasePair, int], may_be_lonely: Collection[BasePair] = ()
+) -> list[BasePair]:
+    """The pairs with the largest sum of gains that neither cross nor share a base.
+
+    Each stacks on another one (i - 1, j + 1 or i + 1, j - 1), unless it `may_be_lonely`. Gains are
+    above zero. The recursion is Nussinov's with one more state for a pair that is stacked on, as in
+    the folding programs' `--noLP`. With n distinct ends and m candidates: n² numbers of memory,
+    m·n steps.
+    """
+    opening = _arcs(gains, may_be_lonely)
+    return sorted(_trace(opening, _fill(opening)))
+
+
+def helices(pairs: Iterable[BasePair]) -> Iterator[list[BasePair]]:
+    """The helices of pairs of which no base has two, each from its outermost pair inwards.
+
+    A helix may pass over one unpaired base on each side.
+    """
+    left = set(pairs)
+    for pair in sorted(left):
+        if pair in left:
+            helix = [pair]
+            while (following := _stacked(helix[-1], left)) is not None:
+                helix.append(following)
+            left.difference_update(helix)
+            yield helix
+
+
+def extended(pairs: Mapping[BasePair, float], allowed: Collection[BasePair]) -> list[BasePair]:
+    """Helices made longer at both ends by allowed pairs of free bases, the most probable first."""
+    found = set(pairs)
+    taken = {base for pair in pairs for base in pair}
+    ends = deque(sorted(pairs, key=lambda pair: (-pairs[pair], pair)))
+    while ends:
+        left, right = ends.popleft()
+        for following in ((left - 1, right + 1), (left + 1, right - 1)):
+            if following in allowed and taken.isdisjoint(following):
+                found.add(following)
+                taken.update(following)
+                ends.append(following)
+    return sorted(found)
+
+
+def _stacked(pair: BasePair, pairs: Collection[BasePair]) -> BasePair | None:
+    for skipped in range(_BULGE + 1):
+        for other in range(_BULGE + 1):
+            inner = (pair[0] + 1 + skipped, pair[1] - 1 - other)
+            if inner in pairs:
+                return inner
+    return None
+
+
+def _arcs(gains: Mapping[BasePair, int], lonely: Collection[BasePair]) -> list[list[_Arc]]:
+    """Candidates by the rank of their left end, the shortest first."""
+    ends = sorted({end for pair in gains for end in pair})
+    rank = {end: index for index, end in enumerate(ends)}
+    opening: list[list[_Arc]] = [[] for _ in ends]
+    found: dict[BasePair, _Arc] = {}
+    for pair in sorted(gains, key=lambda pair: (-pair[0], pair[1])):
+        left, right = pair
+        arc = _Arc(pair, rank[left], rank[right], gains[pair], pair in lonely)
+        arc.inner = found.get((left + 1, right - 1))
+        found[pair] = arc
+        opening[arc.left].append(arc)
+    return opening
+
+
+def _fill(opening: list[list[_Arc]]) -> NDArray[np.int64]:
+    """best[i, j]: the largest sum from candidates within the ends i to j - 1."""
+    size = len(opening)
+    best = np.zeros((size + 2, size + 1), np.int64)
+    for left in range(size - 1, -1, -1):
+        row = best[left]
+        row[:] = best[left + 1]
+        for arc in opening[left]:
+            free = int(best[left + 1, arc.right])
+            stacked = arc.inner.closed if arc.inner else _NEVER
+            arc.closed = arc.gain + max(free, stacked)
+            arc.begun = arc.gain + max(stacked, free if arc.may_be_lonely else _NEVER)
+            if arc.begun > 0:
+                behind = arc.right + 1
+                np.maximum(row[behind:], arc.begun + best[behind, behind:], out=row[behind:])
+    return best
+
+
+def _trace(opening: list[list[_Arc]], best: NDArray[np.int64]) -> list[BasePair]:
+    chosen: list[BasePair] = []
+    todo = [(0, len(opening))]
+    while todo:
+        left, stop = todo.pop()
+        while left < stop:
+            arc = _first(opening[left], best, left, stop)
+            if arc is None:
+                left += 1
+                continue
+            left = arc.right + 1
+            helix, innermost = _inwards(arc, best)
+            chosen.extend(helix)
+            todo.append((innermost.left + 1, innermost.right))
+    return chosen
+
+
+def _first(arcs: list[_Arc], best: NDArray[Any], left: int, stop: int) -> _Arc | None:
+    """The helix that begins at this end in the best choice; None if none has to."""
+    if best[left, stop] == best[left + 1, stop]:
+        return None
+    return next(
+        arc
+        for arc in arcs
+        if arc.right < stop and arc.begun + best[arc.right + 1, stop] == best[left, stop]
+    )
+
+
+def _inwards(arc: _Arc, best: NDArray[Any]) -> tuple[list[BasePair], _Arc]:
+    """The stacked pairs from the outermost one on, and the innermost of them."""
+    chosen = [arc.pair]
+    may_end = arc.may_be_lonely
+    while arc.inner is not None:
+        if may_end and arc.inner.closed <= best[arc.left + 1, arc.right]:
+            break
+        arc, may_end = arc.inner, True
+        chosen.append(arc.pair)
+    return chosen, arc
