@@ -13,6 +13,7 @@ import numpy as np
 from rnaformer_cli.cli import options
 from rnaformer_cli.errors import InputError, OutputError, ScoreError
 from rnaformer_cli.files import SafeNames, make_folder, reason, safe_name
+from rnaformer_cli.scoring.compare import check_same_rna, match
 from rnaformer_cli.structure.formats import READ_FORMATS, read_structures
 from rnaformer_cli.structure.structure import Structure, StructureRecord
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from rnaformer_cli.drawing.picture import ImageFormat
 
 Kind = Literal["plane", "arcs", "dots"]
+Matrix = np.ndarray[Any, np.dtype[np.float32]]  # of scores, (L, L)
 
 
 @click.command()
@@ -72,15 +74,17 @@ def command(source: str, **chosen: Any) -> None:
 
     _check_usage(chosen)
     records = list(read_structures(source, chosen["written_as"]))
-    drawer = Drawer(chosen["kind"], chosen["ref"], chosen["scores"])
+    references = _references(records, chosen["ref"]) if chosen["ref"] else None
+    matrices = _matrices(records, chosen["scores"]) if chosen["scores"] else None
+    drawer = Drawer(chosen["kind"], references, matrices)
     image: ImageFormat
     if chosen["out_dir"]:
         image = chosen["image"] or "svg"
         make_folder(chosen["out_dir"])
         names = SafeNames()
-        for record in records:
+        for place, record in enumerate(records):
             name = f"{names.take(record.id)}.{image}"
-            save(drawer.draw(record), Path(chosen["out_dir"]) / name, image)
+            save(drawer.draw(record, place), Path(chosen["out_dir"]) / name, image)
         return
     if len(records) > 1:
         message = f"holds {len(records)} structures, and a picture shows one; use --out-dir"
@@ -101,22 +105,24 @@ def _check_usage(chosen: dict[str, Any]) -> None:
 class Drawer:
     """Draws records of one kind, beside references and scores if there are any.
 
-    Raises:
-        InputError, StructureError: files that cannot be read.
+    Both are given by the place of their record; None where a record has none.
     """
 
-    def __init__(self, kind: Kind, ref: str | None = None, scores: str | None = None) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        references: Sequence[StructureRecord | None] | None = None,
+        matrices: Sequence[Matrix | None] | None = None,
+    ) -> None:
         self._kind = kind
-        known: Sequence[StructureRecord] = list(read_structures(ref)) if ref else ()
-        self._known = {record.id: record for record in known}
-        self._has_references = ref is not None
-        self._scores = _read_scores(scores) if scores else {}
+        self._references = references
+        self._matrices = matrices
 
-    def draw(self, record: StructureRecord) -> Figure:
+    def draw(self, record: StructureRecord, place: int = 0) -> Figure:
         """The picture of a record.
 
         Raises:
-            ScoreError: no reference or no scores of that id, or of another length.
+            ScoreError: no reference or no scores of that id, or of another RNA.
             DependencyError: a package that pictures need is not installed.
         """
         from rnaformer_cli.drawing.picture import draw_arcs, draw_dots, draw_plane
@@ -124,18 +130,49 @@ class Drawer:
         if self._kind == "plane":
             return draw_plane(record)
         reference = None
-        if self._has_references:
-            if record.id not in self._known:
+        if self._references is not None:
+            known = self._references[place]
+            if known is None:
                 raise ScoreError("no reference of that id", record=record.id)
-            reference = self._known[record.id].structure
-            _same_length("reference", reference.length, record)
+            _same_length("reference", known.structure.length, record)
+            check_same_rna(record, known)
+            reference = known.structure
         if self._kind == "arcs":
             return draw_arcs(record, reference)
-        scores = self._scores.get(safe_name(record.id))  # as `predict --scores` names them
+        scores = None if self._matrices is None else self._matrices[place]
         if scores is None:
             raise ScoreError("no scores of that id", record=record.id)
         _same_length("score matrix", len(scores), record)
         return draw_dots(record, scores, reference)
+
+
+def _references(records: Sequence[StructureRecord], path: str) -> list[StructureRecord | None]:
+    """The reference of each record, matched by id as `rnaformer score` does it."""
+    known = list(read_structures(path))
+    found: list[StructureRecord | None] = [None] * len(records)
+    for reference, place in zip(known, match(records, known), strict=True):
+        if place is not None:
+            found[place] = reference
+    return found
+
+
+def _matrices(records: Sequence[StructureRecord], path: str) -> list[Matrix | None]:
+    """The score matrix of each record, by the names that `predict --scores` gives in order.
+
+    Raises:
+        InputError: a file that cannot be read, or is no such archive.
+        ScoreError: matrices of an id that more records had when they were predicted.
+    """
+    matrices = _read_scores(path)
+    names = SafeNames()
+    taken = [names.take(record.id) for record in records]
+    plain = {safe_name(record.id) for record in records}
+    for name in sorted(matrices.keys() - set(taken)):
+        base, mark, number = name.rpartition("_")
+        if mark and number.isdecimal() and base in plain:
+            message = f"{name!r} may be of this record; draw all structures that it was made with"
+            raise ScoreError(message, record=base)
+    return [matrices.get(name) for name in taken]
 
 
 def _same_length(what: str, length: int, record: StructureRecord) -> None:
@@ -144,7 +181,7 @@ def _same_length(what: str, length: int, record: StructureRecord) -> None:
         raise ScoreError(message, record=record.id)
 
 
-def _read_scores(path: str) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+def _read_scores(path: str) -> dict[str, Matrix]:
     """The matrices of a NumPy archive by id.
 
     Raises:

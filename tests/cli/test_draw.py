@@ -1,6 +1,7 @@
 """`rnaformer draw` and `predict --draw`: pictures from files, and what is refused."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,3 +125,61 @@ def test_a_raw_structure_is_not_drawn(predict, files):
     done = predict("-", "--decode", "raw", "-f", "tsv", "--draw", "p", stdin=">a\nACGU\n")
     message = "--draw shows one partner a base, which a raw structure may not have"
     assert (done.err.splitlines()[-1], done.code) == (f"Error: {message}", 2)
+
+
+def drawn_with(monkeypatch):
+    """What each dot plot is given: the id, and the first score of its matrix."""
+    seen = []
+    from rnaformer_cli.drawing import picture
+
+    original = picture.draw_dots
+
+    def spy(record, scores, reference=None):
+        seen.append((record.id, float(scores[0, 1])))
+        return original(record, scores, reference)
+
+    monkeypatch.setattr(picture, "draw_dots", spy)
+    return seen
+
+
+SAME_NAMES = "".join(f">{name}\nGGGAAACCC\n.........\n" for name in ("a/b", "a_b", "x", "x"))
+
+
+def test_each_record_is_drawn_with_its_own_scores(run, files, monkeypatch):
+    """Ids that are one file name, and an id twice: `predict --scores` numbers them in order."""
+    Path("same.dbn").write_text(SAME_NAMES)
+    matrices = {
+        name: np.full((9, 9), value, np.float32)
+        for name, value in (("a_b", 0.5), ("a_b_2", 0.25), ("x", 0.125), ("x_2", 0.75))
+    }
+    np.savez("same.npz", **matrices)
+    seen = drawn_with(monkeypatch)
+    done = run("draw", "same.dbn", "--as", "dots", "--scores", "same.npz", "--out-dir", "p")
+    assert (done.err, done.code) == ("", 0)
+    assert seen == [("a/b", 0.5), ("a_b", 0.25), ("x", 0.125), ("x", 0.75)]
+
+
+def test_scores_that_may_be_of_another_record_are_refused(run, files):
+    Path("one_x.dbn").write_text(">x\nGGGAAACCC\n.........\n")
+    np.savez("two.npz", x=np.zeros((9, 9), np.float32), x_2=np.zeros((9, 9), np.float32))
+    done = run("draw", "one_x.dbn", "--as", "dots", "--scores", "two.npz", "-o", "x.svg")
+    told = "record 'x': 'x_2' may be of this record; draw all structures that it was made with"
+    assert (done.err, done.code) == (f"rnaformer: {told}\n", 1)
+
+
+def test_a_reference_of_another_rna_is_refused(run, files):
+    Path("ours.dbn").write_text(">x\nGGGGGAAAACCCCC\n(((((....)))))\n")
+    Path("other.dbn").write_text(f">x\n{'A' * 14}\n{'.' * 14}\n")
+    done = run("draw", "ours.dbn", "--as", "arcs", "--ref", "other.dbn", "-o", "x.svg")
+    told = "record 'x': base 1 is G in the prediction, A in the reference"
+    assert (done.err, done.code) == (f"rnaformer: {told}\n", 1)
+
+
+def test_references_of_one_id_are_taken_in_order(run, files):
+    """As `score` does it: the second of both belong together."""
+    Path("ours.dbn").write_text(">x\nGGGAAACCC\n.........\n>x\nGGGAAACCC\n(((...)))\n")
+    Path("refs.dbn").write_text(">x\nGGGAAACCC\n(((...)))\n>x\nGGGAAACCC\n.........\n")
+    done = run("draw", "ours.dbn", "--as", "arcs", "--ref", "refs.dbn", "--out-dir", "p")
+    assert (done.err, done.code) == ("", 0)
+    pictures = [Path("p", name).read_text() for name in ("x.svg", "x_2.svg")]
+    assert pictures[0] != pictures[1]
