@@ -9,7 +9,7 @@ import io
 import os
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import partial
 from pathlib import Path
 from typing import IO, BinaryIO, Literal, cast
@@ -83,6 +83,36 @@ def _stdin() -> io.BufferedReader:
 def _is_utf8(line: str) -> bool:
     """Whether no byte was escaped; decoding strictly would tell the block, not the line."""
     return line.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in line)
+
+
+def files_of(folder: str | Path, suffixes: Set[str]) -> list[Path]:
+    """What a folder holds with one of these suffixes, compressed or not, in order of the names.
+
+    Links are among them whatever they lead to, and so are pipes: who reads them tells what is
+    wrong. Hidden files and folders are not.
+    """
+    return sorted(
+        file
+        for file in Path(folder).iterdir()
+        if suffix_of(file) in suffixes and not file.name.startswith(".") and not file.is_dir()
+    )
+
+
+def suffix_of(path: str | Path) -> str:
+    """The suffix in lower case, without that of gzip."""
+    path = Path(path)
+    inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return inner.suffix.lower()
+
+
+def check_regular(path: Path) -> None:
+    """Refuse a file of a folder that would be waited for, or read, for ever.
+
+    Raises:
+        InputError: a pipe, a socket or a device.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError("is no regular file, which is not read in a folder", path=path)
 
 
 def read_bytes(path: str | Path, limit: int | None = None) -> bytes:

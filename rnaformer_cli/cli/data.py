@@ -109,10 +109,18 @@ def stats(files: tuple[str, ...]) -> None:
     "--by", type=click.Choice(["identity", "family"]), required=True, help="What to keep together."
 )
 @click.option(
-    "--val", default=0.1, show_default=True, type=click.FloatRange(0, 1), help="Share of records."
+    "--val",
+    default=0.1,
+    show_default=True,
+    type=options.FiniteRange(0, 1),
+    help="Share of records.",
 )
 @click.option(
-    "--test", default=0.1, show_default=True, type=click.FloatRange(0, 1), help="Share of records."
+    "--test",
+    default=0.1,
+    show_default=True,
+    type=options.FiniteRange(0, 1),
+    help="Share of records.",
 )
 @click.option("--seed", default=0, show_default=True)
 def split(file: str, out_dir: str, by: By, val: float, test: float, seed: int) -> None:

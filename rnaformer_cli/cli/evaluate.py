@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="As in `predict`.",
 )
-@click.option("--threshold", type=click.FloatRange(0, 1), help="[default: the weights' choice]")
+@click.option("--threshold", type=options.FiniteRange(0, 1), help="[default: the weights' choice]")
 @options.cycles_or_auto
 @click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
 @click.option("--sample", type=click.IntRange(min=1), help="Only so many records of each set.")

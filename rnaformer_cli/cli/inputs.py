@@ -11,7 +11,7 @@ import click
 
 from rnaformer_cli.cli.run_report import Expected, Report
 from rnaformer_cli.errors import InputError, RnaformerError, SequenceError
-from rnaformer_cli.files import STDIN, SafeNames
+from rnaformer_cli.files import STDIN, SafeNames, check_regular
 from rnaformer_cli.sequence.fasta import fasta_files, read_fasta_file
 from rnaformer_cli.sequence.record import RnaRecord
 
@@ -66,13 +66,17 @@ class Inputs:
         for path in self.paths:
             try:
                 for file in fasta_files(path):
-                    yield from self._scan_file(file)
+                    yield from self._scan_file(file, is_in_folder=file != path)
             except InputError as error:
                 yield error
 
-    def _scan_file(self, file: str | Path) -> Iterator[RnaRecord | RnaformerError]:
+    def _scan_file(
+        self, file: str | Path, is_in_folder: bool
+    ) -> Iterator[RnaRecord | RnaformerError]:
         """What is in a file, or why it cannot be read; files after it are read all the same."""
         try:
+            if is_in_folder:
+                check_regular(Path(file))
             yield from read_fasta_file(file, self.strict)
         except RnaformerError as error:
             yield error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,6 +17,23 @@ PATH = click.Path(readable=False)
 FOLDER = click.Path(file_okay=False, readable=False)
 
 STDOUT = ("-", "/dev/stdout")  # not opened by name: a rename would replace what it stands for
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range; NaN, which compares with nothing, is none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number.
+
+        Raises:
+            click.BadParameter: no number, not finite, or out of the range.
+        """
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 def _file_or_stdout(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

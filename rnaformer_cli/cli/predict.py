@@ -75,12 +75,12 @@ HOLD_MULTIPLETS = {"jsonl", "tsv"}
 )
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1),
+    type=options.FiniteRange(0, 1),
     help="Score above which a pair is considered, in all records.  [default: the weights' choice]",
 )
 @click.option(
     "--min-score",
-    type=click.FloatRange(0, 1),
+    type=options.FiniteRange(0, 1),
     help="Lowest score in TSV.  [default: the threshold]",
 )
 @click.option(

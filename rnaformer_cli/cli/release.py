@@ -25,12 +25,12 @@ from rnaformer_cli.cli import options
 @click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
 @click.option(
     "--flag",
-    type=click.FloatRange(0, 1),
+    type=options.FiniteRange(0, 1),
     help="Label flag to predict with, from 1 (like curated) to 0 (like computed).",
 )
 @click.option(
     "--folding-weight",
-    type=click.FloatRange(min=0),
+    type=options.FiniteRange(min=0),
     help="Of the folding model in the scores, for networks that have one.",
 )
 @click.option(

@@ -57,12 +57,12 @@ _TELL_EVERY = 20.0  # seconds
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.FiniteRange(min=0, min_open=True),
     help="Length of the whole run; the schedule ends with it.  [default: the config's]",
 )
 @click.option(
     "--stop-after",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.FiniteRange(min=0, min_open=True),
     help="Minutes after which this process saves and leaves, to be resumed.",
 )
 @options.device

@@ -29,7 +29,7 @@ _TELL_EVERY = 20.0  # seconds
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.FiniteRange(min=0, min_open=True),
     default=8.0,
     show_default=True,
     help="How long.",
@@ -43,7 +43,7 @@ _TELL_EVERY = 20.0  # seconds
 )
 @click.option(
     "--computed-share",
-    type=click.FloatRange(0, 1),
+    type=options.FiniteRange(0, 1),
     default=0.0,
     show_default=True,
     help="Of the records: those whose label a program made.",

@@ -13,11 +13,14 @@ import click
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import one_line
 from rnaformer_cli.cli.run_report import Report
-from rnaformer_cli.errors import RnaformerError
+from rnaformer_cli.errors import RnaformerError, WeightsError
+from rnaformer_cli.sequence.record import RnaRecord
 
 if TYPE_CHECKING:
     from rnaformer_cli.model.network import RNAformer
     from rnaformer_cli.prediction.fetch import Imported
+
+_HAIRPIN = RnaRecord("hairpin", "GGGGAAAACCCC")
 
 
 @click.group(context_settings={"max_content_width": 100})
@@ -68,20 +71,27 @@ def show(name: str) -> None:
 @command.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=options.complete_weights)
 def verify(names: tuple[str, ...]) -> None:
-    """Read weights whole and check names, shapes, values and checksum; all if none is named.
+    """Read weights whole and check names, shapes, values and checksums; all if none is named.
+
+    A hairpin is predicted too, whose scores must be finite.
 
     Exits with 1 if any of them is damaged.
     """
     from rnaformer_cli.model.checkpoint import load_families, load_network
+    from rnaformer_cli.prediction.predictor import Predictor
     from rnaformer_cli.prediction.store import all_weights, find_weights
 
     report = Report()
     for name in names or tuple(all_weights()):
         try:
             folder = find_weights(name)
-            _, checkpoint = load_network(folder)
+            network, checkpoint = load_network(folder)
             load_families(folder, checkpoint)
-            click.echo(f"{one_line(name)}\tok\t{checkpoint.sha256}")
+            [answer] = Predictor(network, checkpoint.name).predict([_HAIRPIN])
+            if isinstance(answer, RnaformerError):
+                raise WeightsError(answer.message, path=folder)
+            covered = "" if checkpoint.config == "covered" else "\tconfig.json has no checksum"
+            click.echo(f"{one_line(name)}\tok\t{checkpoint.sha256}{covered}")
         except RnaformerError as error:
             report.fail(error)
     if report.failures:
@@ -102,7 +112,7 @@ def path(name: str) -> None:
 @click.argument("other", metavar="NAME|DIR", shell_complete=options.complete_weights)
 @click.option(
     "--share",
-    type=click.FloatRange(0, 1),
+    type=options.FiniteRange(0, 1),
     default=0.5,
     show_default=True,
     help="Of the second weights in the mean.",
@@ -135,7 +145,7 @@ def average(one: str, other: str, share: float, output: str) -> None:
 )
 @click.option(
     "--ff-factor",
-    type=click.FloatRange(min=0, min_open=True),
+    type=options.FiniteRange(min=0, min_open=True),
     metavar="F",
     help="Hidden channels of each transition, for each channel; more than there are.",
 )

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import DatasetError, InputError, RnaformerError, StructureError
-from rnaformer_cli.files import read_lines
+from rnaformer_cli.files import check_regular, files_of, read_lines
 from rnaformer_cli.sequence.encode import AMBIGUOUS, UNKNOWN
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.formats import (
     LOOK_AHEAD,
+    SUFFIXES,
     ReadFormat,
     base_name,
     detect_format,
-    is_structure_file,
     parse_structures,
 )
 from rnaformer_cli.structure.structure import StructureRecord, as_rna
@@ -65,11 +65,12 @@ def import_files(
 def _import_folder(
     path: str | Path, source: str, family: str | None, written_as: ReadFormat | None
 ) -> Iterator[LabelledRecord | RnaformerError]:
-    files = [file for file in Path(path).iterdir() if is_structure_file(file) or _is_csv(file)]
+    files = files_of(path, SUFFIXES | {".csv"})
     if not files:
         raise InputError("no structure file or table in this folder", path=path)
-    for file in sorted(files):
+    for file in files:
         try:
+            check_regular(file)
             yield from import_files(file, source, family, written_as)
         except (InputError, DatasetError) as error:
             yield error

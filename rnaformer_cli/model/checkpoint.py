@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -29,9 +29,11 @@ from rnaformer_cli.model.config import CONFIG_FILE, FAMILIES_FILE, TENSOR_FILE, 
 from rnaformer_cli.model.network import RNAformer
 
 CARD_FILE = "README.md"
+CONFIG_DIGEST = "config_sha256"
+ConfigState = Literal["covered", "uncovered", "changed"]
 FORMAT = 1
 
-_KEYS = frozenset({"format", "name", "sha256", "model", "families", "about"})
+_KEYS = frozenset({"format", "name", "sha256", "model", "families", "about", "config_sha256"})
 Kind = TypeVar("Kind")
 
 _SHOWN = 3  # names in a message about tensors that do not fit
@@ -54,6 +56,7 @@ class Checkpoint:
     sha256: str  # of the tensor file
     families: FamilyFile | None = None
     about: Mapping[str, Any] = field(default_factory=dict)  # free text and figures
+    config: ConfigState = "covered"  # whether config.json has its own checksum, which is right
 
 
 def read_checkpoint(folder: str | Path) -> Checkpoint:
@@ -70,12 +73,27 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
             raise WeightsError(f"format must be {FORMAT}, not {shown(values['format'])}", path=path)
         model = ModelConfig.from_dict(values["model"])
         name, digest = _typed(values["name"], str), _typed(values["sha256"], str)
-        return Checkpoint(name, model, digest, _families(values), _about(values))
+        families, about = _families(values), _about(values)
+        return Checkpoint(name, model, digest, families, about, _config_state(values))
     except (ValueError, TypeError, AttributeError, KeyError):
         message = "expected a JSON object with format, name, model and sha256"
         raise WeightsError(message, path=path) from None
     except ConfigError as error:
         raise error.at(path) from None
+
+
+def _config_state(values: Mapping[str, Any]) -> ConfigState:
+    if CONFIG_DIGEST not in values:
+        return "uncovered"
+    said = _typed(values[CONFIG_DIGEST], str)
+    return "covered" if said == config_digest(values) else "changed"
+
+
+def config_digest(values: Mapping[str, Any]) -> str:
+    """The SHA-256 of a config's values, but for this one; their order does not matter."""
+    rest = {key: value for key, value in values.items() if key != CONFIG_DIGEST}
+    text = json.dumps(rest, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _file_in(folder: str | Path, name: str) -> Path:
@@ -111,7 +129,8 @@ def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
 
     Raises:
         WeightsError: a missing or damaged file; a missing, extra or misshapen tensor, or one
-            with values that are no finite numbers; another checksum than config.json says.
+            with values that are no finite numbers; another checksum than config.json says, of
+            the tensors or of itself.
         ConfigError: a setting that this network does not know.
     """
     checkpoint = read_checkpoint(folder)
@@ -119,6 +138,9 @@ def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
     network = _outline(checkpoint.model)
     tensors = read_tensors(path, shapes(network.state_dict()))
     _check_digest(path, checkpoint.sha256)
+    if checkpoint.config == "changed":
+        message = f"was changed after it was written: its {CONFIG_DIGEST} is another"
+        raise WeightsError(message, path=_file_in(folder, CONFIG_FILE))
     network.load_state_dict(tensors, strict=True, assign=True)
     return network.eval(), checkpoint
 
@@ -203,6 +225,7 @@ def save_checkpoint(
     }
     if file_of_families is not None:
         values["families"] = {"sha256": file_of_families.sha256, **asdict(file_of_families.blend)}
+    values[CONFIG_DIGEST] = config_digest(json.loads(json.dumps(values)))
     write_text(target / CONFIG_FILE, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
     return checkpoint
 

@@ -21,6 +21,7 @@ MOST = {  # of a network: beyond all that could run, so that a config that lies 
     "ff_factor": 64,
     "max_positions": 1_000_000,
     "cycles": 1_000,
+    "folding_weight": 1_000,
 }
 
 
@@ -84,9 +85,17 @@ class ModelConfig:
                 raise ConfigError(f"{name} must be at most {most}, not {getattr(self, name)}")
         if self.hidden_dim < 1:
             raise ConfigError(f"ff_factor must widen to at least 1 channel, not {self.ff_factor}")
+        self._check_fractions()
+
+    def _check_fractions(self) -> None:
+        """Refuse what is out of range, and NaN, which compares with nothing."""
         for name in ("rotary_fraction", "flag", "threshold", "threshold_share", "dropout"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
+        if not 0.0 < self.norm_eps <= 1.0:
+            raise ConfigError(f"norm_eps must be above 0 and at most 1, not {self.norm_eps}")
+        if not self.folding_weight >= 0.0:
+            raise ConfigError(f"folding_weight must be at least 0, not {self.folding_weight}")
 
     @property
     def head_dim(self) -> int:

@@ -36,6 +36,9 @@ from rnaformer_cli.structure.structure import BasePair, Structure, StructureReco
 Labels = Literal["curated", "computed"]
 Scores = NDArray[np.float32]  # symmetric (L, L), 0 to 1, zero on the diagonal
 
+_NO_NUMBERS = (
+    "scores are not finite numbers: the weights are damaged, or overflow in this precision"
+)
 _FLAGS: dict[Labels, float] = {"curated": 1.0, "computed": 0.0}
 MAX_CELLS = 60_000  # per batch: larger ones were no faster on a CPU
 FOLDED_CELLS = 300_000  # the folding model gains from more
@@ -245,6 +248,8 @@ class Predictor:
         seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
         return [
             self._read(record, matrix, seconds * len(record) ** 2, cycles, own)
+            if np.isfinite(matrix).all()
+            else DeviceError(_NO_NUMBERS, record=record.id)
             for record, matrix, cycles, own in zip(records, matrices, passes, sites, strict=True)
         ]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from rnaformer_cli.errors import InputError, SequenceError
-from rnaformer_cli.files import STDIN, read_lines
+from rnaformer_cli.files import STDIN, files_of, read_lines
 from rnaformer_cli.limits import MAX_BASES
 from rnaformer_cli.sequence.encode import ALPHABET, AMBIGUOUS, UNKNOWN
 from rnaformer_cli.sequence.record import RnaRecord
@@ -54,15 +54,11 @@ def fasta_files(path: str | Path) -> list[str | Path]:
     """
     if str(path) == STDIN or not Path(path).is_dir():
         return [path]
-    found = sorted(file for file in Path(path).iterdir() if _is_fasta_file(file))
+    found = files_of(path, SUFFIXES)
     if not found:
         names = ", ".join(sorted(SUFFIXES))
         raise InputError(f"no FASTA file in this folder ({names}, also .gz)", path=path)
     return list(found)
-
-
-def _is_fasta_file(path: Path) -> bool:
-    return path.is_file() and Path(path.name.removesuffix(".gz")).suffix.lower() in SUFFIXES
 
 
 def read_fasta_file(path: str | Path, strict: bool = False) -> Iterator[RnaRecord | SequenceError]:

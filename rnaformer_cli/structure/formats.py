@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from rnaformer_cli.errors import InputError, StructureError
-from rnaformer_cli.files import STDIN, read_lines
+from rnaformer_cli.files import STDIN, check_regular, files_of, read_lines
 from rnaformer_cli.structure import bpseq, ct
 from rnaformer_cli.structure.bpseq import format_bpseq, read_bpseq
 from rnaformer_cli.structure.ct import format_ct, read_ct
@@ -86,10 +86,11 @@ def _read(
     what: str,
 ) -> Iterator[Read]:
     if str(path) != STDIN and Path(path).is_dir():
-        files = sorted(file for file in Path(path).iterdir() if is_structure_file(file, suffixes))
+        files = files_of(path, suffixes)
         if not files:
             raise InputError(f"no {what} file in this folder", path=path)
         for file in files:
+            check_regular(file)
             yield from _read(file, parse, suffixes, what)
         return
     name = "stdin" if str(path) == STDIN else str(path)
@@ -157,18 +158,10 @@ def detect_format(head: Iterable[str]) -> ReadFormat:
 
 def base_name(path: str | Path) -> str:
     """The file's name without folder, `.gz` and format suffix: the id where a format has none."""
-    name = Path(path).name.removesuffix(".gz")
+    whole = Path(path).name
+    name = whole[:-3] if whole.lower().endswith(".gz") else whole
     stem = Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name
     return "sequence_1" if str(path) == STDIN else stem
-
-
-def is_structure_file(path: Path, suffixes: Set[str] = SUFFIXES) -> bool:
-    """Whether a file of a folder is read: by its suffix, compressed or not.
-
-    Hidden files are not: one of them is the log that `predict --out-dir` leaves.
-    """
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    return suffix in suffixes and not path.name.startswith(".") and path.is_file()
 
 
 def _is_fasta(line: str) -> bool:

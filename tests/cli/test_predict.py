@@ -638,6 +638,23 @@ def test_a_folder_is_read_file_by_file(predict):
     assert finished.err.startswith("rnaformer: reads/a.fa:4:1: record 'bad': ")
 
 
+def test_whatever_is_called_fasta_in_a_folder_is_read_or_reported(predict):
+    """Links as workflow engines stage them, a pipe without a writer, a suffix in capitals."""
+    Path("reads").mkdir()
+    Path("real.fa").write_text(">link\nACGU\n")
+    Path("reads/a.fa").symlink_to("../real.fa")
+    Path("reads/b.fa").symlink_to("absent.fa")
+    Path("reads/c.fa.GZ").write_bytes(gzip.compress(b">packed\nACGU\n"))
+    os.mkfifo("reads/d.fa")
+    finished = predict("reads")
+    assert ids(finished.out) == ["link", "packed"]
+    assert finished.err.splitlines() == [
+        "rnaformer: reads/b.fa: no such file or directory",
+        "rnaformer: reads/d.fa: is no regular file, which is not read in a folder",
+    ]
+    assert finished.code == 1
+
+
 def test_what_failed_can_be_had_as_a_table(predict):
     finished = predict("-", "--failures", "failed.tsv", stdin=BAD)
     assert finished.code == 1
@@ -646,3 +663,40 @@ def test_what_failed_can_be_had_as_a_table(predict):
         ["file", "line", "column", "record", "message"],
         ["stdin", "4", "4", "gap", GAP.partition(": record 'gap': ")[2]],
     ]
+
+
+# Numbers that are none
+
+
+@pytest.mark.parametrize("option", ["--threshold", "--min-score"])
+@pytest.mark.parametrize("value", ["nan", "NaN", "-nan"])
+def test_an_option_that_is_no_number_is_refused(predict, option, value):
+    finished = predict("-", option, value, stdin=HAIRPIN)
+    assert finished.err.endswith(f"Invalid value for '{option}': {value} is not a finite number.\n")
+    assert (finished.out, finished.code) == ("", 2)
+
+
+@pytest.fixture
+def overflowing(tmp_path, tiny_network):
+    """Weights of finite numbers whose scores are none."""
+    from rnaformer_cli.model.checkpoint import save_checkpoint
+
+    folder = tmp_path / "overflowing"
+    folder.mkdir()
+    state = {name: tensor * 1e30 for name, tensor in tiny_network.state_dict().items()}
+    save_checkpoint(folder, "tiny", tiny_network.config, state, {}, "# tiny\n")
+    return folder
+
+
+def test_scores_that_are_no_numbers_fail_their_record(run, overflowing):
+    finished = run("predict", "-", "-w", overflowing, "--device", "cpu", stdin=HAIRPIN)
+    told = "scores are not finite numbers: the weights are damaged, or overflow in this precision"
+    assert finished.err == f"rnaformer: record 'hairpin': {told}\n"
+    assert (finished.out, finished.code) == ("", 1)
+
+
+def test_weights_whose_scores_are_no_numbers_are_not_ok(run, overflowing):
+    finished = run("weights", "verify", overflowing)
+    told = "scores are not finite numbers: the weights are damaged, or overflow in this precision"
+    assert finished.err == f"rnaformer: {overflowing}: {told}\n"
+    assert (finished.out, finished.code) == ("", 1)

@@ -104,7 +104,7 @@ def test_figures_of_the_network_alone_can_be_had(run, released, tmp_path):
 def test_weights_with_families_are_verified(run, released):
     assert run("weights", "verify", released).code == 0
     shown = json.loads(run("weights", "show", released).out)["families"]
-    known = {"trust", "needed", "network", "families", "together", "shift", "most"}
+    known = {"trust", "needed", "network", "families", "together", "shift", "most", "length"}
     assert set(shown["blend"]) == known
     library = released / "families.safetensors"
     damaged = library.read_bytes()[:-1] + b"\x01"

@@ -78,7 +78,7 @@ def test_show_tells_the_config_and_where_the_weights_come_from(run, import_case,
     import_case("bprna_like", "mine")
     finished = run("weights", "show", "mine")
     values = json.loads(finished.out)
-    assert list(values) == ["folder", "name", "model", "sha256", "families", "about"]
+    assert list(values) == ["folder", "name", "model", "sha256", "families", "about", "config"]
     assert values["folder"] == str(store / "mine")
     assert (values["model"]["dim"], values["model"]["cycles"]) == (16, 6)
     assert values["about"]["source"] == "bprna_like.pth"
@@ -265,7 +265,7 @@ def test_every_kind_of_published_checkpoint_is_imported_whole(run, import_case, 
         *("mine", "mine/README.md", "mine/config.json", "mine/model.safetensors")
     ]
     assert run("weights", "verify", "mine").code == 0
-    arguments = ("predict", "-", "-w", "mine", "--device", "cpu", "--plain-headers")
+    arguments = ("predict", "-", "-w", "mine", "--device", "cpu", "--plain-headers", "--quiet")
     predicted = run(*arguments, stdin=">a\nGGGAAACCC\n")
     assert predicted.out.startswith(">a\nGGGAAACCC\n")
     assert (predicted.err, predicted.code) == ("", 0)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from rnaformer_cli.errors import ConfigError, WeightsError
 from rnaformer_cli.model.checkpoint import (
     check_tensors,
+    config_digest,
     load_network,
     read_checkpoint,
     save_checkpoint,
@@ -30,7 +31,8 @@ def folder(tmp_path, tiny_network):
 
 def change_config(folder, **changes):
     path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    values = {**json.loads(path.read_text()), **changes}
+    path.write_text(json.dumps({**values, "config_sha256": config_digest(values)}))
 
 
 def change_tensors(folder, change):
@@ -57,6 +59,34 @@ def test_a_loaded_network_is_ready_to_predict(folder):
 
 def test_what_is_loaded_comes_with_what_the_config_says(folder):
     assert load_network(folder)[1] == read_checkpoint(folder)
+
+
+def test_a_config_that_was_changed_is_refused(folder):
+    path = folder / "config.json"
+    values = json.loads(path.read_text())
+    values["model"]["threshold"] = 0.9
+    path.write_text(json.dumps(values))
+    assert read_checkpoint(folder).config == "changed"
+    with pytest.raises(WeightsError) as caught:
+        load_network(folder)
+    message = "was changed after it was written: its config_sha256 is another"
+    assert str(caught.value) == f"{path}: {message}"
+
+
+def test_a_config_without_a_checksum_of_its_own_is_read(folder):
+    path = folder / "config.json"
+    values = json.loads(path.read_text())
+    del values["config_sha256"]
+    path.write_text(json.dumps(values))
+    assert load_network(folder)[1].config == "uncovered"
+
+
+def test_the_checksum_of_a_config_is_that_of_its_values(folder):
+    """White space and the order of keys do not count."""
+    path = folder / "config.json"
+    values = json.loads(path.read_text())
+    path.write_text(json.dumps(dict(reversed(values.items())), indent=7))
+    assert load_network(folder)[1].config == "covered"
 
 
 def test_half_precision_tensors_are_read_as_fp32(folder):
@@ -185,7 +215,8 @@ def model_text(text):
         (model_text('{"dim": [[[[1]]]]}'), "dim must be int, not [[[...]]]"),
         (
             model_text('{}, "extra": 1'),
-            "unknown key 'extra'; known: about, families, format, model, name, sha256",
+            "unknown key 'extra'; known: about, config_sha256, families, format, model, name, "
+            "sha256",
         ),
     ],
 )

@@ -67,3 +67,18 @@ def test_an_unknown_setting_is_refused_by_name():
 
 def test_an_integer_is_a_float_setting():
     assert ModelConfig.from_dict({"ff_factor": 2}).hidden_dim == 96
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("norm_eps", -10.0, "norm_eps must be above 0 and at most 1, not -10.0"),
+        ("norm_eps", 0.0, "norm_eps must be above 0 and at most 1, not 0.0"),
+        ("norm_eps", float("nan"), "norm_eps must be above 0 and at most 1, not nan"),
+        ("threshold", float("nan"), "threshold must be from 0 to 1, not nan"),
+    ],
+)
+def test_numbers_that_make_no_scores_are_refused(name, value, message):
+    with pytest.raises(ConfigError) as caught:
+        ModelConfig(**{name: value})
+    assert str(caught.value) == message

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,14 +14,15 @@ from hypothesis import strategies as st
 from predictions import prediction_line
 
 from rnaformer_cli.errors import InputError, StructureError
+from rnaformer_cli.files import files_of
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.formats import (
     READ_FORMATS,
+    SUFFIXES,
     WRITE_FORMATS,
     WRITERS,
     base_name,
     detect_format,
-    is_structure_file,
     parse_structures,
     read_prediction_files,
     read_structures,
@@ -104,6 +106,7 @@ def test_a_format_that_is_given_is_not_guessed():
         ("tRNA.bpseq.gz", "tRNA"),
         ("NM_1.2", "NM_1.2"),
         ("NM_1.2.ct", "NM_1.2"),
+        ("NM_1.2.CT.GZ", "NM_1.2"),
         ("-", "sequence_1"),
     ],
 )
@@ -117,6 +120,7 @@ def test_a_record_without_a_name_is_called_after_its_file(path, name):
         ("a.ct", True),
         ("a.CT", True),
         ("a.dbn.gz", True),
+        ("a.Dbn.GZ", True),
         ("a.txt", False),
         ("ct", False),
         (".a.ct", False),
@@ -124,12 +128,12 @@ def test_a_record_without_a_name_is_called_after_its_file(path, name):
 )
 def test_files_of_a_folder_are_chosen_by_their_suffix(tmp_path, name, expected):
     (tmp_path / name).touch()
-    assert is_structure_file(tmp_path / name) is expected
+    assert bool(files_of(tmp_path, SUFFIXES)) is expected
 
 
 def test_a_folder_with_a_suffix_is_no_file(tmp_path):
     (tmp_path / "a.ct").mkdir()
-    assert not is_structure_file(tmp_path / "a.ct")
+    assert files_of(tmp_path, SUFFIXES) == []
 
 
 def test_a_file_is_read_compressed_and_with_other_line_ends(tmp_path):
@@ -235,3 +239,18 @@ def test_errors_of_a_file_of_predictions_name_it(tmp_path, text, kind, message):
     with pytest.raises(kind) as caught:
         list(read_prediction_files(file))
     assert str(caught.value) == f"{file}{message}"
+
+
+def test_a_link_that_leads_nowhere_in_a_folder_is_told(tmp_path):
+    (tmp_path / "a.dbn").write_text(">a\nGGGAAACCC\n(((...)))\n")
+    (tmp_path / "b.dbn").symlink_to("absent.dbn")
+    with pytest.raises(InputError, match=r"b\.dbn: no such file or directory$"):
+        list(read_structures(tmp_path))
+
+
+def test_a_pipe_in_a_folder_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "a.dbn")
+    with pytest.raises(InputError) as caught:
+        list(read_structures(tmp_path))
+    message = "is no regular file, which is not read in a folder"
+    assert str(caught.value) == f"{tmp_path / 'a.dbn'}: {message}"
