@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rnaformer_cli.cli import options
+from rnaformer_cli.cli.paths import check_paths
 from rnaformer_cli.errors import OutputError, RnaformerError
 from rnaformer_cli.files import SafeNames, make_folder, write_text
 from rnaformer_cli.structure.formats import (
@@ -54,6 +55,7 @@ def command(
     """
     if output and out_dir:
         raise click.UsageError("--output and --out-dir exclude each other")
+    check_paths({"--output": output}, [source])
     chosen = target or _format_by_name(output)
     records = read_structures(source, written_as)
     if out_dir:

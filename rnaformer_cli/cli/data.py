@@ -9,6 +9,7 @@ import click
 
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import one_line
+from rnaformer_cli.cli.paths import check_paths
 from rnaformer_cli.cli.run_report import Report, counted
 from rnaformer_cli.dataset.labelling import KINDS, Kind, Label
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
@@ -56,6 +57,7 @@ def import_(
     """
     from rnaformer_cli.dataset.importing import import_files
 
+    check_paths({"--output": output}, sources)
     report = Report()
     records: list[LabelledRecord] = []
     for path in sources:
@@ -132,6 +134,8 @@ def split(file: str, out_dir: str, by: By, val: float, test: float, seed: int) -
     from rnaformer_cli.dataset.splitting import split as split_records
     from rnaformer_cli.files import make_folder
 
+    written = {name: str(Path(out_dir) / f"{name}.jsonl.gz") for name in ("train", "val", "test")}
+    check_paths(written, [file])
     parts, method = split_records(list(read_dataset(file)), {"val": val, "test": test}, by, seed)
     make_folder(out_dir)
     for name, records in parts.items():
@@ -172,6 +176,7 @@ def sample(file: str, count: int, output: str, kinds: tuple[Kind, ...], seed: in
     """Make sequences to label: whole, parts, shuffled parts and random letters."""
     from rnaformer_cli.dataset.labelling import Recipe, make_sequences
 
+    check_paths({"--output": output}, [file])
     recipe = Recipe().only(kinds) if kinds else Recipe()
     made = make_sequences(list(read_dataset(file)), count, seed, recipe)
     click.echo(f"{counted(write_dataset(output, made), 'record')} in {output}", err=True)
@@ -211,6 +216,7 @@ def label(file: str, output: str, label: Label | None, folding: str | None, jobs
       rnaformer data label made.jsonl.gz --rnafold probabilities --jobs 4 -o rnafold.jsonl.gz
       rnaformer data label shuffled.jsonl.gz --folding scores.safetensors -o folded.jsonl.gz
     """
+    check_paths({"--output": output}, [file, folding])
     if (label is None) == (folding is None):
         raise click.UsageError("give either --rnafold or --folding")
     report = Report()

@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from rnaformer_cli.cli import options
+from rnaformer_cli.cli.paths import check_paths
 from rnaformer_cli.errors import InputError, OutputError, ScoreError
 from rnaformer_cli.files import SafeNames, make_folder, reason, safe_name
 from rnaformer_cli.scoring.compare import check_same_rna, match
@@ -73,6 +74,7 @@ def command(source: str, **chosen: Any) -> None:
     from rnaformer_cli.drawing.picture import image_format, save
 
     _check_usage(chosen)
+    check_paths({"--output": chosen["output"]}, [source, chosen["ref"], chosen["scores"]])
     records = list(read_structures(source, chosen["written_as"]))
     references = _references(records, chosen["ref"]) if chosen["ref"] else None
     matrices = _matrices(records, chosen["scores"]) if chosen["scores"] else None

@@ -10,6 +10,7 @@ import click
 
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import one_line
+from rnaformer_cli.cli.paths import check_paths
 from rnaformer_cli.cli.run_report import Report
 from rnaformer_cli.cli.tables import print_table
 from rnaformer_cli.errors import DependencyError
@@ -84,6 +85,7 @@ def command(**chosen: Any) -> None:
 
     if chosen["as_json"] and chosen["as_tsv"]:
         raise click.UsageError("--json and --tsv exclude each other")
+    check_paths({"--plot": chosen["plot"]}, chosen["data"])
     if chosen["plot"]:
         _import_matplotlib()  # before the work, not after
     set_threads(chosen["threads"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,24 @@ from click.shell_completion import CompletionItem
 
 from rnaformer_cli.errors import ConfigError, OutputError
 
+
 # What a shell completes file names for; whether a file can be read is told by who reads it.
-PATH = click.Path(readable=False)
-FOLDER = click.Path(file_okay=False, readable=False)
+class GivenPath(click.Path):
+    """A path that is not empty, as that of an unset variable is: it would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path.
+
+        Raises:
+            click.BadParameter: an empty path, or what click.Path refuses.
+        """
+        if not os.fspath(value):
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = GivenPath(readable=False)
+FOLDER = GivenPath(file_okay=False, readable=False)
 
 STDOUT = ("-", "/dev/stdout")  # not opened by name: a rename would replace what it stands for
 

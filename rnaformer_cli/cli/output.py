@@ -54,6 +54,8 @@ class Formatter:
         self._min_score = min_score
         self._plain_headers = plain_headers
         self._model = predictor.name
+        self._config = predictor.config_digest
+        self._precision = str(predictor.dtype).removeprefix("torch.")
         self._cycles = "auto" if predictor.settles else predictor.cycles
         self._decoding = predictor.options.decoding
         self._threshold = predictor.threshold
@@ -64,6 +66,8 @@ class Formatter:
         """What has to be the same for the same text."""
         return {
             "model": self._model,
+            "config": self._config,
+            "precision": self._precision,
             "threshold": self._threshold,
             "threshold_share": self._share,
             "decoding": self._decoding,

@@ -13,8 +13,10 @@ from rnaformer_cli.cli import options
 from rnaformer_cli.cli.draw import check_drawing
 from rnaformer_cli.cli.inputs import Inputs, standard_input
 from rnaformer_cli.cli.output import Destination, open_destination
+from rnaformer_cli.cli.paths import check_paths
 from rnaformer_cli.cli.run_report import FailureTable, Report
 from rnaformer_cli.errors import RnaformerError
+from rnaformer_cli.sequence.fasta import SUFFIXES
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -127,6 +129,10 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
       zcat seqs.fa.gz | rnaformer predict - | head
     """
     _check_usage(chosen)
+    outputs = ("output", "table", "failures", "scores")
+    written = {f"--{name}": chosen[name] for name in outputs}
+    check_paths(written, files, SUFFIXES)
+    check_paths(written, [chosen["ref"]])
     report = _report(chosen)
     references = _read_references(chosen["ref"])
     inputs = _inputs(files or standard_input(), chosen)

@@ -10,6 +10,7 @@ import click
 
 from rnaformer_cli import __version__
 from rnaformer_cli.cli import options
+from rnaformer_cli.cli.paths import check_paths
 from rnaformer_cli.cli.score import warn_unmatched
 from rnaformer_cli.errors import DependencyError
 from rnaformer_cli.files import STDIN, write_text
@@ -57,6 +58,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     from rnaformer_cli.scoring.summary import summarise
     from rnaformer_cli.structure.formats import read_prediction_files, read_structures
 
+    check_paths({"--output": chosen["output"]}, [*files, chosen["ref"]])
     predictions = [one for file in files for one in read_prediction_files(file)]
     entries, summary, missing = [Entry(one) for one in predictions], None, []
     if chosen["ref"]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from rnaformer_cli.errors import InputError, OutputError
 from rnaformer_cli.files import make_folder, reason, write_text
 from rnaformer_cli.sequence.record import RnaRecord
+
+_DIGITS = 32  # of a checksum
 
 
 class RunLog:
@@ -41,19 +44,28 @@ class RunLog:
         self._file = self._begin(settings)
 
     def has(self, record: RnaRecord, name: str) -> bool:
-        """Whether this very record was done under this name, and its files are still there."""
-        return self._done.get(name) == fingerprint(record) and all(
-            (self._folder / f"{name}.{suffix}").exists() for suffix in self._suffixes
-        )
+        """Whether this very record was done under this name, and its files are as written."""
+        done = self._done.get(name)
+        return done is not None and done == _Done(fingerprint(record), self._files(name))
 
     def add(self, record: RnaRecord, name: str) -> None:
         """Note a record whose files are written."""
-        line = {"name": name, "record": fingerprint(record)}
+        line = {"name": name, "record": fingerprint(record), "files": self._files(name)}
         try:
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
             self._file.flush()
         except OSError as error:
             raise OutputError(reason(error), path=self._path) from None
+
+    def _files(self, name: str) -> str:
+        """The checksum of a record's files together, or "" if one is not there."""
+        digest = hashlib.sha256()
+        try:
+            for suffix in self._suffixes:
+                digest.update((self._folder / f"{name}.{suffix}").read_bytes())
+        except OSError:
+            return ""
+        return digest.hexdigest()[:_DIGITS]
 
     def close(self) -> None:
         """Close the file."""
@@ -65,7 +77,10 @@ class RunLog:
     def _begin(self, settings: Mapping[str, Any]) -> IO[str]:
         """The file, rewritten with what it held that is true, open for more."""
         lines: list[Mapping[str, Any]] = [{"settings": dict(settings)}]
-        lines += [{"name": name, "record": mark} for name, mark in self._done.items()]
+        lines += [
+            {"name": name, "record": done.record, "files": done.files}
+            for name, done in self._done.items()
+        ]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_text(self._path, text)
         try:
@@ -73,13 +88,13 @@ class RunLog:
         except OSError as error:
             raise OutputError(reason(error), path=self._path) from None
 
-    def _read(self, settings: Mapping[str, Any]) -> dict[str, str]:
+    def _read(self, settings: Mapping[str, Any]) -> dict[str, _Done]:
         """Records that are done, by name; a last line that is not whole does not count."""
         try:
             text = self._path.read_text(encoding="utf-8")
             first, *rest = [json.loads(line) for line in text.split("\n")[:-1]]
             before = dict(first["settings"])
-            done = {line["name"]: line["record"] for line in rest}
+            done = {line["name"]: _Done(line["record"], line["files"]) for line in rest}
         except OSError as error:
             raise InputError(reason(error), path=self._path) from None
         except (ValueError, KeyError, TypeError):
@@ -93,7 +108,15 @@ class RunLog:
         return done
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """The checksums of a record that was read and of the files that were written for it."""
+
+    record: str
+    files: str
+
+
 def fingerprint(record: RnaRecord) -> str:
     """The same for records that give the same files."""
     text = "\n".join((record.id, record.description, record.sequence))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

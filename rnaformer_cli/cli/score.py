@@ -11,6 +11,7 @@ import click
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.main import one_line
 from rnaformer_cli.cli.multiqc import format_multiqc
+from rnaformer_cli.cli.paths import check_paths
 from rnaformer_cli.cli.run_report import counted
 from rnaformer_cli.cli.tables import print_table
 from rnaformer_cli.files import write_text
@@ -72,6 +73,7 @@ def command(predicted: str, ref: str, **chosen: Any) -> None:
     """
     if chosen["as_json"] and chosen["as_tsv"]:
         raise click.UsageError("--json and --tsv exclude each other")
+    check_paths({"--multiqc": chosen["multiqc"]}, [predicted, ref, chosen["vs"]])
     rules = Rules(chosen["canonical"], chosen["tolerance"])
     references = list(read_structures(ref, chosen["ref_from"]))
     ours, extra = compare(read_structures(predicted, chosen["written_as"]), references, rules)
@@ -125,7 +127,7 @@ def _print(ours: list[RecordScore], theirs: list[RecordScore] | None, seed: int,
     rows = []
     for index, score in enumerate(ours):
         row = [one_line(score.id), str(score.length), *_figures(score)]
-        row += [f"{score.tolerant.f1:.3f}"] if score.tolerant else []
+        row += [f"{score.tolerant_f1:.3f}"] if score.tolerant_f1 is not None else []
         row += [f"{theirs[index].f1:.3f}"] if theirs else []
         rows.append(row)
     footer = [_mean_row(summary, theirs), _pooled_row(summary, len(head))]
@@ -188,8 +190,8 @@ def _print_tsv(ours: list[RecordScore], theirs: list[RecordScore] | None) -> Non
     for index, score in enumerate(ours):
         counts = score.exact
         numbers = [score.length, counts.predicted, counts.reference, counts.reference_matched]
-        ratios = [counts.precision, counts.recall, score.f1, counts.mcc]
-        ratios += [score.tolerant.f1] if score.tolerant else []
+        ratios = [score.precision, score.recall, score.f1, score.mcc]
+        ratios += [score.tolerant_f1] if score.tolerant_f1 is not None else []
         ratios += [theirs[index].f1] if theirs else []
         cells = [one_line(score.id), *map(str, numbers), *(f"{ratio:.4f}" for ratio in ratios)]
         click.echo("\t".join(cells))
@@ -223,9 +225,19 @@ def _json_record(score: RecordScore) -> dict[str, Any]:
         "length": score.length,
         "missing": score.is_missing,
         **_json_counts(score.exact),
+        "precision": score.precision,
+        "recall": score.recall,
         "f1": score.f1,
-        "tolerant": _json_counts(score.tolerant) if score.tolerant else None,
+        "mcc": score.mcc,
+        "tolerant": _tolerant(score),
     }
+
+
+def _tolerant(score: RecordScore) -> dict[str, Any] | None:
+    if score.tolerant is None:
+        return None
+    figures = dict.fromkeys(("precision", "recall", "f1", "mcc"), 0.0) if score.is_missing else {}
+    return {**_json_counts(score.tolerant), **figures}
 
 
 def _json_counts(counts: PairCounts) -> dict[str, Any]:

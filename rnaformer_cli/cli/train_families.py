@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli import options
+from rnaformer_cli.cli.paths import check_paths
 
 if TYPE_CHECKING:
     from rnaformer_cli.training.families import Told
@@ -42,6 +43,7 @@ def command(data: tuple[str, ...], output: str, seed: int, **chosen: Any) -> Non
       rnaformer train-families --data train.jsonl.gz -o families.safetensors
       rnaformer release runs/small/best --val val.jsonl.gz --families families.safetensors -o small
     """
+    check_paths({"--output": output}, data)
     from rnaformer_cli.dataset.records import read_dataset
     from rnaformer_cli.families.profiles import write_library
     from rnaformer_cli.training.families import Plan, learn_library

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli import options
+from rnaformer_cli.cli.paths import check_paths
 
 if TYPE_CHECKING:
     from rnaformer_cli.training.folding import Told
@@ -59,6 +60,7 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
       rnaformer train-folding --data train.jsonl.gz -o scores.safetensors
       rnaformer train small.toml --folding scores.safetensors --data train.jsonl.gz --out runs/small
     """
+    check_paths({"--output": output}, data)
     from rnaformer_cli.dataset.records import read_dataset
     from rnaformer_cli.prediction.device import set_threads
     from rnaformer_cli.training.folding import Plan, learn, write_scores

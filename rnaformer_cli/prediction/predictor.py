@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +16,12 @@ from torch import Tensor
 from rnaformer_cli.errors import ConfigError, DeviceError
 from rnaformer_cli.families.blending import Families, Verdict
 from rnaformer_cli.families.recognition import Site
-from rnaformer_cli.model.checkpoint import Checkpoint, load_families, load_network
+from rnaformer_cli.model.checkpoint import (
+    Checkpoint,
+    config_digest,
+    load_families,
+    load_network,
+)
 from rnaformer_cli.model.engine import STRIP_BYTES, Engine, memory_estimate
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import batches, to_tensors, windows
@@ -133,6 +138,12 @@ class Predictor:
         if self.options.like == "computed" and not config.label_flag:
             raise ConfigError("these weights have no label flag: they know one kind of labels")
         self.families = families if self.options.asks_families else None
+
+    @property
+    def config_digest(self) -> str:
+        """A checksum of all settings of the weights that decide an answer beside the tensors."""
+        blend = None if self.families is None else asdict(self.families.blend)
+        return config_digest({"model": self.engine.config.to_dict(), "blend": blend})[:16]
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield a prediction, or why there is none, for each record, in input order.

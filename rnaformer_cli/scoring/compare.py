@@ -30,12 +30,34 @@ class RecordScore:
     exact: PairCounts
     tolerant: PairCounts | None  # under the tolerance, if one was asked for
     pseudoknot: PairCounts  # pairs that cross another pair of their own structure
-    is_missing: bool = False  # no prediction: counts as an empty structure and F1 0
+    is_missing: bool = False  # no prediction: counts as an empty structure, and every figure is 0
+
+    @property
+    def precision(self) -> float:
+        """Precision of the exact match; as all figures 0 for a missing prediction."""
+        return 0.0 if self.is_missing else self.exact.precision
+
+    @property
+    def recall(self) -> float:
+        """Recall of the exact match."""
+        return 0.0 if self.is_missing else self.exact.recall
 
     @property
     def f1(self) -> float:
         """F1 of the exact match; 0 for a missing prediction, even of an unpaired RNA."""
         return 0.0 if self.is_missing else self.exact.f1
+
+    @property
+    def mcc(self) -> float:
+        """Matthews correlation of the exact match."""
+        return 0.0 if self.is_missing else self.exact.mcc
+
+    @property
+    def tolerant_f1(self) -> float | None:
+        """F1 under the tolerance; None if none was asked for."""
+        if self.tolerant is None:
+            return None
+        return 0.0 if self.is_missing else self.tolerant.f1
 
 
 def compare(

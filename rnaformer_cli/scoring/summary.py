@@ -41,24 +41,19 @@ def summarise(scores: Sequence[RecordScore], seed: int = 0) -> Summary:
     """
     if not scores:
         raise ScoreError("nothing to score")
-    found = [0.0 if score.is_missing else 1.0 for score in scores]
-
-    def mean(values: Sequence[float]) -> float:
-        return float(np.mean(np.multiply(values, found)))
-
     f1 = [score.f1 for score in scores]
-    tolerant = [score.tolerant.f1 for score in scores if score.tolerant is not None]
+    tolerant = [score.tolerant_f1 for score in scores if score.tolerant_f1 is not None]
     knotted = [score.pseudoknot for score in scores if score.pseudoknot.reference]
     return Summary(
         records=len(scores),
         missing=sum(score.is_missing for score in scores),
-        precision=mean([score.exact.precision for score in scores]),
-        recall=mean([score.exact.recall for score in scores]),
+        precision=float(np.mean([score.precision for score in scores])),
+        recall=float(np.mean([score.recall for score in scores])),
         f1=float(np.mean(f1)),
         f1_interval=bootstrap_interval(f1, seed),
-        mcc=mean([score.exact.mcc for score in scores]),
+        mcc=float(np.mean([score.mcc for score in scores])),
         pooled=pooled(score.exact for score in scores),
-        tolerant_f1=mean(tolerant) if tolerant else None,
+        tolerant_f1=float(np.mean(tolerant)) if tolerant else None,
         pseudoknot=pooled(knotted),
         pseudoknot_records=len(knotted),
     )

@@ -1,7 +1,10 @@
 """`predict --resume`: a run that was killed and gone on with is the undisturbed run."""
 
+import hashlib
 import json
+import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +14,7 @@ import pytest
 
 from rnaformer_cli.cli.run_log import RunLog, fingerprint
 from rnaformer_cli.errors import InputError, OutputError
+from rnaformer_cli.model.checkpoint import config_digest
 from rnaformer_cli.sequence.record import RnaRecord
 
 RECORDS = [RnaRecord(f"r{n}", "GGGGAAAACCCC"[: 12 - n % 3], "d" * n) for n in range(6)]
@@ -27,12 +31,33 @@ def test_what_is_done_is_left_out(predict, tmp_path):
     whole = predict("-", "--out-dir", out, "-f", "dbn", "-f", "ct", stdin=FASTA)
     assert (whole.err, whole.code) == ("", 0)
     before = outputs(out)
+    kept = (out / "r0.dbn").stat().st_mtime_ns
     (out / "r3.ct").unlink()
-    (out / "r1.dbn").write_text("kept: this record is not done again")
+    (out / "r1.dbn").write_text("")
     done = predict("-", "--out-dir", out, "-f", "dbn", "-f", "ct", "--resume", stdin=FASTA)
-    assert (done.err, done.code) == ("rnaformer: 5 records done before\n", 0)
-    before["r1.dbn"] = b"kept: this record is not done again"
+    assert (done.err, done.code) == ("rnaformer: 4 records done before\n", 0)
     assert outputs(out) == before
+    assert (out / "r0.dbn").stat().st_mtime_ns == kept
+
+
+def test_weights_with_another_config_or_precision_are_refused(run, tiny_weights, tmp_path):
+    """The tensors are the same, the answers are not."""
+    reads = tmp_path / "reads.fa"
+    reads.write_text(FASTA)
+    other = tmp_path / "other"
+    shutil.copytree(tiny_weights, other)
+    values = json.loads((other / "config.json").read_text())
+    values["model"]["norm_eps"] = 0.5
+    values["config_sha256"] = config_digest(values)
+    (other / "config.json").write_text(json.dumps(values))
+    same = ["predict", reads, "--device", "cpu", "--threads", 1, "--quiet"]
+    same += ["--out-dir", tmp_path / "out"]
+    assert run(*same, "-w", tiny_weights).code == 0
+    done = run(*same, "-w", other, "--resume")
+    assert re.search(r"was made with config [0-9a-f]{16}, not [0-9a-f]{16}\n$", done.err)
+    done = run(*same, "-w", tiny_weights, "--resume", "--precision", "bf16")
+    assert done.err.endswith("was made with precision float32, not bfloat16\n")
+    assert run(*same, "-w", tiny_weights, "--resume").code == 0
 
 
 def test_a_changed_record_is_done_again(predict, tmp_path):
@@ -129,9 +154,10 @@ def test_half_a_line_at_the_end_does_not_count(tmp_path):
     log.close()
     assert [log.has(record, record.id) for record in RECORDS[:3]] == [True, False, False]
     lines = [json.loads(line) for line in path.read_text().splitlines()]
+    files = hashlib.sha256(b"...").hexdigest()[:32]
     assert lines == [
         {"settings": {"model": "x"}},
-        {"name": "r0", "record": fingerprint(RECORDS[0])},
+        {"name": "r0", "record": fingerprint(RECORDS[0]), "files": files},
     ]
 
 

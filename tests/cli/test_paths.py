@@ -1,0 +1,90 @@
+"""No file is written twice, and none that is read is replaced: refused before anything is."""
+
+from pathlib import Path
+
+import pytest
+
+READS = ">a\nGGGGAAAACCCC\n"
+KNOWN = ">a\nGGGGAAAACCCC\n((((....))))\n"
+LABELLED = '{"id": "a", "seq": "GGGGAAAACCCC", "pairs": [[0, 11]], "source": "x"}\n'
+
+
+@pytest.fixture(autouse=True)
+def inputs(empty_folder):
+    """Inputs under several names."""
+    Path("in.fa").write_text(READS)
+    Path("in.dbn").write_text(KNOWN)
+    Path("in.jsonl").write_text(LABELLED)
+    Path("link.fa").symlink_to("in.fa")
+    Path("reads").mkdir()
+    Path("reads/b.fa").write_text(READS)
+    return {path.name: path.read_text() for path in Path().iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["in.fa", "-o", "f", "--table", "f"], "--output and --table are the same file: f"),
+        (["in.fa", "-o", "f", "--table", "./f"], "--output and --table are the same file: ./f"),
+        (["in.fa", "-o", "f", "--failures", "f"], "--output and --failures are the same file: f"),
+        (["in.fa", "-o", "f", "--scores", "f"], "--output and --scores are the same file: f"),
+        (["in.fa", "--failures", "in.fa"], "--failures would replace an input: in.fa"),
+        (["in.fa", "-o", "in.fa"], "--output would replace an input: in.fa"),
+        (["in.fa", "-o", "link.fa"], "--output would replace an input: in.fa"),
+        (["link.fa", "-o", "in.fa"], "--output would replace an input: link.fa"),
+        (["in.fa", "--ref", "in.dbn", "-o", "in.dbn"], "--output would replace an input: in.dbn"),
+        (["reads", "-o", "reads/b.fa"], "--output would replace an input: reads"),
+    ],
+)
+def test_predict_writes_no_file_twice_and_replaces_no_input(predict, inputs, arguments, message):
+    finished = predict(*arguments)
+    assert finished.err.endswith(f"Error: {message}\n")
+    assert (finished.out, finished.code) == ("", 2)
+    assert {name: Path(name).read_text() for name in inputs} == inputs
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option", "path"),
+    [
+        (["convert", "in.dbn", "-o", "in.dbn"], "--output", "in.dbn"),
+        (["draw", "in.dbn", "-o", "./in.dbn"], "--output", "in.dbn"),
+        (["score", "in.dbn", "--ref", "in.dbn", "--multiqc", "in.dbn"], "--multiqc", "in.dbn"),
+        (["report", "in.jsonl", "-o", "in.jsonl"], "--output", "in.jsonl"),
+        (["evaluate", "--data", "in.jsonl", "--plot", "in.jsonl"], "--plot", "in.jsonl"),
+        (["train-folding", "--data", "in.jsonl", "-o", "in.jsonl"], "--output", "in.jsonl"),
+        (["train-families", "--data", "in.jsonl", "-o", "in.jsonl"], "--output", "in.jsonl"),
+        (["data", "import", "in.dbn", "--source", "x", "-o", "in.dbn"], "--output", "in.dbn"),
+        (["data", "sample", "in.jsonl", "-n", "3", "-o", "in.jsonl"], "--output", "in.jsonl"),
+        (
+            ["data", "label", "in.jsonl", "--rnafold", "mfe", "-o", "in.jsonl"],
+            "--output",
+            "in.jsonl",
+        ),
+    ],
+)
+def test_no_command_replaces_its_input(run, inputs, arguments, option, path):
+    finished = run(*arguments)
+    assert finished.err.endswith(f"Error: {option} would replace an input: {path}\n")
+    assert (finished.out, finished.code) == ("", 2)
+    assert {name: Path(name).read_text() for name in inputs} == inputs
+
+
+def test_a_split_does_not_replace_the_data_set_that_it_reads(run):
+    Path("train.jsonl.gz").write_text(LABELLED)
+    finished = run("data", "split", "train.jsonl.gz", "--out-dir", ".", "--by", "family")
+    assert finished.err.endswith("Error: train would replace an input: train.jsonl.gz\n")
+    assert finished.code == 2
+
+
+def test_devices_may_be_named_twice_and_other_files_lie_beside_inputs(predict):
+    assert predict("in.fa", "-o", "/dev/null", "--table", "/dev/null").code == 0
+    for _ in range(2):
+        assert predict(".", "-o", "out.dbn").code == 0
+
+
+@pytest.mark.parametrize("command", ["predict", "convert"])
+def test_an_empty_path_is_refused(run, command):
+    """As an unset variable gives it; it would be the current folder."""
+    finished = run(command, "")
+    assert "the path is empty\n" in finished.err
+    assert (finished.out, finished.code) == ("", 2)
