@@ -28,8 +28,8 @@ CROSSING_PAIRS = 3  # pairs of a helix that crosses others, at the least
 CROSSING = 0.35  # their mean probability, at the least
 EXTENSION = 0.7  # part of the threshold that is enough for the next pair of a helix
 _CROSSING_LAYERS = 2
-_LOWEST_PER_BASE = 0.001  # long RNAs have many partners to choose from, few of them right
-_LOWEST_OF_LONG = 0.3
+_LOWEST_PER_BASE = 0.0006  # long RNAs have many partners to choose from, few of them right
+_LOWEST_OF_LONG = 0.2
 _ROUNDS = 6  # nearly all records settle in three
 _UNITS = 1_000_000  # gains are integers in these, so that sums are exact in any order
 
@@ -67,7 +67,7 @@ def decode_by_share(
     Where scores are probabilities the largest expected F1 is had with one half (Lipton and others
     2014, arXiv 1402.1892), if pairs were independent. They come and go together, in stems, for
     which a smaller share is better: release chooses it on validation records. With `mea` the
-    threshold is a thousandth for each base at the least, up to _LOWEST_OF_LONG. Thresholds are
+    threshold is _LOWEST_PER_BASE for each base at the least, up to _LOWEST_OF_LONG. Thresholds are
     whole hundredths, so that the last digits of scores do not matter.
     """
     lowest = LOWEST

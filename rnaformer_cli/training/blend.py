@@ -20,6 +20,7 @@ from rnaformer_cli.prediction.predictor import Scores
 _START = Blend()
 _MOST = 3.0  # logit of the most that a score may be, at the start
 _STEPS = 60
+_PULL = 1e-6  # of the length to 0, which sequences of one length say nothing of
 _ABSENT = -1e4  # evidence of no hit, far below all others
 
 
@@ -71,14 +72,15 @@ def fit_blend(examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Site]]])
         families = torch.logit(mean, CLIPPED)
         told = by_network * network + by_families * families + together * network * families + shift
         mixed = (1 - weight) * scores + weight * torch.sigmoid(most) * torch.sigmoid(told)
-        now = torch.nn.functional.binary_cross_entropy(mixed, truth)
+        now = torch.nn.functional.binary_cross_entropy(mixed, truth) + _PULL * length.square()
         now.backward()  # type: ignore[no-untyped-call]
         return now
 
     optimiser.step(loss)  # type: ignore[no-untyped-call]
     *rest, most, length = values.detach()
-    trust, _, _, by_families, *_ = rest
-    is_usual = bool(torch.isfinite(values).all()) and min(trust, by_families) >= 0
+    trust, _, _, by_families, together, _ = rest
+    slope = by_families + together * network.median()  # of families, where the network is as usual
+    is_usual = bool(torch.isfinite(values).all()) and min(trust, slope) >= 0
     if not is_usual or truth.all() or not truth.any():
         message = "too few validation records are like a family of the library to learn from"
         raise TrainingError(message)

@@ -185,10 +185,10 @@ def test_mea_extends_a_helix_by_pairs_that_are_nearly_probable_enough():
 
 
 def test_the_threshold_of_mea_rises_with_the_length():
-    """What is scored 0.2 is printed for a short RNA, not among the many pairs of a long one."""
-    pairs = helix(0, 40, 8, 0.2)
+    """What is scored 0.14 is printed for a short RNA, not among the many pairs of a long one."""
+    pairs = helix(0, 40, 8, 0.14)
     assert decode_by_share(matrix(60, pairs), 0.4)[0].pairs == set(pairs)
-    assert decode_by_share(matrix(400, pairs), 0.4) == (Structure(400), 0.3)
+    assert decode_by_share(matrix(400, pairs), 0.4) == (Structure(400), 0.2)
 
 
 def test_a_hairpin_loop_has_three_bases_at_least():
