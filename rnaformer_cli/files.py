@@ -21,13 +21,14 @@ GZIP_MAGIC = b"\x1f\x8b"
 STDIN = "-"
 MAX_NAME_BYTES = 200  # of a file name, which may grow by a number and a suffix to 255
 _CHUNK = 1 << 20
+_MARK = "\ufeff"  # of the byte order
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
     """Yield the lines of a text file without their ends; "-" is standard input.
 
     Gzip is recognised by its first bytes; LF, CRLF and CR end a line; a byte order mark is
-    dropped.
+    dropped, also where files with marks were joined.
 
     A compressed file is unpacked as it is read, so no more than a line of it is ever held.
 
@@ -47,7 +48,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
                     raise InputError(message, path=name, line=number)
                 if not _is_utf8(line):
                     raise InputError("not UTF-8 text", path=name, line=number)
-                yield line.rstrip("\n")
+                yield line.rstrip("\n").removeprefix(_MARK)
             if size and os.fstat(raw.fileno()).st_size < size:
                 raise InputError("became shorter while it was read", path=name)
     except (EOFError, zlib.error, gzip.BadGzipFile):

@@ -299,3 +299,10 @@ def test_no_file_name_comes_twice_or_leaves_the_folder(ids):
     for name in taken:
         assert name == os.path.basename(name) not in ("", ".", "..")  # noqa: PTH119  # as the system does
         assert len(name.encode()) <= MAX_NAME_BYTES + 20
+
+
+def test_a_byte_order_mark_of_a_joined_file_is_dropped(tmp_path):
+    """As `cat a.fa b.fa` leaves it where both files begin with one."""
+    path = tmp_path / "joined.fa"
+    path.write_bytes("\ufeff>a\nACGU\n\ufeff>b\nGGCC\n".encode())
+    assert list(read_lines(path)) == [">a", "ACGU", ">b", "GGCC"]

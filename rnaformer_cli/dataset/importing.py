@@ -114,7 +114,7 @@ def _import_csv(
     for row in rows:
         sequence = as_rna(row[columns["sequence"]] or "")
         name = (
-            row[columns["id"]]
+            "_".join((row[columns["id"]] or "").split())
             if "id" in columns
             else f"{base_name(path).removesuffix('.csv')}_{rows.line_num - 1}"
         )

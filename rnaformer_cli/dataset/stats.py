@@ -40,9 +40,9 @@ def describe(records: Iterable[LabelledRecord]) -> Stats:
     names: dict[str, set[object]] = {"family": set(), "clan": set(), "cluster": set()}
     for record in records:
         lengths.append(len(record))
-        pairs += len(record.pairs)
-        noncanonical += sum(not is_canonical(record.sequence, pair) for pair in record.pairs)
-        structure = record.structure
+        structure = record.structure  # in which a pair that is listed twice is one
+        pairs += len(structure.pairs)
+        noncanonical += sum(not is_canonical(record.sequence, pair) for pair in structure.pairs)
         knotted += bool(structure.crossing_pairs())
         multiple += bool(structure.multiplets())
         unknown += record.sequence.count("N")

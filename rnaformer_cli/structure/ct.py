@@ -22,10 +22,14 @@ _HEADER = re.compile(
     r"|>\s*seq length:\s*(?P<seq_length>[1-9]\d{0,8})(?!\d)\s*(?:nt\b)?(?P<seq_title>.*)",
     re.IGNORECASE,
 )
-_ENERGY = re.compile(  # RNAstructure, UNAFold, mfold and UFold, in this order
-    r"(?:\s*(?:ENERGY\s*=|dG\s*=|\[initially\b[^]]*\]|seq name:)\s*(?:[-+]?\d[\d.]*(?!\S))?)*",
-    re.IGNORECASE,
+_NUMBER = r"[-+]?\d[\d.]*(?!\S)"
+_ENERGY = (
+    re.compile(  # RNAstructure and UNAFold, mfold, UFold; an id is one word, and none of these
+        rf"(?:\s*(?:(?:ENERGY|dG)\s+=|\[initially\s[^]]*\]|seq name:)\s*(?:{_NUMBER})?)*",
+        re.IGNORECASE,
+    )
 )
+_TIGHT = re.compile(rf"\s*(?:ENERGY|dG)={_NUMBER}(?=\s+\S)", re.IGNORECASE)  # before a name
 
 
 def format_ct(record: StructureRecord) -> str:
@@ -62,7 +66,8 @@ def read_ct(lines: Iterable[str], name: str = "sequence_1") -> Iterator[Structur
             )
         length = int(found["length"] or found["seq_length"])
         check_size(length, line=number)
-        words = title_words(found["title"] or found["seq_title"] or "")
+        title = found["title"] or found["seq_title"] or ""
+        words = title_words(_TIGHT.sub("", title, count=1) if _TIGHT.match(title) else title)
         body: list[tuple[int, str]] = []
         for _ in range(length):
             row = next(rows, None)

@@ -129,18 +129,32 @@ def _one_word(name: str, number: int) -> str:
 
 
 def _structure(values: Mapping[str, Any], length: int) -> Structure:
+    """The pairs of an object; what it says twice has to agree."""
+    if values.get("length", length) != length:
+        raise StructureError(
+            f"length is {shown(values['length'])}, the sequence has {length} bases"
+        )
+    signs = values.get("structure")
     if values.get("pairs") is None:
         return parse_dot_bracket(values["structure"])
     pairs = set()
+    if not isinstance(values["pairs"], list):  # an empty object or text is no list of no pairs
+        raise TypeError
     for row in values["pairs"]:
         left, right = row[0], row[1]
         if type(left) is not int or type(right) is not int:  # true is no base
             raise TypeError
         pairs.add((min(left, right) - 1, max(left, right) - 1))
-    return Structure(length, frozenset(pairs))
+    found = Structure(length, frozenset(pairs))
+    if signs is not None and parse_dot_bracket(signs) != found:
+        raise StructureError("structure and pairs are not the same")
+    return found
 
 
 def _record(name: str, values: Mapping[str, Any]) -> StructureRecord:
+    version = values.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION or type(version) is not int:
+        raise StructureError(f"schema_version is {shown(version)}; expected {SCHEMA_VERSION}")
     sequence = as_rna(values["sequence"])
     structure = _structure(values, len(sequence))
     return StructureRecord(name, sequence, structure, str(values.get("description") or ""))

@@ -67,6 +67,12 @@ def test_rows_without_a_name_are_numbered(tmp_path):
     assert [record.id for record in records_of(tmp_path / "t.csv")] == ["t_1", "t_2"]
 
 
+def test_white_space_in_a_name_of_a_table_becomes_one_word(tmp_path):
+    """A quoted newline would begin another record elsewhere."""
+    (tmp_path / "t.csv").write_text('id,sequence,structure\n"a\nb  c",GGAAACC,((...))\n')
+    assert [record.id for record in records_of(tmp_path / "t.csv")] == ["a_b_c"]
+
+
 def test_a_bad_row_is_told_and_the_others_are_kept(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("id,sequence,structure\nx,GGAAACC,((...)\ny,A,.\nz,A*,..\n")

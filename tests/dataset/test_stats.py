@@ -21,6 +21,11 @@ def test_counts_by_hand():
     assert (stats.noncanonical_share, stats.unknown_share) == (1 / 6, 1 / 25)
 
 
+def test_a_pair_that_is_listed_twice_counts_once():
+    stats = describe([record("a", "GGGAAACCC", [(0, 8), (0, 8), (1, 7)])])
+    assert stats.pairs == 2
+
+
 def test_an_empty_set_has_no_shares():
     stats = describe([])
     assert (stats.records, stats.noncanonical_share, stats.pseudoknot_share) == (0, 0.0, 0.0)

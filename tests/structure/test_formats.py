@@ -16,6 +16,8 @@ from predictions import prediction_line
 from rnaformer_cli.errors import InputError, StructureError
 from rnaformer_cli.files import files_of
 from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.structure.ct import format_ct, read_ct
+from rnaformer_cli.structure.dbn import format_dbn, read_dbn
 from rnaformer_cli.structure.formats import (
     READ_FORMATS,
     SUFFIXES,
@@ -254,3 +256,20 @@ def test_a_pipe_in_a_folder_is_refused(tmp_path):
         list(read_structures(tmp_path))
     message = "is no regular file, which is not read in a folder"
     assert str(caught.value) == f"{tmp_path / 'a.dbn'}: {message}"
+
+
+IDS = ["dG=x1", "dG=-3.2", "ENERGY=-3.2", "energy=", "[initially-1]", "dG", "seq"]
+
+
+@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize(("write", "read"), [(format_dbn, read_dbn), (format_ct, read_ct)])
+def test_an_id_that_looks_like_an_energy_is_an_id(name, write, read):
+    record = StructureRecord(name, "GGAAACC", parse_dot_bracket("((...))"))
+    assert list(read(write(record).splitlines())) == [record]
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_an_id_that_looks_like_an_energy_is_one_before_a_note(name):
+    record = StructureRecord(name, "GGAAACC", parse_dot_bracket("((...))"))
+    [found] = read_dbn(format_dbn(record, "confidence=0.83").splitlines())
+    assert (found.id, found.description) == (name, "confidence=0.83")

@@ -247,3 +247,23 @@ def test_what_is_no_json_is_no_prediction():
     with pytest.raises(StructureError) as caught:
         list(read_predictions([">x"]))
     assert str(caught.value) == f"line:1: {PREDICTION}"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('"structure": "((...))", "pairs": []', "structure and pairs are not the same"),
+        ('"structure": ".......", "pairs": [[1, 7]]', "structure and pairs are not the same"),
+        ('"structure": "(.....)", "pairs": {}', OBJECT),
+        ('"structure": "(.....)", "pairs": ""', OBJECT),
+        ('"pairs": [[1, 7]], "length": 8', "length is 8, the sequence has 7 bases"),
+        ('"pairs": [[1, 7]], "length": "7"', "length is '7', the sequence has 7 bases"),
+        ('"pairs": [[1, 7]], "schema_version": 99', "schema_version is 99; expected 1"),
+        ('"pairs": [[1, 7]], "schema_version": true', "schema_version is True; expected 1"),
+    ],
+)
+def test_objects_that_contradict_themselves_are_refused(more, message):
+    line = f'{{"id": "x", "sequence": "GGAAACC", {more}}}'
+    with pytest.raises(StructureError) as caught:
+        list(read_json([line]))
+    assert str(caught.value) == f"line:1: record 'x': {message}"
