@@ -109,7 +109,7 @@ def _accession(block: list[str]) -> str | None:
 def _import_csv(
     path: str | Path, source: str, family: str | None
 ) -> Iterator[LabelledRecord | RnaformerError]:
-    rows = csv.DictReader(read_lines(path))
+    rows = csv.DictReader(f"{line}\n" for line in read_lines(path))
     columns = _find_columns(rows.fieldnames or (), path)
     for row in rows:
         sequence = as_rna(row[columns["sequence"]] or "")
