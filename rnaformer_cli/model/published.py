@@ -91,6 +91,10 @@ def read_yaml(path: str | Path) -> Mapping[str, Any]:
         text = yaml.reader.Reader(content).buffer  # decoded, and without what YAML cannot hold
         if text.count("[") + text.count("{") > MAX_CONFIG_BRACKETS:
             raise InputError(f"more than {MAX_CONFIG_BRACKETS:,} brackets in a config", path=path)
+        for event in yaml.parse(content, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):  # of lists of lists of lists
+                line = event.start_mark.line + 1
+                raise InputError("an alias, which no config needs", path=path, line=line)
         values = yaml.safe_load(content)
     except (yaml.YAMLError, ValueError, RecursionError):  # a date that is none, or too deep
         raise InputError("not a plain YAML file", path=path) from None

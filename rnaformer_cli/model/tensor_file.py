@@ -14,7 +14,9 @@ import torch
 
 from rnaformer_cli.errors import InputError
 from rnaformer_cli.files import read_bytes
+from rnaformer_cli.limits import MAX_TENSOR_BYTES
 
+_MAKER = b"bytearray"
 # What torch.load raises for files that are damaged or hold more than data.
 _UNREADABLE = (
     pickle.UnpicklingError,
@@ -38,7 +40,7 @@ def read_tensor_file(path: str | Path, expected: str) -> Any:
     Raises:
         InputError: the file cannot be read, or is not what was expected.
     """
-    return parse_tensors(read_bytes(path), path, expected)
+    return parse_tensors(read_bytes(path, MAX_TENSOR_BYTES), path, expected)
 
 
 def parse_tensors(data: bytes, path: str | Path, expected: str) -> Any:
@@ -49,6 +51,8 @@ def parse_tensors(data: bytes, path: str | Path, expected: str) -> Any:
     """
     try:
         if _unpacked_size(data) > len(data):  # PyTorch stores; a bomb is compressed
+            raise InputError(f"not {expected}", path=path)
+        if _MAKER in data:  # the one name of those allowed that makes much of a small number
             raise InputError(f"not {expected}", path=path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickles that PyTorch did not write

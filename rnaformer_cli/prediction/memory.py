@@ -12,6 +12,11 @@ from rnaformer_cli.errors import ConfigError
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$", re.IGNORECASE)
+_CGROUP_FILES = (
+    ("memory.max", "memory.current", "memory.stat"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+)
+_UNLIMITED = 2**60  # version 1 says so by a number near 2**63
 _SHARE = 0.9  # of the free memory: the rest is for everybody else
 
 
@@ -31,19 +36,42 @@ def free_bytes(device: torch.device) -> int | None:
     """What may be taken of a device's free memory; None where nobody tells."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0] * _SHARE)
+    known = [size for size in (_machine_bytes(), container_bytes()) if size is not None]
+    return int(min(known) * _SHARE) if known else None
+
+
+def _machine_bytes() -> int | None:
     try:
         table = Path("/proc/meminfo").read_text(encoding="ascii")
     except OSError:
         return _physical_bytes()
     found = re.search(r"^MemAvailable:\s+(\d+) kB", table, re.MULTILINE)
-    return int(int(found[1]) * 1024 * _SHARE) if found else _physical_bytes()
+    return int(found[1]) * 1024 if found else _physical_bytes()
 
 
 def _physical_bytes() -> int | None:
     try:
-        return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _SHARE)
+        return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (ValueError, OSError, AttributeError):
         return None
+
+
+def container_bytes(root: str | Path = "/sys/fs/cgroup") -> int | None:
+    """What a control group leaves of its limit (version 2 or 1); None without a limit.
+
+    Files in a container's cache count as used, although they would give way, but for those that
+    have not been touched of late.
+    """
+    for limit, used, cache in _CGROUP_FILES:
+        try:
+            most, now = (int((Path(root) / name).read_text()) for name in (limit, used))
+            table = (Path(root) / cache).read_text()
+        except (OSError, ValueError):  # no such group, or "max"
+            continue
+        if most < _UNLIMITED:
+            found = re.search(r"^(?:total_)?inactive_file (\d+)", table, re.MULTILINE)
+            return max(most - now + (int(found[1]) if found else 0), 0)
+    return None
 
 
 def format_size(size: int) -> str:

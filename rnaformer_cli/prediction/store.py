@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from importlib import resources
 from pathlib import Path
@@ -21,23 +22,41 @@ def shipped_folder() -> Path:
 
 
 def user_folder() -> Path:
-    """Where imported and fetched weights go: RNAFORMER_HOME, else the XDG cache folder."""
+    """Where imported and fetched weights go: RNAFORMER_HOME, else the XDG cache folder.
+
+    Raises:
+        WeightsError: neither is known, and the user has no home, as in many containers.
+    """
     home = os.environ.get("RNAFORMER_HOME")
     if home:
         return Path(home) / "weights"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    try:
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        message = "no home folder to keep weights in; set RNAFORMER_HOME"
+        raise WeightsError(message) from None
     return Path(cache) / "rnaformer" / "weights"
 
 
 def all_weights() -> dict[str, Path]:
     """The folder of each named checkpoint; a shipped one hides the user's of the same name."""
     found: dict[str, Path] = {}
-    for root in (shipped_folder(), user_folder()):
-        if root.is_dir():
+    roots = [shipped_folder()]
+    with contextlib.suppress(WeightsError):
+        roots.append(user_folder())
+    for root in roots:
+        if _is_folder(root):
             for folder in sorted(root.iterdir()):
                 if (folder / CONFIG_FILE).is_file():
                     found.setdefault(folder.name, folder)
     return found
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except PermissionError:  # the home of somebody else
+        return False
 
 
 def find_weights(name: str | Path) -> Path:

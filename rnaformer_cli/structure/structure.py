@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.limits import MAX_BASES
+from rnaformer_cli.structure.crossing import crosses
 
 BasePair = tuple[int, int]  # left, right: 0-based, left < right
 
@@ -61,15 +63,8 @@ class Structure:
 
     def crossing_pairs(self) -> frozenset[BasePair]:
         """The pairs that cross another pair: the pseudoknots and what they cross."""
-        ordered = self.sorted_pairs
-        crossing: set[BasePair] = set()
-        for index, (left, right) in enumerate(ordered):
-            for other in ordered[index + 1 :]:
-                if other[0] >= right:
-                    break
-                if left < other[0] and right < other[1]:
-                    crossing.update(((left, right), other))
-        return frozenset(crossing)
+        pairs = self.sorted_pairs
+        return frozenset(itertools.compress(pairs, crosses(pairs).tolist()))
 
     def only_canonical(self, sequence: str) -> Structure:
         """Without the pairs whose letters are neither Watson-Crick nor G-U."""

@@ -333,3 +333,32 @@ def test_tensors_without_names_are_refused(tmp_path):
     with pytest.raises(InputError) as caught:
         read_state_dict(path)
     assert str(caught.value) == f"{path}: expected a state dict: tensors by name"
+
+
+MERGED = "".join(
+    [
+        "a0: &a0 {b: 1}\n",
+        *(f"a{n}: &a{n}\n  <<: [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 26)),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [(MERGED, 3), ("a: &x [1]\nb: *x\n", 2), ("- &x 1\n- *x\n", 2)]
+)
+def test_aliases_are_refused_before_anything_is_built(tmp_path, text, line):
+    """Twenty-five levels of merge keys, 900 bytes, took a minute and a gigabyte."""
+    path = tmp_path / "config.yml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_yaml(path)
+    assert str(caught.value) == f"{path}:{line}: an alias, which no config needs"
+
+
+def test_a_pickle_that_makes_much_of_little_is_refused(tmp_path):
+    """weights_only allows it: 36 bytes would take five gigabytes."""
+    path = tmp_path / "state.pth"
+    path.write_bytes(b"\x80\x02c__builtin__\nbytearray\nJ\x00\xf2\x05*\x85R.")
+    with pytest.raises(InputError) as caught:
+        read_state_dict(path)
+    assert str(caught.value) == f"{path}: not a PyTorch state dict of tensors"

@@ -1,6 +1,10 @@
 """Weights by name: shipped, or in the user's own folder."""
 
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -112,3 +116,45 @@ def test_links_within_a_folder_and_to_a_whole_folder_are_followed(home):
 def test_shipped_weights_may_be_installed_as_links(linked, monkeypatch):
     monkeypatch.setattr(store, "shipped_folder", lambda: linked.parent)
     assert find_weights("linked") == linked
+
+
+def homeless():
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_without_a_home_the_shipped_weights_are_found(monkeypatch):
+    """As a container runs it: a number for a user, and no HOME."""
+    for name in ("RNAFORMER_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert find_weights(DEFAULT) == shipped_folder() / DEFAULT
+    with pytest.raises(WeightsError) as caught:
+        user_folder()
+    assert str(caught.value) == "no home folder to keep weights in; set RNAFORMER_HOME"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["doctor"],
+        ["weights", "list"],
+        ["predict", "-", "--device", "cpu", "--threads", "1"],
+    ],
+)
+def test_a_user_without_a_name_and_a_home_can_work(tmp_path, arguments):
+    code = (
+        "import pwd\n"
+        "def nobody(uid):\n    raise KeyError(f'getpwuid(): uid not found: {uid}')\n"
+        "pwd.getpwuid = nobody\n"
+        "from rnaformer_cli.cli.main import main\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        input=">a\nGGGGAAAACCCC\n",
+        env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0, done.stderr
