@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rnaformer_cli.cli import options
+from rnaformer_cli.cli.output import for_stream
 from rnaformer_cli.cli.paths import check_paths
 from rnaformer_cli.errors import OutputError, RnaformerError
 from rnaformer_cli.files import SafeNames, make_folder, write_text
@@ -74,7 +75,7 @@ def command(
     if output:
         write_text(output, "".join(texts))
     else:
-        sys.stdout.write("".join(texts))
+        sys.stdout.write(for_stream("".join(texts), sys.stdout))
 
 
 def _format(record: StructureRecord, chosen: WriteFormat) -> str:

@@ -70,7 +70,7 @@ def import_(
         except RnaformerError as error:
             report.fail(error)
     if records or not report.failures:
-        click.echo(f"{counted(write_dataset(output, records), 'record')} in {output}", err=True)
+        _tell_written(write_dataset(output, records), output)
     if report.failures:
         raise click.exceptions.Exit(1)
 
@@ -140,7 +140,7 @@ def split(file: str, out_dir: str, by: By, val: float, test: float, seed: int) -
     make_folder(out_dir)
     for name, records in parts.items():
         path = Path(out_dir) / f"{name}.jsonl.gz"
-        click.echo(f"{counted(write_dataset(path, records), 'record')} in {path}", err=True)
+        _tell_written(write_dataset(path, records), path)
     click.echo(f"no leak found by {method}", err=True)
 
 
@@ -179,7 +179,7 @@ def sample(file: str, count: int, output: str, kinds: tuple[Kind, ...], seed: in
     check_paths({"--output": output}, [file])
     recipe = Recipe().only(kinds) if kinds else Recipe()
     made = make_sequences(list(read_dataset(file)), count, seed, recipe)
-    click.echo(f"{counted(write_dataset(output, made), 'record')} in {output}", err=True)
+    _tell_written(write_dataset(output, made), output)
 
 
 @command.command()
@@ -228,7 +228,7 @@ def label(file: str, output: str, label: Label | None, folding: str | None, jobs
 
             assert label is not None
             count = label_file(file, output, label, jobs, report.reach)
-    click.echo(f"{counted(count, 'record')} in {output}", err=True)
+    _tell_written(count, output)
 
 
 def _label_by_folding(file: str, output: str, scores: str, report: Report) -> int:
@@ -246,3 +246,7 @@ def _told(records: Iterable[LabelledRecord], report: Report) -> Iterator[Labelle
     for number, record in enumerate(records, start=1):
         report.reach(number)
         yield record
+
+
+def _tell_written(count: int, path: str | Path) -> None:
+    click.echo(f"{counted(count, 'record')} in {one_line(str(path))}", err=True)

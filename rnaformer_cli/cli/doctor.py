@@ -49,7 +49,7 @@ def command(weights: str | None, device: str) -> None:
 
 
 def _row(name: str, value: str) -> None:
-    click.echo(f"{name:<12} {value}")
+    click.echo(f"{name:<12} {one_line(value)}")
 
 
 def _version(package: str) -> str:

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from rnaformer_cli.cli.draw import Drawer
+from rnaformer_cli.cli.main import one_line
 from rnaformer_cli.cli.run_lock import locked
 from rnaformer_cli.cli.run_log import RunLog
 from rnaformer_cli.cli.run_report import counted
@@ -113,6 +114,13 @@ class Formatter:
         return format_json(record, prediction.pair_scores, details)
 
 
+def for_stream(text: str, stream: IO[str]) -> str:
+    """Text as it is for files and pipes; on a terminal control characters are escaped."""
+    if not stream.isatty():
+        return text
+    return "".join(f"{one_line(line)}\n" for line in text.split("\n")[:-1])
+
+
 class StreamDestination:
     """All records in one stream, flushed after each."""
 
@@ -129,7 +137,7 @@ class StreamDestination:
         if self._count and self._name in ONE_RECORD_A_FILE:
             message = f"{self._name} holds one record a file; use --out-dir"
             raise OutputError(message, record=prediction.record.id)
-        self._stream.write(self._formatter.format(prediction, self._name))
+        self._stream.write(for_stream(self._formatter.format(prediction, self._name), self._stream))
         self._stream.flush()
         self._count += 1
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rnaformer_cli.cli.main import one_line
+
 
 def print_table(
     head: Sequence[str],
@@ -21,8 +23,11 @@ def print_table(
 ) -> None:
     """Print text in columns, the first `left` to the left and the others to the right.
 
+    Control characters are escaped.
+
     What is too wide for a terminal is neither wrapped nor cut: it can be searched and piped.
     """
+    rows, footer = ([[one_line(cell) for cell in row] for row in part] for part in (rows, footer))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, title in enumerate(head):
         table.add_column(title, justify="left" if index < left else "right", no_wrap=True)

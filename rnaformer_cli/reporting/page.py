@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -19,10 +18,10 @@ from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rnaformer_cli.reporting.entries import Entry
+from rnaformer_cli.reporting.text import fit
 from rnaformer_cli.scoring.summary import Summary
 
 # What HTML cannot hold (control characters, halves of surrogate pairs), and what turns text round.
-_UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ def _policy(script: str) -> str:
 
 def _fit(value: Any) -> Any:
     """A value as the page can hold it."""
-    return _UNFIT.sub("\ufffd", value) if type(value) is str else value
+    return fit(value) if type(value) is str else value
 
 
 def _distinct(values: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import re
 from xml.etree import ElementTree
 
 from rnaformer_cli.drawing.picture import draw_arcs, draw_plane, save
+from rnaformer_cli.reporting.text import fit
 from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 _SVG = "http://www.w3.org/2000/svg"
@@ -54,7 +55,7 @@ def for_page(svg: bytes, prefix: str, label: str) -> str:
         for name, value in element.attrib.items():
             element.set(name, _shorter(value))
         element.tail = None
-    root.attrib.update({"role": "img", "aria-label": label, "stroke-linejoin": "round"})
+    root.attrib.update({"role": "img", "aria-label": fit(label), "stroke-linejoin": "round"})
     return ElementTree.tostring(root, encoding="unicode")
 
 

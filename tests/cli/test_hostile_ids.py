@@ -1,13 +1,18 @@
 """Ids from strangers, through every output: no file elsewhere, no terminal code, no markup."""
 
 import csv
+import io
 import json
 import os
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from rnaformer_cli.cli.output import for_stream
+from rnaformer_cli.model.checkpoint import config_digest
 
 pytest.importorskip("matplotlib")
 
@@ -124,3 +129,43 @@ def test_failures_are_told_without_terminal_codes(predict):
     assert finished.code == 1
     rows = Path("failed.tsv").read_text().split("\n")[:-1]
     assert len(rows) == 1 + len(IDS)
+
+
+HOSTILE = "e\x1b[31m\x07\x9b\u202ex"
+ESCAPED = "e\\x1b[31m\\x07\\x9b\\u202ex"
+
+
+def test_names_of_folders_and_files_move_no_cursor(run, tiny_weights, tmp_path):
+    """Of weights and of data sets, in `weights list`, `doctor` and `data stats`."""
+    home = tmp_path / "home" / "weights"
+    home.mkdir(parents=True)
+    shutil.copytree(tiny_weights, home / HOSTILE)
+    listed = run("weights", "list").out
+    assert ESCAPED in listed
+    assert not CODES.search(listed)
+    data = tmp_path / f"{HOSTILE}.jsonl"
+    data.write_text('{"id": "a", "seq": "GGAAACC", "pairs": [[0, 6]], "source": "x"}\n')
+    stats = run("data", "stats", data).out
+    assert ESCAPED in stats
+    assert not CODES.search(stats)
+    values = json.loads((home / HOSTILE / "config.json").read_text())
+    values["name"] = HOSTILE
+    values["config_sha256"] = config_digest(values)
+    (home / HOSTILE / "config.json").write_text(json.dumps(values))
+    told = run("doctor", "-w", home / HOSTILE, "--device", "cpu").out
+    assert ESCAPED in told
+    assert not CODES.search(told)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("text", [f">{HOSTILE}\nGG\n..\n", f'{{"id": "{HOSTILE}"}}\n'])
+def test_what_is_printed_on_a_terminal_moves_no_cursor(text):
+    assert for_stream(text, io.StringIO()) == text
+    shown = for_stream(text, Terminal())
+    assert ESCAPED in shown
+    assert not CODES.search(shown)
+    assert shown.count("\n") == text.count("\n")

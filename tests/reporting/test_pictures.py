@@ -75,3 +75,8 @@ def test_arcs_are_for_comparing_and_for_several_partners(structure, reference, a
     record = StructureRecord("x", HAIRPIN.sequence, structure)
     assert shows_arcs(structure, reference) is arcs
     assert picture(record, reference, "p1").startswith("<svg ")
+
+
+def test_the_label_of_a_picture_holds_no_control_characters():
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>'
+    assert 'aria-label="a\ufffd[31m\ufffdb"' in for_page(svg, "p1", "a\x1b[31m\u202eb")
