@@ -16,6 +16,7 @@ setup(
     description="RNA secondary structure prediction with an RNAformer, on the command line",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The rnaformer developers",
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=[

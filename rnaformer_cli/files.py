@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import sys
+import unicodedata
 import zlib
 from collections.abc import Iterator, Set
 from functools import partial
@@ -20,6 +21,9 @@ from rnaformer_cli.limits import MAX_LINE
 GZIP_MAGIC = b"\x1f\x8b"
 STDIN = "-"
 MAX_NAME_BYTES = 200  # of a file name, which may grow by a number and a suffix to 255
+_DEVICES = frozenset(  # of Windows, with any suffix
+    ["CON", "PRN", "AUX", "NUL", *(f"{name}{n}" for name in ("COM", "LPT") for n in "123456789¹²³")]
+)
 _CHUNK = 1 << 20
 _MARK = "\ufeff"  # of the byte order
 
@@ -218,25 +222,32 @@ class SafeNames:
     """File names for record ids: they never leave the folder, never repeat, never are empty."""
 
     def __init__(self) -> None:
-        self._uses: dict[str, int] = {}  # by name in one case: some file systems know no other
+        self._uses: dict[str, int] = {}  # by what some file systems take for one name
 
     def take(self, name: str) -> str:
         """A name not taken before; a second `x` becomes `x_2`."""
         plain = candidate = safe_name(name)
-        number = self._uses.get(plain.casefold(), 0) + 1
-        while candidate.casefold() in self._uses:
+        number = self._uses.get(_folded(plain), 0) + 1
+        while _folded(candidate) in self._uses:
             number = max(number, 2)
             candidate = f"{plain}_{number}"
             number += 1
-        self._uses[plain.casefold()] = max(number - 1, 1)
-        self._uses.setdefault(candidate.casefold(), 1)
+        self._uses[_folded(plain)] = max(number - 1, 1)
+        self._uses.setdefault(_folded(candidate), 1)
         return candidate
+
+
+def _folded(name: str) -> str:
+    """In one case and one form: `é` may be one character or two."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def safe_name(name: str) -> str:
     """The id, cut short, with `_` for white space and for what file systems dislike."""
     plain = "".join(sign if _is_harmless(sign) else "_" for sign in name)
     plain = plain.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
+    if plain.partition(".")[0].upper() in _DEVICES:
+        return f"_{plain}"
     return "_" + plain[1:] if not plain or plain.startswith((".", "-")) else plain
 
 

@@ -306,3 +306,19 @@ def test_a_byte_order_mark_of_a_joined_file_is_dropped(tmp_path):
     path = tmp_path / "joined.fa"
     path.write_bytes("\ufeff>a\nACGU\n\ufeff>b\nGGCC\n".encode())
     assert list(read_lines(path)) == [">a", "ACGU", ">b", "GGCC"]
+
+
+@pytest.mark.parametrize("name", ["CON", "con", "nul", "NUL.txt", "Com1", "LPT9.a.b", "AUX", "PRN"])
+def test_names_that_windows_reserves_get_a_mark(name):
+    assert safe_name(name) == f"_{name}"
+
+
+@pytest.mark.parametrize("name", ["CONS", "COM10", "COM", "xNUL", "tRNA.NUL"])
+def test_names_that_only_look_like_devices_stay(name):
+    assert safe_name(name) == name
+
+
+def test_names_that_some_file_systems_take_for_one_are_numbered():
+    names = SafeNames()
+    found = [names.take(name) for name in ("caf\u00e9", "cafe\u0301", "CAFE\u0301", "_NUL", "NUL")]
+    assert found == ["caf\u00e9", "cafe\u0301_2", "CAFE\u0301_3", "_NUL", "_NUL_2"]

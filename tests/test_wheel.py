@@ -12,6 +12,8 @@ import pytest
 from conftest import ROOT
 
 SOURCES = ("rnaformer_cli", "weights", "docs", "setup.py", "pyproject.toml", "README.md", "LICENSE")
+OTHERS = ("benches", "examples", "scripts", "tests", ".ci", "MANIFEST.in", "CHANGELOG.md")
+OTHERS += ("CITATION.cff", "CONTRIBUTING.md", "SECURITY.md", "constraints.txt")
 MAY_BE_IN_A_WHEEL = {".py", ".typed", ".md", ".json", ".safetensors", ".1", ".html", ".css", ".js"}
 
 
@@ -19,7 +21,7 @@ def build(what, folder):
     """Build from a copy of the sources, as a release does, whenever that is."""
     copy = folder / "sources"
     copy.mkdir(parents=True)
-    for name in SOURCES:
+    for name in (*SOURCES, *(OTHERS if what == "sdist" else ())):
         if (ROOT / name).is_dir():
             leave = shutil.ignore_patterns("__pycache__", "*.pyc")
             shutil.copytree(ROOT / name, copy / name, ignore=leave)
@@ -58,11 +60,19 @@ def test_a_wheel_holds_the_package_its_weights_and_no_more(wheel):
     assert {PurePath(name).suffix for name in others} <= MAY_BE_IN_A_WHEEL
 
 
-def test_a_source_distribution_holds_what_builds_the_wheel(tmp_path):
+def test_a_source_distribution_holds_what_builds_and_tests_the_wheel(tmp_path):
     with tarfile.open(build("sdist", tmp_path / "sdist")) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     needed = {"setup.py", "pyproject.toml", "README.md", "LICENSE", "docs/man/rnaformer.1"}
     assert needed <= names
     assert "weights/rnaformer-small/model.safetensors" in names
     assert "rnaformer_cli/limits.py" in names
-    assert not any(name.startswith(("tests/data", "benches")) for name in names)
+    own = {
+        str(path.relative_to(ROOT))
+        for folder in ("tests", "docs", "examples", "benches", "scripts")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and not {"__pycache__", ".snakemake"} & set(path.parts)
+    }
+    assert own | {name for name in OTHERS if (ROOT / name).is_file()} <= names
+    assert ".ci/run" in names
+    assert not any(name.endswith(".pyc") for name in names)
