@@ -21,6 +21,7 @@ from rnaformer_cli.model.checkpoint import Checkpoint, save_checkpoint
 from rnaformer_cli.model.config import CONFIG_FILE
 from rnaformer_cli.model.published import read_published
 from rnaformer_cli.prediction.store import all_weights, user_folder
+from rnaformer_cli.prediction.watchdog import Watchdog, WatchedHTTP, WatchedHTTPS, watched
 
 # https://github.com/automl/RNAformer lists these files; no checksums are published.
 PUBLISHED_AT = "https://ml.informatik.uni-freiburg.de/research-artifacts/RNAformer/models"
@@ -31,6 +32,8 @@ PUBLISHED = {
     "rnaformer-32m-inter-family": "inter_family_finetuned",
 }
 TIMEOUT = 30.0  # seconds without a byte
+PATIENCE = 120.0  # seconds until the body begins
+WEB = ("http", "https")
 _CHUNK = 1 << 20
 
 
@@ -119,11 +122,13 @@ def fetch(
         config = Path(temporary) / f"RNAformer_32M_config_{stem}.yml"
         for path in (config, state):
             url = f"{base_url}/{path.name}"
-            tell(url)
+            tell(without_credentials(url))
             download(url, path)
         if sha256 is not None and (digest := sha256_of(state)) != sha256:
-            raise InputError(f"sha256 is {digest}, expected {sha256}", path=url)
-        return import_published(state, config, name, source=f"{base_url}/{state.name}")
+            raise InputError(
+                f"sha256 is {digest}, expected {sha256}", path=without_credentials(url)
+            )
+        return import_published(state, config, name, without_credentials(url))
 
 
 def download(url: str, path: Path) -> None:
@@ -132,33 +137,53 @@ def download(url: str, path: Path) -> None:
     Raises:
         InputError: whatever went wrong, with the URL.
     """
+    shown = without_credentials(url)
+    with watched(PATIENCE) as watchdog:
+        try:
+            _download(url, path, shown, watchdog)
+        except InputError:
+            if not watchdog.has_fired:
+                raise
+        if watchdog.has_fired:  # a closed connection may look like the end of the body
+            raise InputError("no whole answer in time: the server only drips", path=shown)
+
+
+def _download(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
     try:
-        _copy(url, path)
+        _copy(url, path, shown, watchdog)
     except urllib.error.HTTPError as error:
-        raise InputError(f"the server says {error.code} {error.reason}", path=url) from None
+        raise InputError(f"the server says {error.code} {error.reason}", path=shown) from None
     except urllib.error.URLError as error:
         why = reason(error.reason) if isinstance(error.reason, OSError) else error.reason
-        raise InputError(f"no connection: {why}", path=url) from None
+        raise InputError(f"no connection: {why}", path=shown) from None
     except TimeoutError:
-        raise InputError(f"no answer for {TIMEOUT:g} seconds", path=url) from None
+        raise InputError(f"no answer for {TIMEOUT:g} seconds", path=shown) from None
     except HTTPException:
-        raise InputError("the server's answer is not HTTP or broke off", path=url) from None
+        raise InputError("the server's answer is not HTTP or broke off", path=shown) from None
     except ValueError:
-        raise InputError("not a URL", path=url) from None
+        raise InputError("not a URL", path=shown) from None
     except OSError as error:
-        raise InputError(f"transfer failed: {reason(error)}", path=url) from None
+        raise InputError(f"transfer failed: {reason(error)}", path=shown) from None
 
 
-def _copy(url: str, path: Path) -> None:
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise InputError("not a URL", path=url)
-    opener = urllib.request.build_opener(_SameHost)
-    with opener.open(url, timeout=TIMEOUT) as answer:
+def _copy(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
+    if urlsplit(url).scheme not in WEB:
+        raise InputError("not a URL", path=shown)
+    handlers = (_SameHost, WatchedHTTP(watchdog), WatchedHTTPS(watchdog))
+    with urllib.request.build_opener(*handlers).open(url, timeout=TIMEOUT) as answer:
         announced = answer.headers.get("Content-Length")
+        if announced is not None and not (announced.isascii() and announced.isdecimal()):
+            raise InputError(f"the Content-Length is no number: {announced!r}", path=shown)
         with path.open("wb") as file:
-            received = _receive(answer, file, url)
+            received = _receive(answer, file, shown, watchdog)
     if announced is not None and received != int(announced):
-        raise InputError(f"broke off after {received} of {announced} bytes", path=url)
+        raise InputError(f"broke off after {received} of {announced} bytes", path=shown)
+
+
+def without_credentials(url: str) -> str:
+    """The URL as messages and configs show it: without a user's name and password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in url else url
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
@@ -175,16 +200,22 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         """Refuse before anything is sent there."""
         asked, told = urlsplit(req.full_url), urlsplit(newurl)
+        here, there = without_credentials(req.full_url), without_credentials(newurl)
         if told.hostname != asked.hostname:
-            raise InputError(f"redirected to another host: {newurl}", path=req.full_url)
+            raise InputError(f"redirected to another host: {there}", path=here)
+        if told.scheme not in WEB:
+            raise InputError(f"redirected to what is not the web: {there}", path=here)
         if (asked.scheme, told.scheme) == ("https", "http"):
-            raise InputError(f"redirected to plain http: {newurl}", path=req.full_url)
+            raise InputError(f"redirected to plain http: {there}", path=here)
+        if told.scheme == asked.scheme and told.port != asked.port:
+            raise InputError(f"redirected to another port: {there}", path=here)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _receive(answer: HTTPResponse, file: IO[bytes], url: str) -> int:
+def _receive(answer: HTTPResponse, file: IO[bytes], url: str, watchdog: Watchdog) -> int:
     """Write what comes, as long as it comes at a useful speed and has an end; how many bytes."""
-    received = watched = 0
+    received = counted = 0
+    watchdog.extend(2 * WATCHED_SECONDS)
     began = time.monotonic()
     while chunk := answer.read1(_CHUNK):
         file.write(chunk)
@@ -194,10 +225,11 @@ def _receive(answer: HTTPResponse, file: IO[bytes], url: str) -> int:
                 f"more than {MAX_DOWNLOAD_BYTES:,} bytes, which is the limit", path=url
             )
         if time.monotonic() - began > WATCHED_SECONDS:
-            if received - watched < SLOWEST_DOWNLOAD * WATCHED_SECONDS:
+            if received - counted < SLOWEST_DOWNLOAD * WATCHED_SECONDS:
                 message = f"slower than {SLOWEST_DOWNLOAD:,} bytes a second"
                 raise InputError(message, path=url)
-            began, watched = time.monotonic(), received
+            began, counted = time.monotonic(), received
+            watchdog.extend(2 * WATCHED_SECONDS)
     return received
 
 

@@ -35,7 +35,7 @@ def shares_end(arcs: Sequence[Arc]) -> Booleans:
     _, ranks, counts = np.unique(
         np.asarray(arcs, dtype=np.int64), return_inverse=True, return_counts=True
     )
-    found: Booleans = (counts[ranks.reshape(-1, 2)] > 1).any(axis=1)
+    found: Booleans = np.any(counts[ranks.reshape(-1, 2)] > 1, axis=1)
     return found
 
 

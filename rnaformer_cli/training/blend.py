@@ -72,7 +72,8 @@ def fit_blend(examples: Iterable[tuple[LabelledRecord, Scores, Sequence[Site]]])
         families = torch.logit(mean, CLIPPED)
         told = by_network * network + by_families * families + together * network * families + shift
         mixed = (1 - weight) * scores + weight * torch.sigmoid(most) * torch.sigmoid(told)
-        now = torch.nn.functional.binary_cross_entropy(mixed, truth) + _PULL * length.square()
+        now: Tensor = torch.nn.functional.binary_cross_entropy(mixed, truth)
+        now = now + _PULL * length.square()
         now.backward()  # type: ignore[no-untyped-call]
         return now
 

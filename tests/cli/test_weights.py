@@ -529,6 +529,77 @@ def test_a_server_that_drips_is_given_up(fetch_from, server, store, monkeypatch)
     assert_nothing_came(finished, store, server.url, "slower than 1,000 bytes a second")
 
 
+def drip_headers(handler):
+    """Headers that never end."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    with contextlib.suppress(OSError):
+        while not handler.server.enough.wait(0.01):
+            handler.wfile.write(b"x")
+
+
+def ask_to_continue(handler):
+    """One interim answer after the other."""
+    with contextlib.suppress(OSError):
+        while not handler.server.enough.wait(0.01):
+            handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def drip_chunks(handler):
+    """The size of a chunk, digit by digit."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    with contextlib.suppress(OSError):
+        while not handler.server.enough.wait(0.01):
+            handler.wfile.write(b"0")
+
+
+@pytest.mark.parametrize("answer", [drip_headers, ask_to_continue, drip_chunks])
+def test_a_server_that_drips_before_any_content_is_given_up(
+    fetch_from, server, store, monkeypatch, answer
+):
+    """No single read waits for long."""
+    server.enough = threading.Event()
+    server.answers[f"/models/{CONFIG}"] = answer
+    monkeypatch.setattr(fetch, "PATIENCE", 0.3)
+    monkeypatch.setattr(fetch, "WATCHED_SECONDS", 0.15)
+    finished = fetch_from(server.url)
+    server.enough.set()
+    message = "no whole answer in time: the server only drips"
+    assert_nothing_came(finished, store, server.url, message)
+
+
+def test_a_length_that_is_no_number_is_told(fetch_from, server, store):
+    def lie(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", "abc")
+        handler.end_headers()
+
+    server.answers[f"/models/{CONFIG}"] = lie
+    message = "the Content-Length is no number: 'abc'"
+    assert_nothing_came(fetch_from(server.url), store, server.url, message)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "message"),
+    [
+        ("http://host/a", "ftp://host/b", "redirected to what is not the web: ftp://host/b"),
+        ("http://host/a", "http://host:81/b", "redirected to another port: http://host:81/b"),
+        ("http://me:pw@host/a", "http://me:pw@no/b", "redirected to another host: http://no/b"),
+    ],
+)
+def test_a_redirect_to_elsewhere_is_refused_without_credentials(asked, told, message):
+    with pytest.raises(InputError) as caught:
+        request = urllib.request.Request(asked)
+        fetch._SameHost().redirect_request(request, None, 302, "", None, told)
+    assert str(caught.value) == f"http://host/a: {message}"
+
+
+def test_credentials_of_a_url_are_not_printed(fetch_from, store):
+    finished = fetch_from("http://me:secret@127.0.0.1:9/models")
+    assert "secret" not in finished.out + finished.err
+    assert "http://127.0.0.1:9/models" in finished.err
+    assert finished.code == 1
+
+
 def test_a_transfer_without_an_end_is_given_up(fetch_from, server, store, monkeypatch):
     server.enough = threading.Event()
     server.answers[f"/models/{CONFIG}"] = drip
