@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
-import numpy as np
 
 from rnaformer_cli.cli import options
 from rnaformer_cli.cli.paths import check_paths
-from rnaformer_cli.errors import InputError, OutputError, ScoreError
-from rnaformer_cli.files import SafeNames, make_folder, reason, safe_name
+from rnaformer_cli.cli.score_archive import ScoreArchive, check_length
+from rnaformer_cli.errors import OutputError, ScoreError
+from rnaformer_cli.files import SafeNames, make_folder
 from rnaformer_cli.scoring.compare import check_same_rna, match
 from rnaformer_cli.structure.formats import READ_FORMATS, read_structures
 from rnaformer_cli.structure.structure import Structure, StructureRecord
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from rnaformer_cli.drawing.picture import ImageFormat
 
 Kind = Literal["plane", "arcs", "dots"]
-Matrix = np.ndarray[Any, np.dtype[np.float32]]  # of scores, (L, L)
 
 
 @click.command()
@@ -77,8 +75,8 @@ def command(source: str, **chosen: Any) -> None:
     check_paths({"--output": chosen["output"]}, [source, chosen["ref"], chosen["scores"]])
     records = list(read_structures(source, chosen["written_as"]))
     references = _references(records, chosen["ref"]) if chosen["ref"] else None
-    matrices = _matrices(records, chosen["scores"]) if chosen["scores"] else None
-    drawer = Drawer(chosen["kind"], references, matrices)
+    archive = ScoreArchive(chosen["scores"], records) if chosen["scores"] else None
+    drawer = Drawer(chosen["kind"], references, archive)
     image: ImageFormat
     if chosen["out_dir"]:
         image = chosen["image"] or "svg"
@@ -107,18 +105,18 @@ def _check_usage(chosen: dict[str, Any]) -> None:
 class Drawer:
     """Draws records of one kind, beside references and scores if there are any.
 
-    Both are given by the place of their record; None where a record has none.
+    References are given by the place of their record; None where a record has none.
     """
 
     def __init__(
         self,
         kind: Kind,
         references: Sequence[StructureRecord | None] | None = None,
-        matrices: Sequence[Matrix | None] | None = None,
+        archive: ScoreArchive | None = None,
     ) -> None:
         self._kind = kind
         self._references = references
-        self._matrices = matrices
+        self._archive = archive
 
     def draw(self, record: StructureRecord, place: int = 0) -> Figure:
         """The picture of a record.
@@ -136,15 +134,14 @@ class Drawer:
             known = self._references[place]
             if known is None:
                 raise ScoreError("no reference of that id", record=record.id)
-            _same_length("reference", known.structure.length, record)
+            check_length("reference", known.structure.length, record)
             check_same_rna(record, known)
             reference = known.structure
         if self._kind == "arcs":
             return draw_arcs(record, reference)
-        scores = None if self._matrices is None else self._matrices[place]
+        scores = None if self._archive is None else self._archive.matrix(place, record)
         if scores is None:
             raise ScoreError("no scores of that id", record=record.id)
-        _same_length("score matrix", len(scores), record)
         return draw_dots(record, scores, reference)
 
 
@@ -155,49 +152,6 @@ def _references(records: Sequence[StructureRecord], path: str) -> list[Structure
     for reference, place in zip(known, match(records, known), strict=True):
         if place is not None:
             found[place] = reference
-    return found
-
-
-def _matrices(records: Sequence[StructureRecord], path: str) -> list[Matrix | None]:
-    """The score matrix of each record, by the names that `predict --scores` gives in order.
-
-    Raises:
-        InputError: a file that cannot be read, or is no such archive.
-        ScoreError: matrices of an id that more records had when they were predicted.
-    """
-    matrices = _read_scores(path)
-    names = SafeNames()
-    taken = [names.take(record.id) for record in records]
-    plain = {safe_name(record.id) for record in records}
-    for name in sorted(matrices.keys() - set(taken)):
-        base, mark, number = name.rpartition("_")
-        if mark and number.isdecimal() and base in plain:
-            message = f"{name!r} may be of this record; draw all structures that it was made with"
-            raise ScoreError(message, record=base)
-    return [matrices.get(name) for name in taken]
-
-
-def _same_length(what: str, length: int, record: StructureRecord) -> None:
-    if length != record.structure.length:
-        message = f"{record.structure.length} bases, but a {what} of {length}"
-        raise ScoreError(message, record=record.id)
-
-
-def _read_scores(path: str) -> dict[str, Matrix]:
-    """The matrices of a NumPy archive by id.
-
-    Raises:
-        InputError: a file that cannot be read, or is no such archive.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = {name: archive[name] for name in archive.files}
-    except OSError as error:
-        raise InputError(reason(error), path=path) from None
-    except (ValueError, zipfile.BadZipFile, AttributeError, TypeError):
-        raise InputError("not a NumPy archive of score matrices", path=path) from None
-    if any(matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] for matrix in found.values()):
-        raise InputError("not a NumPy archive of score matrices", path=path)
     return found
 
 

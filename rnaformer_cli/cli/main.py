@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -15,7 +16,7 @@ import click
 from click.shell_completion import shell_complete
 
 from rnaformer_cli import __version__
-from rnaformer_cli.errors import RnaformerError
+from rnaformer_cli.errors import InputError, RnaformerError
 from rnaformer_cli.files import reason
 
 COMMANDS = {  # name -> one line for --help, so that no command module is imported for it
@@ -108,6 +109,7 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """The exit code: 0 fine, 1 something failed, 2 wrong usage, 130 interrupted."""
     try:
+        _check_folder()
         _invoke(arguments)
         sys.stdout.flush()
     except (RnaformerError, MemoryError) as error:
@@ -124,7 +126,7 @@ def run(arguments: list[str]) -> int:
         click.echo("rnaformer: interrupted", err=True)
         return EXIT_INTERRUPTED
     except OSError as error:
-        return _fail_on_file(error) if error.filename is not None else _give_up_stdout(error)
+        return _fail_on_file(error)
     return 0
 
 
@@ -137,12 +139,30 @@ def _invoke(arguments: list[str]) -> None:
         cli.invoke(context)
 
 
+def _check_folder() -> None:
+    """Refuse to work in a folder that is gone: libraries would fail in ways of their own.
+
+    Raises:
+        InputError: the working directory was deleted.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise InputError("the working directory was deleted; change to another") from None
+
+
 def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _fail_on_file(error: OSError) -> int:
     """The exit code when a file failed where no reader or writer of files expected it."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        limit = "too many open files: raise the limit (ulimit -n) or use fewer --jobs"
+        click.echo(f"rnaformer: {limit}", err=True)
+        return EXIT_FAILED
+    if error.filename is None:
+        return _give_up_stdout(error)
     click.echo(f"rnaformer: {one_line(str(error.filename))}: {reason(error)}", err=True)
     return EXIT_FAILED
 

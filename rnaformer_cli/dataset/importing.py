@@ -9,6 +9,7 @@ from pathlib import Path
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import DatasetError, InputError, RnaformerError, StructureError
 from rnaformer_cli.files import check_regular, files_of, read_lines
+from rnaformer_cli.limits import MAX_LINE
 from rnaformer_cli.sequence.encode import AMBIGUOUS, UNKNOWN
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.formats import (
@@ -109,6 +110,7 @@ def _accession(block: list[str]) -> str | None:
 def _import_csv(
     path: str | Path, source: str, family: str | None
 ) -> Iterator[LabelledRecord | RnaformerError]:
+    csv.field_size_limit(MAX_LINE)
     rows = csv.DictReader(f"{line}\n" for line in read_lines(path))
     columns = _find_columns(rows.fieldnames or (), path)
     for row in rows:

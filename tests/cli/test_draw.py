@@ -1,6 +1,7 @@
 """`rnaformer draw` and `predict --draw`: pictures from files, and what is refused."""
 
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -183,3 +184,19 @@ def test_references_of_one_id_are_taken_in_order(run, files):
     assert (done.err, done.code) == ("", 0)
     pictures = [Path("p", name).read_text() for name in ("x.svg", "x_2.svg")]
     assert pictures[0] != pictures[1]
+
+
+def test_scores_that_are_no_numbers_are_refused(run, files):
+    np.savez("text.npz", a=np.full((12, 12), "x"))
+    done = run("draw", "one.dbn", "--as", "dots", "--scores", "text.npz", "-o", "x.svg")
+    assert done.err == "rnaformer: text.npz: not a NumPy archive of score matrices\n"
+    assert done.code == 1
+
+
+def test_only_the_matrix_that_is_drawn_is_read(run, files):
+    """Another one that unpacks to gigabytes, or is broken, is not touched."""
+    np.savez_compressed("many.npz", a=np.zeros((12, 12), np.float32))
+    with zipfile.ZipFile("many.npz", "a") as archive:
+        archive.writestr("other.npy", b"no array")
+    done = run("draw", "one.dbn", "--as", "dots", "--scores", "many.npz", "-o", "x.svg")
+    assert (done.err, done.code) == ("", 0)

@@ -1,5 +1,6 @@
 """The group `rnaformer`: help, usage, exit codes, and how it ends when it is cut short."""
 
+import errno
 import os
 import shlex
 import signal
@@ -255,3 +256,23 @@ def test_idle_threads_sleep_soon_unless_the_user_has_a_wish(asked, spins):
         check=True,
     )
     assert done.stdout.splitlines()[-1] == spins
+
+
+def test_a_working_directory_that_is_gone_is_told(run, tmp_path, monkeypatch):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = run("weights", "list")
+    assert done.err == "rnaformer: the working directory was deleted; change to another\n"
+    assert done.code == 1
+
+
+def test_too_many_open_files_are_no_fault_of_stdout(run, monkeypatch):
+    def fail(_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(main, "_invoke", fail)
+    done = run("convert", "x")
+    limit = "too many open files: raise the limit (ulimit -n) or use fewer --jobs"
+    assert (done.err, done.code) == (f"rnaformer: {limit}\n", 1)

@@ -130,3 +130,9 @@ def test_a_long_sequence_may_be_wrapped(tmp_path):
 def test_structures_are_imported_from_a_pipe(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(DBN.encode()))))
     assert [record.id for record in records_of("-")] == ["a", "b"]
+
+
+def test_a_long_field_of_a_table_is_read(tmp_path):
+    (tmp_path / "t.csv").write_text(f"id,sequence,structure\nx,{'A' * 200_000},{'.' * 200_000}\n")
+    [record] = records_of(tmp_path / "t.csv")
+    assert len(record.sequence) == 200_000

@@ -1,0 +1,87 @@
+"""Score matrices as `predict --scores` writes them, a NumPy archive, read one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnaformer_cli.errors import InputError, ScoreError
+from rnaformer_cli.files import SafeNames, reason, safe_name
+from rnaformer_cli.structure.structure import StructureRecord
+
+Matrix = np.ndarray[Any, np.dtype[np.float32]]  # of scores, (L, L)
+_NO_ARCHIVE = "not a NumPy archive of score matrices"
+
+
+class ScoreArchive:
+    """The matrices of `predict --scores`, each read when it is asked for.
+
+    Raises:
+        InputError: a file that cannot be read, or is no such archive.
+        ScoreError: matrices of an id that more records had when they were predicted.
+    """
+
+    def __init__(self, path: str, records: Sequence[StructureRecord]) -> None:
+        self._path = path
+        with self._told():
+            self._archive = zipfile.ZipFile(path)
+        known = {name.removesuffix(".npy") for name in self._archive.namelist()}
+        names = SafeNames()
+        self._names = [names.take(record.id) for record in records]
+        plain = {safe_name(record.id) for record in records}
+        for name in sorted(known - set(self._names)):
+            base, mark, number = name.rpartition("_")
+            if mark and number.isdecimal() and base in plain:
+                message = "may be of this record; draw all structures that it was made with"
+                raise ScoreError(f"{name!r} {message}", record=base)
+
+    def matrix(self, place: int, record: StructureRecord) -> Matrix | None:
+        """The matrix of a record by its place, or None; its size is checked before it is read.
+
+        Raises:
+            InputError: no array of numbers.
+            ScoreError: a matrix of another length.
+        """
+        name = f"{self._names[place]}.npy"
+        if name not in self._archive.namelist():
+            return None
+        with self._told(), self._archive.open(name) as file:
+            is_first = np.lib.format.read_magic(file) == (1, 0)
+            of_one, of_two = (
+                np.lib.format.read_array_header_1_0,
+                np.lib.format.read_array_header_2_0,
+            )
+            shape, _, kind = of_one(file) if is_first else of_two(file)
+        if len(shape) != 2 or shape[0] != shape[1] or kind.kind != "f":
+            raise InputError(_NO_ARCHIVE, path=self._path)
+        check_length("score matrix", shape[0], record)
+        with self._told(), self._archive.open(name) as file:
+            found: Matrix = np.lib.format.read_array(file, allow_pickle=False)
+        return found
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except zipfile.BadZipFile:
+            raise InputError(_NO_ARCHIVE, path=self._path) from None
+        except OSError as error:
+            raise InputError(reason(error), path=self._path) from None
+        except (ValueError, AttributeError, TypeError, EOFError, zlib.error):
+            raise InputError(_NO_ARCHIVE, path=self._path) from None
+
+
+def check_length(what: str, length: int, record: StructureRecord) -> None:
+    """Refuse what is of another length than the record.
+
+    Raises:
+        ScoreError: naming both lengths.
+    """
+    if length != record.structure.length:
+        message = f"{record.structure.length} bases, but a {what} of {length}"
+        raise ScoreError(message, record=record.id)
