@@ -97,6 +97,8 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as by nohup
+        signal.signal(signal.SIGINT, _interrupt)
     if "OMP_WAIT_POLICY" not in os.environ:  # read when PyTorch is loaded, so said before
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     sys.stdout = sys.stdout or _nowhere()  # None: closed by the shell (`>&-`)
@@ -183,4 +185,7 @@ def one_line(text: str) -> str:
 
 
 def _interrupt(*_: Any) -> NoReturn:
+    """End the work; once, so that a second Ctrl-C does not end the tidying up in the middle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise KeyboardInterrupt

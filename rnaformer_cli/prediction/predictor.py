@@ -230,7 +230,9 @@ class Predictor:
         scores.diagonal(dim1=1, dim2=2).zero_()
         matrices = scores.cpu().numpy()
         sizes = [len(sequence) for sequence in sequences]
-        cut = [matrix[:size, :size] for matrix, size in zip(matrices, sizes, strict=True)]
+        cut = [
+            _mirrored(matrix[:size, :size]) for matrix, size in zip(matrices, sizes, strict=True)
+        ]
         if self.families is not None:
             cut = list(map(self.families.blend.apply, cut, sites))
         return cut, passes
@@ -335,6 +337,13 @@ def predict(records: Iterable[RnaRecord], weights: str | Path = DEFAULT) -> Iter
         if isinstance(answer, DeviceError):
             raise answer
         yield answer
+
+
+def _mirrored(matrix: Scores) -> Scores:
+    """The upper triangle on both sides: vector units round the ends of rows in another way."""
+    upper: Scores = np.triu(matrix, k=1)
+    upper += upper.T
+    return upper
 
 
 def in_order(

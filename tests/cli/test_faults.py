@@ -96,6 +96,20 @@ def test_a_run_that_was_ended_is_completed_by_resume(
     assert outputs(ended) == undisturbed
 
 
+def test_pressing_ctrl_c_three_times_with_workers_is_one_line(tiny_weights, tmp_path):
+    """The second and the third come while the workers are being ended."""
+    reads, out = tmp_path / "reads.fasta", tmp_path / "out"
+    reads.write_text(FASTA * 10)
+    options = ["--out-dir", out, "--jobs", "2", "--weights", tiny_weights]
+    with begun(reads, *options) as process:
+        until(lambda: (out / "k9.dbn").exists() or process.poll() is not None)
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+        assert process.wait(PATIENCE) == 130
+        assert process.stderr.read() == "rnaformer: interrupted\n"
+
+
 def test_a_second_run_into_a_folder_is_refused_and_the_first_is_not_disturbed(
     predict, tiny_weights, tmp_path
 ):

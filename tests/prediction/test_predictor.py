@@ -276,3 +276,10 @@ def test_every_pair_of_a_structure_has_its_score():
         assert expected.items() <= prediction.pair_scores.items()
         least.append(min(expected.values()) - prediction.threshold)
     assert min(least) < 0 < max(least)
+
+
+@pytest.mark.parametrize("families", [True, False])
+def test_scores_are_symmetric_to_the_last_digit(families):
+    [first, second] = load(options=Options(families=families)).score([rna(77, 3), rna(123, 4)])
+    assert np.array_equal(first, first.T)
+    assert np.array_equal(second, second.T)
