@@ -37,6 +37,14 @@ STRUCTURES = {
     "stockholm": b"# STOCKHOLM 1.0\n#=GF ID a\nx/1-3 GAC\n#=GC SS_cons <.>\n//\n",
 }
 
+SIDE_BY_SIDE = b">x\n" + b"GAC" * 400 + b"\n" + b"(.)" * 400 + b"\n"
+LIKE_ENERGIES = [b">dG=x1\nGAC\n(.)\n", b">ENERGY=-3.2 confidence=0.8\nGAC\n(.)\n"]
+CONTRADICTIONS = [
+    b'{"id": "x", "sequence": "GAC", "pairs": [], "structure": "(.)", "schema_version": 1}\n',
+    b'{"id": "x", "sequence": "GAC", "pairs": {}, "length": 4}\n',
+]
+MERGED = b"a: &a\n  b: 1\nc: &c\n  <<: [*a, *a]\nd:\n  <<: [*c, *c]\n"  # block style
+
 
 def seeds(name: str, folder: Path) -> list[bytes]:
     """Valid inputs to begin with."""
@@ -50,18 +58,25 @@ def seeds(name: str, folder: Path) -> list[bytes]:
 
         return [seed_weights(folder)]
     if name in ("pth", "yml"):
-        return [path.read_bytes() for path in sorted(parity.glob(f"*.{name}"))]
+        found = [path.read_bytes() for path in sorted(parity.glob(f"*.{name}"))]
+        return found + ([MERGED] if name == "yml" else [])
     known = {
         **{kind: [text] for kind, text in STRUCTURES.items()},
+        "dbn": [STRUCTURES["dbn"], SIDE_BY_SIDE, *LIKE_ENERGIES],
+        "jsonl": [STRUCTURES["jsonl"], *CONTRADICTIONS],
         "any": list(STRUCTURES.values()),
-        "fasta": [b">x some text\nACGU\nNRYt\n; comment\n>y\nGG\n"],
-        "predictions": [prediction],
+        "fasta": [
+            b">x some text\nACGU\nNRYt\n; comment\n>y\nGG\n",
+            b"\xef\xbb\xbf>x\nACGU\n\xef\xbb\xbf>y\nGG\n",
+        ],
+        "predictions": [prediction, prediction.replace(b"0.5", b"NaN")],
         "dataset": [
             b'{"id": "x", "seq": "GAC", "pairs": [[0, 2]], "source": "s", "family": "f", '
             b'"clan": null, "cluster": 1, "probabilities": [[0, 2, 0.5]]}\n'
         ],
         "training": [path.read_bytes() for path in sorted(ROOT.glob("**/examples/*.toml"))]
-        + [b"[run]\nsteps = 3\n[batches]\nlengths = [1]\nsource_weights = {a = 1}\n"],
+        + [b"[run]\nsteps = 3\n[batches]\nlengths = [1]\nsource_weights = {a = 1}\n"]
+        + [b"[run]\nlearning_rate = nan\n[model]\nnorm_eps = nan\n"],
         "config": [path.read_bytes() for path in sorted(ROOT.glob("weights/*/config.json"))],
     }
     return known[name]
