@@ -28,6 +28,26 @@ _TELL_EVERY = 20.0  # seconds
     "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="Scores (safetensors)."
 )
 @click.option(
+    "--start-from",
+    metavar="FILE",
+    type=options.PATH,
+    help="Scores to begin with instead of a first guess.",
+)
+@click.option(
+    "--reactivities",
+    multiple=True,
+    metavar="FILE",
+    type=options.PATH,
+    help="Reactivity profiles to learn from as well (JSON Lines).",
+)
+@click.option(
+    "--reactivity-weight",
+    type=click.FloatRange(min=0),
+    default=0.3,
+    show_default=True,
+    help="Weight of the loss per reactivity beside that per base of the records.",
+)
+@click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
     default=8.0,
@@ -59,17 +79,21 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
       rnaformer train-folding --data train.jsonl.gz -o scores.safetensors
       rnaformer train small.toml --folding scores.safetensors --data train.jsonl.gz --out runs/small
     """
+    from rnaformer_cli.dataset.reactivities import read_reactivities
     from rnaformer_cli.dataset.records import read_dataset
     from rnaformer_cli.prediction.device import set_threads
-    from rnaformer_cli.training.folding import Plan, learn, write_scores
+    from rnaformer_cli.training.folding import Plan, learn, read_scores, write_scores
 
     set_threads(chosen["threads"])
     records = [record for path in data for record in read_dataset(path)]
+    profiles = [one for path in chosen["reactivities"] for one in read_reactivities(path)]
+    start = read_scores(chosen["start_from"]) if chosen["start_from"] else None
     plan = Plan(
         minutes=chosen["minutes"],
         max_length=chosen["max_length"],
         computed_share=chosen["computed_share"],
         seed=chosen["seed"],
+        reactivity_weight=chosen["reactivity_weight"],
     )
     last = time.monotonic()
 
@@ -78,6 +102,8 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
         if not chosen["quiet"] and (time.monotonic() - last >= _TELL_EVERY or told.share == 1.0):
             last = time.monotonic()
             counts = f"step {told.step}, {told.records} records"
-            click.echo(f"rnaformer: {told.share:.0%}, {counts}: loss {told.loss:.3f}", err=True)
+            values = "" if told.of_values is None else f", of reactivities {told.of_values:.3f}"
+            line = f"rnaformer: {told.share:.0%}, {counts}: loss {told.loss:.3f}{values}"
+            click.echo(line, err=True)
 
-    write_scores(output, learn(records, plan, tell))
+    write_scores(output, learn(records, plan, tell, profiles=profiles, start=start))
