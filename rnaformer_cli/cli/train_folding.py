@@ -29,6 +29,26 @@ _TELL_EVERY = 20.0  # seconds
     "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="Scores (safetensors)."
 )
 @click.option(
+    "--start-from",
+    metavar="FILE",
+    type=options.PATH,
+    help="Scores to begin with instead of a first guess.",
+)
+@click.option(
+    "--reactivities",
+    multiple=True,
+    metavar="FILE",
+    type=options.PATH,
+    help="Reactivity profiles to learn from as well (JSON Lines).",
+)
+@click.option(
+    "--reactivity-weight",
+    type=options.FiniteRange(min=0),
+    default=0.3,
+    show_default=True,
+    help="Weight of the loss per reactivity beside that per base of the records.",
+)
+@click.option(
     "--minutes",
     type=options.FiniteRange(min=0, min_open=True),
     default=8.0,
@@ -60,18 +80,23 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
       rnaformer train-folding --data train.jsonl.gz -o scores.safetensors
       rnaformer train small.toml --folding scores.safetensors --data train.jsonl.gz --out runs/small
     """
-    check_paths({"--output": output}, data)
+    read = (*data, *chosen["reactivities"], chosen["start_from"])
+    check_paths({"--output": output}, read)
+    from rnaformer_cli.dataset.reactivities import read_reactivities
     from rnaformer_cli.dataset.records import read_dataset
     from rnaformer_cli.prediction.device import set_threads
-    from rnaformer_cli.training.folding import Plan, learn, write_scores
+    from rnaformer_cli.training.folding import Plan, learn, read_scores, write_scores
 
     set_threads(chosen["threads"])
     records = [record for path in data for record in read_dataset(path)]
+    profiles = [one for path in chosen["reactivities"] for one in read_reactivities(path)]
+    start = read_scores(chosen["start_from"]) if chosen["start_from"] else None
     plan = Plan(
         minutes=chosen["minutes"],
         max_length=chosen["max_length"],
         computed_share=chosen["computed_share"],
         seed=chosen["seed"],
+        reactivity_weight=chosen["reactivity_weight"],
     )
     last = time.monotonic()
 
@@ -80,6 +105,8 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
         if not chosen["quiet"] and (time.monotonic() - last >= _TELL_EVERY or told.share == 1.0):
             last = time.monotonic()
             counts = f"step {told.step}, {told.records} records"
-            click.echo(f"rnaformer: {told.share:.0%}, {counts}: loss {told.loss:.3f}", err=True)
+            values = "" if told.of_values is None else f", of reactivities {told.of_values:.3f}"
+            line = f"rnaformer: {told.share:.0%}, {counts}: loss {told.loss:.3f}{values}"
+            click.echo(line, err=True)
 
-    write_scores(output, learn(records, plan, tell))
+    write_scores(output, learn(records, plan, tell, profiles=profiles, start=start))

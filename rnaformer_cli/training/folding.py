@@ -14,23 +14,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from rnaformer_cli.dataset.reactivities import ReactivityProfile
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError, WeightsError
 from rnaformer_cli.files import read_bytes, write_whole
 from rnaformer_cli.folding.model import sum_inside
-from rnaformer_cli.folding.pairs import moved
-from rnaformer_cli.folding.partition import PAD, Inside, Outside, Weights, by_bases, outside
-from rnaformer_cli.folding.scores import MAX_LOOP, SHAPES, SMALL, factors
+from rnaformer_cli.folding.partition import outside
+from rnaformer_cli.folding.scores import SHAPES, factors
 from rnaformer_cli.model.checkpoint import check_tensors, shapes
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.structure import BasePair
 from rnaformer_cli.training.config import BatchConfig
+from rnaformer_cli.training.expected import expected
 from rnaformer_cli.training.loops import foldable, score
+from rnaformer_cli.training.reactivities import Densities, ProfileStream, backward_reactivities
 from rnaformer_cli.training.sampling import BatchStream, Position
 
 FIRST_GUESS = {  # what is not named is 0
@@ -66,6 +67,8 @@ class Plan:
     computed_share: float = 0.0  # of the records: those whose label a program made
     rate: float = 0.05  # of Adam, at its highest
     seed: int = 0
+    reactivity_weight: float = 0.3  # of the loss per reactivity, beside the loss per base
+    reactivity_cells: int = 200_000  # B·L·L of a batch of profiles, of which two sums are made
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +79,18 @@ class Told:
     records: int
     share: float  # of the whole, from 0 to 1
     loss: float  # -log(probability of the structures) per base, of the last batch
+    of_values: float | None = None  # -log(likelihood ratio) per reactivity, of the last batch
 
 
 def learn(
-    records: Sequence[LabelledRecord], plan: Plan, tell: Callable[[Told], None] = lambda _: None
+    records: Sequence[LabelledRecord],
+    plan: Plan,
+    tell: Callable[[Told], None] = lambda _: None,
+    *,
+    profiles: Sequence[ReactivityProfile] = (),
+    start: Mapping[str, Tensor] | None = None,
 ) -> Scores:
-    """Scores that make the structures of the records likely.
+    """Scores that make the structures of the records likely, and the reactivities of profiles.
 
     Of each structure the model's part counts: canonical pairs without pseudoknots.
 
@@ -94,7 +103,8 @@ def learn(
         max_cells=plan.max_cells, lengths=(plan.max_length,), computed_share=plan.computed_share
     )
     stream, position = BatchStream(short, chosen, plan.seed), Position()
-    scores = first_guess()
+    probed = _Probed(profiles, plan) if profiles else None
+    scores = first_guess() if start is None else _copied(start)
     optimiser = torch.optim.Adam(
         [{"params": tensor, "part": _RATES.get(name, 1.0)} for name, tensor in scores.items()],
         plan.rate,
@@ -105,7 +115,8 @@ def learn(
         batch, position = next(stream.batches(position, share))
         pairs = [foldable(record.sequence, record.pairs) for record in batch]
         loss = backward(scores, [record.sequence for record in batch], pairs)
-        if not math.isfinite(loss):
+        of_values = probed.backward(scores, step) if probed else 0.0
+        if not math.isfinite(loss + of_values):
             raise TrainingError(f"step {step + 1}: the loss is {loss}")
         for group in optimiser.param_groups:
             warm = min(1.0, (step + 1) / _WARMUP)
@@ -116,8 +127,26 @@ def learn(
         step, seen = step + 1, seen + len(batch)
         spent = (time.perf_counter() - started) / (60.0 * plan.minutes)
         share = min(step / plan.steps if plan.steps else spent, 1.0)
-        tell(Told(step, seen, share, loss))
+        tell(Told(step, seen, share, loss, of_values if probed else None))
     return {name: tensor.detach() for name, tensor in scores.items()}
+
+
+class _Probed:
+    """The part of learning that sees reactivities."""
+
+    def __init__(self, profiles: Sequence[ReactivityProfile], plan: Plan) -> None:
+        self._stream = ProfileStream(profiles, plan.max_length, plan.reactivity_cells, plan.seed)
+        self._densities = Densities()
+        self._weight = plan.reactivity_weight
+
+    def backward(self, scores: Scores, step: int) -> float:
+        """Add the gradients of the batch of a step; its loss per value."""
+        batch = self._stream.batch(step)
+        return backward_reactivities(scores, batch, self._densities, self._weight)
+
+
+def _copied(scores: Mapping[str, Tensor]) -> Scores:
+    return {name: scores[name].detach().clone().requires_grad_() for name in SHAPES}
 
 
 def first_guess() -> Scores:
@@ -178,58 +207,3 @@ def read_scores(path: str | Path) -> Scores:
     except WeightsError as error:
         raise error.at(path) from None
     return scores
-
-
-def expected(weights: Weights, sums: Inside, around: Outside) -> dict[str, Tensor]:
-    """How often each loop is to be expected, with names and shapes of Factors.
-
-    Added up over all, times what each adds to the score, it has the gradient of the logarithm of
-    the sum over all structures.
-    """
-    likely = around.pair / sums.total[:, None, None]
-    found = {
-        "hairpin": weights.hairpin * likely,
-        "closing": weights.closing * likely * moved(sums.two, 1, 1),
-    }
-    each = sums.total[:, None, None]
-    for name, sides in SMALL.items():
-        found[name] = getattr(weights, name) * likely * moved(sums.pair, *sides)
-    found["branch"] = weights.branch * around.branch * sums.pair / each
-    index = torch.arange(sums.pair.shape[2], device=likely.device)
-    ends = (index[:, None] + index + 1).clamp(max=len(index))
-    outer = sums.before[:, None, :-1] * sums.after[:, ends]
-    found["exterior"] = weights.exterior * outer * sums.pair / each
-    found["multi_base"] = _multi_bases(found["closing"], found["branch"])
-    beside = sums.before[:, :-1] * sums.after[:, 1:] / sums.total[:, None]
-    found["exterior_base"] = weights.exterior_base * beside
-    found["outer"] = weights.outer * likely[:, None] * sums.sized
-    found["inner"] = weights.inner * around.sized * (sums.pair / each)[:, None]
-    found["size"] = weights.size * _sizes(sums, around)
-    return found
-
-
-def _multi_bases(closing: Tensor, branch: Tensor) -> Tensor:
-    """How often each base is an unpaired one of a multiloop, (B, L), from its pairs (B, D, L).
-
-    Every closing pair has the bases inside of it in its loop, but for those of its branches.
-    """
-    around, branches = by_bases(closing), by_bases(branch)
-    begins = F.pad(around.sum(2) + branches.sum(1), (1, 0))  # after these bases
-    ends = F.pad(around.sum(1) + branches.sum(2), (0, 1))  # at these
-    return (begins - ends).cumsum(1)[:, :-1]
-
-
-def _sizes(sums: Inside, around: Outside) -> Tensor:
-    """The sums over outer and inner pairs of an interior loop by its size (B, kind, l1, l2)."""
-    sizes = sums.pair.new_zeros(len(sums.pair), 2, MAX_LOOP + 1, MAX_LOOP + 1)
-    spans, bases = sums.pair.shape[1:]
-    scaled = around.loops / sums.total[:, None, None, None]
-    outer = scaled[:, :, PAD : PAD + spans, PAD : PAD + bases]
-    for left in range(MAX_LOOP + 1):
-        columns = slice(PAD + 1 + left, PAD + 1 + left + bases)
-        inner = sums.loops[:, :, PAD : PAD + spans, columns]
-        by_spans = torch.einsum("bkdi,bkei->bkde", outer, inner)
-        for right in range(MAX_LOOP + 1 - left):
-            between = by_spans.diagonal(-(2 + left + right), 2, 3)
-            sizes[:, :, left, right] = between.sum(2)
-    return sizes

@@ -1,0 +1,134 @@
+"""Reactivity profiles: JSON lines of RNAs with a chemical probing value for each base."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnaformer_cli.errors import DatasetError, shown
+from rnaformer_cli.files import read_lines
+from rnaformer_cli.json_text import parse_json
+from rnaformer_cli.sequence.encode import ALPHABET
+
+_BASES = frozenset(ALPHABET)
+_HEAD = re.compile("GGA")  # where T7 polymerase begins
+_HEAD_BASES = 5  # GGAAA, and the variants that designs choose
+_PRIMER = "AAAGAAACAACAACAACAAC"  # where reverse transcription begins
+_PARTNERS = {"A": "U", "C": "G", "G": "CU", "U": "AG"}
+_STEMS = range(9, 4, -1)  # base pairs of the barcode hairpin before the primer
+_LOOP = 4
+_GAPS = range(2)  # bases between the hairpin and the primer
+
+
+@dataclass(frozen=True, slots=True)
+class ReactivityProfile:
+    """An RNA with its measured reactivities; None where there is no value.
+
+    Raises:
+        DatasetError: a letter that is none of A C G U N, a number of values that is not that of
+            the bases, a value that is not finite, or no value above 0.
+    """
+
+    id: str
+    sequence: str
+    reactivities: tuple[float | None, ...]
+    cluster: int | None = None
+
+    def __post_init__(self) -> None:
+        wrong = sorted(set(self.sequence) - _BASES)
+        if wrong or not self.sequence:
+            what = f"{wrong[0]!r} is not one of A C G U N" if wrong else "no sequence"
+            raise DatasetError(what, record=self.id)
+        values, bases = len(self.reactivities), len(self.sequence)
+        if values != bases:
+            raise DatasetError(f"{values} reactivities for {bases} bases", record=self.id)
+        for position, value in enumerate(self.reactivities, start=1):
+            if value is not None and not math.isfinite(value):
+                message = f"the reactivity of base {position} is {value}, expected a finite number"
+                raise DatasetError(message, record=self.id)
+        if not any(value is not None and value > 0.0 for value in self.reactivities):
+            raise DatasetError("no reactivity above 0", record=self.id)
+
+    def __len__(self) -> int:
+        return len(self.sequence)
+
+
+def read_reactivities(path: str | Path) -> Iterator[ReactivityProfile]:
+    """Yield the profiles of a file in its order.
+
+    Raises:
+        InputError: the file cannot be read.
+        DatasetError: a line that is no such profile, with file and line.
+    """
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield _profile_from_json(line)
+        except DatasetError as error:
+            record = error.place.record
+            raise DatasetError(error.message, path=path, line=number, record=record) from None
+
+
+def designed_bases(sequence: str) -> range:
+    """The bases between the ends that the designs of a library share; all, if there are none.
+
+    These ends are the first five bases, the primer's binding site and the barcode hairpin before
+    it, as in the Eterna Cloud Labs (Lee and others 2014).
+    """
+    begin = _HEAD_BASES if _HEAD.match(sequence) else 0
+    if not sequence.endswith(_PRIMER):
+        return range(begin, len(sequence))
+    end = len(sequence) - len(_PRIMER)
+    return range(begin, max(_hairpin_start(sequence, end), begin))
+
+
+def _hairpin_start(sequence: str, end: int) -> int:
+    """Where the hairpin begins that ends at a place or just before it; `end` without one."""
+    for gap in _GAPS:
+        for stem in _STEMS:
+            start, last = end - gap - 2 * stem - _LOOP, end - gap - 1
+            if start >= 0 and all(
+                sequence[last - step] in _PARTNERS.get(sequence[start + step], "")
+                for step in range(stem)
+            ):
+                return start
+    return end
+
+
+def _profile_from_json(line: str) -> ReactivityProfile:
+    try:
+        values = parse_json(line)
+        found = dict(values)
+    except (ValueError, TypeError):
+        message = "expected a JSON object with id, seq and reactivity"
+        raise DatasetError(message) from None
+    for name in ("id", "seq", "reactivity"):
+        if name not in found:
+            raise DatasetError(f"no field {name!r}")
+    name, cluster = str(found["id"]), found.get("cluster")
+    if not isinstance(found["seq"], str):
+        raise DatasetError(f"seq must be text, not {shown(found['seq'])}", record=name)
+    if cluster is not None and type(cluster) is not int:
+        message = f"cluster must be a whole number, not {shown(cluster)}"
+        raise DatasetError(message, record=name)
+    reactivities = _values(found["reactivity"], name)
+    return ReactivityProfile(name, found["seq"], reactivities, cluster)
+
+
+def _values(found: Any, record: str) -> tuple[float | None, ...]:
+    if not isinstance(found, list):
+        message = f"reactivity must be a list, not {shown(found)}"
+        raise DatasetError(message, record=record)
+    for position, value in enumerate(found, start=1):
+        if value is not None and type(value) not in (int, float):
+            message = f"the reactivity of base {position} is {shown(value)}, expected a number"
+            raise DatasetError(message, record=record)
+    try:
+        return tuple(None if value is None else float(value) for value in found)
+    except OverflowError:
+        raise DatasetError("a reactivity is too large", record=record) from None

@@ -1,0 +1,58 @@
+"""Scores of unpaired bases: every structure has those of its unpaired bases."""
+
+import pytest
+import torch
+
+from rnaformer_cli.folding.evidence import with_unpaired_scores
+from rnaformer_cli.folding.model import sum_inside
+from rnaformer_cli.folding.scores import SHAPES, factors
+from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.training.loops import score
+
+# Between them every kind of loop that a pair can close.
+STRUCTURES = [
+    ("GGGAAACCC", "........."),
+    ("GGGAAACCC", "(((...)))"),
+    ("GAGAAACAC", "(.(...).)"),
+    ("GAAGAAAAACAC", "(..(.....).)"),
+    ("GAAGAAAAACAAC", "(..(.....)..)"),
+    ("GAGAAACC", "(.(...))"),
+    ("GGAAACAC", "((...).)"),
+    ("GCGAAAACCAAAAGAC", "(.(....)(....).)"),
+]
+
+
+def codes(sequence):
+    return torch.tensor([["ACGU".index(letter) for letter in sequence]])
+
+
+def model_scores():
+    generator = torch.Generator().manual_seed(2)
+    return {
+        name: torch.randn(shape, generator=generator, dtype=torch.float64)
+        for name, shape in SHAPES.items()
+    }
+
+
+def unpaired_scores(length):
+    return torch.randn(1, length, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+
+
+@pytest.mark.parametrize(("sequence", "signs"), STRUCTURES)
+def test_a_structure_has_the_scores_of_its_unpaired_bases(sequence, signs):
+    found, of_bases = factors(codes(sequence), model_scores()), unpaired_scores(len(sequence))
+    pairs = parse_dot_bracket(signs).pairs
+    given = score(with_unpaired_scores(found, of_bases), 0, pairs) - score(found, 0, pairs)
+    expected = sum(of_bases[0, base] for base, sign in enumerate(signs) if sign == ".")
+    assert float(given + of_bases.sum()) == pytest.approx(float(expected), abs=1e-9)
+
+
+def test_a_base_that_must_pair_leaves_the_structures_that_pair_it():
+    sequence = "GGAAACC"  # the first G pairs with one of two C, or with none
+    nothing = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in SHAPES.items()}
+    found = factors(codes(sequence), nothing)
+    of_bases = torch.zeros(1, 7, dtype=torch.float64)
+    of_bases[0, 0] = -50.0
+    _, sums = sum_inside(with_unpaired_scores(found, of_bases))
+    count = (sums.total.log() + sums.scale * 7 + of_bases.sum()).exp()
+    assert float(count) == pytest.approx(3.0, rel=1e-6)  # G1-C6; G1-C7 with G2-C6 or without
