@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
+import re
 import struct
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,12 @@ from rnaformer_cli.errors import InputError
 from rnaformer_cli.files import read_bytes
 from rnaformer_cli.limits import MAX_TENSOR_BYTES
 
-_MAKER = b"bytearray"
+# All that a pickle of tensors names. torch.load allows more with weights_only, and some of it makes
+# gigabytes of one number (bytearray, torch.FloatTensor).
+_NEEDED = re.compile(
+    r"collections OrderedDict|torch\._utils _rebuild_(tensor_v2|parameter)|torch \w+Storage"
+)
+_PICKLES = 5  # in the older kind of file; the tensors' bytes follow
 # What torch.load raises for files that are damaged or hold more than data.
 _UNREADABLE = (
     pickle.UnpicklingError,
@@ -52,13 +60,25 @@ def parse_tensors(data: bytes, path: str | Path, expected: str) -> Any:
     try:
         if _unpacked_size(data) > len(data):  # PyTorch stores; a bomb is compressed
             raise InputError(f"not {expected}", path=path)
-        if _MAKER in data:  # the one name of those allowed that makes much of a small number
+        if not all(_NEEDED.fullmatch(name) for name in _names(data)):
             raise InputError(f"not {expected}", path=path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickles that PyTorch did not write
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except _UNREADABLE:
         raise InputError(f"not {expected}", path=path) from None
+
+
+def _names(data: bytes) -> Iterator[str]:
+    """What the pickles of a file ask for by name, each as module and name."""
+    pickles = [io.BytesIO(data)] * _PICKLES
+    if data.startswith(b"PK"):  # read as torch.load will: members may be compressed
+        archive = torch._C.PyTorchFileReader(io.BytesIO(data))
+        pickles = [io.BytesIO(archive.get_record("data.pkl"))]
+    for one in pickles:
+        for operation, argument, _ in pickletools.genops(one):
+            if operation.name in ("GLOBAL", "INST"):
+                yield str(argument)
 
 
 def _unpacked_size(data: bytes) -> int:

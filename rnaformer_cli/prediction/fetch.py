@@ -9,10 +9,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPMessage, HTTPResponse
+from http.client import HTTPException, HTTPResponse, InvalidURL
 from pathlib import Path
 from typing import IO
-from urllib.parse import urlsplit
 
 from rnaformer_cli.errors import InputError, OutputError, WeightsError
 from rnaformer_cli.files import make_folder, reason, sha256_of
@@ -21,6 +20,7 @@ from rnaformer_cli.model.checkpoint import Checkpoint, save_checkpoint
 from rnaformer_cli.model.config import CONFIG_FILE
 from rnaformer_cli.model.published import read_published
 from rnaformer_cli.prediction.store import all_weights, user_folder
+from rnaformer_cli.prediction.urls import SameServer, check_url, without_credentials
 from rnaformer_cli.prediction.watchdog import Watchdog, WatchedHTTP, WatchedHTTPS, watched
 
 # https://github.com/automl/RNAformer lists these files; no checksums are published.
@@ -33,7 +33,6 @@ PUBLISHED = {
 }
 TIMEOUT = 30.0  # seconds without a byte
 PATIENCE = 120.0  # seconds until the body begins
-WEB = ("http", "https")
 _CHUNK = 1 << 20
 
 
@@ -158,18 +157,17 @@ def _download(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
         raise InputError(f"no connection: {why}", path=shown) from None
     except TimeoutError:
         raise InputError(f"no answer for {TIMEOUT:g} seconds", path=shown) from None
+    except (InvalidURL, ValueError):
+        raise InputError("not a URL", path=shown) from None
     except HTTPException:
         raise InputError("the server's answer is not HTTP or broke off", path=shown) from None
-    except ValueError:
-        raise InputError("not a URL", path=shown) from None
     except OSError as error:
         raise InputError(f"transfer failed: {reason(error)}", path=shown) from None
 
 
 def _copy(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
-    if urlsplit(url).scheme not in WEB:
-        raise InputError("not a URL", path=shown)
-    handlers = (_SameHost, WatchedHTTP(watchdog), WatchedHTTPS(watchdog))
+    check_url(url)
+    handlers = (SameServer, WatchedHTTP(watchdog), WatchedHTTPS(watchdog))
     with urllib.request.build_opener(*handlers).open(url, timeout=TIMEOUT) as answer:
         announced = answer.headers.get("Content-Length")
         if announced is not None and not (announced.isascii() and announced.isdecimal()):
@@ -178,38 +176,6 @@ def _copy(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
             received = _receive(answer, file, shown, watchdog)
     if announced is not None and received != int(announced):
         raise InputError(f"broke off after {received} of {announced} bytes", path=shown)
-
-
-def without_credentials(url: str) -> str:
-    """The URL as messages and configs show it: without a user's name and password."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in url else url
-
-
-class _SameHost(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only where the user pointed, and not to where anybody can listen."""
-
-    def redirect_request(  # the signature is urllib's
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-        newurl: str,
-    ) -> urllib.request.Request | None:
-        """Refuse before anything is sent there."""
-        asked, told = urlsplit(req.full_url), urlsplit(newurl)
-        here, there = without_credentials(req.full_url), without_credentials(newurl)
-        if told.hostname != asked.hostname:
-            raise InputError(f"redirected to another host: {there}", path=here)
-        if told.scheme not in WEB:
-            raise InputError(f"redirected to what is not the web: {there}", path=here)
-        if (asked.scheme, told.scheme) == ("https", "http"):
-            raise InputError(f"redirected to plain http: {there}", path=here)
-        if told.scheme == asked.scheme and told.port != asked.port:
-            raise InputError(f"redirected to another port: {there}", path=here)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _receive(answer: HTTPResponse, file: IO[bytes], url: str, watchdog: Watchdog) -> int:

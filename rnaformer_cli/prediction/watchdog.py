@@ -94,8 +94,16 @@ class WatchedHTTPS(urllib.request.HTTPSHandler):
 
 def _known_to(watchdog: Watchdog, kind: type[HTTPConnection]) -> Any:
     class Connection(kind):  # type: ignore[misc,valid-type]  # either of two classes of http.client
-        def connect(self) -> None:
-            super().connect()
-            watchdog.watch(self.sock)
+        """Tells of its socket as soon as there is one: a proxy may drip, too."""
+
+        @property
+        def sock(self) -> socket.socket | None:
+            return self._sock
+
+        @sock.setter
+        def sock(self, sock: socket.socket | None) -> None:
+            self._sock = sock
+            if sock is not None:
+                watchdog.watch(sock)
 
     return Connection

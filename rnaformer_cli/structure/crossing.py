@@ -1,8 +1,8 @@
-"""Which arcs cross others, in a time that hardly grows faster than their number."""
+"""Which arcs cross others or share ends, in little more time than it takes to sort them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +28,46 @@ def crosses(arcs: Sequence[Arc]) -> Booleans:
     return found
 
 
-def shares_end(arcs: Sequence[Arc]) -> Booleans:
-    """Whether each arc has an end in common with another."""
-    if not arcs:
-        return np.zeros(0, dtype=np.bool_)
-    _, ranks, counts = np.unique(
-        np.asarray(arcs, dtype=np.int64), return_inverse=True, return_counts=True
-    )
-    found: Booleans = np.any(counts[ranks.reshape(-1, 2)] > 1, axis=1)
-    return found
+def conflicts(arcs: Sequence[Arc]) -> list[list[int]]:
+    """Indices of the arcs in sets: those that cross or share an end are in one, as are theirs.
+
+    The ends are walked from left to right over a stack of sets that have arcs open. Those above
+    the set of an arc that ends began within it and are still open, so they cross it.
+    """
+    open_arcs = [1] * len(arcs)  # of the set with that number
+    number = list(range(len(arcs)))  # of the set that an arc began with or was merged into
+    stack: list[int] = []
+    for _, is_end, _, arc in sorted(_ends(arcs)):
+        if not is_end:
+            stack.append(arc)
+            continue
+        own = _find(number, arc)
+        while stack[-1] != own:
+            other = stack.pop()
+            number[other] = own
+            open_arcs[own] += open_arcs[other]
+        open_arcs[own] -= 1
+        if not open_arcs[own]:
+            stack.pop()
+    sets: dict[int, list[int]] = {}
+    for arc in range(len(arcs)):
+        sets.setdefault(_find(number, arc), []).append(arc)
+    return list(sets.values())
+
+
+def _ends(arcs: Sequence[Arc]) -> Iterator[tuple[int, bool, int, int]]:
+    """The ends in an order in which arcs that share one cross: place, kind, other end, index."""
+    for index, (left, right) in enumerate(arcs):
+        yield left, False, right, index
+        yield right, True, left, index
+
+
+def _find(number: list[int], arc: int) -> int:
+    """The set of an arc; the way there is halved for the next time."""
+    while number[arc] != arc:
+        number[arc] = number[number[arc]]
+        arc = number[arc]
+    return arc
 
 
 def _highest(values: Integers, start: Integers, stop: Integers) -> Integers:

@@ -2,54 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaformer_cli.errors import StructureError
-from rnaformer_cli.structure.crossing import crosses, shares_end
+from rnaformer_cli.structure.crossing import conflicts
 from rnaformer_cli.structure.structure import BasePair
 
-MAX_ENDS = 12_000  # 1.2 GB; of the pairs of real RNAs hundreds cross
+MAX_ENDS = 12_000  # a table of 0.6 GB, or 1.2 GB of scores; hundreds in the knots of real RNAs
+_LARGEST = np.iinfo(np.int32).max
+
+Table = NDArray[np.float64] | NDArray[np.int32]
 
 
 def heaviest_nested(arcs: Sequence[BasePair], weights: Sequence[float]) -> list[int]:
     """Indices of arcs that neither cross nor share an end, with the largest sum of weights.
 
     Arcs are (left, right) with left < right; weights are positive. Of equally good choices
-    it is the one that begins furthest 5'. Arcs that neither cross another nor share an end with
-    one are always chosen; each group of overlapping others, of m arcs with n distinct ends, takes
-    n² numbers of memory and m·n steps.
+    it is the one that begins furthest 5'. Each set of arcs in conflict is solved by itself; with
+    m arcs and n distinct ends it takes n² numbers of memory and m·n steps.
 
     Raises:
-        StructureError: a group of more than MAX_ENDS ends.
+        StructureError: a set with more than MAX_ENDS ends.
     """
-    is_free = ~(crosses(arcs) | shares_end(arcs))
-    chosen = np.flatnonzero(is_free).tolist()
-    for group in _groups(arcs, np.flatnonzero(~is_free).tolist()):
+    chosen: list[int] = []
+    for group in conflicts(arcs):
         own = _heaviest([arcs[index] for index in group], [weights[index] for index in group])
         chosen.extend(group[index] for index in own)
     return sorted(chosen)
 
 
-def _groups(arcs: Sequence[BasePair], indices: list[int]) -> Iterator[list[int]]:
-    """The arcs of these indices in groups that lie side by side."""
-    group: list[int] = []
-    last = -1
-    for index in sorted(indices, key=lambda index: arcs[index]):
-        left, right = arcs[index]
-        if group and left > last:
-            yield group
-            group = []
-        group.append(index)
-        last = max(last, right)
-    if group:
-        yield group
-
-
 def _heaviest(arcs: Sequence[BasePair], weights: Sequence[float]) -> list[int]:
-    """The best choice among arcs that overlap."""
+    """The best choice among arcs in conflict."""
+    if len(arcs) == 1:
+        return [0]
     ends = sorted({end for arc in arcs for end in arc})
     if len(ends) > MAX_ENDS:
         message = f"pairs that cross at more than {MAX_ENDS:,} places, which is the limit"
@@ -62,10 +50,11 @@ def _heaviest(arcs: Sequence[BasePair], weights: Sequence[float]) -> list[int]:
     return sorted(_trace(opening, weights, best))
 
 
-def _fill(opening: list[list[tuple[int, int]]], weights: Sequence[float]) -> NDArray[np.float64]:
+def _fill(opening: list[list[tuple[int, int]]], weights: Sequence[float]) -> Table:
     """best[i, j]: the largest sum from arcs within the ends i to j - 1."""
     size = len(opening)
-    best = np.zeros((size + 2, size + 1))
+    is_counted = all(isinstance(weight, int) for weight in weights) and sum(weights) < _LARGEST
+    best = np.zeros((size + 2, size + 1), np.int32 if is_counted else np.float64)
     for left in range(size - 1, -1, -1):
         row = best[left]
         row[:] = best[left + 1]
@@ -78,7 +67,7 @@ def _fill(opening: list[list[tuple[int, int]]], weights: Sequence[float]) -> NDA
 
 
 def _trace(
-    opening: list[list[tuple[int, int]]], weights: Sequence[float], best: NDArray[np.float64]
+    opening: list[list[tuple[int, int]]], weights: Sequence[float], best: Table
 ) -> list[int]:
     chosen: list[int] = []
     todo = [(0, len(opening))]

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import http.server
+import io
 import json
 import os
 import resource
@@ -22,6 +23,7 @@ from rnaformer_cli.errors import InputError
 from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
 from rnaformer_cli.prediction import fetch
 from rnaformer_cli.prediction.store import DEFAULT, find_weights, shipped_folder
+from rnaformer_cli.prediction.urls import SameServer, without_credentials
 
 PARITY = Path(__file__).parent.parent / "data" / "parity"
 CASES = sorted(path.stem for path in PARITY.glob("*.pth"))
@@ -567,6 +569,17 @@ def test_a_server_that_drips_before_any_content_is_given_up(
     assert_nothing_came(finished, store, server.url, message)
 
 
+def test_a_proxy_that_drips_is_given_up(fetch_from, server, store, monkeypatch):
+    server.enough = threading.Event()
+    monkeypatch.setattr(Handler, "do_CONNECT", drip_headers, raising=False)
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(fetch, "PATIENCE", 0.3)
+    finished = fetch_from("https://host.example/models")
+    server.enough.set()
+    message = "no whole answer in time: the server only drips"
+    assert_nothing_came(finished, store, "https://host.example/models", message)
+
+
 def test_a_length_that_is_no_number_is_told(fetch_from, server, store):
     def lie(handler):
         handler.send_response(200)
@@ -589,7 +602,7 @@ def test_a_length_that_is_no_number_is_told(fetch_from, server, store):
 def test_a_redirect_to_elsewhere_is_refused_without_credentials(asked, told, message):
     with pytest.raises(InputError) as caught:
         request = urllib.request.Request(asked)
-        fetch._SameHost().redirect_request(request, None, 302, "", None, told)
+        SameServer().redirect_request(request, None, 302, "", None, told)
     assert str(caught.value) == f"http://host/a: {message}"
 
 
@@ -598,6 +611,76 @@ def test_credentials_of_a_url_are_not_printed(fetch_from, store):
     assert "secret" not in finished.out + finished.err
     assert "http://127.0.0.1:9/models" in finished.err
     assert finished.code == 1
+
+
+def pour(handler):
+    """A redirect with a page of its own that never ends."""
+    handler.wfile.write(f"HTTP/1.1 302 Found\r\nLocation: /models/{STATE}\r\n\r\n".encode())
+    with contextlib.suppress(OSError):
+        for _ in range(200):
+            handler.wfile.write(bytes(1_000_000))
+
+
+def test_the_page_of_a_redirect_is_not_read(fetch_from, server, store):
+    """urllib would hold all of it, as long as it comes."""
+    server.answers[f"/models/{CONFIG}"] = pour
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert fetch_from(server.url).code == 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("http://host/a", "https://host/b"),
+        ("https://host/a", "https://host:443/b"),
+        ("http://host:80/a", "http://host/b"),
+        ("http://host:8080/a", "https://host:8080/b"),
+        ("http://HOST/a", "http://host/b"),
+    ],
+)
+def test_a_redirect_to_the_same_server_is_followed(asked, told):
+    request = urllib.request.Request(asked)
+    found = SameServer().redirect_request(request, io.BytesIO(), 302, "", {}, told)
+    assert found.full_url == told
+
+
+@pytest.mark.parametrize("told", ["https://host:444/b", "https://host/b"])
+def test_a_redirect_to_https_of_another_port_is_refused(told):
+    request = urllib.request.Request("http://host:8080/a")
+    with pytest.raises(InputError, match=r"redirected to another port: https://host"):
+        SameServer().redirect_request(request, io.BytesIO(), 302, "", {}, told)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://me:secret@host/a@1/b", "http://host/a@1/b"),
+        ("http://host/a@1", "http://host/a@1"),
+        ("http://[me:secret@host", "http://host"),
+        ("http://me:secret@host:port", "http://host:port"),
+        ("http://me:sec/ret@host", "http://host"),
+        ("me:secret@host/a", "host/a"),
+    ],
+)
+def test_a_url_is_shown_without_credentials(url, shown):
+    assert without_credentials(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "message"),
+    [
+        ("http://[me:secret@host", "http://host", "not a URL"),
+        ("http://me:sec/ret@host", "http://host", "not a URL"),
+        ("http://host:port", "http://host:port", "not a URL"),
+        ("http://ho st", "http://ho st", "not a URL"),
+        ("http:///models", "http:///models", "not a URL"),
+        ("http://me@host", "http://host", "a user name in a URL is not supported"),
+        ("http://me:secret@host", "http://host", "a user name in a URL is not supported"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_told(fetch_from, store, url, shown, message):
+    assert_nothing_came(fetch_from(url), store, shown, message)
 
 
 def test_a_transfer_without_an_end_is_given_up(fetch_from, server, store, monkeypatch):
@@ -628,7 +711,7 @@ def test_a_redirect_to_a_file_is_refused(fetch_from, server, store):
 def test_a_redirect_from_https_to_http_is_refused():
     asked = urllib.request.Request("https://host/a")
     with pytest.raises(InputError) as caught:
-        fetch._SameHost().redirect_request(asked, None, 302, "", None, "http://host/b")
+        SameServer().redirect_request(asked, None, 302, "", None, "http://host/b")
     assert str(caught.value) == "https://host/a: redirected to plain http: http://host/b"
 
 

@@ -1,6 +1,7 @@
 """Published checkpoints give the published logits; what contradicts itself is refused."""
 
 import json
+import resource
 import shutil
 import zipfile
 
@@ -355,10 +356,40 @@ def test_aliases_are_refused_before_anything_is_built(tmp_path, text, line):
     assert str(caught.value) == f"{path}:{line}: an alias, which no config needs"
 
 
-def test_a_pickle_that_makes_much_of_little_is_refused(tmp_path):
+def make_of(name, count):
+    """A pickle of the call name(count)."""
+    return b"\x80\x02c" + name + b"\nJ" + count.to_bytes(4, "little") + b"\x85R."
+
+
+@pytest.mark.parametrize("kind", ["bare", "stored", "compressed"])
+@pytest.mark.parametrize(
+    "name",
+    [b"__builtin__\nbytearray", b"builtins\nbytearray", b"torch\nFloatTensor", b"torch\nTensor"],
+)
+def test_a_pickle_that_makes_much_of_little_is_refused(tmp_path, name, kind):
     """weights_only allows it: 36 bytes would take five gigabytes."""
     path = tmp_path / "state.pth"
-    path.write_bytes(b"\x80\x02c__builtin__\nbytearray\nJ\x00\xf2\x05*\x85R.")
+    content = make_of(name, 10**9)
+    if kind == "bare":
+        path.write_bytes(content)
+    else:
+        method = zipfile.ZIP_STORED if kind == "stored" else zipfile.ZIP_DEFLATED
+        with zipfile.ZipFile(path, "w", method) as archive:
+            archive.writestr("x/data.pkl", content)
+            archive.writestr("x/version", b"3\n")
+            archive.writestr("x/byteorder", b"little")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(InputError) as caught:
         read_state_dict(path)
     assert str(caught.value) == f"{path}: not a PyTorch state dict of tensors"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+def test_a_state_dict_of_the_older_kind_of_file_is_read(tmp_path):
+    state = {"weight": torch.ones(2, 3), "bias": torch.nn.Parameter(torch.zeros(2))}
+    torch.save(state, tmp_path / "state.pth", _use_new_zipfile_serialization=False)
+    found = read_state_dict(tmp_path / "state.pth")
+    assert {name: tensor.tolist() for name, tensor in found.items()} == {
+        "weight": [[1.0] * 3] * 2,
+        "bias": [0.0] * 2,
+    }

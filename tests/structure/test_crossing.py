@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure import nesting
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
-from rnaformer_cli.structure.crossing import crosses, shares_end
+from rnaformer_cli.structure.crossing import conflicts, crosses
 from rnaformer_cli.structure.structure import Structure
 
 arcs = st.lists(st.sampled_from(list(itertools.combinations(range(14), 2))), max_size=14)
@@ -22,28 +22,40 @@ def test_an_arc_crosses_if_one_end_of_another_is_inside(found):
     assert crosses(found).tolist() == expected
 
 
+def in_conflict(one, other):
+    (a, b), (c, d) = one, other
+    return bool({a, b} & {c, d}) or a < c < b < d or c < a < d < b
+
+
 @given(arcs)
-def test_ends_are_shared_with_other_arcs_only(found):
-    expected = [
-        any(set(found[one]) & set(found[other]) for other in range(len(found)) if other != one)
-        for one in range(len(found))
-    ]
-    assert shares_end(found).tolist() == expected
+def test_arcs_in_conflict_are_in_one_set(found):
+    """Sets are merged one conflict after the other, each compared with each."""
+    expected = [{index} for index in range(len(found))]
+    for one, other in itertools.combinations(range(len(found)), 2):
+        if in_conflict(found[one], found[other]):
+            touched = [group for group in expected if {one, other} & group]
+            expected = [group for group in expected if group not in touched]
+            expected.append(set().union(*touched))
+    assert sorted(conflicts(found)) == sorted(sorted(group) for group in expected)
 
 
 SIDE_BY_SIDE = "(.)" * 20_000
 NESTED = "(" * 40_000 + "." + ")" * 40_000
 ORDINARY = "((((....))))..((((((...((((....))))[[[..))))))..]]]" * 2_000
+ACROSS = f"{{.{ORDINARY}<.}}.>"  # a pair over all of it, which crosses one more
+CROSSING = {SIDE_BY_SIDE: 0, NESTED: 0, ORDINARY: 18_000, ACROSS: 18_002}
 
 
-@pytest.mark.parametrize("signs", [SIDE_BY_SIDE, NESTED, ORDINARY], ids=["side", "nest", "knots"])
+@pytest.mark.parametrize(
+    "signs", [SIDE_BY_SIDE, NESTED, ORDINARY, ACROSS], ids=["side", "nest", "knots", "across"]
+)
 def test_large_structures_take_little_time_and_memory(signs):
     """A table of all ends would be of gigabytes, and comparing each with each take minutes."""
     structure = parse_dot_bracket(signs)
     tracemalloc.start()
-    assert format_dot_bracket(structure) == signs
-    assert len(structure.crossing_pairs()) == 18_000 * (signs == ORDINARY)
-    assert tracemalloc.get_traced_memory()[1] < 300e6
+    assert parse_dot_bracket(format_dot_bracket(structure)) == structure
+    assert len(structure.crossing_pairs()) == CROSSING[signs]
+    assert tracemalloc.get_traced_memory()[1] < 100e6
     tracemalloc.stop()
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rnaformer_cli.structure import nesting
 from rnaformer_cli.structure.nesting import heaviest_nested
 
 
@@ -54,6 +55,15 @@ def test_the_choice_does_not_depend_on_the_order_of_different_arcs(case, random)
     first = {arc for index, arc in enumerate(table) if index in heaviest_nested(*split(table))}
     again = heaviest_nested(order, [table[arc] for arc in order])
     assert {order[index] for index in again} == first
+
+
+@settings(max_examples=300, deadline=None)
+@given(weighted_arcs(), st.sampled_from([1, 0.37]))
+def test_solving_sets_in_conflict_apart_chooses_what_one_table_of_all_does(case, unit):
+    arcs, weights = case
+    weights = [weight * unit for weight in weights]
+    whole = nesting._heaviest(arcs, weights) if arcs else []
+    assert heaviest_nested(arcs, weights) == whole
 
 
 def split(table):
