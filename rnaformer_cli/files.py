@@ -218,6 +218,15 @@ def make_folder(path: str | Path) -> None:
         raise OutputError(reason(error), path=path) from None
 
 
+def text_name(path: str | Path) -> str:
+    """The last part of a path as text that any file may hold.
+
+    A name is bytes on many systems. They are read as UTF-8 whatever the locale; others become
+    U+FFFD.
+    """
+    return os.fsencode(Path(path).name).decode("utf-8", "replace")
+
+
 class SafeNames:
     """File names for record ids: they never leave the folder, never repeat, never are empty."""
 

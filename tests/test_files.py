@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from rnaformer_cli.files import (
     read_bytes,
     read_lines,
     safe_name,
+    text_name,
     write_text,
     write_whole,
 )
@@ -322,3 +324,11 @@ def test_names_that_some_file_systems_take_for_one_are_numbered():
     names = SafeNames()
     found = [names.take(name) for name in ("caf\u00e9", "cafe\u0301", "CAFE\u0301", "_NUL", "NUL")]
     assert found == ["caf\u00e9", "cafe\u0301_2", "CAFE\u0301_3", "_NUL", "_NUL_2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [(b"a.fa", "a.fa"), ("é".encode(), "é"), (b"n\xffx", "n\ufffdx"), (b"\xc3", "\ufffd")],
+)
+def test_a_file_name_is_text_whatever_its_bytes(name, text):
+    assert text_name(Path("folder", os.fsdecode(name))) == text

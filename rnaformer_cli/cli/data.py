@@ -15,6 +15,7 @@ from rnaformer_cli.dataset.labelling import KINDS, Kind, Label
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
 from rnaformer_cli.dataset.splitting import By
 from rnaformer_cli.errors import RnaformerError
+from rnaformer_cli.files import text_name
 from rnaformer_cli.structure.formats import READ_FORMATS, ReadFormat
 
 
@@ -90,7 +91,7 @@ def stats(files: tuple[str, ...]) -> None:
         low, _, median, _, _, high = found.length_quantiles
         counts = [found.pairs, found.families, found.clans, found.clusters]
         shares = [found.noncanonical_share, found.pseudoknot_share, found.multiplet_share]
-        row = [Path(path).name.split(".")[0], str(found.records), str(found.bases)]
+        row = [text_name(path).split(".")[0], str(found.records), str(found.bases)]
         row += [f"{low} to {high}, median {median}", *map(str, counts)]
         row += [f"{share:.1%}" for share in (*shares, found.unknown_share)]
         row += [", ".join(f"{one_line(name)} {n}" for name, n in found.sources.items())]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +13,7 @@ from rnaformer_cli.cli.paths import check_paths
 from rnaformer_cli.cli.run_report import Report
 from rnaformer_cli.cli.tables import print_table
 from rnaformer_cli.errors import DependencyError
-from rnaformer_cli.files import write_whole
+from rnaformer_cli.files import text_name, write_whole
 from rnaformer_cli.scoring.summary import Summary
 
 if TYPE_CHECKING:
@@ -144,7 +143,7 @@ def _evaluate(predictor: Helped, path: str, chosen: dict[str, Any], report: Repo
     records = [r for r in read_dataset(path) if limit is None or len(r) <= limit]
     if chosen["sample"] and chosen["sample"] < len(records):
         records = random.Random(chosen["seed"]).sample(records, chosen["sample"])
-    found = evaluate(predictor, Path(path).name.split(".")[0], records, report.advance)
+    found = evaluate(predictor, text_name(path).split(".")[0], records, report.advance)
     for failure in found.failures:
         report.fail(DeviceError(failure))
     return found

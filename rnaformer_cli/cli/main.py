@@ -104,7 +104,8 @@ def main() -> NoReturn:
     sys.stdout = sys.stdout or _nowhere()  # None: closed by the shell (`>&-`)
     sys.stderr = sys.stderr or _nowhere()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding="utf-8")  # as in files, whatever the locale
+        # As in files, whatever the locale; names of files that are no UTF-8 as the bytes they are.
+        sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     sys.exit(run(sys.argv[1:]))
 
 

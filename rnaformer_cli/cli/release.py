@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -56,7 +55,7 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     """
     from rnaformer_cli.dataset.records import read_sets
     from rnaformer_cli.families.profiles import read_library
-    from rnaformer_cli.files import make_folder, read_bytes
+    from rnaformer_cli.files import make_folder, read_lines, text_name
     from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
     from rnaformer_cli.prediction.device import set_threads
     from rnaformer_cli.prediction.store import find_weights
@@ -66,8 +65,8 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     network, origin = load_network(find_weights(weights))
     sets = read_sets(val, chosen["max_length"])
     library = read_library(chosen["families"]) if chosen["families"] else None
-    name = Path(output).name
-    card = read_bytes(chosen["card"]).decode() if chosen["card"] else f"# {name}\n"
+    name = text_name(output)
+    card = "\n".join([*read_lines(chosen["card"]), ""]) if chosen["card"] else f"# {name}\n"
     done = release(
         network, sets, chosen["cycles"], chosen["flag"], chosen["folding_weight"], library
     )

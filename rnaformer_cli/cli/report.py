@@ -13,7 +13,7 @@ from rnaformer_cli.cli import options
 from rnaformer_cli.cli.paths import check_paths
 from rnaformer_cli.cli.score import warn_unmatched
 from rnaformer_cli.errors import DependencyError
-from rnaformer_cli.files import STDIN, write_text
+from rnaformer_cli.files import STDIN, text_name, write_text
 
 MOST_PICTURES = 100  # 3 MB of page, and ten seconds of drawing
 
@@ -81,5 +81,5 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
 
 def _title(files: tuple[str, ...]) -> str:
     """The name of the only input, or of the first and how many more."""
-    first = "standard input" if files[0] == STDIN else Path(files[0]).resolve().name
+    first = "standard input" if files[0] == STDIN else text_name(Path(files[0]).resolve())
     return first if len(files) == 1 else f"{first} and {len(files) - 1} more"

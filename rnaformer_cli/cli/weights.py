@@ -175,11 +175,11 @@ def grow(name: str, double: tuple[int, ...], ff_factor: float | None, output: st
 
 
 def _save(output: str, network: RNAformer, about: dict[str, Any]) -> None:
-    from rnaformer_cli.files import make_folder
+    from rnaformer_cli.files import make_folder, text_name
     from rnaformer_cli.model.checkpoint import save_checkpoint
 
     make_folder(output)
-    name = Path(output).name
+    name = text_name(output)
     save_checkpoint(output, name, network.config, network.state_dict(), about, f"# {name}\n")
     click.echo(output)
 

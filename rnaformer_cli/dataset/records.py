@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from rnaformer_cli.errors import DatasetError
-from rnaformer_cli.files import SafeNames, read_lines, write_whole
+from rnaformer_cli.files import SafeNames, read_lines, text_name, write_whole
 from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.sequence.encode import ALPHABET
 from rnaformer_cli.structure.structure import BasePair, Structure
@@ -96,7 +96,7 @@ def read_sets(
     names = SafeNames()
     limit = sys.maxsize if max_length is None else max_length
     return {
-        names.take(Path(path).name.split(".")[0]): [
+        names.take(text_name(path).split(".")[0]): [
             record for record in read_dataset(path) if len(record) <= limit
         ]
         for path in paths

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from rnaformer_cli.errors import InputError, OutputError, WeightsError
-from rnaformer_cli.files import make_folder, reason, sha256_of
+from rnaformer_cli.files import make_folder, reason, sha256_of, text_name
 from rnaformer_cli.limits import MAX_DOWNLOAD_BYTES, SLOWEST_DOWNLOAD, WATCHED_SECONDS
 from rnaformer_cli.model.checkpoint import Checkpoint, save_checkpoint
 from rnaformer_cli.model.config import CONFIG_FILE
@@ -60,18 +60,19 @@ def import_published(
     model, tensors, notes = read_published(state, config)
     about = {
         "origin": "published RNAformer weights (automl/RNAformer, Apache-2.0)",
-        "source": source or Path(state).name,
+        "source": source or text_name(state),
         "state_sha256": sha256_of(state),
         "config_sha256": sha256_of(config),
         "notes": notes,
     }
     make_folder(folder.parent)
+    name = text_name(folder)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=folder.parent) as temporary:
         made = Path(temporary) / "checkpoint"
         make_folder(made)
         try:
             checkpoint = save_checkpoint(
-                made, folder.name, model, tensors, about, _card(folder.name, about["source"])
+                made, name, model, tensors, about, _card(name, about["source"])
             )
         except WeightsError as error:
             raise error.at(state) from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from rnaformer_cli.errors import InputError, StructureError
-from rnaformer_cli.files import STDIN, check_regular, files_of, read_lines
+from rnaformer_cli.files import STDIN, check_regular, files_of, read_lines, text_name
 from rnaformer_cli.structure import bpseq, ct
 from rnaformer_cli.structure.bpseq import format_bpseq, read_bpseq
 from rnaformer_cli.structure.ct import format_ct, read_ct
@@ -158,7 +158,7 @@ def detect_format(head: Iterable[str]) -> ReadFormat:
 
 def base_name(path: str | Path) -> str:
     """The file's name without folder, `.gz` and format suffix: the id where a format has none."""
-    whole = Path(path).name
+    whole = text_name(path)
     name = whole[:-3] if whole.lower().endswith(".gz") else whole
     stem = Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name
     return "sequence_1" if str(path) == STDIN else stem

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from rnaformer_cli.errors import ConfigError, InputError, TrainingError
-from rnaformer_cli.files import make_folder, read_bytes, write_text, write_whole
+from rnaformer_cli.files import make_folder, read_bytes, text_name, write_text, write_whole
 from rnaformer_cli.model.checkpoint import save_checkpoint
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.tensor_file import parse_tensors
@@ -94,8 +94,8 @@ class RunFolder:
         make_folder(self.path / name)
         config = replace(model, threshold=threshold)
         which = "Best weights by validation F1" if name == BEST else "Latest weights"
-        card = f"# {self.path.name}\n\n{which} of a training run.\n"
-        save_checkpoint(self.path / name, self.path.name, config, tensors, about, card)
+        card = f"# {text_name(self.path)}\n\n{which} of a training run.\n"
+        save_checkpoint(self.path / name, text_name(self.path), config, tensors, about, card)
 
     def plot(self) -> bool:
         """Draw loss and F1 over time; False without matplotlib (extra `train`) or without data."""

@@ -6,12 +6,15 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from rnaformer_cli.cli.output import for_stream
+from rnaformer_cli.files import read_lines
 from rnaformer_cli.model.checkpoint import config_digest
 
 pytest.importorskip("matplotlib")
@@ -169,3 +172,46 @@ def test_what_is_printed_on_a_terminal_moves_no_cursor(text):
     assert ESCAPED in shown
     assert not CODES.search(shown)
     assert shown.count("\n") == text.count("\n")
+
+
+UNDECODABLE = os.fsdecode(b"n\xffx")
+
+
+@pytest.fixture
+def odd_file(tmp_path):
+    """A structure whose id is its file's name, which is not UTF-8."""
+    path = tmp_path / f"{UNDECODABLE}.bpseq"
+    try:
+        path.write_text("1 G 3\n2 A 0\n3 C 1\n")
+    except OSError:
+        pytest.skip("this file system has UTF-8 names only")
+    return path
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["convert", "{}", "-t", "dbn"],
+        ["convert", "{}", "-t", "jsonl"],
+        ["convert", "{}", "-t", "ct", "--out-dir", "made"],
+        ["draw", "{}", "-o", "x.svg"],
+        ["score", "{}", "--ref", "{}", "--json"],
+        ["score", "{}", "--ref", "{}", "--multiqc", "x_mqc.tsv"],
+        ["data", "import", "{}", "-o", "x.jsonl", "--source", "s"],
+    ],
+)
+def test_a_file_name_that_is_not_text_is_read_and_written(run, odd_file, arguments):
+    finished = run(*(str(odd_file) if word == "{}" else word for word in arguments))
+    assert finished.code == 0, finished.err
+    finished.out.encode()  # not half a character, which stdout could not take
+    for made in Path().rglob("*.jsonl"):
+        assert "n\ufffdx" in "".join(read_lines(made))
+
+
+def test_a_folder_whose_name_is_not_text_is_told_as_it_is(tmp_path, tiny_weights):
+    """On stdout, where `$(rnaformer weights ...)` takes it; config.json can hold text only."""
+    folder = tmp_path / f"w{UNDECODABLE}"
+    command = [sys.executable, "-m", "rnaformer_cli", "weights", "average"]
+    done = subprocess.run([*command, tiny_weights, tiny_weights, "-o", folder], capture_output=True)
+    assert (done.stdout, done.returncode) == (os.fsencode(folder) + b"\n", 0)
+    assert json.loads((folder / "config.json").read_bytes())["name"] == "wn\ufffdx"

@@ -52,3 +52,11 @@ def test_weights_that_are_there_are_not_overwritten(run, validation, tmp_path):
 def test_records_can_be_too_long(run, validation, tmp_path):
     done = run("release", DEFAULT, "--val", validation, "--max-length", 3, "-o", tmp_path / "new")
     assert (done.err, done.code) == ("rnaformer: no record to calibrate with\n", 1)
+
+
+def test_a_card_that_is_not_text_is_told(run, validation, tmp_path):
+    (tmp_path / "card.md").write_bytes(b"# a\n\xff\n")
+    options = ["--val", validation, "--card", tmp_path / "card.md", "-o", tmp_path / "new"]
+    done = run("release", DEFAULT, *options)
+    message = f"{tmp_path / 'card.md'}:2: not UTF-8 text"
+    assert (done.out, done.err, done.code) == ("", f"rnaformer: {message}\n", 1)
