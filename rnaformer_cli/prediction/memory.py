@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 import torch
 
@@ -12,9 +13,10 @@ from rnaformer_cli.errors import ConfigError
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$", re.IGNORECASE)
+_GROUPS = Path("/sys/fs/cgroup")
 _CGROUP_FILES = (
     ("memory.max", "memory.current", "memory.stat"),
-    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"),
 )
 _UNLIMITED = 2**60  # version 1 says so by a number near 2**63
 _SHARE = 0.9  # of the free memory: the rest is for everybody else
@@ -36,7 +38,7 @@ def free_bytes(device: torch.device) -> int | None:
     """What may be taken of a device's free memory; None where nobody tells."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0] * _SHARE)
-    known = [size for size in (_machine_bytes(), container_bytes()) if size is not None]
+    known = [size for size in (_machine_bytes(), group_bytes()) if size is not None]
     return int(min(known) * _SHARE) if known else None
 
 
@@ -56,16 +58,43 @@ def _physical_bytes() -> int | None:
         return None
 
 
-def container_bytes(root: str | Path = "/sys/fs/cgroup") -> int | None:
-    """What a control group leaves of its limit (version 2 or 1); None without a limit.
+def group_bytes(root: str | Path = _GROUPS, table: str | Path = "/proc/self/cgroup") -> int | None:
+    """What is left of the limits of this process's control groups; None without a limit.
 
-    Files in a container's cache count as used, although they would give way, but for those that
-    have not been touched of late.
+    Each group counts, and each that it is in: a container sees its own as the root, a job of
+    Slurm or systemd is further down. Version 2 has one tree, version 1 one for memory.
+    """
+    found = [_left_of(group) for group in _groups_of(Path(root), Path(table))]
+    return min((left for left in found if left is not None), default=None)
+
+
+def _groups_of(root: Path, table: Path) -> Iterator[Path]:
+    """The folders of the groups, from this process's up to the root of each tree."""
+    try:
+        lines = table.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        lines = []
+    places = {"": "/", "memory": "/"}  # kinds of tree, "" for version 2
+    for _, kinds, place in (line.split(":", 2) for line in lines if line.count(":") > 1):
+        places.update((kind, place) for kind in kinds.split(",") if kind in places)
+    for kind, place in places.items():
+        below = PurePosixPath(place.lstrip("/"))
+        if ".." not in below.parts:  # a place outside of what this container sees
+            yield from (root / kind / part for part in (below, *below.parents))
+        else:
+            yield root / kind
+
+
+def _left_of(group: Path) -> int | None:
+    """What is left of one group's limit.
+
+    Files in its cache count as used, although they would give way, but for those that have not
+    been touched of late.
     """
     for limit, used, cache in _CGROUP_FILES:
         try:
-            most, now = (int((Path(root) / name).read_text()) for name in (limit, used))
-            table = (Path(root) / cache).read_text()
+            most, now = (int((group / name).read_text()) for name in (limit, used))
+            table = (group / cache).read_text()
         except (OSError, ValueError):  # no such group, or "max"
             continue
         if most < _UNLIMITED:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rnaformer_cli.errors import ConfigError
-from rnaformer_cli.prediction.memory import container_bytes, format_size, free_bytes, parse_size
+from rnaformer_cli.prediction.memory import format_size, free_bytes, group_bytes, parse_size
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,31 @@ V1 = ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/me
 )
 def test_a_container_may_have_less_memory(tmp_path, names, limit, used, stat, left):
     group(tmp_path, names, limit, used, stat)
-    assert container_bytes(tmp_path) == left
+    assert group_bytes(tmp_path, tmp_path / "none") == left
 
 
 def test_without_control_groups_nothing_is_said_of_a_container(tmp_path):
-    assert container_bytes(tmp_path) is None
+    assert group_bytes(tmp_path, tmp_path / "none") is None
+
+
+@pytest.mark.parametrize(
+    ("table", "left"),
+    [
+        ("0::/slurm/job_7/step_0\n", 300),  # of the job, which the step is in
+        ("0::/slurm/job_8\n", 600),  # no such group here: of the whole
+        ("0::/\n", 600),
+        ("0::/../elsewhere\n", 600),
+        ("4:memory:/docker/abc\n3:cpu,cpuacct:/x\n0::/\n", 50),
+        ("5:cpu,memory:/docker/abc\n", 50),
+        ("4:memory:/docker/none\n", 600),
+        ("no table\n", 600),
+    ],
+)
+def test_the_tightest_group_that_a_process_is_in_counts(tmp_path, table, left):
+    group(tmp_path, V2, "1000\n", "400\n", "")
+    group(tmp_path / "slurm" / "job_7", V2, "500\n", "200\n", "")
+    group(tmp_path / "slurm" / "job_7" / "step_0", V2, "max\n", "200\n", "")
+    names = [name.removeprefix("memory/") for name in V1]
+    group(tmp_path / "memory" / "docker" / "abc", names, "100\n", "50\n", "")
+    (tmp_path / "table").write_text(table)
+    assert group_bytes(tmp_path, tmp_path / "table") == left
