@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -15,6 +17,8 @@ from rnaformer_cli.files import SafeNames, reason, safe_name
 from rnaformer_cli.structure.structure import StructureRecord
 
 Matrix = np.ndarray[Any, np.dtype[np.float32]]  # of scores, (L, L)
+_MAX_HEADER = 256  # bytes of the header of an array; that of a matrix has 118
+_BROKEN = (zlib.error, tokenize.TokenError, SyntaxError)  # data, and headers
 _NO_ARCHIVE = "not a NumPy archive of score matrices"
 
 
@@ -44,25 +48,37 @@ class ScoreArchive:
         """The matrix of a record by its place, or None; its size is checked before it is read.
 
         Raises:
-            InputError: no array of numbers.
+            InputError: no array of finite numbers.
             ScoreError: a matrix of another length.
         """
         name = f"{self._names[place]}.npy"
         if name not in self._archive.namelist():
             return None
-        with self._told(), self._archive.open(name) as file:
-            is_first = np.lib.format.read_magic(file) == (1, 0)
-            of_one, of_two = (
-                np.lib.format.read_array_header_1_0,
-                np.lib.format.read_array_header_2_0,
-            )
-            shape, _, kind = of_one(file) if is_first else of_two(file)
-        if len(shape) != 2 or shape[0] != shape[1] or kind.kind != "f":
+        if self._archive.getinfo(name).compress_type not in (
+            zipfile.ZIP_STORED,
+            zipfile.ZIP_DEFLATED,
+        ):
+            raise InputError(_NO_ARCHIVE, path=self._path)  # NumPy writes no other kind
+        shape, kind = self._header(name)
+        if len(shape) != 2 or shape[0] != shape[1] or kind not in (np.half, np.single, np.double):
             raise InputError(_NO_ARCHIVE, path=self._path)
         check_length("score matrix", shape[0], record)
         with self._told(), self._archive.open(name) as file:
-            found: Matrix = np.lib.format.read_array(file, allow_pickle=False)
+            found: Matrix = np.lib.format.read_array(
+                file, allow_pickle=False, max_header_size=_MAX_HEADER
+            )
+        if not np.isfinite(found).all():
+            raise InputError(_NO_ARCHIVE, path=self._path)
         return found
+
+    def _header(self, name: str) -> tuple[tuple[int, ...], Any]:
+        """The shape of an array and the kind of its numbers; nothing else of it is read."""
+        of_one, of_two = np.lib.format.read_array_header_1_0, np.lib.format.read_array_header_2_0
+        with self._told(), self._archive.open(name) as file:
+            start = io.BytesIO(file.read(2 * _MAX_HEADER))  # a header may claim gigabytes
+            is_first = np.lib.format.read_magic(start) == (1, 0)
+            shape, _, kind = (of_one if is_first else of_two)(start, max_header_size=_MAX_HEADER)
+        return shape, kind
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
@@ -72,7 +88,7 @@ class ScoreArchive:
             raise InputError(_NO_ARCHIVE, path=self._path) from None
         except OSError as error:
             raise InputError(reason(error), path=self._path) from None
-        except (ValueError, AttributeError, TypeError, EOFError, zlib.error):
+        except (ValueError, RuntimeError, AttributeError, TypeError, EOFError, *_BROKEN):
             raise InputError(_NO_ARCHIVE, path=self._path) from None
 
 

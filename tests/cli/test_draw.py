@@ -1,5 +1,8 @@
 """`rnaformer draw` and `predict --draw`: pictures from files, and what is refused."""
 
+import io
+import resource
+import struct
 import sys
 import zipfile
 from pathlib import Path
@@ -200,3 +203,64 @@ def test_only_the_matrix_that_is_drawn_is_read(run, files):
         archive.writestr("other.npy", b"no array")
     done = run("draw", "one.dbn", "--as", "dots", "--scores", "many.npz", "-o", "x.svg")
     assert (done.err, done.code) == ("", 0)
+
+
+def array_with(header, version=1):
+    """The bytes of an array file with a header of its own."""
+    size = struct.pack("<H" if version == 1 else "<I", len(header))
+    return b"\x93NUMPY" + bytes([version, 0]) + size + header
+
+
+def saved(values):
+    file = io.BytesIO()
+    np.save(file, values)
+    return file.getvalue()
+
+
+def encrypted(data):
+    entry = data.index(b"PK\x01\x02")
+    return data[:6] + b"\x01" + data[7 : entry + 8] + b"\x01" + data[entry + 9 :]
+
+
+def compressed_in_a_new_way(data):
+    entry = data.index(b"PK\x01\x02")
+    return data[:8] + b"\x63" + data[9 : entry + 10] + b"\x63" + data[entry + 11 :]
+
+
+ZEROS = saved(np.zeros((12, 12), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("member", "method", "change"),
+    [
+        (ZEROS, zipfile.ZIP_STORED, encrypted),
+        (ZEROS, zipfile.ZIP_STORED, compressed_in_a_new_way),
+        (ZEROS, zipfile.ZIP_LZMA, bytes),
+        (array_with(b"(" * 200), zipfile.ZIP_STORED, bytes),
+        (array_with(b"-" * 9000 + b"1"), zipfile.ZIP_STORED, bytes),
+        (saved(np.full((12, 12), np.nan)), zipfile.ZIP_STORED, bytes),
+        (saved(np.zeros((12, 12), np.longdouble)), zipfile.ZIP_STORED, bytes),
+    ],
+    ids=["encrypted", "unknown", "lzma", "deep", "minus", "nan", "longdouble"],
+)
+def test_an_array_that_no_prediction_has_is_refused(run, files, member, method, change):
+    with zipfile.ZipFile("odd.npz", "w", method) as archive:
+        archive.writestr("a.npy", member)
+    Path("odd.npz").write_bytes(change(Path("odd.npz").read_bytes()))
+    done = run("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
+    assert done.err == "rnaformer: odd.npz: not a NumPy archive of score matrices\n"
+    assert done.code == 1
+
+
+def test_a_header_that_claims_much_is_not_read(run, files):
+    with (
+        zipfile.ZipFile("odd.npz", "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("a.npy", "w") as member,
+    ):
+        member.write(array_with(b"", version=2)[:8] + struct.pack("<I", 300_000_000))
+        for _ in range(300):
+            member.write(b" " * 1_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    done = run("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
+    assert done.err == "rnaformer: odd.npz: not a NumPy archive of score matrices\n"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
