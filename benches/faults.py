@@ -258,7 +258,7 @@ def _streamed(
 
 def growth(chosen: argparse.Namespace) -> Table:
     """Bytes of Python objects, for 20,000 records of 20 to 40 nt with distinct ids."""
-    from rnaformer_cli.cli.run_log import RunLog
+    from rnaformer_cli.cli.run.log import RunLog
     from rnaformer_cli.files import SafeNames
     from rnaformer_cli.sequence.record import RnaRecord
     from rnaformer_cli.structure.structure import Structure, StructureRecord

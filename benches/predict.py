@@ -34,7 +34,7 @@ from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.engine import Engine
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import to_tensors
-from rnaformer_cli.prediction.store import DEFAULT, find_weights
+from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 
 LARGE = ModelConfig(
     dim=256,

@@ -1,4 +1,4 @@
-"""The direction of imports: cli -> wings -> prediction -> model; scoring, drawing -> structure.
+"""The direction of imports between packages; docs/design.md has the same table in words.
 
 Read from the sources, imports for type checkers and those inside functions included.
 """
@@ -11,35 +11,45 @@ import pytest
 
 ROOT = Path(__file__).parent.parent / "rnaformer_cli"
 
-GROUND = {"errors", "files", "json_text", "limits"}  # failures, text, sizes: for everyone
-WINGS = {"training", "dataset", "evaluation"}
-MAY_IMPORT = {  # room -> rooms, besides itself
+BASE = {"errors", "files", "json_text", "limits"}  # failures, text, sizes: for everyone
+DEVELOPMENT = {"training", "dataset", "evaluation"}  # predicting needs none of these
+MAY_IMPORT = {  # package -> packages, besides itself
     "errors": set(),
     "limits": set(),
     "json_text": set(),
     "files": {"errors", "limits"},
-    "sequence": GROUND,
-    "structure": GROUND,
-    "scoring": GROUND | {"structure"},
-    "drawing": GROUND | {"structure"},
-    "reporting": GROUND | {"structure", "scoring", "drawing"},
-    "folding": GROUND,
-    "families": GROUND | {"sequence"},
-    "model": GROUND | {"folding", "families"},
-    "prediction": GROUND | {"sequence", "structure", "families", "model"},
+    "sequence": BASE,
+    "structure": BASE,
+    "scoring": BASE | {"structure"},
+    "drawing": BASE | {"structure"},
+    "reporting": BASE | {"structure", "scoring", "drawing"},
+    "folding": BASE,
+    "families": BASE | {"sequence"},
+    "model": BASE | {"folding", "families"},
+    "weight_store": BASE | {"model"},
+    "prediction": BASE | {"sequence", "structure", "families", "model", "weight_store"},
     **{
-        wing: GROUND
-        | WINGS
+        package: BASE
+        | DEVELOPMENT
         | {"sequence", "structure", "scoring", "folding", "families", "model", "prediction"}
-        for wing in WINGS
+        for package in DEVELOPMENT
     },
 }
 MAY_IMPORT["cli"] = {*MAY_IMPORT, "__init__"}  # also the version
 MAY_IMPORT["__main__"] = {"cli"}
-MAY_IMPORT["__init__"] = GROUND | {"sequence", "structure", "scoring", "prediction"}
+MAY_IMPORT["__init__"] = BASE | {"sequence", "structure", "scoring", "prediction", "weight_store"}
 
-ROOMS_OF_TEXT = ("sequence", "structure", "scoring", "drawing", "reporting", "families")
-WITHOUT_TORCH = (*sorted(GROUND), *ROOMS_OF_TEXT)
+TRAINING_MAY_IMPORT = {  # below training/, besides itself
+    "batches": set(),
+    "network": {"batches"},
+    "folding_model": {"batches"},
+    "family_profiles": set(),
+    "release": {"network"},
+}
+NOT_COMMANDS = {"formats": set(), "arguments": {"formats", "run"}, "run": {"formats"}}  # in cli/
+
+TEXT_PACKAGES = ("sequence", "structure", "scoring", "drawing", "reporting", "families")
+WITHOUT_TORCH = (*sorted(BASE), *TEXT_PACKAGES)
 TALKING = {"click", "rich"}
 SOURCES = sorted(ROOT.rglob("*.py"))
 
@@ -53,7 +63,7 @@ def name_of(path):
 MODULES = {name_of(path): path for path in SOURCES}
 
 
-def room_of(module):
+def package_of(module):
     return module.split(".")[0]
 
 
@@ -100,31 +110,49 @@ def reached_from(module):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_point_down(module):
-    room = room_of(module)
-    allowed = MAY_IMPORT[room] | {room}
-    assert [name for name in own(MODULES[module]) if room_of(name) not in allowed] == []
+    package = package_of(module)
+    allowed = MAY_IMPORT[package] | {package}
+    assert [name for name in own(MODULES[module]) if package_of(name) not in allowed] == []
 
 
-def test_every_room_has_its_place_in_the_table():
-    assert {room_of(module) for module in MODULES} <= set(MAY_IMPORT)
+def test_every_package_is_in_the_table():
+    assert {package_of(module) for module in MODULES} <= set(MAY_IMPORT)
 
 
-def test_the_table_itself_has_no_way_back():
-    """A room that is below another does not see it, the wings among themselves excepted."""
-    for room, below in MAY_IMPORT.items():
-        for other in below - {room}:
-            assert room not in MAY_IMPORT[other] or {room, other} <= WINGS
+def test_the_table_has_no_cycle():
+    """Only the packages of development may import each other."""
+    for package, below in MAY_IMPORT.items():
+        for other in below - {package}:
+            assert package not in MAY_IMPORT[other] or {package, other} <= DEVELOPMENT
 
 
-@pytest.mark.parametrize("room", WITHOUT_TORCH)
-def test_reading_writing_and_scoring_know_no_torch(room):
-    paths = [path for module, path in MODULES.items() if room_of(module) == room]
+@pytest.mark.parametrize("module", [name for name in MODULES if name.count(".") > 1])
+def test_packages_within_training_and_cli_import_one_way(module):
+    parent, package, _ = module.split(".", 2)
+    below = {"training": TRAINING_MAY_IMPORT, "cli": NOT_COMMANDS}[parent]
+    inside = [name for name in own(MODULES[module]) if package_of(name) == parent]
+    allowed = {package, *below[package]}
+    assert [name for name in inside if name.split(".")[1] not in allowed] == []
+
+
+@pytest.mark.parametrize("package", WITHOUT_TORCH)
+def test_reading_writing_and_scoring_know_no_torch(package):
+    paths = [path for module, path in MODULES.items() if package_of(module) == package]
     assert [path for path in paths if "torch" in foreign(path)] == []
 
 
 @pytest.mark.parametrize(
     "command",
-    ["score", "convert", "report", "completion", "main", "options", "tables", "run_report"],
+    [
+        "score",
+        "convert",
+        "report",
+        "completion",
+        "main",
+        "arguments.options",
+        "formats.tables",
+        "run.progress",
+    ],
 )
 def test_what_answers_at_once_reaches_no_torch_when_it_is_imported(command):
     """At the top of each file; what a function imports is its own time."""
@@ -156,7 +184,7 @@ def at_the_top(path):
 
 def test_only_the_command_line_talks_to_people():
     talking = {module for module, path in MODULES.items() if foreign(path) & TALKING}
-    assert {room_of(module) for module in talking} == {"cli"}
+    assert {package_of(module) for module in talking} == {"cli"}
 
 
 def test_nothing_prints():
@@ -178,7 +206,7 @@ def test_nothing_below_the_command_line_writes_to_the_terminal():
         f"{module}:{node.lineno}"
         for module, path in MODULES.items()
         for node in ast.walk(parsed(path))
-        if room_of(module) not in {"cli", "__main__"}
+        if package_of(module) not in {"cli", "__main__"}
         and isinstance(node, ast.Attribute)
         and node.attr in streams
         and isinstance(node.value, ast.Name)
@@ -188,12 +216,12 @@ def test_nothing_below_the_command_line_writes_to_the_terminal():
 
 
 @pytest.mark.parametrize("module", ["cli.predict", "prediction.predictor", "__init__"])
-def test_the_predict_path_reaches_no_wing(module):
-    assert {room_of(name) for name in reached_from(module)} & WINGS == set()
+def test_predicting_imports_nothing_of_development(module):
+    assert {package_of(name) for name in reached_from(module)} & DEVELOPMENT == set()
 
 
 def test_the_model_knows_no_strings_and_the_decoding_no_network():
-    assert {room_of(name) for name in reached_from("model.network")} == {
+    assert {package_of(name) for name in reached_from("model.network")} == {
         "model",
         "folding",
         "errors",

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 from rnaformer_cli.cli.main import COMMANDS
-from rnaformer_cli.training.config import read_config
+from rnaformer_cli.training.network.config import read_config
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "weights" / "README.md"]

@@ -9,13 +9,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from rnaformer_cli.cli.main import one_line
+from rnaformer_cli.cli.formats.text import one_line
 from rnaformer_cli.dataset.records import read_dataset, record_from_json, record_to_json
 from rnaformer_cli.errors import RnaformerError, StructureError
 from rnaformer_cli.model.checkpoint import read_checkpoint, read_tensors, save_checkpoint, shapes
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer
-from rnaformer_cli.model.published import published_config, read_state_dict, read_yaml
 from rnaformer_cli.sequence.fasta import read_fasta_file, scan_fasta
 from rnaformer_cli.structure.formats import (
     READ_FORMATS,
@@ -24,7 +23,8 @@ from rnaformer_cli.structure.formats import (
     read_prediction_files,
     read_structures,
 )
-from rnaformer_cli.training.config import TrainConfig, read_config
+from rnaformer_cli.training.network.config import TrainConfig, read_config
+from rnaformer_cli.weight_store.published import published_config, read_state_dict, read_yaml
 
 Trial = Callable[[Path], None]  # of a file, in a folder of its own
 SMALL = RNAformer(ModelConfig(dim=4, depth=1, heads=1, ff_factor=1.0))

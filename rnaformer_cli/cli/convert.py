@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from rnaformer_cli.cli import options
-from rnaformer_cli.cli.output import for_stream
-from rnaformer_cli.cli.paths import check_paths
+from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.run.output import for_stream
 from rnaformer_cli.errors import OutputError, RnaformerError
 from rnaformer_cli.files import SafeNames, make_folder, write_text
 from rnaformer_cli.structure.formats import (

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from rnaformer_cli.cli import options
-from rnaformer_cli.cli.main import one_line
-from rnaformer_cli.cli.paths import check_paths
-from rnaformer_cli.cli.run_report import Report, counted
+from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.run.progress import Report, counted
 from rnaformer_cli.dataset.labelling import KINDS, Kind, Label
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
 from rnaformer_cli.dataset.splitting import By
@@ -80,7 +80,7 @@ def import_(
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=options.PATH)
 def stats(files: tuple[str, ...]) -> None:
     """Describe data sets: records, lengths, pairs, sources, families."""
-    from rnaformer_cli.cli.tables import print_table
+    from rnaformer_cli.cli.formats.tables import print_table
     from rnaformer_cli.dataset.stats import describe
 
     head = ["set", "records", "bases", "length", "pairs", "families", "clans", "clusters"]
@@ -235,7 +235,7 @@ def label(file: str, output: str, label: Label | None, folding: str | None, jobs
 def _label_by_folding(file: str, output: str, scores: str, report: Report) -> int:
     from rnaformer_cli.dataset.folding_labels import label_by_folding
     from rnaformer_cli.folding.model import Folding
-    from rnaformer_cli.training.folding import read_scores
+    from rnaformer_cli.training.folding_model.fit import read_scores
 
     folding = Folding()
     folding.load_state_dict(dict(read_scores(scores)))

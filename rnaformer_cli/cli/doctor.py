@@ -10,8 +10,8 @@ from importlib import metadata
 import click
 
 from rnaformer_cli import __version__
-from rnaformer_cli.cli import options
-from rnaformer_cli.cli.main import one_line
+from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.formats.text import one_line
 from rnaformer_cli.errors import RnaformerError
 
 PACKAGES = ("torch", "numpy", "biopython", "rustworkx", "safetensors", "click", "rich", "pyyaml")
@@ -89,9 +89,9 @@ def _cuda() -> str:
 def _self_test(weights: str | None, device: str) -> str:
     from rnaformer_cli.errors import WeightsError
     from rnaformer_cli.prediction.predictor import Prediction, load
-    from rnaformer_cli.prediction.store import DEFAULT, find_weights
     from rnaformer_cli.sequence.record import RnaRecord
     from rnaformer_cli.structure.brackets import parse_dot_bracket
+    from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 
     folder = find_weights(weights or DEFAULT)
     predictor = load(folder, device=device)

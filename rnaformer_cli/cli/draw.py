@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnaformer_cli.cli import options
-from rnaformer_cli.cli.paths import check_paths
-from rnaformer_cli.cli.score_archive import ScoreArchive, check_length
-from rnaformer_cli.errors import OutputError, ScoreError
+from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.formats.score_archive import ScoreArchive
+from rnaformer_cli.cli.run.pictures import Drawer
+from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import SafeNames, make_folder
-from rnaformer_cli.scoring.compare import check_same_rna, match
+from rnaformer_cli.scoring.compare import match
 from rnaformer_cli.structure.formats import READ_FORMATS, read_structures
-from rnaformer_cli.structure.structure import Structure, StructureRecord
+from rnaformer_cli.structure.structure import StructureRecord
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from rnaformer_cli.drawing.picture import ImageFormat
-
-Kind = Literal["plane", "arcs", "dots"]
 
 
 @click.command()
@@ -102,49 +99,6 @@ def _check_usage(chosen: dict[str, Any]) -> None:
         raise click.UsageError("--as dots and --scores go together")
 
 
-class Drawer:
-    """Draws records of one kind, beside references and scores if there are any.
-
-    References are given by the place of their record; None where a record has none.
-    """
-
-    def __init__(
-        self,
-        kind: Kind,
-        references: Sequence[StructureRecord | None] | None = None,
-        archive: ScoreArchive | None = None,
-    ) -> None:
-        self._kind = kind
-        self._references = references
-        self._archive = archive
-
-    def draw(self, record: StructureRecord, place: int = 0) -> Figure:
-        """The picture of a record.
-
-        Raises:
-            ScoreError: no reference or no scores of that id, or of another RNA.
-            DependencyError: a package that pictures need is not installed.
-        """
-        from rnaformer_cli.drawing.picture import draw_arcs, draw_dots, draw_plane
-
-        if self._kind == "plane":
-            return draw_plane(record)
-        reference = None
-        if self._references is not None:
-            known = self._references[place]
-            if known is None:
-                raise ScoreError("no reference of that id", record=record.id)
-            check_length("reference", known.structure.length, record)
-            check_same_rna(record, known)
-            reference = known.structure
-        if self._kind == "arcs":
-            return draw_arcs(record, reference)
-        scores = None if self._archive is None else self._archive.matrix(place, record)
-        if scores is None:
-            raise ScoreError("no scores of that id", record=record.id)
-        return draw_dots(record, scores, reference)
-
-
 def _references(records: Sequence[StructureRecord], path: str) -> list[StructureRecord | None]:
     """The reference of each record, matched by id as `rnaformer score` does it."""
     known = list(read_structures(path))
@@ -153,12 +107,3 @@ def _references(records: Sequence[StructureRecord], path: str) -> list[Structure
         if place is not None:
             found[place] = reference
     return found
-
-
-def check_drawing() -> None:
-    """Fail before any work if pictures cannot be drawn.
-
-    Raises:
-        DependencyError: a package that pictures need is not installed.
-    """
-    Drawer("plane").draw(StructureRecord("x", "A", Structure(1, frozenset())))

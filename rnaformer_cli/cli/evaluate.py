@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnaformer_cli.cli import options
-from rnaformer_cli.cli.main import one_line
-from rnaformer_cli.cli.paths import check_paths
-from rnaformer_cli.cli.run_report import Report
-from rnaformer_cli.cli.tables import print_table
+from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.formats.tables import print_table
+from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.run.progress import Report
 from rnaformer_cli.errors import DependencyError
 from rnaformer_cli.files import text_name, write_whole
 from rnaformer_cli.scoring.summary import Summary
@@ -116,8 +116,8 @@ def _show(evaluations: list[Evaluation], predictor: Predictor, chosen: dict[str,
 
 def _load(chosen: dict[str, Any], report: Report) -> Helped:
     from rnaformer_cli.prediction.predictor import Options, load
-    from rnaformer_cli.prediction.store import DEFAULT
     from rnaformer_cli.prediction.workers import Helped, Source
+    from rnaformer_cli.weight_store.store import DEFAULT
 
     how = Options(
         decoding=chosen["decoding"],

@@ -16,6 +16,7 @@ import click
 from click.shell_completion import shell_complete
 
 from rnaformer_cli import __version__
+from rnaformer_cli.cli.formats.text import one_line
 from rnaformer_cli.errors import InputError, RnaformerError
 from rnaformer_cli.files import reason
 
@@ -178,11 +179,6 @@ def _give_up_stdout(error: OSError) -> int:
         return 0  # the reader has left (`| head`): nothing failed
     click.echo(f"rnaformer: stdout: {reason(error)}", err=True)
     return EXIT_FAILED
-
-
-def one_line(text: str) -> str:
-    """Text that cannot move the cursor or break the line: other characters are escaped."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def _interrupt(*_: Any) -> NoReturn:

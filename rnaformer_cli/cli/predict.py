@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnaformer_cli.cli import options
-from rnaformer_cli.cli.draw import check_drawing
-from rnaformer_cli.cli.inputs import Inputs, standard_input
-from rnaformer_cli.cli.output import Destination, open_destination
-from rnaformer_cli.cli.paths import check_paths
-from rnaformer_cli.cli.run_report import FailureTable, Report
+from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.inputs import Inputs, standard_input
+from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.run.output import Destination, open_destination
+from rnaformer_cli.cli.run.pictures import check_drawing
+from rnaformer_cli.cli.run.progress import FailureTable, Report
 from rnaformer_cli.errors import RnaformerError
 from rnaformer_cli.sequence.fasta import SUFFIXES
 from rnaformer_cli.sequence.record import RnaRecord
@@ -240,8 +240,8 @@ def _read_references(path: str | None) -> list[StructureRecord] | None:
 def _load(chosen: dict[str, Any], report: Report) -> Helped:
     from rnaformer_cli.prediction import device
     from rnaformer_cli.prediction.predictor import Options, load
-    from rnaformer_cli.prediction.store import DEFAULT
     from rnaformer_cli.prediction.workers import Helped, Source
+    from rnaformer_cli.weight_store.store import DEFAULT
 
     device.set_threads(chosen["threads"])
     options.warn_of_bf16(chosen["precision"], chosen["device"], chosen["quiet"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rnaformer_cli.cli import options
+from rnaformer_cli.cli.arguments import options
 
 
 @click.command()
@@ -58,8 +58,8 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     from rnaformer_cli.files import make_folder, read_lines, text_name
     from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
     from rnaformer_cli.prediction.device import set_threads
-    from rnaformer_cli.prediction.store import find_weights
-    from rnaformer_cli.training.release import release
+    from rnaformer_cli.training.release.release import release
+    from rnaformer_cli.weight_store.store import find_weights
 
     set_threads(chosen["threads"])
     network, origin = load_network(find_weights(weights))

@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from rnaformer_cli import __version__
-from rnaformer_cli.cli import options
-from rnaformer_cli.cli.paths import check_paths
+from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.score import warn_unmatched
 from rnaformer_cli.errors import DependencyError
 from rnaformer_cli.files import STDIN, text_name, write_text

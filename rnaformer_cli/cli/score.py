@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from rnaformer_cli.cli import options
-from rnaformer_cli.cli.main import one_line
-from rnaformer_cli.cli.multiqc import format_multiqc
-from rnaformer_cli.cli.paths import check_paths
-from rnaformer_cli.cli.run_report import counted
-from rnaformer_cli.cli.tables import print_table
+from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.formats.multiqc import format_multiqc
+from rnaformer_cli.cli.formats.tables import print_table
+from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.run.progress import counted
 from rnaformer_cli.files import write_text
 from rnaformer_cli.scoring.compare import RecordScore, Rules, compare
 from rnaformer_cli.scoring.counts import PairCounts

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnaformer_cli.cli import options
+from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.main import EXIT_INTERRUPTED
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, read_sets
 from rnaformer_cli.errors import TrainingError, WeightsError
-from rnaformer_cli.training.config import TrainConfig, read_config
+from rnaformer_cli.training.network.config import TrainConfig, read_config
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rnaformer_cli.training.loop import How, Progress, Trainer
-    from rnaformer_cli.training.team import Team
+    from rnaformer_cli.training.network.distributed import Team
+    from rnaformer_cli.training.network.training_loop import How, Progress, Trainer
 
 _TELL_EVERY = 20.0  # seconds
 
@@ -86,8 +86,8 @@ def command(config: str, **chosen: Any) -> None:
       rnaformer train small.toml --data train.jsonl.gz --out runs/small --resume --stop-after 9
     """
     from rnaformer_cli.prediction.device import set_threads
-    from rnaformer_cli.training.run_folder import RunFolder
-    from rnaformer_cli.training.team import join_team
+    from rnaformer_cli.training.network.distributed import join_team
+    from rnaformer_cli.training.network.run_folder import RunFolder
 
     set_threads(chosen["threads"])
     options.warn_of_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
@@ -114,8 +114,8 @@ def _plan(path: str, minutes: float | None) -> TrainConfig:
 
 def _how(chosen: dict[str, Any]) -> How:
     from rnaformer_cli.prediction.device import choose_device, choose_dtype
-    from rnaformer_cli.training.loop import How
-    from rnaformer_cli.training.team import local_device
+    from rnaformer_cli.training.network.distributed import local_device
+    from rnaformer_cli.training.network.training_loop import How
 
     device = choose_device(local_device(choose_device(chosen["device"]).type))
     dtype = choose_dtype(chosen["precision"], device)
@@ -123,8 +123,8 @@ def _how(chosen: dict[str, Any]) -> How:
 
 
 def _trainer(plan: TrainConfig, chosen: dict[str, Any], how: How, team: Team) -> Trainer:
-    from rnaformer_cli.training.loop import Trainer
-    from rnaformer_cli.training.validation import choose_records
+    from rnaformer_cli.training.network.training_loop import Trainer
+    from rnaformer_cli.training.network.validation import choose_records
 
     found = read_sets(chosen["val"] if team.leads else ())
     sets = {name: choose_records(records, plan.run) for name, records in found.items()}
@@ -143,14 +143,14 @@ def _start(weights: str | None) -> dict[str, Tensor] | None:
     if weights is None:
         return None
     from rnaformer_cli.model.checkpoint import load_network
-    from rnaformer_cli.prediction.store import find_weights
+    from rnaformer_cli.weight_store.store import find_weights
 
     return dict(load_network(find_weights(weights))[0].state_dict())
 
 
 def _folding(plan: TrainConfig, chosen: dict[str, Any]) -> dict[str, Tensor] | None:
     if chosen["folding"] is not None:
-        from rnaformer_cli.training.folding import read_scores
+        from rnaformer_cli.training.folding_model.fit import read_scores
 
         return read_scores(chosen["folding"])
     if plan.model.folding and not (chosen["start_from"] or chosen["resume"]):
@@ -160,7 +160,7 @@ def _folding(plan: TrainConfig, chosen: dict[str, Any]) -> dict[str, Tensor] | N
 
 def _resume(trainer: Trainer, folder: Path) -> None:
     """Every process reads the same state; only the leader writes it."""
-    from rnaformer_cli.training.run_folder import load_state
+    from rnaformer_cli.training.network.run_folder import load_state
 
     state = load_state(folder)
     if state is not None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnaformer_cli.cli import options
-from rnaformer_cli.cli.paths import check_paths
+from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.paths import check_paths
 
 if TYPE_CHECKING:
-    from rnaformer_cli.training.families import Told
+    from rnaformer_cli.training.family_profiles.fit import Told
 
 
 @click.command()
@@ -46,7 +46,7 @@ def command(data: tuple[str, ...], output: str, seed: int, **chosen: Any) -> Non
     check_paths({"--output": output}, data)
     from rnaformer_cli.dataset.records import read_dataset
     from rnaformer_cli.families.profiles import write_library
-    from rnaformer_cli.training.families import Plan, learn_library
+    from rnaformer_cli.training.family_profiles.fit import Plan, learn_library
 
     def tell(told: Told) -> None:
         if not chosen["quiet"]:

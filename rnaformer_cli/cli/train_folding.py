@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnaformer_cli.cli import options
-from rnaformer_cli.cli.paths import check_paths
+from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.paths import check_paths
 
 if TYPE_CHECKING:
-    from rnaformer_cli.training.folding import Told
+    from rnaformer_cli.training.folding_model.fit import Told
 
 _TELL_EVERY = 20.0  # seconds
 
@@ -85,7 +85,7 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
     from rnaformer_cli.dataset.reactivities import read_reactivities
     from rnaformer_cli.dataset.records import read_dataset
     from rnaformer_cli.prediction.device import set_threads
-    from rnaformer_cli.training.folding import Plan, learn, read_scores, write_scores
+    from rnaformer_cli.training.folding_model.fit import Plan, learn, read_scores, write_scores
 
     set_threads(chosen["threads"])
     records = [record for path in data for record in read_dataset(path)]

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnaformer_cli.cli import options
-from rnaformer_cli.cli.main import one_line
-from rnaformer_cli.cli.run_report import Report
+from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.run.progress import Report
 from rnaformer_cli.errors import RnaformerError, WeightsError
 from rnaformer_cli.sequence.record import RnaRecord
 
 if TYPE_CHECKING:
     from rnaformer_cli.model.network import RNAformer
-    from rnaformer_cli.prediction.fetch import Imported
+    from rnaformer_cli.weight_store.fetch import Imported
 
 _HAIRPIN = RnaRecord("hairpin", "GGGGAAAACCCC")
 
@@ -41,9 +41,9 @@ def command() -> None:
 @command.command("list")
 def list_() -> None:
     """List the weights that can be used, and the published ones that can be fetched."""
-    from rnaformer_cli.cli.tables import print_table
-    from rnaformer_cli.prediction.fetch import PUBLISHED
-    from rnaformer_cli.prediction.store import DEFAULT, all_weights, shipped_folder
+    from rnaformer_cli.cli.formats.tables import print_table
+    from rnaformer_cli.weight_store.fetch import PUBLISHED
+    from rnaformer_cli.weight_store.store import DEFAULT, all_weights, shipped_folder
 
     rows = []
     known = all_weights()
@@ -61,7 +61,7 @@ def list_() -> None:
 def show(name: str) -> None:
     """Show the config of weights as JSON, with where they come from."""
     from rnaformer_cli.model.checkpoint import read_checkpoint
-    from rnaformer_cli.prediction.store import find_weights
+    from rnaformer_cli.weight_store.store import find_weights
 
     folder = find_weights(name)
     values = {"folder": str(folder), **asdict(read_checkpoint(folder))}
@@ -79,7 +79,7 @@ def verify(names: tuple[str, ...]) -> None:
     """
     from rnaformer_cli.model.checkpoint import load_families, load_network
     from rnaformer_cli.prediction.predictor import Predictor
-    from rnaformer_cli.prediction.store import all_weights, find_weights
+    from rnaformer_cli.weight_store.store import all_weights, find_weights
 
     report = Report()
     for name in names or tuple(all_weights()):
@@ -102,7 +102,7 @@ def verify(names: tuple[str, ...]) -> None:
 @click.argument("name", shell_complete=options.complete_weights)
 def path(name: str) -> None:
     """Print the folder of weights."""
-    from rnaformer_cli.prediction.store import find_weights
+    from rnaformer_cli.weight_store.store import find_weights
 
     click.echo(find_weights(name))
 
@@ -126,7 +126,7 @@ def average(one: str, other: str, share: float, output: str) -> None:
     """
     from rnaformer_cli.model.checkpoint import read_checkpoint
     from rnaformer_cli.model.derived import mean_network
-    from rnaformer_cli.prediction.store import find_weights
+    from rnaformer_cli.weight_store.store import find_weights
 
     first, second = find_weights(one), find_weights(other)
     network = mean_network(first, second, share)
@@ -159,7 +159,7 @@ def grow(name: str, double: tuple[int, ...], ff_factor: float | None, output: st
 
     from rnaformer_cli.model.checkpoint import load_network
     from rnaformer_cli.model.derived import deeper_network, wider_network
-    from rnaformer_cli.prediction.store import find_weights
+    from rnaformer_cli.weight_store.store import find_weights
 
     if not double and ff_factor is None:
         raise click.UsageError("give --double, --ff-factor or both")
@@ -207,7 +207,7 @@ def import_(state: str, config: str, output: str) -> None:
     Nothing in the file is executed. LoRA layers are merged; what the config leaves open is
     decided by the tensors and said on stderr.
     """
-    from rnaformer_cli.prediction.fetch import import_published
+    from rnaformer_cli.weight_store.fetch import import_published
 
     _tell(import_published(state, config, output))
 
@@ -230,8 +230,8 @@ def _checksum(ctx: click.Context, parameter: click.Parameter, text: str | None) 
 )
 def fetch(name: str, base_url: str | None, sha256: str | None) -> None:
     """Download published weights into your own store and record their checksums."""
-    from rnaformer_cli.prediction.fetch import PUBLISHED_AT
-    from rnaformer_cli.prediction.fetch import fetch as fetch_weights
+    from rnaformer_cli.weight_store.fetch import PUBLISHED_AT
+    from rnaformer_cli.weight_store.fetch import fetch as fetch_weights
 
     def tell(url: str) -> None:
         click.echo(f"rnaformer: fetching {url}", err=True)

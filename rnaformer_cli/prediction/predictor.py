@@ -34,9 +34,9 @@ from rnaformer_cli.prediction.decoding import (
 )
 from rnaformer_cli.prediction.device import Precision, choose_device, choose_dtype
 from rnaformer_cli.prediction.memory import format_size, free_bytes
-from rnaformer_cli.prediction.store import DEFAULT, find_weights
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
+from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 
 Labels = Literal["curated", "computed"]
 Scores = NDArray[np.float32]  # symmetric (L, L), 0 to 1, zero on the diagonal

@@ -6,7 +6,7 @@ from dataset_makers import hairpin, mutated, record, rna
 
 from rnaformer_cli.dataset.records import read_dataset, write_dataset
 from rnaformer_cli.folding.scores import SHAPES
-from rnaformer_cli.training.folding import write_scores
+from rnaformer_cli.training.folding_model.fit import write_scores
 
 DBN = ">a\nGGGAAACCC\n(((...)))\n>b\nGGAACC\n((.))\n>c\nGGAAACC\n((...))\n"
 

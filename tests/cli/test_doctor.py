@@ -8,7 +8,7 @@ import torch
 
 from rnaformer_cli import __version__
 from rnaformer_cli.cli.doctor import PACKAGES, SELF_TEST, SELF_TEST_PAIRS
-from rnaformer_cli.prediction.store import DEFAULT, find_weights
+from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 
 ROWS = [
     "rnaformer",

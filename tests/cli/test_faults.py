@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from rnaformer_cli.cli.run_lock import NAME
+from rnaformer_cli.cli.run.lock import NAME
 
 PATIENCE = 60  # seconds
 FASTA = "".join(f">k{n}\n{'GGGGAAAACCCC' * (1 + n % 4)}\n" for n in range(120))

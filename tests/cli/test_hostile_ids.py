@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rnaformer_cli.cli.output import for_stream
+from rnaformer_cli.cli.run.output import for_stream
 from rnaformer_cli.files import read_lines
 from rnaformer_cli.model.checkpoint import config_digest
 

@@ -7,7 +7,7 @@ import pytest
 from dataset_makers import hairpin
 
 from rnaformer_cli.dataset.records import write_dataset
-from rnaformer_cli.prediction.store import DEFAULT
+from rnaformer_cli.weight_store.store import DEFAULT
 
 
 @pytest.fixture

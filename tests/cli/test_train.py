@@ -15,7 +15,7 @@ from torch.distributed.run import get_args_parser
 
 from rnaformer_cli.cli.train import command
 from rnaformer_cli.dataset.records import write_dataset
-from rnaformer_cli.training.run_folder import load_state
+from rnaformer_cli.training.network.run_folder import load_state
 
 CONFIG = """
 [model]

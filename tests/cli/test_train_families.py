@@ -10,7 +10,7 @@ from family_makers import PAIRS, SIZE, labelled, members
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.families.profiles import read_library
-from rnaformer_cli.prediction.store import DEFAULT
+from rnaformer_cli.weight_store.store import DEFAULT
 
 MEMBER = members(1, 20)[-1]
 

@@ -5,7 +5,7 @@ from dataset_makers import hairpin
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.model.checkpoint import load_network
-from rnaformer_cli.training.folding import read_scores
+from rnaformer_cli.training.folding_model.fit import read_scores
 
 CONFIG = """
 [model]

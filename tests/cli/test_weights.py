@@ -21,9 +21,9 @@ from safetensors.torch import load_file, save_file
 
 from rnaformer_cli.errors import InputError
 from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
-from rnaformer_cli.prediction import fetch
-from rnaformer_cli.prediction.store import DEFAULT, find_weights, shipped_folder
-from rnaformer_cli.prediction.urls import SameServer, without_credentials
+from rnaformer_cli.weight_store import fetch
+from rnaformer_cli.weight_store.store import DEFAULT, find_weights, shipped_folder
+from rnaformer_cli.weight_store.urls import SameServer, without_credentials
 
 PARITY = Path(__file__).parent.parent / "data" / "parity"
 CASES = sorted(path.stem for path in PARITY.glob("*.pth"))

@@ -7,7 +7,7 @@ from rnaformer_cli.folding.evidence import with_unpaired_scores
 from rnaformer_cli.folding.model import sum_inside
 from rnaformer_cli.folding.scores import SHAPES, factors
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.training.loops import score
+from rnaformer_cli.training.folding_model.structure_loops import score
 
 # Between them every kind of loop that a pair can close.
 STRUCTURES = [

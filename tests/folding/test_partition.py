@@ -9,7 +9,7 @@ from rnaformer_cli.folding.model import Folding, as_features, sum_inside
 from rnaformer_cli.folding.pairs import MIN_LOOP, NO_LETTER, PAIRS
 from rnaformer_cli.folding.partition import by_bases, inside, outside, weigh
 from rnaformer_cli.folding.scores import SHAPES, SMALL, factors
-from rnaformer_cli.training.loops import loops, score
+from rnaformer_cli.training.folding_model.structure_loops import loops, score
 
 # Between them every kind of loop: see test_the_examples_have_every_loop.
 EXAMPLES = [

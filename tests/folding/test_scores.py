@@ -8,7 +8,7 @@ import torch
 from rnaformer_cli.folding.pairs import NO_LETTER, PAIRS, Pairs, moved
 from rnaformer_cli.folding.scores import CONTEXT, HELIX_ENDS, SHAPES, factors
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.training.loops import score
+from rnaformer_cli.training.folding_model.structure_loops import score
 
 A, C, G, U = range(4)
 AU, CG, GC, UA = (PAIRS.index(pair) for pair in ("AU", "CG", "GC", "UA"))

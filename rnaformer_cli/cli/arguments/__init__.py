@@ -1,0 +1,1 @@
+"""What commands are given: shared options, input records, paths."""

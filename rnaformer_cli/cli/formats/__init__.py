@@ -1,0 +1,1 @@
+"""What only the command line writes or reads: tables, MultiQC, score archives."""

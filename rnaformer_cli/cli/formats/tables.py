@@ -1,0 +1,44 @@
+"""Tables for people: aligned columns, never cut, the same on a terminal and in a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rnaformer_cli.cli.formats.text import one_line
+
+
+def print_table(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    footer: Sequence[Sequence[str]] = (),
+    err: bool = False,
+    left: int = 1,
+) -> None:
+    """Print text in columns, the first `left` to the left and the others to the right.
+
+    Control characters are escaped.
+
+    What is too wide for a terminal is neither wrapped nor cut: it can be searched and piped.
+    """
+    rows, footer = ([[one_line(cell) for cell in row] for row in part] for part in (rows, footer))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, title in enumerate(head):
+        table.add_column(title, justify="left" if index < left else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    for row in footer:
+        table.add_row(*(Text(cell, style="bold") for cell in row))
+    stream = sys.stderr if err else sys.stdout
+    widest = max(cell_len(cell) for row in (head, *rows, *footer) for cell in row)
+    console = Console(file=stream, width=len(head) * (widest + 2), highlight=False)
+    with console.capture() as captured:  # on a closed pipe rich itself would exit with 1
+        console.print(table)
+    lines = captured.get().splitlines()
+    click.echo("\n".join(line.rstrip() for line in lines), err=err)

@@ -1,0 +1,1 @@
+"""A run over many records: outputs, lock, log, progress."""

@@ -1,0 +1,283 @@
+"""Where predictions go: a stream, or a folder with a file for each record."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+
+from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.run.lock import locked
+from rnaformer_cli.cli.run.log import RunLog
+from rnaformer_cli.cli.run.pictures import Drawer
+from rnaformer_cli.cli.run.progress import counted
+from rnaformer_cli.drawing.picture import save
+from rnaformer_cli.errors import OutputError
+from rnaformer_cli.files import make_folder, write_text, write_whole
+from rnaformer_cli.sequence.record import RnaRecord
+from rnaformer_cli.structure.dbn import format_dbn
+from rnaformer_cli.structure.formats import ONE_RECORD_A_FILE, WRITERS
+from rnaformer_cli.structure.jsonl import format_json
+from rnaformer_cli.structure.pair_table import HEADER, format_pair_rows
+
+if TYPE_CHECKING:
+    from rnaformer_cli.prediction.predictor import Prediction, Predictor
+
+
+class Destination(Protocol):
+    """Takes predictions one by one."""
+
+    def write(self, prediction: Prediction, name: str) -> None:
+        """Write one prediction; what is written stays, whatever comes after.
+
+        `name` is a file name that no other record has, for destinations that need one.
+
+        Raises:
+            StructureError: the format cannot hold the structure.
+            OutputError: the disk is full, or the place may not be written to.
+        """
+
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """Whether an earlier run has written this record under this name."""
+
+
+class Formatter:
+    """A prediction as text in any of the output formats."""
+
+    def __init__(
+        self, predictor: Predictor, min_score: float | None, plain_headers: bool = False
+    ) -> None:
+        self._min_score = min_score
+        self._plain_headers = plain_headers
+        self._model = predictor.name
+        self._config = predictor.config_digest
+        self._precision = str(predictor.dtype).removeprefix("torch.")
+        self._cycles = "auto" if predictor.settles else predictor.cycles
+        self._decoding = predictor.options.decoding
+        self._threshold = predictor.threshold
+        self._share = predictor.threshold_share
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What has to be the same for the same text."""
+        return {
+            "model": self._model,
+            "config": self._config,
+            "precision": self._precision,
+            "threshold": self._threshold,
+            "threshold_share": self._share,
+            "decoding": self._decoding,
+            "cycles": self._cycles,
+            "min_score": self._min_score,
+            "plain_headers": self._plain_headers,
+        }
+
+    def format(self, prediction: Prediction, name: str) -> str:
+        """The text of one record, without a table's header."""
+        record = prediction.structure_record
+        if name == "tsv":
+            scores = prediction.pair_scores
+            if self._min_score is not None:
+                scores = {pair: score for pair, score in scores.items() if score > self._min_score}
+            return format_pair_rows(record.id, scores)
+        if name == "dbn" and not self._plain_headers:
+            return format_dbn(record, f"confidence={prediction.confidence:.2f}")
+        if name != "jsonl":
+            return WRITERS[name](record)  # type: ignore[index]  # the command checked the name
+        letters = prediction.record.n_ambiguous
+        details = {
+            "confidence": round(prediction.confidence, 4),
+            "family": prediction.family,
+            "recognised": round(prediction.recognised, 4),
+            "families": [
+                {
+                    "family": part.family,
+                    "first": part.start + 1,
+                    "last": part.stop,
+                    "recognised": round(part.recognised, 4),
+                }
+                for part in sorted(prediction.parts, key=lambda part: part.start)
+                if part.family
+            ],
+            "model": self._model,
+            "cycles": prediction.cycles,
+            "threshold": prediction.threshold,
+            "decoding": self._decoding,
+            "seconds": round(prediction.seconds, 4),
+            "warnings": [f"{counted(letters, 'ambiguous letter')} read as N"] if letters else [],
+        }
+        return format_json(record, prediction.pair_scores, details)
+
+
+def for_stream(text: str, stream: IO[str]) -> str:
+    """Text as it is for files and pipes; on a terminal control characters are escaped."""
+    if not stream.isatty():
+        return text
+    return "".join(f"{one_line(line)}\n" for line in text.split("\n")[:-1])
+
+
+class StreamDestination:
+    """All records in one stream, flushed after each."""
+
+    def __init__(self, stream: IO[str], formatter: Formatter, name: str) -> None:
+        self._stream = stream
+        self._formatter = formatter
+        self._name = name
+        self._count = 0
+        if name == "tsv":
+            stream.write(HEADER)
+
+    def write(self, prediction: Prediction, name: str) -> None:
+        """Write one prediction; see Destination."""
+        if self._count and self._name in ONE_RECORD_A_FILE:
+            message = f"{self._name} holds one record a file; use --out-dir"
+            raise OutputError(message, record=prediction.record.id)
+        self._stream.write(for_stream(self._formatter.format(prediction, self._name), self._stream))
+        self._stream.flush()
+        self._count += 1
+
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """Never: a stream begins anew; see Destination."""
+        return False
+
+
+class FolderDestination:
+    """A file for each record and format, named after the record."""
+
+    def __init__(self, folder: str, formatter: Formatter, names: tuple[str, ...]) -> None:
+        self._folder = Path(folder)
+        self._formatter = formatter
+        self._names = names
+        make_folder(folder)
+
+    def write(self, prediction: Prediction, name: str) -> None:
+        """Write one prediction; see Destination."""
+        for kind in self._names:
+            text = self._formatter.format(prediction, kind)
+            head = HEADER if kind == "tsv" else ""
+            write_text(self._folder / f"{name}.{kind}", head + text)
+
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """Not known here: a log has to be asked; see Destination."""
+        return False
+
+
+class Logged:
+    """Another destination whose records are noted when they are written."""
+
+    def __init__(self, inner: Destination, log: RunLog) -> None:
+        self._inner = inner
+        self._log = log
+
+    def write(self, prediction: Prediction, name: str) -> None:
+        """Write one prediction; see Destination."""
+        self._inner.write(prediction, name)
+        self._log.add(prediction.record, name)
+
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """Whether the log has it; see Destination."""
+        return self._log.has(record, name)
+
+
+class Pictures:
+    """Another destination with a picture of each structure."""
+
+    def __init__(self, inner: Destination, folder: str) -> None:
+        self._inner = inner
+        self._folder = Path(folder)
+        self._drawer = Drawer("plane")
+        make_folder(folder)
+
+    def write(self, prediction: Prediction, name: str) -> None:
+        """Write one prediction; see Destination."""
+        self._inner.write(prediction, name)
+        figure = self._drawer.draw(prediction.structure_record)
+        save(figure, self._folder / f"{name}.svg", "svg")
+
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """What the other says, if the picture is there; see Destination."""
+        return self._inner.has(record, name) and (self._folder / f"{name}.svg").exists()
+
+
+class RecordTable:
+    """Another destination with a row for each record: how long, how many pairs, how sure."""
+
+    HEADER = "id\tlength\tpairs\tconfidence\n"
+
+    def __init__(self, inner: Destination, file: IO[str]) -> None:
+        self._inner = inner
+        self._file = file
+        file.write(self.HEADER)
+
+    def write(self, prediction: Prediction, name: str) -> None:
+        """Write one prediction; see Destination."""
+        self._inner.write(prediction, name)
+        record, pairs = prediction.record, len(prediction.structure.pairs)
+        self._file.write(f"{record.id}\t{len(record)}\t{pairs}\t{prediction.confidence:.4f}\n")
+
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """Never: a table begins anew; see Destination."""
+        return False
+
+
+class ScoreArchive:
+    """Another destination with the score matrices in a NumPy archive, one array an id."""
+
+    def __init__(self, inner: Destination, file: IO[bytes]) -> None:
+        self._inner = inner
+        self._archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
+
+    def write(self, prediction: Prediction, name: str) -> None:
+        """Write one prediction; see Destination."""
+        self._inner.write(prediction, name)
+        with self._archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+            np.lib.format.write_array(member, np.asarray(prediction.scores), allow_pickle=False)
+
+    def has(self, record: RnaRecord, name: str) -> bool:
+        """Never: an archive begins anew; see Destination."""
+        return False
+
+    def close(self) -> None:
+        """Finish the archive."""
+        self._archive.close()
+
+
+@contextlib.contextmanager
+def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[Destination]:
+    """The destination that the options ask for; single files appear when all is written."""
+    formatter = Formatter(predictor, chosen["min_score"], chosen["plain_headers"])
+    formats: tuple[str, ...] = chosen["formats"]
+    with contextlib.ExitStack() as stack:
+        destination: Destination
+        if chosen["out_dir"]:
+            stack.enter_context(locked(chosen["out_dir"], chosen["shard"]))
+            log = _open_log(chosen, formatter, formats)
+            stack.callback(log.close)
+            destination = Logged(FolderDestination(chosen["out_dir"], formatter, formats), log)
+        else:
+            stream = sys.stdout
+            if chosen["output"]:
+                stream = cast("Any", stack.enter_context(write_whole(chosen["output"])))
+            destination = StreamDestination(stream, formatter, formats[0])
+        if chosen["scores"]:
+            file = stack.enter_context(write_whole(chosen["scores"], binary=True))
+            archive = ScoreArchive(destination, cast("IO[bytes]", file))
+            stack.callback(archive.close)
+            destination = archive
+        if chosen["table"]:
+            table = stack.enter_context(write_whole(chosen["table"]))
+            destination = RecordTable(destination, cast("IO[str]", table))
+        if chosen["draw"]:
+            destination = Pictures(destination, chosen["draw"])
+        yield destination
+
+
+def _open_log(chosen: dict[str, Any], formatter: Formatter, formats: tuple[str, ...]) -> RunLog:
+    settings = {**formatter.settings, "formats": list(formats), "like": chosen["like"]}
+    settings["families"] = not chosen["no_families"]
+    return RunLog(chosen["out_dir"], settings, formats, chosen["shard"], chosen["resume"])

@@ -1,0 +1,1 @@
+"""Labelled records -> batches, for the trainers of network and folding model."""

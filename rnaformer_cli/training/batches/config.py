@@ -1,0 +1,58 @@
+"""Which records are drawn, and how many at once: the section [batches] of a training config."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rnaformer_cli.errors import ConfigError, shown
+
+
+@dataclass(frozen=True, slots=True)
+class BatchConfig:
+    """Which records are drawn, and how many at once."""
+
+    max_cells: int = 40_000  # B·L·L of a batch; a longer record is a batch of its own
+    batches_per_step: int = 2  # gradients of so many batches make one step, on any number of GPUs
+    lengths: tuple[int, ...] = (128, 128, 200, 300, 500)  # longest record in each part of the run
+    cluster_power: float = 0.3  # a cluster of n records is drawn n ** this as often as one of 1
+    long_power: float = 1.0  # a record of L > 100 bases is drawn (100 / L) ** this as often
+    computed_share: float = 0.35  # of the records: those whose label a program made
+    source_weights: Mapping[str, float] = field(default_factory=lambda: {"rfam-predicted": 0.5})
+    negative_share: float = 1.0  # of the cells without a pair that enter the loss
+    varied_share: float = 0.0  # of the curated records: those whose letters are redrawn
+    variation: float = 0.5  # the largest share of pairs and unpaired letters that is redrawn
+
+    def __post_init__(self) -> None:
+        check_at_least(self, 1, "max_cells", "batches_per_step")
+        check_fractions(self, "computed_share", "negative_share", "varied_share", "variation")
+        if not self.lengths or min(self.lengths) < 1:
+            raise ConfigError(f"lengths must be positive, not {list(self.lengths)}")
+        if self.negative_share == 0.0:
+            raise ConfigError("negative_share must be above 0")
+        for name, weight in self.source_weights.items():
+            if not isinstance(weight, (int, float)) or not 0 <= weight < 2**63:
+                message = f"source_weights of {name!r} must be 0 or more, not {shown(weight)}"
+                raise ConfigError(message)
+
+
+def check_at_least(config: object, least: int, *names: str) -> None:
+    """Refuse values below the least.
+
+    Raises:
+        ConfigError: one of the named values is smaller.
+    """
+    for name in names:
+        if getattr(config, name) < least:
+            raise ConfigError(f"{name} must be at least {least}, not {getattr(config, name)}")
+
+
+def check_fractions(config: object, *names: str) -> None:
+    """Refuse values that are not from 0 to 1.
+
+    Raises:
+        ConfigError: one of the named values lies outside.
+    """
+    for name in names:
+        if not 0.0 <= getattr(config, name) <= 1.0:
+            raise ConfigError(f"{name} must be from 0 to 1, not {getattr(config, name)}")

@@ -1,0 +1,141 @@
+"""Which records make which batch: drawn by weight, grouped by length, bounded by cells.
+
+Everything here is a function of the seed and of the step, so that a run that is resumed draws
+what it would have drawn, and several processes draw the same list and share it out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaformer_cli.dataset.records import LabelledRecord
+from rnaformer_cli.errors import DatasetError
+from rnaformer_cli.training.batches.config import BatchConfig
+from rnaformer_cli.training.batches.variation import vary
+
+ROUND = 512  # records that are drawn and sorted by length at once
+_SHORT = 100  # bases up to which a record is not drawn less often
+_JITTER = 8  # bases by which lengths are blurred, so that batches differ between rounds
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where in the stream of batches a run is."""
+
+    round: int = 0
+    batch: int = 0
+
+
+class BatchStream:
+    """An endless, repeatable stream of batches.
+
+    Raises:
+        DatasetError: no record that is short enough for the first part of the run.
+    """
+
+    def __init__(self, records: Sequence[LabelledRecord], config: BatchConfig, seed: int) -> None:
+        longest = max(config.lengths)
+        self._records = [record for record in records if len(record) <= longest]
+        self._config = config
+        self._seed = seed
+        self._weights = record_weights(self._records, config)
+        self._lengths = np.array([len(record) for record in self._records], dtype=np.int64)
+        self._is_curated = np.array([r.is_curated for r in self._records], dtype=np.bool_)
+        if not (self._weights[self._lengths <= min(config.lengths)] > 0).any():
+            raise DatasetError(f"no record of at most {min(config.lengths)} bases to train on")
+        self._batches: list[list[int]] = []
+        self._drawn: tuple[int, int] | None = None  # round and length limit of _batches
+
+    def batches(
+        self, position: Position, progress: float
+    ) -> Iterator[tuple[list[LabelledRecord], Position]]:
+        """Yield batches from a position on, each with the position after it.
+
+        `progress` (0 to 1) decides how long records may be in the rounds begun now.
+        """
+        limit = self.length_limit(progress)
+        while True:
+            self._draw(position.round, limit)
+            if position.batch >= len(self._batches):
+                position = Position(position.round + 1)
+                continue
+            records = self._batch(position)
+            position = Position(position.round, position.batch + 1)
+            yield records, position
+
+    def _batch(self, position: Position) -> list[LabelledRecord]:
+        """The records of a batch, with other letters where the config asks for it."""
+        records = [self._records[index] for index in self._batches[position.batch]]
+        share, most = self._config.varied_share, self._config.variation
+        random = np.random.default_rng((self._seed, position.round, position.batch))
+        return [
+            vary(record, random, most) if record.is_curated and random.random() < share else record
+            for record in records
+        ]
+
+    def resume(self, position: Position, limit: int) -> None:
+        """Draw a round that was begun under a length limit as it was drawn then."""
+        self._draw(position.round, limit)
+
+    @property
+    def round_limit(self) -> int:
+        """The length limit of the round that is being drawn from."""
+        return self._drawn[1] if self._drawn else self.length_limit(0.0)
+
+    def length_limit(self, progress: float) -> int:
+        """The longest record in this part of the run."""
+        lengths = self._config.lengths
+        return lengths[min(int(progress * len(lengths)), len(lengths) - 1)]
+
+    def _draw(self, number: int, limit: int) -> None:
+        """Make the batches of a round; one that was begun keeps its length limit."""
+        if self._drawn is not None and self._drawn[0] == number:
+            return
+        self._drawn = (number, limit)
+        random = np.random.default_rng((self._seed, number))
+        chosen = self._choose(random, limit)
+        blurred = self._lengths[chosen] + random.random(len(chosen)) * _JITTER
+        order = [int(index) for index in chosen[np.argsort(-blurred, kind="stable")]]
+        self._batches = self._cut(order)
+        random.shuffle(self._batches)
+
+    def _choose(self, random: np.random.Generator, limit: int) -> NDArray[np.int64]:
+        allowed = np.where(self._lengths <= limit, self._weights, 0.0)
+        parts = []
+        computed = round(ROUND * self._config.computed_share)
+        for is_curated, count in ((True, ROUND - computed), (False, computed)):
+            weights = np.where(self._is_curated == is_curated, allowed, 0.0)
+            if weights.sum() > 0:
+                weights = weights / weights.sum()
+                parts.append(random.choice(len(weights), count, p=weights))
+        return np.concatenate(parts)
+
+    def _cut(self, order: list[int]) -> list[list[int]]:
+        made: list[list[int]] = []
+        longest = 0
+        for index in order:
+            length = int(self._lengths[index])
+            longest = max(longest, length)
+            if made and (len(made[-1]) + 1) * longest**2 <= self._config.max_cells:
+                made[-1].append(index)
+            else:
+                made.append([index])
+                longest = length
+        return made
+
+
+def record_weights(records: Sequence[LabelledRecord], config: BatchConfig) -> NDArray[np.float64]:
+    """How often each record is drawn, up to a factor."""
+    sizes = Counter(record.cluster for record in records)
+    weights = np.ones(len(records))
+    for index, record in enumerate(records):
+        if record.cluster is not None:
+            weights[index] = sizes[record.cluster] ** (config.cluster_power - 1.0)
+        weights[index] *= config.source_weights.get(record.source, 1.0)
+        weights[index] *= min(1.0, _SHORT / len(record)) ** config.long_power
+    return weights

@@ -1,0 +1,1 @@
+"""The library of family profiles, learned from structures."""

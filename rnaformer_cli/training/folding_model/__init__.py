@@ -1,0 +1,1 @@
+"""The folding model: its loop scores are fitted to structures and reactivities."""

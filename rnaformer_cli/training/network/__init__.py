@@ -1,0 +1,1 @@
+"""The network: config, targets, loss, optimiser, loop, validation, run folder."""

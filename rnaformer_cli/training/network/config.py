@@ -1,0 +1,137 @@
+"""What a training run does, as read from a TOML file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from rnaformer_cli.errors import ConfigError, InputError, shown
+from rnaformer_cli.files import read_bytes
+from rnaformer_cli.limits import MAX_CONFIG_BYTES
+from rnaformer_cli.model.config import ModelConfig, check_type
+from rnaformer_cli.training.batches.config import BatchConfig, check_at_least, check_fractions
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True, slots=True)
+class OptimiserConfig:
+    """How gradients change weights."""
+
+    kind: Literal["muon", "adamw"] = (
+        "muon"  # muon: for the matrices of the blocks, AdamW for the rest
+    )
+    rate: float = 4e-3  # at its highest
+    final_rate: float = 0.02  # at the end, as a share of the highest
+    warmup: float = 0.03  # share of the run
+    weight_decay: float = 0.01  # on the matrices of the blocks
+    clip: float = 1.0  # largest norm of a gradient
+    ema: float = 0.999  # of the averaged weights, which are those that are kept
+
+    def __post_init__(self) -> None:
+        check_fractions(self, "final_rate", "warmup", "ema")
+        check_at_least(self, 0, "weight_decay")
+        for name in ("rate", "clip"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """How long, and what is watched."""
+
+    steps: int = 0  # 0: the time decides
+    minutes: float = 0.0  # of training; 0: the steps decide
+    seed: int = 0
+    validate_every: float = 5.0  # minutes
+    validate_records: int = 120  # drawn from each validation set, the same every time
+    validate_length: int = 300  # longest record to validate with
+
+    def __post_init__(self) -> None:
+        if (self.steps > 0) == (self.minutes > 0):
+            raise ConfigError("exactly one of steps and minutes must be above 0")
+        check_at_least(self, 0, "seed")
+        check_at_least(self, 1, "validate_records", "validate_length")
+        if self.validate_every <= 0:
+            raise ConfigError(f"validate_every must be above 0, not {self.validate_every}")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """A whole run: the sections of the TOML file."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    batches: BatchConfig = field(default_factory=BatchConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    run: RunConfig = field(default_factory=lambda: RunConfig(minutes=60.0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values by section, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """Check sections, names and types, then build.
+
+        Raises:
+            ConfigError: an unknown section or key, or a value that makes no sense.
+        """
+        sections = {section.name: section for section in fields(cls)}
+        types = get_type_hints(cls)
+        built: dict[str, Any] = {}
+        for name, section in values.items():
+            if name not in sections:
+                raise ConfigError(f"unknown section {name!r}; known: {', '.join(sections)}")
+            if not isinstance(section, Mapping):
+                raise ConfigError(f"{name!r} must be a section, not {shown(section)}")
+            built[name] = _section(types[name], name, section)
+        return cls(**built)
+
+
+def read_config(path: str | Path) -> TrainConfig:
+    """The config in a TOML file.
+
+    Raises:
+        InputError: a file that cannot be read or is not TOML.
+        ConfigError: an unknown key, or a value that makes no sense, with the file.
+    """
+    try:
+        values = tomllib.loads(read_bytes(path, MAX_CONFIG_BYTES).decode())
+    except ValueError as error:
+        raise InputError(f"not a TOML file: {error}", path=path) from None
+    except RecursionError:
+        raise InputError("not a TOML file: nested too deeply", path=path) from None
+    try:
+        return TrainConfig.from_dict(values)
+    except ConfigError as error:
+        raise error.at(path) from None
+
+
+def _section(kind: type, name: str, values: Mapping[str, Any]) -> Any:
+    if kind is ModelConfig:
+        return ModelConfig.from_dict(values)
+    types = get_type_hints(kind)
+    for key, value in values.items():
+        if key not in types:
+            raise ConfigError(f"unknown key {key!r} in [{name}]; known: {', '.join(types)}")
+        if key == "source_weights":
+            check_type(key, value, dict)
+        elif key != "lengths":
+            check_type(key, value, types[key])
+    if "lengths" in values:
+        values = {**values, "lengths": _lengths(values["lengths"])}
+    return kind(**values)
+
+
+def _lengths(value: object) -> tuple[int, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise ConfigError(f"lengths must be a list, not {shown(value)}")
+    for length in value:
+        check_type("lengths", length, int)
+    return tuple(value)

@@ -1,0 +1,182 @@
+"""The folder of a run: config, environment, metrics, checkpoints, curves."""
+
+from __future__ import annotations
+
+import io
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import IO, Any, cast
+
+import torch
+from torch import Tensor
+
+from rnaformer_cli.errors import ConfigError, InputError, TrainingError
+from rnaformer_cli.files import make_folder, read_bytes, text_name, write_text, write_whole
+from rnaformer_cli.model.checkpoint import save_checkpoint
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.tensor_file import parse_tensors
+from rnaformer_cli.training.network.config import TrainConfig
+
+CONFIG = "config.json"
+ENVIRONMENT = "environment.json"
+METRICS = "metrics.jsonl"
+LAST = "last.json"  # names the parts of the last state
+BEST = "best"
+LATEST = "latest"  # weights of the last validation
+CURVES = "curves.svg"
+
+PART_BYTES = 15 * 2**20  # of a part of the state: some ways to carry files allow no more
+_STATE = {"network", "average", "optimiser", "step", "position"}  # some of what a state holds
+
+
+class RunFolder:
+    """Where a run keeps what it must not lose; every file appears whole.
+
+    Raises:
+        TrainingError: a folder that holds a run when none is resumed, or the run of another
+            config when one is.
+    """
+
+    def __init__(self, path: str | Path, config: TrainConfig, resume: bool) -> None:
+        self.path = Path(path)
+        self.config = config
+        stored = self.path / CONFIG
+        if stored.exists() and not resume:
+            raise TrainingError("holds a run already; --resume goes on with it", path=path)
+        if stored.exists():
+            _check_same(_read_json(stored), config, path)
+        make_folder(self.path)
+        if not stored.exists():
+            write_text(stored, json.dumps(config.to_dict(), indent=2) + "\n")
+            write_text(self.path / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
+
+    def add_metrics(self, values: Mapping[str, Any]) -> None:
+        """Append one line to the metrics."""
+        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """All lines of the metrics."""
+        path = self.path / METRICS
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def save_state(self, state: Mapping[str, Any]) -> None:
+        """Keep what load_state needs, in parts; the old state stays until the new one is whole."""
+        buffer = io.BytesIO()
+        torch.save(dict(state), buffer)
+        data = buffer.getvalue()
+        names = []
+        for number, start in enumerate(range(0, len(data), PART_BYTES), start=1):
+            names.append(f"last-{state['step']}-{number}.pt")
+            with write_whole(self.path / names[-1], binary=True) as file:
+                cast("IO[bytes]", file).write(data[start : start + PART_BYTES])
+        write_text(self.path / LAST, json.dumps(names) + "\n")
+        for old in self.path.glob("last-*.pt"):
+            if old.name not in names:
+                old.unlink()
+
+    def save_weights(
+        self,
+        name: str,
+        model: ModelConfig,
+        threshold: float,
+        tensors: dict[str, Tensor],
+        about: dict[str, Any],
+    ) -> None:
+        """Keep weights, BEST or LATEST, as a folder for `rnaformer predict --weights`."""
+        make_folder(self.path / name)
+        config = replace(model, threshold=threshold)
+        which = "Best weights by validation F1" if name == BEST else "Latest weights"
+        card = f"# {text_name(self.path)}\n\n{which} of a training run.\n"
+        save_checkpoint(self.path / name, text_name(self.path), config, tensors, about, card)
+
+    def plot(self) -> bool:
+        """Draw loss and F1 over time; False without matplotlib (extra `train`) or without data."""
+        rows = self.metrics()
+        try:
+            from matplotlib.backends.backend_svg import FigureCanvasSVG
+            from matplotlib.figure import Figure
+        except ImportError:
+            return False
+        if not rows:
+            return False
+        figure = Figure(figsize=(8, 3.5), layout="constrained")
+        FigureCanvasSVG(figure)
+        left, right = figure.subplots(1, 2)
+        minutes = [row["minutes"] for row in rows]
+        left.plot(minutes, [row["loss"] for row in rows])
+        left.set(xlabel="minutes", ylabel="loss per base")
+        for name in rows[0]["f1"]:
+            right.plot(minutes, [row["f1"][name] for row in rows], label=name)
+        right.set(xlabel="minutes", ylabel="mean F1")
+        right.legend()
+        with write_whole(self.path / CURVES, binary=True) as file:
+            figure.savefig(file, format="svg")
+        return True
+
+
+def load_state(folder: str | Path) -> dict[str, Any] | None:
+    """The last state of a run, or None if there is none yet.
+
+    Raises:
+        InputError: a damaged file.
+    """
+    path = Path(folder) / LAST
+    if not path.exists():
+        return None
+    names = _read_json(path)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError("not the state of a run", path=path)
+    data = b"".join(read_bytes(path.parent / Path(name).name) for name in names)
+    state = parse_tensors(data, path, "the state of a run")
+    if not isinstance(state, dict) or not _STATE.issubset(state):
+        raise InputError("not the state of a run", path=path)
+    return state
+
+
+def _read_json(path: Path) -> Any:
+    """What a JSON file holds; None, which is no config, if it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+
+
+def _check_same(stored: Any, config: TrainConfig, path: str | Path) -> None:
+    """Refuse to go on with another config, and name the first key that differs.
+
+    A setting that is younger than the run has its default there.
+    """
+    try:
+        before = TrainConfig.from_dict(stored).to_dict()
+    except (ConfigError, AttributeError):
+        raise TrainingError("holds a run with another config", path=path) from None
+    for section, keys in config.to_dict().items():
+        for key, value in keys.items():
+            if before[section][key] != value:
+                hint = "; --stop-after cuts a run into pieces" if key == "minutes" else ""
+                message = f"holds a run with {key} {before[section][key]}, not {value}{hint}"
+                raise TrainingError(message, path=path)
+
+
+def environment() -> dict[str, str]:
+    """What a run was made with."""
+    packages = ("rnaformer-cli", "torch", "numpy")
+    versions = {name: _version(name) for name in packages}
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    system = f"{platform.system()} {platform.machine()}"
+    return {"python": sys.version.split()[0], "system": system, "device": device, **versions}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

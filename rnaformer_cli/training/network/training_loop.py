@@ -1,0 +1,279 @@
+"""The loop: batches in, better weights out, nothing lost when it stops."""
+
+from __future__ import annotations
+
+import math
+import random
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnaformer_cli.dataset.records import LabelledRecord
+from rnaformer_cli.errors import TrainingError
+from rnaformer_cli.model.checkpoint import check_tensors, shapes
+from rnaformer_cli.model.initial import initialise
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.training.batches.sampling import BatchStream, Position
+from rnaformer_cli.training.network.config import TrainConfig
+from rnaformer_cli.training.network.distributed import Team
+from rnaformer_cli.training.network.optimiser import Average, Optimiser
+from rnaformer_cli.training.network.run_folder import BEST, LATEST, RunFolder
+from rnaformer_cli.training.network.targets import summed_loss, to_batch
+from rnaformer_cli.training.network.validation import Validation, validate
+
+_SMOOTHED = 100  # steps in the reported loss
+_PAUSE = 20.0  # times the usual: longer records make steps longer, but not so much
+_KNOWN = 10  # steps after which the usual is known
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is; with the weights, all that resuming needs."""
+
+    step: int = 0
+    seconds: float = 0.0  # of training, without validation
+    records: int = 0
+    position: Position = field(default_factory=Position)
+    best_f1: float = -1.0
+
+    def share(self, config: TrainConfig) -> float:
+        """From 0 to 1, by steps or by time."""
+        run = config.run
+        done = self.step / run.steps if run.steps else self.seconds / (60.0 * run.minutes)
+        return min(done, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """Where and in which arithmetic a run is computed."""
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    dtype: torch.dtype = torch.float32
+    compile: bool = False
+    save_memory: bool = False  # recompute activations in the backward pass
+
+
+class Trainer:
+    """A network on its way through a run.
+
+    Raises:
+        TrainingError: batches that cannot be shared out evenly in the team, or scores for a
+            folding model that the config does not have.
+        DatasetError: no record that is short enough.
+        WeightsError: weights to begin with that do not fit the config.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        records: Sequence[LabelledRecord],
+        validation: Mapping[str, Sequence[LabelledRecord]],
+        how: How | None = None,
+        team: Team | None = None,
+        start: Mapping[str, Tensor] | None = None,
+        folding: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        self.config = config
+        self.how = how or How()
+        self.team = team or Team()
+        if config.batches.batches_per_step % self.team.size:
+            raise TrainingError(
+                f"batches_per_step ({config.batches.batches_per_step}) must be divisible by "
+                f"the number of processes ({self.team.size})"
+            )
+        torch.manual_seed(config.run.seed)
+        self.network = RNAformer(config.model)
+        initialise(self.network)
+        if start is not None:
+            check_tensors(shapes(self.network.state_dict()), shapes(start))
+            self.network.load_state_dict(dict(start))
+        if folding is not None:
+            self._build_on(folding)
+        self.network.to(self.how.device).train()
+        self.network.save_memory = self.how.save_memory
+        self.optimiser = Optimiser(self.network, config.optimiser, self.how.dtype)
+        self.average = Average(self.network, config.optimiser.ema)
+        self.stream = BatchStream(records, config.batches, config.run.seed)
+        self.validation = validation
+        self.progress = Progress()
+        self._losses: list[float] = []
+        self._durations: deque[float] = deque(maxlen=_SMOOTHED)  # seconds of the last steps
+        self._forward = self._compiled() if self.how.compile else self.network
+
+    def _compiled(self) -> Callable[..., Tensor]:
+        """The network compiled, but for its folding model, whose loops would be unrolled."""
+        module = self.network.folding
+        if module is not None:
+            # PyTorch's own function, which it leaves untyped; of this one module, not of its class.
+            module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign,no-untyped-call]
+        return torch.compile(self.network)
+
+    def _build_on(self, folding: Mapping[str, Tensor]) -> None:
+        """Take over the scores of the folding model, which do not change in this run.
+
+        Raises:
+            TrainingError: a network without a folding model.
+        """
+        if self.network.folding is None:
+            raise TrainingError("scores of a folding model, but the config has folding = false")
+        self.network.folding.load_state_dict(dict(folding))
+
+    def run(
+        self,
+        folder: RunFolder | None = None,
+        wants_stop: Callable[[], bool] = lambda: False,
+        tell: Callable[[Progress, float], None] = lambda *_: None,
+    ) -> bool:
+        """Train to the end, or until `wants_stop`; whether the end was reached.
+
+        Saves at every validation and when it stops. `tell` hears of every step and its loss.
+
+        Raises:
+            TrainingError: the loss or a gradient is not finite.
+        """
+        interval = 60.0 * self.config.run.validate_every
+        # From the begin of the run, not of this process: short pieces are validated as well.
+        next_validation = interval * (self.progress.seconds // interval + 1)
+        while self.progress.share(self.config) < 1.0:
+            if self.team.largest(float(wants_stop()), self.how.device):
+                self._save(folder)
+                return False
+            tell(self.progress, self.step())
+            is_due = self.progress.seconds >= next_validation
+            if is_due and self.progress.share(self.config) < 1.0:
+                next_validation += interval
+                self._validate(folder)
+                self._save(folder)
+        self._validate(folder)
+        self._save(folder)
+        return True
+
+    def step(self) -> float:
+        """One step on the next batches; the loss per base."""
+        started = time.perf_counter()
+        share = self.progress.share(self.config)
+        source = self.stream.batches(self.progress.position, share)
+        drawn = list(islice(source, self.config.batches.batches_per_step))
+        batches = [records for records, _ in drawn]
+        loss = self._gradients(batches)
+        parameters = list(self.network.parameters())
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.optimiser.clip)
+        if not (math.isfinite(loss) and math.isfinite(float(norm))):
+            ids = ", ".join(record.id for records in batches for record in records)
+            raise TrainingError(f"step {self.progress.step + 1}: the loss is {loss} with {ids}")
+        self.optimiser.step(share)
+        self.network.zero_grad(set_to_none=True)
+        self.progress.step += 1
+        self.progress.records += sum(map(len, batches))
+        self.progress.position = drawn[-1][1]
+        self.average.update(self.network, self.progress.step)
+        self._losses = [*self._losses[1 - _SMOOTHED :], loss]
+        spent = self.team.largest(time.perf_counter() - started, self.how.device)
+        self.progress.seconds += self.without_pause(spent)
+        return loss
+
+    def without_pause(self, seconds: float) -> float:
+        """The seconds of a step; what is far beyond the usual was a pause of the process.
+
+        A process that was suspended, or a laptop that slept, must not lose its schedule.
+        """
+        usual = statistics.median(self._durations) if self._durations else seconds
+        counted = min(seconds, _PAUSE * usual) if len(self._durations) >= _KNOWN else seconds
+        self._durations.append(counted)
+        return counted
+
+    def _gradients(self, batches: list[list[LabelledRecord]]) -> float:
+        """Gradients of the loss per base over all batches, shared out in the team; the loss."""
+        step = self.progress.step
+        cycles = random.Random(f"{self.config.run.seed} {step}").randint(
+            1, self.config.model.cycles
+        )
+        total, bases = 0.0, 0
+        for place in self.team.share(len(batches)):
+            batch = to_batch(batches[place]).to(self.how.device)
+            with torch.autocast(
+                self.how.device.type, self.how.dtype, enabled=self.how.dtype != torch.float32
+            ):
+                flag = batch.flag if self.config.model.label_flag else None
+                logits = self._forward(batch.bases, batch.is_base, cycles, flag)
+            share = self.config.batches.negative_share
+            seed = hash((self.config.run.seed, step, place))
+            loss = summed_loss(logits.float(), batch, share, seed)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += float(loss.detach())
+            bases += sum(map(len, batches[place]))
+        summed = self.team.add(torch.tensor([total], device=self.how.device))
+        count = self.team.add_gradients(list(self.network.parameters()), float(bases))
+        return float(summed) / count
+
+    def _validate(self, folder: RunFolder | None) -> None:
+        if not self.team.leads or not self.validation:
+            return
+        found = self.validate()
+        about = {"records_seen": self.progress.records, "f1": found.f1}
+        row = {
+            "minutes": round(self.progress.seconds / 60.0, 2),
+            "step": self.progress.step,
+            "records": self.progress.records,
+            "loss": sum(self._losses) / max(len(self._losses), 1),
+            "threshold": found.threshold,
+            "f1": found.f1,
+        }
+        is_best = found.mean > self.progress.best_f1
+        self.progress.best_f1 = max(found.mean, self.progress.best_f1)
+        if folder is None:
+            return
+        folder.add_metrics(row)
+        folder.plot()
+        for name in (LATEST, BEST) if is_best else (LATEST,):
+            weights = self.average.tensors
+            folder.save_weights(name, self.config.model, found.threshold, weights, about)
+
+    def validate(self) -> Validation:
+        """The averaged weights on the validation sets."""
+        averaged = RNAformer(self.config.model).to(self.how.device)
+        averaged.load_state_dict(self.average.tensors)
+        return validate(averaged, self.validation)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that going on as if never stopped needs."""
+        progress = self.progress
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.tensors,
+            "optimiser": self.optimiser.state_dict(),
+            "random": torch.get_rng_state(),
+            "losses": self._losses,
+            "step": progress.step,
+            "seconds": progress.seconds,
+            "records": progress.records,
+            "position": [progress.position.round, progress.position.batch],
+            "length_limit": self.stream.round_limit,
+            "best_f1": progress.best_f1,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a stored state."""
+        self.network.load_state_dict(state["network"])
+        self.average.tensors = {
+            name: tensor.to(self.how.device) for name, tensor in state["average"].items()
+        }
+        self.optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"])
+        self._losses = list(state["losses"])
+        position = Position(*state["position"])
+        self.progress = Progress(
+            state["step"], state["seconds"], state["records"], position, state["best_f1"]
+        )
+        self.stream.resume(position, state["length_limit"])
+
+    def _save(self, folder: RunFolder | None) -> None:
+        if folder is not None and self.team.leads:
+            folder.save_state(self.state_dict())

@@ -1,0 +1,1 @@
+"""Trained weights -> released weights: calibration, thresholds, the blend of families."""

@@ -1,0 +1,1 @@
+"""Weights by name: found, downloaded, and imported from published checkpoints."""

@@ -1,0 +1,215 @@
+"""Published weights: translated from files, or downloaded when the user asks for them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse, InvalidURL
+from pathlib import Path
+from typing import IO
+
+from rnaformer_cli.errors import InputError, OutputError, WeightsError
+from rnaformer_cli.files import make_folder, reason, sha256_of, text_name
+from rnaformer_cli.limits import MAX_DOWNLOAD_BYTES, SLOWEST_DOWNLOAD, WATCHED_SECONDS
+from rnaformer_cli.model.checkpoint import Checkpoint, save_checkpoint
+from rnaformer_cli.model.config import CONFIG_FILE
+from rnaformer_cli.weight_store.published import read_published
+from rnaformer_cli.weight_store.store import all_weights, user_folder
+from rnaformer_cli.weight_store.urls import SameServer, check_url, without_credentials
+from rnaformer_cli.weight_store.watchdog import Watchdog, WatchedHTTP, WatchedHTTPS, watched
+
+# https://github.com/automl/RNAformer lists these files; no checksums are published.
+PUBLISHED_AT = "https://ml.informatik.uni-freiburg.de/research-artifacts/RNAformer/models"
+PUBLISHED = {
+    "rnaformer-32m-biophysical": "biophysical",
+    "rnaformer-32m-bprna": "bprna",
+    "rnaformer-32m-intra-family": "intra_family_finetuned",
+    "rnaformer-32m-inter-family": "inter_family_finetuned",
+}
+TIMEOUT = 30.0  # seconds without a byte
+PATIENCE = 120.0  # seconds until the body begins
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Where a checkpoint went, and what had to be decided on the way."""
+
+    folder: Path
+    checkpoint: Checkpoint
+    notes: list[str]
+
+
+def import_published(
+    state: str | Path, config: str | Path, target: str | Path, source: str = ""
+) -> Imported:
+    """Translate a published state dict and config into a checkpoint folder.
+
+    `target` is a folder if it has a separator, else a name in the user's own store.
+
+    Raises:
+        InputError, ConfigError, WeightsError: files that are not such a checkpoint.
+        OutputError: the folder is there already or cannot be written.
+    """
+    folder = free_folder(target)
+    model, tensors, notes = read_published(state, config)
+    about = {
+        "origin": "published RNAformer weights (automl/RNAformer, Apache-2.0)",
+        "source": source or text_name(state),
+        "state_sha256": sha256_of(state),
+        "config_sha256": sha256_of(config),
+        "notes": notes,
+    }
+    make_folder(folder.parent)
+    name = text_name(folder)
+    with tempfile.TemporaryDirectory(prefix=".import-", dir=folder.parent) as temporary:
+        made = Path(temporary) / "checkpoint"
+        make_folder(made)
+        try:
+            checkpoint = save_checkpoint(
+                made, name, model, tensors, about, _card(name, about["source"])
+            )
+        except WeightsError as error:
+            raise error.at(state) from None
+        _move(made, folder)
+    return Imported(folder, checkpoint, notes)
+
+
+def free_folder(target: str | Path) -> Path:
+    """Where a new checkpoint of that name or folder goes.
+
+    Raises:
+        OutputError: there is one already; a shipped one would hide it.
+    """
+    text = str(target)
+    is_name = text and not text.startswith(".") and os.sep not in text
+    folder = all_weights().get(text, user_folder() / text) if is_name else Path(target)
+    if (folder / CONFIG_FILE).exists():
+        raise OutputError("holds a checkpoint already; choose another name", path=folder)
+    return folder
+
+
+def fetch(
+    name: str,
+    base_url: str = PUBLISHED_AT,
+    sha256: str | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Imported:
+    """Download published weights by name into the user's store; nothing half stays behind.
+
+    The checksums of what was downloaded are recorded in the checkpoint's config; `sha256` is the
+    one that the state dict must have.
+
+    Raises:
+        WeightsError: a name that is not published.
+        OutputError: it is there already.
+        InputError: the transfer failed, broke off, was too slow or too large, went to another
+            host, or brought another checksum.
+    """
+    if name not in PUBLISHED:
+        listed = ", ".join(PUBLISHED)
+        raise WeightsError(f"no published weights named {name!r}; known: {listed}")
+    free_folder(name)  # before the download, not after
+    stem = PUBLISHED[name]
+    base_url = base_url.rstrip("/")
+    with tempfile.TemporaryDirectory(prefix="rnaformer-fetch-") as temporary:
+        state = Path(temporary) / f"RNAformer_32M_state_dict_{stem}.pth"
+        config = Path(temporary) / f"RNAformer_32M_config_{stem}.yml"
+        for path in (config, state):
+            url = f"{base_url}/{path.name}"
+            tell(without_credentials(url))
+            download(url, path)
+        if sha256 is not None and (digest := sha256_of(state)) != sha256:
+            raise InputError(
+                f"sha256 is {digest}, expected {sha256}", path=without_credentials(url)
+            )
+        return import_published(state, config, name, without_credentials(url))
+
+
+def download(url: str, path: Path) -> None:
+    """Copy a URL into a file; the whole length that the server announced, or nothing.
+
+    Raises:
+        InputError: whatever went wrong, with the URL.
+    """
+    shown = without_credentials(url)
+    with watched(PATIENCE) as watchdog:
+        try:
+            _download(url, path, shown, watchdog)
+        except InputError:
+            if not watchdog.has_fired:
+                raise
+        if watchdog.has_fired:  # a closed connection may look like the end of the body
+            raise InputError("no whole answer in time: the server only drips", path=shown)
+
+
+def _download(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
+    try:
+        _copy(url, path, shown, watchdog)
+    except urllib.error.HTTPError as error:
+        raise InputError(f"the server says {error.code} {error.reason}", path=shown) from None
+    except urllib.error.URLError as error:
+        why = reason(error.reason) if isinstance(error.reason, OSError) else error.reason
+        raise InputError(f"no connection: {why}", path=shown) from None
+    except TimeoutError:
+        raise InputError(f"no answer for {TIMEOUT:g} seconds", path=shown) from None
+    except (InvalidURL, ValueError):
+        raise InputError("not a URL", path=shown) from None
+    except HTTPException:
+        raise InputError("the server's answer is not HTTP or broke off", path=shown) from None
+    except OSError as error:
+        raise InputError(f"transfer failed: {reason(error)}", path=shown) from None
+
+
+def _copy(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
+    check_url(url)
+    handlers = (SameServer, WatchedHTTP(watchdog), WatchedHTTPS(watchdog))
+    with urllib.request.build_opener(*handlers).open(url, timeout=TIMEOUT) as answer:
+        announced = answer.headers.get("Content-Length")
+        if announced is not None and not (announced.isascii() and announced.isdecimal()):
+            raise InputError(f"the Content-Length is no number: {announced!r}", path=shown)
+        with path.open("wb") as file:
+            received = _receive(answer, file, shown, watchdog)
+    if announced is not None and received != int(announced):
+        raise InputError(f"broke off after {received} of {announced} bytes", path=shown)
+
+
+def _receive(answer: HTTPResponse, file: IO[bytes], url: str, watchdog: Watchdog) -> int:
+    """Write what comes, as long as it comes at a useful speed and has an end; how many bytes."""
+    received = counted = 0
+    watchdog.extend(2 * WATCHED_SECONDS)
+    began = time.monotonic()
+    while chunk := answer.read1(_CHUNK):
+        file.write(chunk)
+        received += len(chunk)
+        if received > MAX_DOWNLOAD_BYTES:
+            raise InputError(
+                f"more than {MAX_DOWNLOAD_BYTES:,} bytes, which is the limit", path=url
+            )
+        if time.monotonic() - began > WATCHED_SECONDS:
+            if received - counted < SLOWEST_DOWNLOAD * WATCHED_SECONDS:
+                message = f"slower than {SLOWEST_DOWNLOAD:,} bytes a second"
+                raise InputError(message, path=url)
+            began, counted = time.monotonic(), received
+            watchdog.extend(2 * WATCHED_SECONDS)
+    return received
+
+
+def _move(made: Path, folder: Path) -> None:
+    try:
+        made.rename(folder)
+    except OSError as error:
+        raise OutputError(f"cannot be written: {reason(error)}", path=folder) from None
+
+
+def _card(name: str, source: object) -> str:
+    return (
+        f"# {name}\n\nImported from published RNAformer weights: {source}.\n\n"
+        "Franke, Runge, Koeksal, Backofen, Hutter 2024, bioRxiv 2024.02.12.579881; code and\n"
+        "weights: https://github.com/automl/RNAformer (Apache-2.0).\n"
+    )

@@ -1,0 +1,214 @@
+"""What is said on stderr while records go by, and where progress is drawn."""
+
+import os
+import re
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from rnaformer_cli.cli.run.progress import (
+    LONG_RUN,
+    MOST_TOLD,
+    Expected,
+    FailureTable,
+    Report,
+    counted,
+)
+from rnaformer_cli.errors import InputError, OutputError, SequenceError
+from rnaformer_cli.sequence.record import RnaRecord
+
+
+@contextmanager
+def terminal_as_stderr(monkeypatch):
+    """Yield a function that tells what a terminal on stderr was sent."""
+    controller, terminal = os.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    with open(terminal, "w") as stderr, open(controller, "rb", buffering=0) as screen:
+        monkeypatch.setattr(sys, "stderr", stderr)
+
+        def shown():
+            stderr.flush()
+            os.set_blocking(screen.fileno(), False)
+            return b"".join(iter(screen.readall, None)).decode()
+
+        yield shown
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 records"), (1, "1 record"), (2, "2 records"), (12_345, "12,345 records")],
+)
+def test_a_number_has_its_noun_in_the_right_form(number, text):
+    assert counted(number, "record") == text
+
+
+def test_a_failure_is_told_at_once_in_one_line_and_counted(capsys):
+    report = Report()
+    report.fail(SequenceError("a bad\nletter", path="reads.fa", line=3, record="x\x1b"))
+    assert capsys.readouterr().err == ("rnaformer: reads.fa:3: record 'x\\x1b': a bad\\nletter\n")
+    assert report.failures == 1
+
+
+def test_many_failures_are_counted_but_a_file_that_fails_is_always_told(capsys, tmp_path):
+    report = Report(quiet=True)
+    for number in range(MOST_TOLD + 1_500):
+        report.fail(SequenceError("a bad letter", record=f"r{number}"))
+    report.fail(InputError("no such file", path="absent.fa"))
+    report.tell_untold()
+    *told, note, file, count = capsys.readouterr().err.splitlines()
+    assert told == [f"rnaformer: record 'r{number}': a bad letter" for number in range(20)]
+    assert note == (
+        "rnaformer: further records that fail are counted only (--failures FILE.tsv lists them)"
+    )
+    assert (file, count) == (
+        "rnaformer: absent.fa: no such file",
+        "rnaformer: 1,500 more records failed",
+    )
+
+
+def test_a_table_has_the_failures_that_are_not_told(capsys, tmp_path):
+    table = FailureTable(tmp_path / "failed.tsv")
+    report = Report(failure_table=table)
+    for number in range(MOST_TOLD + 2):
+        report.fail(SequenceError("a bad letter", record=f"r{number}"))
+    table.close()
+    assert capsys.readouterr().err.splitlines()[MOST_TOLD:] == [
+        "rnaformer: further records that fail are counted only (the table has them)"
+    ]
+    assert len((tmp_path / "failed.tsv").read_text().splitlines()) == 1 + MOST_TOLD + 2
+
+
+def test_ambiguous_letters_are_told_once_for_all_records(capsys):
+    report = Report()
+    for number in (0, 1_000, 234):
+        report.count(RnaRecord("r", "ACGN", n_ambiguous=number))
+    assert capsys.readouterr().err == ""
+    report.warn_ambiguous()
+    assert capsys.readouterr().err == (
+        "rnaformer: warning: read 1,234 ambiguous letters as N in 2 records\n"
+    )
+
+
+def test_nothing_is_said_of_letters_that_were_all_bases(capsys):
+    report = Report()
+    report.count(RnaRecord("r", "ACGN"))
+    report.warn_ambiguous()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_quiet_report_still_tells_failures(capsys):
+    report = Report(quiet=True)
+    report.count(RnaRecord("r", "N", n_ambiguous=1))
+    report.warn_ambiguous()
+    report.fail(SequenceError("bad"))
+    assert capsys.readouterr().err == "rnaformer: bad\n"
+
+
+def test_progress_is_drawn_on_a_terminal_when_structures_go_elsewhere(monkeypatch):
+    with terminal_as_stderr(monkeypatch) as shown:
+        report = Report()
+        with report.progress():
+            report.advance()
+            report.fail(SequenceError("[bold]bad"))
+            report.advance()
+        screen = shown()
+    assert "2 records" in screen
+    assert "rnaformer: [bold]bad\r\n" in screen
+    assert screen.endswith("\x1b[2K")  # wiped when done
+    assert report.written == 2
+
+
+@pytest.mark.parametrize(("no_color", "is_coloured"), [("", True), ("1", False)])
+def test_no_color_is_obeyed(monkeypatch, no_color, is_coloured):
+    monkeypatch.setenv("NO_COLOR", no_color)
+    with terminal_as_stderr(monkeypatch) as shown:
+        report = Report()
+        with report.progress():
+            report.advance()
+        assert ("\x1b[3" in shown()) == is_coloured
+
+
+def test_no_progress_when_it_is_not_wanted_or_would_mix_with_structures(monkeypatch):
+    with terminal_as_stderr(monkeypatch) as shown:
+        with Report(quiet=True).progress():
+            pass
+        monkeypatch.setattr(sys, "stdout", sys.stderr)
+        with Report().progress():
+            pass
+        assert shown() == ""
+
+
+def test_no_progress_in_a_log(capsys):
+    report = Report()
+    with report.progress():
+        report.advance()
+    assert capsys.readouterr().err == ""
+    assert report.written == 1
+
+
+def test_progress_tells_how_much_is_left_when_the_end_is_known(monkeypatch):
+    with terminal_as_stderr(monkeypatch) as shown:
+        report = Report()
+        with report.progress(Expected.of([100, 300])):
+            report.advance(100)
+        screen = shown()
+    assert "1 of 2 records, " in screen
+    assert " nt/s" in screen
+    assert " left " in screen
+
+
+def test_a_long_run_ends_with_a_summary(capsys):
+    report = Report()
+    for _ in range(LONG_RUN - 1):
+        report.advance(20)
+    report.tell_summary()
+    assert capsys.readouterr().err == ""
+    report.fail(SequenceError("bad"))
+    capsys.readouterr()
+    report.tell_summary()
+    assert re.fullmatch(
+        r"rnaformer: 99 records, 1,980 nt in \d+\.\d s; 1 failed\n", capsys.readouterr().err
+    )
+
+
+def test_a_summary_counts_what_this_run_did(capsys):
+    report = Report()
+    for _ in range(LONG_RUN):
+        report.advance(20)
+    report.leave_out(1_000)
+    report.tell_summary()
+    assert capsys.readouterr().err.startswith("rnaformer: 100 records, 2,000 nt in ")
+
+
+def test_no_summary_when_all_should_be_quiet(capsys):
+    report = Report(quiet=True)
+    for _ in range(LONG_RUN):
+        report.advance(20)
+    report.tell_summary()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_short_run_ends_with_a_summary_where_progress_was_drawn(monkeypatch):
+    with terminal_as_stderr(monkeypatch) as shown:
+        report = Report()
+        with report.progress():
+            report.advance(20)
+        report.tell_summary()
+        assert re.search(r"rnaformer: 1 record, 20 nt in \d+\.\d s\r\n$", shown())
+
+
+def test_failures_are_in_their_table_as_soon_as_they_are_told(tmp_path, capsys):
+    table = FailureTable(str(tmp_path / "failed.tsv"))
+    report = Report(failure_table=table)
+    report.fail(SequenceError("a\ttab", path="reads.fa", line=3, column=9, record="x\ny"))
+    report.fail(SequenceError("nowhere"))
+    assert (tmp_path / "failed.tsv").read_text() == (
+        "file\tline\tcolumn\trecord\tmessage\nreads.fa\t3\t9\tx\\ny\ta\\ttab\n\t\t\t\tnowhere\n"
+    )
+    table.close()
+
+
+def test_a_failure_table_that_cannot_be_written_is_told():
+    with pytest.raises(OutputError, match=r"^no/table.tsv: no such file or directory$"):
+        FailureTable("no/table.tsv")

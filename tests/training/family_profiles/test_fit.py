@@ -1,0 +1,176 @@
+"""Profiles learned from records of families."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from dataset_makers import rna
+from family_makers import LONG, PAIRS, SIZE, labelled, told
+
+from rnaformer_cli.errors import TrainingError
+from rnaformer_cli.families.profiles import word_counts
+from rnaformer_cli.families.recognition import Recogniser
+from rnaformer_cli.sequence.encode import encode
+from rnaformer_cli.training.family_profiles.fit import Plan, learn_library
+
+ONE = labelled(1, 6, family="one")
+TWO = labelled(2, 6, LONG, family="two")
+MIXED = [*ONE[:5], *labelled(2, 5, LONG, family="one")]  # one name, two folds
+
+
+def learned(records, **plan):
+    return learn_library(records, Plan(**plan))
+
+
+def names(records, **plan):
+    return sorted(profile.name for profile in learned(records, **plan).profiles)
+
+
+@pytest.mark.parametrize(("name", "pairs"), [("one", PAIRS), ("two", LONG)])
+def test_each_family_becomes_a_profile_with_its_pairs(name, pairs):
+    assert names([*ONE, *TWO]) == ["one", "two"]
+    [profile] = [one for one in learned([*ONE, *TWO]).profiles if one.name == name]
+    assert told(profile) == set(pairs)
+    assert profile.chance[profile.chance > 0.5].mean() == pytest.approx(6 / 6.5, abs=0.02)
+    assert profile.chance.max() <= 1.0
+    assert profile.letters.shape == (SIZE, 4)
+    np.testing.assert_allclose(profile.letters.sum(1), 1.0, rtol=1e-5)
+    assert np.linalg.norm(profile.words) == pytest.approx(1.0)
+
+
+def test_what_is_learned_recognises_another_member():
+    [one], [two] = labelled(1, 1, start=6), labelled(2, 1, LONG, start=6)
+    found = Recogniser(learned([*ONE, *TWO])).recognise([one.sequence, two.sequence, rna(SIZE, 9)])
+    best = [sites[0].hits[0] for sites in found[:2]]
+    assert [hit.profile.name for hit in best] == ["one", "two"]
+    assert min(hit.evidence for hit in best) > 15
+    assert max((site.hits[0].evidence for site in found[2]), default=0.0) < 10
+
+
+def test_letters_are_those_of_the_members():
+    records = labelled(1, 6, share=0.0, family="one")
+    [profile] = learned(records).profiles
+    assert profile.letters.argmax(1).tolist() == encode(records[0].sequence).tolist()
+    np.testing.assert_allclose(profile.letters.max(1), 6.25 / 7, atol=0.02)
+
+
+def test_words_of_few_records_tell_more():
+    records = [*ONE, *TWO]
+    having = sum((word_counts(encode(one.sequence)) > 0).astype(int) for one in records)
+    expected = np.log(12 / (1 + having)).clip(0)
+    np.testing.assert_allclose(learned(records).rarity, expected, rtol=1e-6)
+
+
+def test_a_lone_record_makes_no_profile():
+    assert names([*ONE, *labelled(3, 1, family="three")]) == ["one"]
+
+
+@pytest.mark.parametrize(("least", "found"), [(4, ["one", "two"]), (5, ["one"])])
+def test_a_profile_stands_for_enough_records(least, found):
+    assert names([*ONE, *labelled(2, 4, LONG, family="two")], least=least) == found
+
+
+def test_computed_labels_are_left_out():
+    computed = labelled(2, 6, LONG, source="rnafold", family="two")
+    assert names([*ONE, *computed]) == ["one"]
+    np.testing.assert_array_equal(learned([*ONE, *computed]).rarity, learned(ONE).rarity)
+
+
+def test_records_of_one_cluster_count_as_one():
+    """Three of a cluster have a C, at a base without a partner, where four others have an A."""
+    records = [
+        replace(one, id=one.id + letter, sequence=f"{one.sequence[:31]}{letter}{one.sequence[32:]}")
+        for letter, count, cluster in (("C", 3, 0), ("A", 4, None))
+        for one in labelled(1, count, share=0.0, family="one", cluster=cluster)
+    ]
+    [profile] = learned(records).profiles
+    expected = np.array([4.25, 1.25, 0.25, 0.25]) / 6
+    np.testing.assert_allclose(profile.letters[31], expected, atol=0.01)
+
+
+@pytest.mark.parametrize(("most", "found"), [(2, ["two"]), (3, ["one", "two"])])
+def test_no_more_records_of_a_cluster_are_looked_at_than_planned(most, found):
+    records = [*labelled(1, 8, family="one", cluster=4), *TWO]
+    assert names(records, per_cluster=most, least=3) == found
+
+
+def test_pairs_of_some_members_have_their_share():
+    records = [replace(one, pairs=PAIRS[: 20 + n % 2]) for n, one in enumerate(ONE)]
+    [profile] = learned(records).profiles
+    chances = dict(zip(profile.left.tolist(), profile.chance.tolist(), strict=True))
+    assert chances[PAIRS[20][0]] == pytest.approx(3 / 6.5, abs=0.03)
+    assert chances[PAIRS[19][0]] == pytest.approx(6 / 6.5, abs=0.02)
+
+
+def test_records_without_a_family_come_together_by_their_likeness():
+    library = learned([*labelled(1, 6), *labelled(2, 6, LONG), *labelled(3, 1)])
+    assert [profile.name for profile in library.profiles] == ["", ""]
+    assert sorted(map(told, library.profiles), key=len) == [set(PAIRS), set(LONG)]
+
+
+def test_records_without_a_family_get_the_name_of_one_that_they_are_like():
+    assert names([*ONE, *TWO, *labelled(1, 4, start=6)]) == ["one", "one", "two"]
+    assert names([*ONE, *labelled(3, 4)]) == ["", "one"]  # another family
+    assert names([*ONE, *labelled(1, 4, LONG, start=6)]) == ["", "one"]  # another fold
+
+
+def test_members_that_fold_otherwise_get_a_profile_of_their_own():
+    steps = []
+    library = learn_library(MIXED, Plan(), steps.append)
+    assert [profile.name for profile in library.profiles] == ["one", "one"]
+    assert sorted(map(told, library.profiles), key=len) == [set(PAIRS), set(LONG)]
+    assert [(one.round, one.profiles, one.left) for one in steps] == [(1, 1, 5), (2, 2, 0)]
+
+
+def test_pairs_decide_who_is_alike_not_letters():
+    other = [replace(one, id=f"{one.id}b", pairs=LONG) for one in ONE]
+    assert names([*ONE, *other]) == ["one", "one"]
+    assert names([*ONE, *other], alike=0.0) == ["one"]
+
+
+def test_no_more_rounds_are_made_than_planned():
+    steps = []
+    library = learn_library(MIXED, Plan(rounds=1), steps.append)
+    assert len(library.profiles) == len(steps) == 1
+
+
+def test_the_same_records_give_the_same_library():
+    records = [*labelled(4, 8, family="four", cluster=4), *ONE, *labelled(2, 6, LONG)]
+    for one, other in zip(learned(records).profiles, learned(records).profiles, strict=True):
+        assert one.name == other.name
+        for name in ("letters", "left", "right", "chance", "words"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_records_of_the_same_name_are_told_apart():
+    renamed = [replace(one, id=f"{n % 6}") for n, one in enumerate([*ONE, *TWO])]
+    for one, other in zip(learned(renamed).profiles, learned([*ONE, *TWO]).profiles, strict=True):
+        np.testing.assert_array_equal(one.words, other.words)
+        np.testing.assert_array_equal(one.letters, other.letters)
+
+
+def test_many_families_keep_their_own_members():
+    families = {f"{seed:03}": labelled(seed, 2, share=0.03) for seed in range(120)}
+    records = [replace(one, family=name) for name, both in families.items() for one in both]
+    profiles = learned(records).profiles
+    assert [profile.name for profile in profiles] == list(families)
+    for profile, (one, other) in zip(profiles, families.values(), strict=True):
+        codes = np.array([encode(one.sequence), encode(other.sequence)])
+        assert (profile.letters.argmax(1) == codes).any(axis=0).mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [],
+        labelled(1, 6, source="rnafold", family="one"),
+        ONE[:1],
+        [ONE[0], TWO[0]],
+        [MIXED[0], MIXED[-1]],
+        [*labelled(1, 1), *labelled(2, 1), *labelled(3, 1)],
+    ],
+)
+def test_records_that_are_not_alike_teach_nothing(records):
+    with pytest.raises(TrainingError) as caught:
+        learned(records)
+    assert str(caught.value) == "no two records are alike, so there is no family to learn"

@@ -1,0 +1,136 @@
+"""Learning folding scores: exact gradients, and hairpins that become likely."""
+
+import pytest
+import torch
+from dataset_makers import hairpin, record, rna
+
+from rnaformer_cli.errors import DatasetError, WeightsError
+from rnaformer_cli.folding.model import Folding, sum_inside
+from rnaformer_cli.folding.partition import outside
+from rnaformer_cli.folding.scores import SHAPES, factors
+from rnaformer_cli.prediction.batching import to_tensors
+from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.training.folding_model.fit import (
+    Plan,
+    backward,
+    expected,
+    first_guess,
+    learn,
+    read_scores,
+    write_scores,
+)
+from rnaformer_cli.training.folding_model.structure_loops import score
+
+SEQUENCES = ["GGCGAAAGCACGAAAACGAC", "GGAGAACAGGAAACAGAACCC"]
+SIGNS = ["(((....)).((....)).)", "((.(..(.(....).)..)))"]  # every kind of loop
+PAIRS = [sorted(parse_dot_bracket(signs).pairs) for signs in SIGNS]
+
+
+def random_scores():
+    """Under which every kind of loop is likely: see test_the_examples_expect_every_loop."""
+    generator = torch.Generator().manual_seed(5)
+    scores = {
+        name: 0.2 * torch.randn(shape, generator=generator, dtype=torch.float64)
+        for name, shape in SHAPES.items()
+    }
+    for name in (
+        "stack",
+        "multi",
+        "single_mismatch",
+        "bulge_length",
+        "edge_length",
+        "inner_length",
+    ):
+        scores[name] += 1.0
+    scores["unpaired_exterior"] -= 0.1
+    return {name: tensor.requires_grad_() for name, tensor in scores.items()}
+
+
+def test_the_examples_expect_every_loop():
+    bases, _ = to_tensors(SEQUENCES)
+    with torch.no_grad():
+        weights, sums = sum_inside(factors(bases, random_scores()))
+        counts = expected(weights, sums, outside(weights, sums))
+    assert {name for name, count in counts.items() if float(count.nansum()) < 0.01} == set()
+
+
+def loss(scores):
+    """Without the pull to the first guess."""
+    bases, _ = to_tensors(SEQUENCES)
+    found = factors(bases, scores)
+    _, sums = sum_inside(found)
+    total = sums.total.log().sum() + sums.scale * bases.numel()
+    known = sum(score(found, row, pairs) for row, pairs in enumerate(PAIRS))
+    return float((total - known).detach() / sum(map(len, SEQUENCES)))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_gradients_are_those_of_finite_differences(name, monkeypatch):
+    monkeypatch.setattr("rnaformer_cli.training.folding_model.fit._RIDGE", 0.0)
+    scores = random_scores()
+    assert backward(scores, SEQUENCES, PAIRS) == pytest.approx(loss(scores), rel=1e-12)
+    gradient = scores[name].grad.flatten()
+    flat = scores[name].detach().view(-1)
+    strongest = gradient.abs().argsort(descending=True)[:4].tolist()
+    assert gradient[strongest[0]] != 0.0
+    for place in strongest:
+        step = 1e-4
+        flat[place] += step
+        above = loss(scores)
+        flat[place] -= 2 * step
+        below = loss(scores)
+        flat[place] += step
+        assert (above - below) / (2 * step) == pytest.approx(float(gradient[place]), abs=1e-8)
+
+
+def test_what_is_learned_makes_the_structures_likely():
+    records = [hairpin(f"h{n}", 6, n) for n in range(20)]
+    losses = []
+    scores = learn(records, Plan(steps=30), lambda told: losses.append(told.loss))
+    assert losses[-1] < 0.5 * losses[0]
+    model = Folding()
+    model.load_state_dict(scores)
+    unseen = hairpin("v", 6, 99)
+    likely = model(to_tensors([unseen.sequence])[0])[0]
+    assert min(float(likely[pair]) for pair in unseen.pairs) > 0.5
+
+
+def test_scores_that_many_bases_add_up_learn_slowly():
+    before, after = first_guess(), learn([hairpin(f"h{n}", 6, n) for n in range(4)], Plan(steps=1))
+    steps = {name: float((after[name] - before[name].detach()).abs().max()) for name in SHAPES}
+    assert steps["stack"] > 0.0
+    assert steps["unpaired_hairpin"] == pytest.approx(0.3 * steps["stack"], rel=1e-3)
+    assert steps["unpaired_exterior"] == pytest.approx(0.03 * steps["stack"], rel=1e-3)
+
+
+def test_the_same_seed_learns_the_same_up_to_rounding():
+    records = [hairpin(f"h{n}", 6, n) for n in range(20)]
+    one, other = (learn(records, Plan(steps=3, seed=4)) for _ in range(2))
+    for name in SHAPES:  # threads add up gradients in any order
+        torch.testing.assert_close(one[name], other[name], atol=1e-4, rtol=0)
+
+
+def test_records_may_all_be_too_long():
+    with pytest.raises(DatasetError, match="no record of at most 20 bases to train on"):
+        learn([record("a", rna(30, 1))], Plan(steps=1, max_length=20))
+
+
+def test_scores_are_read_as_written(tmp_path):
+    scores = {name: tensor.detach() for name, tensor in first_guess().items()}
+    write_scores(tmp_path / "scores.safetensors", scores)
+    found = read_scores(tmp_path / "scores.safetensors")
+    assert all(torch.equal(found[name], scores[name]) for name in SHAPES)
+
+
+def test_other_files_are_refused(tmp_path):
+    path = tmp_path / "scores.safetensors"
+    path.write_bytes(b"no such thing")
+    with pytest.raises(WeightsError) as caught:
+        read_scores(path)
+    assert str(caught.value) == f"{path}: not a whole safetensors file"
+    scores = {name: tensor.detach() for name, tensor in first_guess().items()}
+    del scores["multi"]
+    write_scores(path, scores)
+    with pytest.raises(WeightsError) as caught:
+        read_scores(path)
+    assert str(caught.value) == f"{path}: missing tensors: 'multi'"

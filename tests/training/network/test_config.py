@@ -1,0 +1,84 @@
+"""Run configs: read from TOML, unknown keys refused by name."""
+
+import pytest
+
+from rnaformer_cli.errors import ConfigError, InputError
+from rnaformer_cli.training.network.config import TrainConfig, read_config
+
+WHOLE = """
+[model]
+dim = 32
+heads = 2
+[batches]
+lengths = [64, 128]
+source_weights = {"rfam-predicted" = 0.25}
+[optimiser]
+kind = "adamw"
+rate = 1
+[run]
+steps = 10
+"""
+
+
+def test_a_config_is_read_by_section(tmp_path):
+    (tmp_path / "run.toml").write_text(WHOLE)
+    config = read_config(tmp_path / "run.toml")
+    assert (config.model.dim, config.model.heads) == (32, 2)
+    assert config.batches.lengths == (64, 128)
+    assert config.batches.source_weights == {"rfam-predicted": 0.25}
+    assert (config.optimiser.kind, config.optimiser.rate) == ("adamw", 1)
+    assert (config.run.steps, config.run.minutes) == (10, 0.0)
+
+
+def test_a_stored_config_is_read_back():
+    config = TrainConfig()
+    assert TrainConfig.from_dict(config.to_dict()) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[modell]\n", "unknown section 'modell'; known: model, batches, optimiser, run"),
+        ("run = 3\n", "'run' must be a section, not 3"),
+        (
+            "[optimiser]\nlr = 1\n",
+            "unknown key 'lr' in [optimiser]; known: kind, rate, final_rate, warmup, "
+            "weight_decay, clip, ema",
+        ),
+        ('[optimiser]\nkind = "sgd"\n', "kind must be one of 'muon', 'adamw', not 'sgd'"),
+        ('[optimiser]\nrate = "fast"\n', "rate must be float, not 'fast'"),
+        ("[optimiser]\nrate = 0\n", "rate must be above 0, not 0"),
+        ("[optimiser]\nema = 2.0\n", "ema must be from 0 to 1, not 2.0"),
+        ("[optimiser]\nweight_decay = -0.1\n", "weight_decay must be at least 0, not -0.1"),
+        ("[run]\nsteps = 1\nseed = -1\n", "seed must be at least 0, not -1"),
+        ("[batches]\nlengths = []\n", "lengths must be positive, not []"),
+        ("[batches]\nlengths = [0]\n", "lengths must be positive, not [0]"),
+        ("[batches]\nlengths = 128\n", "lengths must be a list, not 128"),
+        ('[batches]\nlengths = ["a"]\n', "lengths must be int, not 'a'"),
+        ("[batches]\nmax_cells = 0\n", "max_cells must be at least 1, not 0"),
+        ("[batches]\nnegative_share = 0.0\n", "negative_share must be above 0"),
+        ("[batches]\ncomputed_share = 1.5\n", "computed_share must be from 0 to 1, not 1.5"),
+        ("[batches]\nsource_weights = 1\n", "source_weights must be dict, not 1"),
+        (
+            "[batches]\nsource_weights = {a = -1}\n",
+            "source_weights of 'a' must be 0 or more, not -1",
+        ),
+        ("[run]\nseed = 1\n", "exactly one of steps and minutes must be above 0"),
+        ("[run]\nsteps = 1\nminutes = 1.0\n", "exactly one of steps and minutes must be above 0"),
+        ("[run]\nsteps = 1\nvalidate_every = 0.0\n", "validate_every must be above 0, not 0.0"),
+        ("[model]\nwide = 1\n", "unknown setting 'wide'; known: dim"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(tmp_path, text, message):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text("[model\n")
+    with pytest.raises(InputError, match="not a TOML file: "):
+        read_config(path)

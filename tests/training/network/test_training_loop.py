@@ -1,0 +1,248 @@
+"""The loop learns, stops, goes on as if it had not stopped, and gives up on NaN."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from dataset_makers import hairpin, record
+
+from rnaformer_cli.errors import InputError, TrainingError
+from rnaformer_cli.model.checkpoint import load_network
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.prediction.decoding import decode
+from rnaformer_cli.prediction.predictor import Predictor
+from rnaformer_cli.structure.formats import read_structures
+from rnaformer_cli.training.network.config import (
+    BatchConfig,
+    OptimiserConfig,
+    RunConfig,
+    TrainConfig,
+)
+from rnaformer_cli.training.network.run_folder import RunFolder, load_state
+from rnaformer_cli.training.network.training_loop import How, Trainer
+from rnaformer_cli.weight_store.store import DEFAULT, find_weights
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MODEL = ModelConfig(dim=16, depth=2, heads=2, ff_factor=2.0, label_flag=True, dropout=0.1)
+BATCHES = BatchConfig(max_cells=3_000, lengths=(40, 60))
+RECORDS = [hairpin(f"h{n}", 8 + n % 6, n) for n in range(20)]
+RECORDS += [hairpin(f"c{n}", 10, 50 + n, source="rnafold") for n in range(5)]
+SETS = {"val": RECORDS[:3]}
+
+
+def config(steps, **run):
+    return TrainConfig(MODEL, BATCHES, OptimiserConfig(), RunConfig(steps=steps, **run))
+
+
+def test_one_hairpin_is_learned_to_its_exact_structure():
+    target = hairpin("one", 7, 3)
+    plan = TrainConfig(
+        ModelConfig(dim=16, depth=2, heads=2, ff_factor=2.0),
+        BatchConfig(lengths=(40,), batches_per_step=1, max_cells=400),
+        OptimiserConfig(rate=1e-2, ema=0.9),
+        RunConfig(steps=60),
+    )
+    trainer = Trainer(plan, [target], {})
+    assert trainer.run()
+    [scores] = Predictor(trainer.network, "x").score([target.sequence])
+    assert decode(scores, 0.5).pairs == set(target.pairs)
+
+
+def same(one, other):
+    """Whether two nested states hold the same values."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+def test_two_steps_and_two_after_resuming_are_four(tmp_path):
+    through = Trainer(config(4), RECORDS, {})
+    for _ in range(4):
+        through.step()
+
+    before = Trainer(config(4), RECORDS, {})
+    for _ in range(2):
+        before.step()
+    RunFolder(tmp_path, config(4), resume=False).save_state(before.state_dict())
+    torch.manual_seed(99)  # what another process would have
+    after = Trainer(config(4), RECORDS, {})
+    after.load_state_dict(load_state(tmp_path))
+    for _ in range(2):
+        after.step()
+
+    expected, found = through.state_dict(), after.state_dict()
+    for state in (expected, found):
+        del state["seconds"]
+    assert same(found, expected)
+
+
+def test_a_run_leaves_config_metrics_curves_and_weights(tmp_path):
+    folder = RunFolder(tmp_path / "run", config(3), resume=False)
+    assert Trainer(config(3), RECORDS, SETS).run(folder)
+    names = {path.name for path in folder.path.iterdir()}
+    expected = {"config.json", "environment.json", "metrics.jsonl", "curves.svg"}
+    assert names == expected | {"last.json", "last-3-1.pt", "best", "latest"}
+    [row] = folder.metrics()
+    assert row["step"] == 3
+    assert set(row["f1"]) == {"val"}
+    _, best = load_network(folder.path / "best")
+    assert best.model.threshold == row["threshold"]
+    assert json.loads((folder.path / "environment.json").read_text())["device"]
+
+
+def test_validation_comes_when_its_time_has_come(tmp_path):
+    plan = config(4, validate_every=1e-6)
+    folder = RunFolder(tmp_path, plan, resume=False)
+    Trainer(plan, RECORDS, SETS).run(folder)
+    assert [row["step"] for row in folder.metrics()] == [1, 2, 3, 4]
+
+
+def test_a_run_that_is_asked_to_stop_saves_first(tmp_path):
+    folder = RunFolder(tmp_path, config(9), resume=False)
+    trainer = Trainer(config(9), RECORDS, SETS)
+    assert not trainer.run(folder, wants_stop=lambda: trainer.progress.step >= 2)
+    assert load_state(tmp_path)["step"] == 2
+
+
+def test_a_time_budget_ends_the_schedule():
+    plan = TrainConfig(MODEL, BATCHES, OptimiserConfig(), RunConfig(minutes=0.01))
+    trainer = Trainer(plan, RECORDS, {})
+    assert trainer.run()
+    assert trainer.progress.seconds >= 0.6
+    assert trainer.progress.share(plan) == 1.0
+
+
+def test_a_pause_of_the_process_does_not_count():
+    trainer = Trainer(config(4), RECORDS, {})
+    first = [trainer.without_pause(30.0)] + [trainer.without_pause(0.5) for _ in range(9)]
+    assert first == [30.0] + 9 * [0.5]  # what is usual is not known yet
+    assert trainer.without_pause(5.0) == 5.0  # a batch of long records
+    assert trainer.without_pause(3600.0) == 10.0
+
+
+def test_training_begins_with_given_weights():
+    first = Trainer(config(1), RECORDS, {})
+    first.step()
+    start = first.network.state_dict()
+    second = Trainer(config(1), RECORDS, {}, start=start)
+    for name, tensor in second.network.state_dict().items():
+        assert torch.equal(tensor, start[name])
+
+
+@pytest.mark.parametrize("how", [How(dtype=torch.bfloat16), How(save_memory=True)])
+def test_other_arithmetic_learns_too(how):
+    trainer = Trainer(config(8), RECORDS[:2], {}, how)
+    losses = [trainer.step() for _ in range(8)]
+    assert losses[-1] < losses[0]
+
+
+def gradients(how):
+    plan = TrainConfig(ModelConfig(dim=16, depth=2, heads=2), BATCHES)
+    trainer = Trainer(plan, RECORDS, {}, how)
+    trainer._gradients([RECORDS[:4]])
+    return [parameter.grad for parameter in trainer.network.parameters()]
+
+
+def test_recomputing_activations_changes_no_gradient():
+    pairs = zip(gradients(How(save_memory=True)), gradients(How()), strict=True)
+    for recomputed, kept in pairs:
+        torch.testing.assert_close(recomputed, kept)
+
+
+def test_gradients_in_bf16_are_those_in_fp32():
+    """Of every parameter, with trained weights and an RNA of the usual length."""
+    network, _ = load_network(find_weights(DEFAULT))
+    known = next(one for one in read_structures(EXAMPLES / "rnas.dbn") if one.id == "5S-rRNA")
+    labelled = record(known.id, known.sequence, sorted(known.structure.pairs))
+    found = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        start, plan = network.state_dict(), TrainConfig(network.config, BATCHES)
+        trainer = Trainer(plan, RECORDS, {}, How(dtype=dtype), start=start)
+        trainer._gradients([[labelled]])
+        found[dtype] = dict(trainer.network.named_parameters())
+    for name, parameter in found[torch.float32].items():
+        change = found[torch.bfloat16][name].grad - parameter.grad
+        assert change.norm() <= 0.05 * parameter.grad.norm() + 1e-6, name
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_its_records():
+    trainer = Trainer(config(4), [record("odd", "GGGAAACCC", [(0, 8)])], {})
+    torch.nn.init.constant_(trainer.network.read_out.bias, float("nan"))
+    with pytest.raises(TrainingError, match=r"^step 1: the loss is nan with odd, odd"):
+        trainer.step()
+
+
+def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
+    RunFolder(tmp_path, config(4), resume=False)
+    with pytest.raises(TrainingError) as caught:
+        RunFolder(tmp_path, config(4), resume=False)
+    assert str(caught.value) == f"{tmp_path}: holds a run already; --resume goes on with it"
+
+
+def test_a_run_is_not_resumed_with_another_config(tmp_path):
+    RunFolder(tmp_path, config(4), resume=False)
+    with pytest.raises(TrainingError) as caught:
+        RunFolder(tmp_path, config(5), resume=True)
+    assert str(caught.value) == f"{tmp_path}: holds a run with steps 4, not 5"
+
+
+def test_a_run_that_is_older_than_a_setting_is_resumed(tmp_path):
+    RunFolder(tmp_path, config(4), resume=False)
+    stored = json.loads((tmp_path / "config.json").read_text())
+    del stored["model"]["flag"]
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    RunFolder(tmp_path, config(4), resume=True)
+    other = replace(config(4), model=replace(MODEL, flag=0.5))
+    with pytest.raises(TrainingError) as caught:
+        RunFolder(tmp_path, other, resume=True)
+    assert str(caught.value) == f"{tmp_path}: holds a run with flag 1.0, not 0.5"
+
+
+def test_another_length_of_a_run_hints_at_its_pieces(tmp_path):
+    plans = [TrainConfig(MODEL, run=RunConfig(minutes=minutes)) for minutes in (60.0, 9.0)]
+    RunFolder(tmp_path, plans[0], resume=False)
+    with pytest.raises(TrainingError) as caught:
+        RunFolder(tmp_path, plans[1], resume=True)
+    message = "holds a run with minutes 60.0, not 9.0; --stop-after cuts a run into pieces"
+    assert str(caught.value) == f"{tmp_path}: {message}"
+
+
+def test_a_large_state_is_kept_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("rnaformer_cli.training.network.run_folder.PART_BYTES", 20_000)
+    folder = RunFolder(tmp_path, config(2), resume=False)
+    trainer = Trainer(config(2), RECORDS, {})
+    folder.save_state(trainer.state_dict())
+    trainer.step()
+    folder.save_state(trainer.state_dict())
+    parts = list(tmp_path.glob("last-*.pt"))
+    assert len(parts) > 1
+    assert max(part.stat().st_size for part in parts) <= 20_000
+    assert {part.name.split("-")[1] for part in parts} == {"1"}  # the old state is gone
+    assert same(load_state(tmp_path), trainer.state_dict())
+
+
+def test_a_run_that_is_not_there_begins():
+    assert load_state("/nowhere") is None
+
+
+def test_a_damaged_state_is_told(tmp_path):
+    (tmp_path / "last.json").write_text('["last-2-1.pt"]')
+    (tmp_path / "last-2-1.pt").write_bytes(b"half")
+    with pytest.raises(InputError) as caught:
+        load_state(tmp_path)
+    assert str(caught.value) == f"{tmp_path / 'last.json'}: not the state of a run"
+
+
+def test_a_run_in_pieces_is_validated_when_a_whole_one_would_be(monkeypatch):
+    trainer = Trainer(config(3), RECORDS, SETS)
+    trainer.progress.seconds = 299.999999  # as resumed; every five minutes is the default
+    at_steps = []
+    monkeypatch.setattr(trainer, "_validate", lambda _: at_steps.append(trainer.progress.step))
+    trainer.run()
+    assert at_steps == [1, 3]

@@ -1,0 +1,149 @@
+"""Weights made ready: calibrated by hand-made labels, with a threshold that is best."""
+
+import numpy as np
+import pytest
+import torch
+from dataset_makers import hairpin
+
+from rnaformer_cli.errors import ConfigError, TrainingError
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.batching import to_tensors
+from rnaformer_cli.prediction.predictor import Predictor
+from rnaformer_cli.training.network.validation import Validation
+from rnaformer_cli.training.release.release import (
+    SHARES,
+    THRESHOLDS,
+    fit_logits,
+    release,
+    scored_pairs,
+)
+
+RECORDS = [hairpin(f"h{n}", 6 + n, n) for n in range(4)]
+
+
+def drawn(scale, shift, count=200_000):
+    """Logits, and labels whose logits are `scale` times these plus `shift`."""
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, count)
+    likely = 1 / (1 + np.exp(-(scale * logits + shift)))
+    return logits, random.random(count) < likely
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (2.0, -1.0), (0.5, 0.7)])
+def test_the_stretch_and_shift_of_labels_is_found(scale, shift):
+    found = fit_logits(*drawn(scale, shift))
+    assert found == pytest.approx((scale, shift), abs=0.03)
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_labels_that_are_all_the_same_are_refused(value):
+    with pytest.raises(TrainingError) as caught:
+        fit_logits(np.array([0.0, 1.0]), np.array([value, value]))
+    message = "validation needs pairs that are there and pairs that are not"
+    assert str(caught.value) == message
+
+
+def test_scored_pairs_are_those_of_the_upper_triangle(tiny_network):
+    found = scored_pairs(tiny_network, RECORDS)
+    assert sorted(one.record.id for one in found) == sorted(record.id for record in RECORDS)
+    for one in found:
+        assert one.matrix.shape == (len(one.record), len(one.record))
+        assert np.array_equal(one.matrix, one.matrix.T)
+        assert len(one.logits) == len(one.record) * (len(one.record) - 1) // 2
+        assert one.truth.sum() == len(one.record.pairs)
+
+
+def pooled(found):
+    logits = np.concatenate([one.logits for one in found])
+    return logits, np.concatenate([one.truth for one in found])
+
+
+def test_the_threshold_is_chosen_on_what_the_released_network_gives(tiny_network):
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
+    found = scored_pairs(network, RECORDS)
+    done = release(network, {"hairpins": RECORDS})
+    for one in found:
+        [after] = Predictor(network, "x").score([one.record.sequence])
+        np.testing.assert_allclose(one.scores(done.scale, done.shift), after, atol=1e-5)
+
+
+def logit(score):
+    return np.log(score / (1 - score))
+
+
+def test_release_stretches_and_shifts_every_logit():
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1))
+    [before] = Predictor(network, "x").score([RECORDS[0].sequence])
+    done = release(network, {"hairpins": RECORDS})
+    [after] = Predictor(network, "x").score([RECORDS[0].sequence])
+    expected = done.scale * logit(before[0, 5]) + done.shift
+    assert logit(after[0, 5]) == pytest.approx(expected, abs=1e-3)
+    again = fit_logits(*pooled(scored_pairs(network, RECORDS)))
+    assert again == pytest.approx((1.0, 0.0), abs=0.05)
+
+
+def test_release_keeps_threshold_and_cycles_with_the_weights():
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
+    done = release(network, {"hairpins": RECORDS}, cycles=3)
+    assert network.config.cycles == 3
+    assert network.config.threshold == done.validation.threshold
+    assert done.validation.threshold in THRESHOLDS
+    assert done.by_share.threshold in SHARES
+    assert set(done.validation.f1) == {"hairpins"}
+
+
+def test_a_read_out_without_bias_is_refused():
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, patch=1, outputs=2))
+    with pytest.raises(TrainingError, match=r"^a read-out without a bias cannot be calibrated$"):
+        release(network, {"hairpins": RECORDS})
+
+
+def test_release_calibrates_with_the_flag_that_is_asked_for():
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1, label_flag=True))
+    release(network, {"hairpins": RECORDS}, flag=0.5)
+    assert network.config.flag == 0.5
+    again = fit_logits(*pooled(scored_pairs(network, RECORDS)))
+    assert again == pytest.approx((1.0, 0.0), abs=0.05)
+
+
+def test_the_folding_model_is_weighed_and_stretched_with_the_rest():
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1, folding=True))
+    network.folding.stack.fill_(1.0)
+    network.folding.hairpin_length.fill_(-3.0)
+    sequence = RECORDS[0].sequence
+    [plain] = Predictor(network, "x").score([sequence])
+    likely = network.folding(to_tensors([sequence])[0])[0].clamp(1e-4, 1 - 1e-4).numpy()
+    done = release(network, {"hairpins": RECORDS}, folding_weight=0.5)
+    assert network.config.folding_weight == pytest.approx(0.5 * done.scale)
+    [after] = Predictor(network, "x").score([sequence])
+    for pair in ((0, 15), (3, 12), (2, 9)):
+        expected = done.scale * (logit(plain[pair]) + 0.5 * logit(likely[pair])) + done.shift
+        assert logit(after[pair]) == pytest.approx(expected, abs=2e-2)
+
+
+def test_a_weight_needs_a_folding_model():
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
+    with pytest.raises(ConfigError, match=r"^folding_weight \(0.5\) must be 0 without folding$"):
+        release(network, {"hairpins": RECORDS}, folding_weight=0.5)
+
+
+@pytest.mark.parametrize("is_better", [True, False])
+def test_the_better_kind_of_threshold_is_used(is_better, monkeypatch):
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
+    by_share = Validation({"hairpins": 0.6 if is_better else 0.5}, 0.4)
+    monkeypatch.setattr("rnaformer_cli.training.release.release.choose_share", lambda *_: by_share)
+    monkeypatch.setattr(
+        "rnaformer_cli.training.release.release.choose_threshold",
+        lambda *_: Validation({"hairpins": 0.5}, 0.2),
+    )
+    done = release(network, {"hairpins": RECORDS})
+    assert network.config.threshold == 0.2
+    assert network.config.threshold_share == (0.4 if is_better else 0.0)
+    assert (done.best is by_share) == is_better

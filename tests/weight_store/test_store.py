@@ -1,0 +1,160 @@
+"""Weights by name: shipped, or in the user's own folder."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnaformer_cli.errors import WeightsError
+from rnaformer_cli.model.checkpoint import load_families, load_network, save_checkpoint
+from rnaformer_cli.weight_store import store
+from rnaformer_cli.weight_store.store import (
+    DEFAULT,
+    all_weights,
+    find_weights,
+    shipped_folder,
+    user_folder,
+)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch, tiny_network):
+    """A user's store with one checkpoint, `mine`."""
+    monkeypatch.setenv("RNAFORMER_HOME", str(tmp_path))
+    folder = tmp_path / "weights" / "mine"
+    folder.mkdir(parents=True)
+    save_checkpoint(folder, "mine", tiny_network.config, tiny_network.state_dict(), {}, "")
+    return tmp_path
+
+
+def test_shipped_weights_are_whole_and_know_their_name():
+    folder = find_weights(DEFAULT)
+    assert folder == shipped_folder() / DEFAULT
+    _, checkpoint = load_network(folder)
+    assert checkpoint.name == DEFAULT
+    assert load_families(folder, checkpoint) is not None
+
+
+def test_all_shipped_weights_stay_within_twenty_megabytes():
+    total = sum(path.stat().st_size for path in shipped_folder().rglob("*") if path.is_file())
+    assert total < 20 * 2**20
+
+
+def test_own_weights_are_found_by_name_and_by_folder(home):
+    folder = home / "weights" / "mine"
+    assert find_weights("mine") == folder
+    assert find_weights(folder) == folder
+    assert list(all_weights()) == [DEFAULT, "mine"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"RNAFORMER_HOME": "/r", "XDG_CACHE_HOME": "/x"}, "/r/weights"),
+        ({"XDG_CACHE_HOME": "/x"}, "/x/rnaformer/weights"),
+        ({"HOME": "/h"}, "/h/.cache/rnaformer/weights"),
+        ({"HOME": "/h", "RNAFORMER_HOME": "", "XDG_CACHE_HOME": ""}, "/h/.cache/rnaformer/weights"),
+    ],
+)
+def test_the_users_folder_follows_the_environment(monkeypatch, environment, expected):
+    for name in ("RNAFORMER_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert str(user_folder()) == expected
+
+
+def test_an_unknown_name_lists_the_known_ones(home):
+    with pytest.raises(WeightsError) as caught:
+        find_weights("other")
+    assert str(caught.value) == f"no weights named 'other'; known: {DEFAULT}, mine"
+
+
+def test_a_folder_without_weights_is_named(tmp_path):
+    with pytest.raises(WeightsError) as caught:
+        find_weights(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: no config.json in this folder"
+
+
+# Links
+
+
+@pytest.fixture
+def linked(home):
+    """Weights whose two files are links to the files of other weights."""
+    folder = home / "weights" / "linked"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (folder / name).symlink_to(home / "weights" / "mine" / name)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_links_out_of_a_folder_are_refused(home, linked, name):
+    for kept in {"config.json", "model.safetensors"} - {name}:
+        (linked / kept).unlink()
+        shutil.copy(home / "weights" / "mine" / kept, linked)
+    for asked in (linked, "linked"):
+        with pytest.raises(WeightsError) as caught:
+            find_weights(asked)
+        message = "a link to a file outside its folder; copy the file (cp -L)"
+        assert str(caught.value) == f"{linked / name}: {message}"
+
+
+def test_links_within_a_folder_and_to_a_whole_folder_are_followed(home):
+    folder = home / "weights" / "mine"
+    (folder / "model.safetensors").rename(folder / "real")
+    (folder / "model.safetensors").symlink_to("real")
+    (home / "weights" / "also").symlink_to(folder)
+    for name in ("mine", "also"):
+        assert load_network(find_weights(name))[1].name == "mine"
+
+
+def test_shipped_weights_may_be_installed_as_links(linked, monkeypatch):
+    monkeypatch.setattr(store, "shipped_folder", lambda: linked.parent)
+    assert find_weights("linked") == linked
+
+
+def homeless():
+    raise RuntimeError("Could not determine home directory.")
+
+
+def test_without_a_home_the_shipped_weights_are_found(monkeypatch):
+    """As a container runs it: a number for a user, and no HOME."""
+    for name in ("RNAFORMER_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert find_weights(DEFAULT) == shipped_folder() / DEFAULT
+    with pytest.raises(WeightsError) as caught:
+        user_folder()
+    assert str(caught.value) == "no home folder to keep weights in; set RNAFORMER_HOME"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["doctor"],
+        ["weights", "list"],
+        ["predict", "-", "--device", "cpu", "--threads", "1"],
+    ],
+)
+def test_a_user_without_a_name_and_a_home_can_work(tmp_path, arguments):
+    code = (
+        "import pwd\n"
+        "def nobody(uid):\n    raise KeyError(f'getpwuid(): uid not found: {uid}')\n"
+        "pwd.getpwuid = nobody\n"
+        "from rnaformer_cli.cli.main import main\nmain()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        input=">a\nGGGGAAAACCCC\n",
+        env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0, done.stderr
