@@ -1,4 +1,4 @@
-"""Families of random RNAs that fold alike, for the tests of profiles and of learning them."""
+"""FamilyModel of random RNAs that fold alike, for the tests of profiles and of learning them."""
 
 import numpy as np
 from dataset_makers import mutated, record, rna
@@ -33,20 +33,20 @@ def labelled(seed, count, pairs=PAIRS, start=0, source="x", share=0.1, **fields)
     return [record(f"{seed}.{n}", text, pairs, source, **fields) for n, text in found]
 
 
-def told(profile):
+def combined(profile):
     """The pairs of a profile that are more likely than not."""
-    likely = profile.chance > 0.5
+    likely = profile.pair_frequency > 0.5
     return set(zip(profile.left[likely].tolist(), profile.right[likely].tolist(), strict=True))
 
 
-def profile_of(sequences, name="", pairs=PAIRS, chance=1.0):
+def profile_of(sequences, name="", pairs=PAIRS, pair_frequency=1.0):
     """The profile of sequences of one length, each base in its own column."""
     codes = [encode(sequence) for sequence in sequences]
     letters = sum(np.eye(CODES)[one] for one in codes)[:, :4]
     words = unit(sum(word_counts(one) for one in codes))
     left, right = np.array(pairs, np.int64).reshape(-1, 2).T
-    chances = np.full(len(left), chance, np.float32)
-    return Profile(name, smoothed(letters), left, right, chances, words)
+    family_probabilities = np.full(len(left), pair_frequency, np.float32)
+    return Profile(name, smoothed(letters), left, right, family_probabilities, words)
 
 
 def library_of(*profiles):

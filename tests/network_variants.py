@@ -12,7 +12,7 @@ VARIANTS = {
     "half resolution": SMALL,
     "label flag": replace(SMALL, label_flag=True),
     "folding": replace(SMALL, folding=True),
-    "weighted folding": replace(SMALL, folding=True, folding_weight=0.4),
+    "weighted folding": replace(SMALL, folding=True, folding_logit_weight=0.4),
     "folding at full resolution": replace(SMALL, folding=True, patch=1),
     "full resolution": FULL_RESOLUTION,
     "absolute positions": replace(FULL_RESOLUTION, positions="absolute", max_positions=7),

@@ -203,7 +203,7 @@ def _as_json(
         "model": predictor.name,
         "cycles": "auto" if predictor.settles else predictor.cycles,
         "threshold": predictor.threshold,
-        "threshold_share": predictor.threshold_share,
+        "threshold_ratio": predictor.threshold_ratio,
         **_figures(summary),
         "f1_interval": summary.f1_interval,
         "f1_shifted": summary.tolerant_f1,

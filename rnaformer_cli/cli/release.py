@@ -68,7 +68,7 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     name = text_name(output)
     card = "\n".join([*read_lines(chosen["card"]), ""]) if chosen["card"] else f"# {name}\n"
     done = release(
-        network, sets, chosen["cycles"], chosen["flag"], chosen["folding_weight"], library
+        network, sets, chosen["cycles"], chosen["flag"], chosen["folding_logit_weight"], library
     )
     about = {
         **origin.about,
@@ -78,9 +78,9 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
         "validation_f1": done.best.f1,
     }
     make_folder(output)
-    families = (library, done.blend) if library and done.blend else None
+    families = (library, done.mixture) if library and done.mixture else None
     save_checkpoint(output, name, network.config, network.state_dict(), about, card, families)
     click.echo(f"{output}: scale {done.scale:.3f}, shift {done.shift:+.3f}")
-    for what, found in (("threshold", done.validation), ("threshold_share", done.by_share)):
+    for what, found in (("threshold", done.validation), ("threshold_ratio", done.by_share)):
         figures = ", ".join(f"{key} F1 {value:.4f}" for key, value in found.f1.items())
         click.echo(f"{what} {found.threshold}: {figures}")

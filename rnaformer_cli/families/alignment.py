@@ -1,13 +1,12 @@
-"""Sequences against profiles: the sum over all alignments, and how likely each base is where.
+"""Profile hidden Markov models: forward and backward sums over all alignments with a sequence.
 
-A pair hidden Markov model in the manner of profile HMMs (Durbin and others 1998): a base matches a
-column with the odds of its letter there; bases without a column and columns without a base are
-gaps, with the same costs everywhere. An alignment may leave out the ends of the sequence for
-nothing, and those of the profile for a price, so that an RNA is found within a longer one, and a
-part of an RNA as well.
+In the manner of Durbin and others (1998, chapter 5): a base matches a column with the odds of its
+letter there; insertions and deletions have the same costs in all columns. Unaligned ends of the
+sequence cost nothing and those of the profile a constant, so that an RNA is found within a longer
+sequence, and a fragment of an RNA as well.
 
-Where an RNA is there twice, an alignment that begins with the second is exp(-400) of one that ends
-with the first, and counts as much in the end: probabilities are summed in float64.
+Posteriors are summed in float64: where an RNA is there twice, the sums of its two alignments
+differ by a factor of exp(-400) along the sequence and count alike in the end.
 
 Shapes: N alignments of L bases with C columns at the most; K is the number of codes.
 """
@@ -21,19 +20,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-OPEN = 0.02  # chance that a gap begins behind a match, one for each kind of gap
-EXTEND = 0.75  # chance that it goes on
-PART = 0.02  # odds of an alignment that does not begin, or end, with the profile
+GAP_OPEN = 0.02  # transition probability from a match to an insertion, and to a deletion
+GAP_EXTEND = 0.75  # transition probability from a gap to itself
+PARTIAL_END = 0.02  # odds of an alignment that begins, or ends, within the profile
 
-_PIECE = 200  # columns, over which EXTEND to their number is still a number
-_RESCALED = 8  # rows after which numbers are brought back to a usual size
-_HIGHEST = 700.0  # logarithm of what is still a number
+_CHUNK = 200  # columns; GAP_EXTEND to this power is a normal number
+_RESCALE_EVERY = 8  # rows
+_MAX_LOG = 700.0  # of a finite double
 
 PADDING = 5  # the code of no letter; 0 to 3 are A C G U, 4 is N
 CODES = 6
 
-_ASKED = 2_000_000  # cells of alignments at once whose evidence is asked for
-_ALIGNED = 400_000  # and of which all sums are kept: more would leave the caches
+_SCORING_CELLS = 2_000_000  # cells of a batch when only log-odds are computed
+_POSTERIOR_CELLS = 400_000  # and when all sums are kept: larger batches leave the caches
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -43,36 +42,36 @@ Job = tuple[NDArray[np.int64], Floats]  # codes (L,) of a sequence, odds (CODES,
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Sums over all alignments of the first bases with the first columns that end in a match."""
+    """Forward sums over all alignments of prefixes that end in a match."""
 
-    ended: Doubles  # (L, N) over all columns, each with the odds of ending there
-    scale: Doubles  # (L, N) logarithm by which each row was made smaller
+    ended: Doubles  # (L, N) over all columns, with the odds of ending there
+    scale: Doubles  # (L, N) logarithm of the scaling of each row
     before: Numbers  # (L, N, C) without the odds of the last match; empty if not asked for
     match: Numbers  # (L, N, C) with them; empty if not asked for
 
     @property
-    def evidence(self) -> Doubles:
-        """The logarithm of the odds (N,) that the sequence holds the profile, not any letters."""
+    def log_odds(self) -> Doubles:
+        """Log-odds (N,) of the profile against random letters."""
         with np.errstate(divide="ignore"):
             logs = np.log(self.ended) + self.scale
         found: Doubles = np.logaddexp.reduce(logs, axis=0)
         return found
 
 
-def evidence(jobs: Sequence[Job]) -> list[float]:
-    """The logarithm of the odds that a sequence holds a profile, for each job."""
+def log_odds(jobs: Sequence[Job]) -> list[float]:
+    """The log-odds of each job: the forward score of a sequence against a profile, in nats."""
     found = [0.0] * len(jobs)
-    for places in _batches(jobs, _ASKED):
+    for places in _batches(jobs, _SCORING_CELLS):
         sums = forward(*_filled([jobs[place] for place in places], np.float32), keep=False)
-        for place, one in zip(places, sums.evidence.tolist(), strict=True):
+        for place, one in zip(places, sums.log_odds.tolist(), strict=True):
             found[place] = one
     return found
 
 
 def align(jobs: Sequence[Job]) -> list[Floats]:
-    """How likely each base belongs to each column, (L, C), for each job."""
+    """The posterior probability that a base is aligned with a column, (L, C), for each job."""
     found: list[Floats] = [np.empty((0, 0), np.float32)] * len(jobs)
-    for places in _batches(jobs, _ALIGNED):
+    for places in _batches(jobs, _POSTERIOR_CELLS):
         codes, odds, begins, stops = _filled([jobs[place] for place in places], np.float64)
         there = forward(codes, odds, begins, stops)
         back = forward(codes[:, ::-1], odds[:, :, ::-1], stops[:, ::-1], begins[:, ::-1])
@@ -87,7 +86,7 @@ def _sizes(job: Job) -> tuple[int, int]:
 
 
 def _batches(jobs: Sequence[Job], cells: int) -> Iterator[list[int]]:
-    """Places of jobs of similar sizes, so that little is padded."""
+    """Windows of jobs of similar sizes, so that little is padded."""
     batch: list[int] = []
     longest = widest = 0
     for place in sorted(range(len(jobs)), key=lambda place: _sizes(jobs[place])):
@@ -135,18 +134,18 @@ def forward(
     log = np.zeros(count)
     for row in range(length):
         before = begins.copy()
-        before[:, 1:] += (1 - 2 * OPEN) * match[:, :-1]
-        gaps *= 1 - EXTEND
+        before[:, 1:] += (1 - 2 * GAP_OPEN) * match[:, :-1]
+        gaps *= 1 - GAP_EXTEND
         before[:, 1:] += gaps[:, :-1]
-        inserted *= EXTEND
-        inserted += OPEN * match
+        inserted *= GAP_EXTEND
+        inserted += GAP_OPEN * match
         match = before * odds[rows, codes[:, row]]
         ended[row], scale[row] = np.einsum("nc,nc->n", match, stops), log
         if keep:
             kept[0, row], kept[1, row] = before, match
         gaps = _skipped(match, steps)
         gaps += inserted
-        if row % _RESCALED == _RESCALED - 1:
+        if row % _RESCALE_EVERY == _RESCALE_EVERY - 1:
             large = np.maximum(match.max(axis=1), odds.dtype.type(1))
             match, inserted, gaps, begins = (
                 part / large[:, None] for part in (match, inserted, gaps, begins)
@@ -156,41 +155,41 @@ def forward(
 
 
 def posteriors(forwards: Sums, backwards: Sums) -> Floats:
-    """The probability (N, L, C) that a base belongs to a column.
+    """The posterior probability (N, L, C) that a base is aligned with a column.
 
     `backwards` are the sums of the reversed sequences with the reversed profiles.
     """
-    logs = forwards.scale + backwards.scale[::-1] - forwards.evidence
+    logs = forwards.scale + backwards.scale[::-1] - forwards.log_odds
     found = forwards.match * backwards.before[::-1, :, ::-1]
-    found *= np.exp(np.minimum(logs, _HIGHEST))[:, :, None]
+    found *= np.exp(np.minimum(logs, _MAX_LOG))[:, :, None]
     return np.ascontiguousarray(found.transpose(1, 0, 2), dtype=np.float32)
 
 
 def ends(sizes: NDArray[np.int64], columns: int) -> tuple[Doubles, Doubles]:
     """The odds of beginning and of ending in each column, (N, C) each, by the profiles' sizes."""
-    begins = np.full((len(sizes), columns), PART)
+    begins = np.full((len(sizes), columns), PARTIAL_END)
     begins[:, 0] = 1.0
-    stops = np.full((len(sizes), columns), PART)
+    stops = np.full((len(sizes), columns), PARTIAL_END)
     stops[np.arange(len(sizes)), sizes - 1] = 1.0
     return begins, stops
 
 
 def _steps(columns: int, kind: np.dtype[Any]) -> list[tuple[slice, Numbers]]:
-    """Columns but the first in pieces, and EXTEND to the place of each column in its piece."""
-    starts = range(1, columns, _PIECE)
-    pieces = [slice(start, min(start + _PIECE, columns)) for start in starts]
-    return [(one, (EXTEND ** np.arange(one.stop - one.start)).astype(kind)) for one in pieces]
+    """Columns but the first in pieces, and GAP_EXTEND to the place of each column in its piece."""
+    starts = range(1, columns, _CHUNK)
+    pieces = [slice(start, min(start + _CHUNK, columns)) for start in starts]
+    return [(one, (GAP_EXTEND ** np.arange(one.stop - one.start)).astype(kind)) for one in pieces]
 
 
 def _skipped(match: Numbers, steps: list[tuple[slice, Numbers]]) -> Numbers:
-    """What reaches each column of a row by leaving out columns behind a match, of any number.
+    """The deletion states of a row: sums over matches in columns before, by the columns skipped.
 
-    Each column adds to all behind it, less with every step: a running sum of weights that grow
-    from column to column, taken back afterwards; in pieces in which these are numbers.
+    A recursion along the columns, computed as a cumulative sum of terms divided by GAP_EXTEND to
+    the power of their column, in chunks within which these powers are normal numbers.
     """
     found = np.zeros_like(match)
     for piece, weights in steps:
-        terms = match[:, piece.start - 1 : piece.stop - 1] * (OPEN / weights)
-        terms[:, 0] += EXTEND * found[:, piece.start - 1]
+        terms = match[:, piece.start - 1 : piece.stop - 1] * (GAP_OPEN / weights)
+        terms[:, 0] += GAP_EXTEND * found[:, piece.start - 1]
         np.multiply(terms.cumsum(axis=1), weights, out=found[:, piece])
     return found

@@ -33,7 +33,7 @@ _KINDS = {  # name -> type and number of axes
     "columns": (np.int32, 1),
     "pairs": (np.int32, 2),
     "pair_counts": (np.int32, 1),
-    "chances": (np.uint8, 1),
+    "family_probabilities": (np.uint8, 1),
     "words": (np.uint8, 2),
     "rarity": (np.float32, 1),
 }
@@ -47,7 +47,7 @@ class Profile:
     letters: Floats  # (C, 4): how often each column holds A, C, G, U
     left: NDArray[np.int64]  # columns that pair, (P,), 0-based
     right: NDArray[np.int64]
-    chance: Floats  # share of the members that have this pair, (P,)
+    pair_frequency: Floats  # share of the members that have this pair, (P,)
     words: Floats  # (WORDS,): which words it is found by, of length 1
 
     @property
@@ -109,7 +109,7 @@ def write_library(path: str | Path, library: Library) -> None:
         "columns": np.array([len(one.letters) for one in profiles], np.int32),
         "pairs": np.concatenate(ends).astype(np.int32),
         "pair_counts": np.array([len(one.left) for one in profiles], np.int32),
-        "chances": _levels(np.concatenate([one.chance for one in profiles])),
+        "family_probabilities": _levels(np.concatenate([one.pair_frequency for one in profiles])),
         "words": _levels(np.stack([one.words for one in profiles])),
         "rarity": library.rarity.astype(np.float32),
     }
@@ -150,7 +150,7 @@ def _fits(arrays: Mapping[str, NDArray[np.generic]], names: object) -> bool:
         "columns": (len(names),),
         "pairs": (counts.sum(), 2),
         "pair_counts": (len(names),),
-        "chances": (counts.sum(),),
+        "family_probabilities": (counts.sum(),),
         "words": (len(names), WORDS),
         "rarity": (WORDS,),
     }
@@ -166,14 +166,17 @@ def _profiles(arrays: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -
     letters = np.maximum(arrays["letters"].astype(np.float32), 1) / np.float32(_LEVELS)
     words = arrays["words"].astype(np.float32)
     words /= np.maximum(np.linalg.norm(words, axis=1, keepdims=True), 1e-9)
-    pairs, chances = arrays["pairs"].astype(np.int64), arrays["chances"].astype(np.float32)
+    pairs, family_probabilities = (
+        arrays["pairs"].astype(np.int64),
+        arrays["family_probabilities"].astype(np.float32),
+    )
     columns = np.cumsum(arrays["columns"])
     places = np.cumsum(arrays["pair_counts"])
     cut = zip(
         names,
         np.split(letters, columns[:-1]),
         np.split(pairs, places[:-1]),
-        np.split(chances / np.float32(_LEVELS), places[:-1]),
+        np.split(family_probabilities / np.float32(_LEVELS), places[:-1]),
         words,
         strict=True,
     )

@@ -1,7 +1,7 @@
-"""Sequences -> which families they may be of, and the pairs that these tell.
+"""Sequences -> the family profiles that they match, and the base pairs of these.
 
-Words choose some profiles and where to look for them, alignments with all of these give the
-evidence for each, and those of the same part of a sequence are the answers to choose from there.
+Shared words select profiles and windows, alignments give the log-odds of each, and hits that
+overlap form a region: at most one of them is right.
 """
 
 from __future__ import annotations
@@ -14,56 +14,56 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaformer_cli.families.alignment import Floats, align, evidence
+from rnaformer_cli.families.alignment import Floats, align, log_odds
 from rnaformer_cli.families.profiles import Library, Profile
-from rnaformer_cli.families.search import Place, Search
+from rnaformer_cli.families.search import Window, WindowSearch
 from rnaformer_cli.sequence.encode import encode
 
-_BEHIND = 16.0  # evidence below the best one of the same bases with which a family does not count
-_LEAST = 8.0  # evidence below which nothing counts
-_NOTHING = 1e-6  # instead of a sum of zero
-_AROUND = 6  # bases on each side that tell whether one has a counterpart in a profile
-_DECIDED = 4  # power to which the odds of these being aligned are raised
-_SHARED = 0.5  # part of the shorter of two hits from which they exclude each other
+_MAX_GAP_TO_BEST = 16.0  # nats; hits further below an overlapping one are dropped
+_MIN_LOG_ODDS = 8.0  # nats; weaker hits are dropped
+_EPSILON = 1e-6  # avoids a division by zero
+_HALF_WINDOW = 6  # bases on each side over which alignment is averaged for has_counterpart
+_SHARPNESS = 4  # exponent of the odds of being aligned
+_MAX_OVERLAP = 0.5  # fraction of the shorter hit; hits with more belong to one region
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A profile that a part of a sequence, of R bases, may be of."""
+    """A profile aligned with a window of R bases."""
 
     profile: Profile
-    evidence: float  # logarithm of the odds against a random sequence
-    start: int  # first base of the part, 0-based
-    aligned: Floats  # (R, C): how likely each base belongs to each column
+    log_odds: float  # against a random sequence, nats
+    start: int  # first base of the window, 0-based
+    aligned: Floats  # (R, C) posterior probability that a base is in a column
 
     @property
     def stop(self) -> int:
-        """The base behind the part."""
+        """One past the last base of the window."""
         return self.start + len(self.aligned)
 
     @cached_property
     def pairs(self) -> Floats:
-        """The chance of each pair (R, R), symmetric, if the part is of this profile."""
-        return pair_chances(self.aligned, self.profile)
+        """Base-pair probabilities (R, R), symmetric, given the profile."""
+        return pair_probabilities(self.aligned, self.profile)
 
     @cached_property
     def has_counterpart(self) -> Floats:
-        """How likely each base (R,) lies where most bases around it are aligned with columns.
+        """The probability (R,) that a base corresponds to a part of the profile.
 
-        Single bases without a column are variants of the family; a longer stretch of them is
-        something that this RNA brings along.
+        It is high where most bases around it are aligned with columns. Single unaligned bases are
+        variation within the family; a longer stretch is an insertion of this RNA.
         """
         aligned, within = (_sum_around(one) for one in (self.aligned.sum(axis=1), self.within))
-        share = np.clip(aligned / np.maximum(within, _NOTHING), 0.0, 1.0)
-        most = share**_DECIDED / (share**_DECIDED + (1.0 - share) ** _DECIDED)
+        share = np.clip(aligned / np.maximum(within, _EPSILON), 0.0, 1.0)
+        most = share**_SHARPNESS / (share**_SHARPNESS + (1.0 - share) ** _SHARPNESS)
         found: Floats = (most * self.within).astype(np.float32)
         return found
 
     @cached_property
     def within(self) -> Floats:
-        """The chance (R,) that a base is not outside the RNA, on either side of it.
+        """The probability (R,) that a base lies between the ends of the alignment.
 
-        Bases without a column are within if there are some with one on both sides.
+        Unaligned bases are within if aligned ones are on both sides.
         """
         there = self.aligned.sum(axis=1)
         found: Floats = np.minimum(np.minimum(there.cumsum(), there[::-1].cumsum()[::-1]), 1.0)
@@ -71,7 +71,7 @@ class Hit:
 
     @property
     def span(self) -> tuple[int, int]:
-        """The first base of the RNA and the one behind its last, 0-based in the sequence."""
+        """First base of the alignment and one past its last, 0-based in the sequence."""
         there = np.flatnonzero(self.within > 0.5)
         if not len(there):
             return self.start, self.stop
@@ -79,111 +79,115 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """A part of a sequence that is of one of these profiles, or of none."""
+class Region:
+    """Overlapping hits, of which at most one is right."""
 
-    hits: tuple[Hit, ...]  # the one with the most evidence first
+    hits: tuple[Hit, ...]  # by falling log-odds
     length: int  # of the whole sequence
 
     @property
     def log_length(self) -> float:
-        """The logarithm of the sequence's length in hundreds of bases."""
+        """log(L / 100) of the sequence."""
         return math.log(self.length / 100)
 
     @property
     def start(self) -> int:
-        """The first base that any of them is aligned with, 0-based."""
+        """The first base of all windows, 0-based."""
         return min(hit.start for hit in self.hits)
 
     @property
     def stop(self) -> int:
-        """The base behind the last."""
+        """One past the last base of all windows."""
         return max(hit.stop for hit in self.hits)
 
 
-class Recogniser:
-    """Compares sequences with a library."""
+class ProfileSearch:
+    """Searches sequences for the profiles of a library."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._search = Search(library)
+        self._search = WindowSearch(library)
 
-    def recognise(self, sequences: Sequence[str]) -> list[list[Site]]:
-        """The sites of each sequence, those with the most evidence first; often none."""
+    def recognise(self, sequences: Sequence[str]) -> list[list[Region]]:
+        """The regions of each sequence, by falling log-odds of their best hits; often none."""
         codes = [encode(sequence) for sequence in sequences]
-        places = map(self._search.places, codes)
-        asked = [(one, place) for one, own in enumerate(places) for place in own]
-        jobs = [
-            (codes[one][place.start : place.stop], self._library.profiles[place.number].odds)
-            for one, place in asked
+        windows = [
+            (number, window)
+            for number, own in enumerate(map(self._search.windows, codes))
+            for window in own
         ]
-        by_sequence: list[list[_Found]] = [[] for _ in codes]
-        for job, ((one, place), value) in enumerate(zip(asked, evidence(jobs), strict=True)):
-            by_sequence[one].append(_Found(value, place, job))
-        best = [(one, found) for one, own in enumerate(by_sequence) for found in _best(own)]
-        aligned = align([jobs[found.job] for _, found in best])
+        jobs = [
+            (codes[number][window.start : window.stop], self._library.profiles[window.number].odds)
+            for number, window in windows
+        ]
+        scored: list[list[_ScoredWindow]] = [[] for _ in codes]
+        for job, ((number, window), value) in enumerate(zip(windows, log_odds(jobs), strict=True)):
+            scored[number].append(_ScoredWindow(value, window, job))
+        best = [(number, one) for number, own in enumerate(scored) for one in _best(own)]
+        aligned = align([jobs[one.job] for _, one in best])
         hits: list[list[Hit]] = [[] for _ in codes]
-        for (one, found), where in zip(best, aligned, strict=True):
-            profile = self._library.profiles[found.place.number]
-            hits[one].append(Hit(profile, found.evidence, found.place.start, where))
-        return [_sites(own, len(code)) for own, code in zip(hits, codes, strict=True)]
+        for (number, one), posteriors in zip(best, aligned, strict=True):
+            profile = self._library.profiles[one.window.number]
+            hits[number].append(Hit(profile, one.log_odds, one.window.start, posteriors))
+        return [_regions(own, len(code)) for own, code in zip(hits, codes, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """The evidence for a profile at a place."""
+class _ScoredWindow:
+    """The log-odds of a profile in a window."""
 
-    evidence: float
-    place: Place
-    job: int  # its alignment
+    log_odds: float
+    window: Window
+    job: int  # number of its alignment
 
 
-def _best(found: list[_Found]) -> list[_Found]:
-    """Those whose evidence may count beside all that share bases with them, the largest first."""
-    kept: list[_Found] = []
-    for one in sorted(found, key=lambda one: -one.evidence):
-        if one.evidence < _LEAST:
+def _best(found: list[_ScoredWindow]) -> list[_ScoredWindow]:
+    """Windows that are close enough to the best overlapping one, by falling log-odds."""
+    kept: list[_ScoredWindow] = []
+    for one in sorted(found, key=lambda one: -one.log_odds):
+        if one.log_odds < _MIN_LOG_ODDS:
             break
-        rivals = (other for other in kept if _overlap(one.place, other.place))
-        if all(one.evidence >= rival.evidence - _BEHIND for rival in rivals):
+        rivals = (other for other in kept if _overlap(one.window, other.window))
+        if all(one.log_odds >= rival.log_odds - _MAX_GAP_TO_BEST for rival in rivals):
             kept.append(one)
     return kept
 
 
 def _sum_around(values: Floats) -> NDArray[np.float64]:
-    """The sum of values (R,) over each base and those around it."""
+    """Moving sums of values (R,) over _HALF_WINDOW bases on each side."""
     sums = np.concatenate([[0.0], values.cumsum(dtype=np.float64)])
-    place = np.arange(len(values))
-    begin, stop = np.maximum(place - _AROUND, 0), np.minimum(place + _AROUND + 1, len(values))
-    found: NDArray[np.float64] = sums[stop] - sums[begin]
-    return found
+    index = np.arange(len(values))
+    start = np.maximum(index - _HALF_WINDOW, 0)
+    stop = np.minimum(index + _HALF_WINDOW + 1, len(values))
+    moving: NDArray[np.float64] = sums[stop] - sums[start]
+    return moving
 
 
-def _overlap(one: Place, other: Place) -> bool:
+def _overlap(one: Window, other: Window) -> bool:
     return one.start < other.stop and other.start < one.stop
 
 
-def _sites(hits: list[Hit], length: int) -> list[Site]:
-    """Hits, the one with the most evidence first, with those that lie where a better one does."""
-    sites: list[list[Hit]] = []
+def _regions(hits: list[Hit], length: int) -> list[Region]:
+    """Group hits, sorted by falling log-odds, by the best hit that they overlap."""
+    regions: list[list[Hit]] = []
     for hit in hits:
-        same = next((site for site in sites if _exclude(site[0].span, hit.span)), None)
+        same = next((region for region in regions if _exclude(region[0].span, hit.span)), None)
         if same is None:
-            sites.append([hit])
+            regions.append([hit])
         else:
             same.append(hit)
-    return [Site(tuple(site), length) for site in sites]
+    return [Region(tuple(region), length) for region in regions]
 
 
 def _exclude(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two spans share a good part of the shorter one."""
+    """Whether two spans overlap by more than _MAX_OVERLAP of the shorter one."""
     shared = min(one[1], other[1]) - max(one[0], other[0])
-    return shared > _SHARED * min(one[1] - one[0], other[1] - other[0])
+    return shared > _MAX_OVERLAP * min(one[1] - one[0], other[1] - other[0])
 
 
-def pair_chances(aligned: Floats, profile: Profile) -> Floats:
-    """The chance of each pair (L, L) if a sequence is aligned so (L, C) with a profile."""
-    upper = (aligned[:, profile.left] * profile.chance) @ aligned[:, profile.right].T
+def pair_probabilities(aligned: Floats, profile: Profile) -> Floats:
+    """Base-pair probabilities (L, L) of a sequence aligned (L, C) with a profile."""
+    upper = (aligned[:, profile.left] * profile.pair_frequency) @ aligned[:, profile.right].T
     both: Floats = np.minimum(upper + upper.T, 1.0)
     np.fill_diagonal(both, 0.0)
     return both

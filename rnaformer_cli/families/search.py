@@ -1,8 +1,8 @@
-"""Where in a sequence which profiles are looked for, by the words that they share.
+"""The heuristic filter of the profile search: windows of a sequence and candidate profiles.
 
-A profile is looked for in windows a little longer than itself, so that an RNA is found in the midst
-of a long sequence, and as often as it is there. A sequence that is no longer than such a window is
-the only one.
+Candidates are ranked by shared words, as in BLAST. A profile is searched for in windows slightly
+longer than itself, so that several copies in a long sequence are found. A sequence that is not
+longer than such a window is a single window.
 """
 
 from __future__ import annotations
@@ -17,91 +17,93 @@ from numpy.typing import NDArray
 
 from rnaformer_cli.families.profiles import Library
 
-CANDIDATES = 5  # profiles that the whole of a sequence is aligned with
+CANDIDATES = 5  # profiles that a whole sequence is aligned with
 
-_STRETCH = 400  # bases, for each of which as many windows are aligned
-_ROOM = 1.25  # bases of a window for each column of a profile, at the least
-_SMALLEST = 64  # bases of a window; each size is half as large again as the one before
-_STEPS = 4  # in which windows go on by their own size; one more on both sides is aligned as well
-_STRANGERS = 5  # profiles without a word of a window that its likeness to all others counts as well
+_BASES_PER_WINDOW = 400  # up to CANDIDATES windows are aligned for this many bases
+_WINDOW_PER_COLUMN = 1.25  # least bases of a window for each column of a profile
+_MIN_WINDOW = 64  # bases; window sizes grow by factors of 1.5
+_STEPS_PER_WINDOW = 4  # windows overlap; one step more on both sides is aligned
+_PSEUDO_PROFILES = (
+    5  # profiles without a word of a window that its similarity to all others counts as well
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A profile, by its number in the library, and the bases from `start` to before `stop`."""
+class Window:
+    """Bases `start` to `stop` - 1 of a sequence, and the number of a profile in the library."""
 
     number: int
     start: int
     stop: int
 
 
-class Search:
-    """The words of a library, by the size of the windows in which each profile is looked for."""
+class WindowSearch:
+    """The word vectors of a library, grouped by window size."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
         numbers: dict[int, list[int]] = defaultdict(list)
         for number, profile in enumerate(library.profiles):
-            numbers[_window(len(profile.letters))].append(number)
+            numbers[_window_size(len(profile.letters))].append(number)
         self._numbers = {size: np.array(numbers[size]) for size in sorted(numbers)}
         self._words = {
             size: np.stack([library.profiles[number].words for number in own])
             for size, own in self._numbers.items()
         }
 
-    def places(self, codes: NDArray[np.int64]) -> list[Place]:
-        """Where to align a sequence (L,) with which profiles, the likeliest first of each kind."""
-        return [*self._wholes(codes), *self._parts(codes)]
+    def windows(self, codes: NDArray[np.int64]) -> list[Window]:
+        """The windows of a sequence (L,) that are worth an alignment, by falling similarity."""
+        return [*self._whole_sequence(codes), *self._within_sequence(codes)]
 
-    def _wholes(self, codes: NDArray[np.int64]) -> list[Place]:
-        """Profiles whose windows are no shorter than the sequence."""
+    def _whole_sequence(self, codes: NDArray[np.int64]) -> list[Window]:
+        """Profiles whose windows are not shorter than the sequence."""
         sizes = [size for size in self._numbers if size >= len(codes)]
         if not sizes:
             return []
         signature = self._library.signature(codes)
-        likeness = np.concatenate([self._words[size] @ signature for size in sizes])
+        similarity = np.concatenate([self._words[size] @ signature for size in sizes])
         numbers = np.concatenate([self._numbers[size] for size in sizes])
-        first = np.lexsort((numbers, -likeness))[:CANDIDATES]
-        return [Place(int(numbers[one]), 0, len(codes)) for one in first if likeness[one] > 0]
+        first = np.lexsort((numbers, -similarity))[:CANDIDATES]
+        return [Window(int(numbers[one]), 0, len(codes)) for one in first if similarity[one] > 0]
 
-    def _parts(self, codes: NDArray[np.int64]) -> list[Place]:
-        """Windows that are more like a profile than like the others of its size."""
+    def _within_sequence(self, codes: NDArray[np.int64]) -> list[Window]:
+        """Windows that are more similar to a profile than to the mean profile of its size."""
         sizes = [size for size in self._numbers if size < len(codes)]
         if not sizes:
             return []
-        likeness, numbers, starts, widths = map(
-            np.concatenate, zip(*(self._windows(codes, size) for size in sizes), strict=True)
+        similarity, numbers, starts, widths = map(
+            np.concatenate, zip(*(self._similarities(codes, size) for size in sizes), strict=True)
         )
-        most = CANDIDATES * math.ceil(len(codes) / _STRETCH)
+        most = CANDIDATES * math.ceil(len(codes) / _BASES_PER_WINDOW)
         taken: dict[int, list[int]] = defaultdict(list)
-        places: list[Place] = []
-        for one in np.lexsort((starts, numbers, -likeness)):
+        windows: list[Window] = []
+        for one in np.lexsort((starts, numbers, -similarity)):
             number, start, size = int(numbers[one]), int(starts[one]), int(widths[one])
-            if likeness[one] <= 0 or len(places) == most:
+            if similarity[one] <= 0 or len(windows) == most:
                 break
             if all(abs(start - other) >= size / 2 for other in taken[number]):
                 taken[number].append(start)
-                margin = size // _STEPS
+                margin = size // _STEPS_PER_WINDOW
                 stop = min(start + size + margin, len(codes))
-                places.append(Place(number, max(start - margin, 0), stop))
-        return places
+                windows.append(Window(number, max(start - margin, 0), stop))
+        return windows
 
-    def _windows(self, codes: NDArray[np.int64], size: int) -> tuple[NDArray[Any], ...]:
-        """Likeness, number, start and size for each profile of a size and each of its windows."""
+    def _similarities(self, codes: NDArray[np.int64], size: int) -> tuple[NDArray[Any], ...]:
+        """Similarity, number, start and size for each profile of a size and each window."""
         last = len(codes) - size
-        count = math.ceil(last * _STEPS / size) + 1
+        count = math.ceil(last * _STEPS_PER_WINDOW / size) + 1
         starts = np.linspace(0, last, count).round().astype(np.int64)
         signatures = [self._library.signature(codes[start : start + size]) for start in starts]
         shared = self._words[size] @ np.stack(signatures, axis=1)
-        likeness = shared - shared.sum(axis=0) / (len(shared) + _STRANGERS)
+        similarity = shared - shared.sum(axis=0) / (len(shared) + _PSEUDO_PROFILES)
         numbers = np.repeat(self._numbers[size], count)
         widths = np.full(len(numbers), size)
-        return likeness.ravel(), numbers, np.tile(starts, len(shared)), widths
+        return similarity.ravel(), numbers, np.tile(starts, len(shared)), widths
 
 
-def _window(columns: int) -> int:
-    """The size of the windows in which a profile is looked for."""
-    size = _SMALLEST
-    while size < _ROOM * columns:
+def _window_size(columns: int) -> int:
+    """The size of the windows for a profile of so many columns."""
+    size = _MIN_WINDOW
+    while size < _WINDOW_PER_COLUMN * columns:
         size = size * 3 // 2
     return size

@@ -19,9 +19,9 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from rnaformer_cli.errors import ConfigError, WeightsError, shown
-from rnaformer_cli.families.blending import Blend, Families
+from rnaformer_cli.families.mixture import FamilyMixture, FamilyModel
 from rnaformer_cli.families.profiles import Library, read_library, write_library
-from rnaformer_cli.families.recognition import Recogniser
+from rnaformer_cli.families.recognition import ProfileSearch
 from rnaformer_cli.files import read_bytes, sha256_of, write_text, write_whole
 from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.limits import MAX_CONFIG_BYTES
@@ -44,7 +44,7 @@ class FamilyFile:
     """A library of families beside a network, and how far it is believed."""
 
     sha256: str
-    blend: Blend
+    mixture: FamilyMixture
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _families(values: Mapping[str, Any]) -> FamilyFile | None:
     if "families" not in values:
         return None
     said = dict(_typed(values["families"], dict))
-    return FamilyFile(_typed(said.pop("sha256"), str), Blend.from_dict(said))
+    return FamilyFile(_typed(said.pop("sha256"), str), FamilyMixture.from_dict(said))
 
 
 def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -145,7 +145,7 @@ def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
     return network.eval(), checkpoint
 
 
-def load_families(folder: str | Path, checkpoint: Checkpoint) -> Families | None:
+def load_families(folder: str | Path, checkpoint: Checkpoint) -> FamilyModel | None:
     """The library of families of a checkpoint, or None if it has none.
 
     Raises:
@@ -156,7 +156,7 @@ def load_families(folder: str | Path, checkpoint: Checkpoint) -> Families | None
     path = _file_in(folder, FAMILIES_FILE)
     library = read_library(path)
     _check_digest(path, checkpoint.families.sha256)
-    return Families(Recogniser(library), checkpoint.families.blend)
+    return FamilyModel(ProfileSearch(library), checkpoint.families.mixture)
 
 
 def _check_digest(path: Path, expected: str) -> None:
@@ -196,7 +196,7 @@ def save_checkpoint(
     tensors: Mapping[str, Tensor],
     about: Mapping[str, Any],
     card: str,
-    families: tuple[Library, Blend] | None = None,
+    families: tuple[Library, FamilyMixture] | None = None,
 ) -> Checkpoint:
     """Write a checkpoint folder, after checking that the tensors fit the config.
 
@@ -224,7 +224,7 @@ def save_checkpoint(
         "about": dict(about),
     }
     if file_of_families is not None:
-        values["families"] = {"sha256": file_of_families.sha256, **asdict(file_of_families.blend)}
+        values["families"] = {"sha256": file_of_families.sha256, **asdict(file_of_families.mixture)}
     values[CONFIG_DIGEST] = config_digest(json.loads(json.dumps(values)))
     write_text(target / CONFIG_FILE, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
     return checkpoint

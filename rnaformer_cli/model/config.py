@@ -21,7 +21,7 @@ MOST = {  # of a network: beyond all that could run, so that a config that lies 
     "ff_factor": 64,
     "max_positions": 1_000_000,
     "cycles": 1_000,
-    "folding_weight": 1_000,
+    "folding_logit_weight": 1_000,
 }
 
 
@@ -48,7 +48,9 @@ class ModelConfig:
     outputs: Literal[1, 2] = 1  # logits per cell; of two, the last is the pair logit
     label_flag: bool = False  # adds flag · w + b: curated labels 1, computed labels 0
     folding: bool = False  # adds the pair probabilities of a folding model of its own
-    folding_weight: float = 0.0  # at prediction, of these probabilities' logits in the pair logits
+    folding_logit_weight: float = (
+        0.0  # at prediction, of these probabilities' logits in the pair logits
+    )
     norm_affine: bool = True
     norm_eps: float = 1e-5
     use_bias: bool = True
@@ -56,7 +58,7 @@ class ModelConfig:
     dropout: float = 0.0  # on each residual, in training only
     flag: float = 1.0  # the label flag at prediction; between 0 and 1 is between both kinds
     threshold: float = 0.5  # score from which decoding takes a pair, chosen on validation data
-    threshold_share: float = 0.0  # of the F1 to expect of a record: its own threshold; 0: as above
+    threshold_ratio: float = 0.0  # of the F1 to expect of a record: its own threshold; 0: as above
 
     def __post_init__(self) -> None:
         self._check_ranges()
@@ -66,8 +68,10 @@ class ModelConfig:
             raise ConfigError("patch 2 knows neither rotary_fraction nor outputs 2")
         if self.flag != 1.0 and not self.label_flag:
             raise ConfigError(f"flag ({self.flag}) must be 1 without label_flag")
-        if self.folding_weight and not self.folding:
-            raise ConfigError(f"folding_weight ({self.folding_weight}) must be 0 without folding")
+        if self.folding_logit_weight and not self.folding:
+            raise ConfigError(
+                f"folding_logit_weight ({self.folding_logit_weight}) must be 0 without folding"
+            )
         if not self.recycling and self.cycles != 1:
             raise ConfigError(f"cycles must be 1 without recycling, not {self.cycles}")
         if self.rotary_fraction and 2 * self.rotary_dim > self.dim:
@@ -89,13 +93,15 @@ class ModelConfig:
 
     def _check_fractions(self) -> None:
         """Refuse what is out of range, and NaN, which compares with nothing."""
-        for name in ("rotary_fraction", "flag", "threshold", "threshold_share", "dropout"):
+        for name in ("rotary_fraction", "flag", "threshold", "threshold_ratio", "dropout"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
         if not 0.0 < self.norm_eps <= 1.0:
             raise ConfigError(f"norm_eps must be above 0 and at most 1, not {self.norm_eps}")
-        if not self.folding_weight >= 0.0:
-            raise ConfigError(f"folding_weight must be at least 0, not {self.folding_weight}")
+        if not self.folding_logit_weight >= 0.0:
+            raise ConfigError(
+                f"folding_logit_weight must be at least 0, not {self.folding_logit_weight}"
+            )
 
     @property
     def head_dim(self) -> int:

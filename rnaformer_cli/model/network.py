@@ -107,9 +107,9 @@ class RNAformer(nn.Module):
 
     def folding_logits(self, features: Tensor | None) -> Tensor | float:
         """What the folding model adds to the logits of pairs, (B, L, L)."""
-        if features is None or not self.config.folding_weight:
+        if features is None or not self.config.folding_logit_weight:
             return 0.0
-        return self.config.folding_weight * torch.logit(features[..., 0], LEAST)
+        return self.config.folding_logit_weight * torch.logit(features[..., 0], LEAST)
 
     def flag_term(self, batch: int, flag: Tensor | None) -> Tensor | float:
         """What the label flags add to every cell, (B, 1, 1, C)."""

@@ -14,7 +14,7 @@ import numpy as np
 import rustworkx
 from numpy.typing import NDArray
 
-from rnaformer_cli.prediction.helices import extended, heaviest_helices, helices
+from rnaformer_cli.prediction.helices import best_helices, extended, helices
 from rnaformer_cli.structure.nesting import heaviest_nested
 from rnaformer_cli.structure.structure import BasePair, Structure
 
@@ -59,7 +59,7 @@ def decode(scores: NDArray[np.float32], threshold: float, decoding: Decoding = "
     return Structure(len(scores), frozenset(pairs))
 
 
-def decode_by_share(
+def decode_adaptively(
     scores: NDArray[np.float32], share: float, decoding: Decoding = "mea"
 ) -> tuple[Structure, float]:
     """The structure at the threshold that is this share of the F1 to expect of it; both.
@@ -121,7 +121,7 @@ def _gains(found: Mapping[BasePair, float], threshold: float) -> dict[BasePair, 
 def _most_accurate(found: Mapping[BasePair, float], threshold: float) -> list[BasePair]:
     """Nested helices, then the helices that cross these, layer by layer."""
     lonely = {pair for pair, score in found.items() if score >= LONELY}
-    pairs = heaviest_helices(_gains(found, threshold), lonely)
+    pairs = best_helices(_gains(found, threshold), lonely)
     for _ in range(_CROSSING_LAYERS):
         layer = _crossing_helices(found, threshold, pairs)
         if not layer:
@@ -141,7 +141,7 @@ def _crossing_helices(
         partners[left], partners[right] = right, left
     return [
         pair
-        for helix in helices(heaviest_helices(_gains(free, threshold)))
+        for helix in helices(best_helices(_gains(free, threshold)))
         if len(helix) >= CROSSING_PAIRS
         and sum(free[pair] for pair in helix) >= CROSSING * len(helix)
         and _crosses(helix[0], partners)

@@ -30,7 +30,7 @@ class _Arc:
     closed: int = _NEVER  # the same if another pair stacks on it from the outside
 
 
-def heaviest_helices(
+def best_helices(
     gains: Mapping[BasePair, int], may_be_lonely: Collection[BasePair] = ()
 ) -> list[BasePair]:
     """The pairs with the largest sum of gains that neither cross nor share a base.

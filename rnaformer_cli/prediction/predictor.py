@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnaformer_cli.errors import ConfigError, DeviceError
-from rnaformer_cli.families.blending import Families, Verdict
-from rnaformer_cli.families.recognition import Site
+from rnaformer_cli.families.mixture import FamilyMatch, FamilyModel
+from rnaformer_cli.families.recognition import Region
 from rnaformer_cli.model.checkpoint import (
     Checkpoint,
     config_digest,
@@ -29,7 +29,7 @@ from rnaformer_cli.prediction.decoding import (
     Decoding,
     candidates,
     decode,
-    decode_by_share,
+    decode_adaptively,
     expected_f1,
 )
 from rnaformer_cli.prediction.device import Precision, choose_device, choose_dtype
@@ -65,7 +65,7 @@ class Options:
     max_memory: int | None = None  # bytes that one record may take; None: what is free
 
     @property
-    def asks_families(self) -> bool:
+    def uses_families(self) -> bool:
         """Whether a library is asked: what a program would say does not depend on the family."""
         return self.families and self.like != "computed"
 
@@ -81,12 +81,12 @@ class Prediction:
     threshold: float  # from which pairs were considered
     seconds: float  # of its batch, shared by cells
     cycles: int  # passes made
-    parts: tuple[Verdict, ...] = ()  # that may be of families, the surest first
+    parts: tuple[FamilyMatch, ...] = ()  # that may be of families, the surest first
     scores: Scores | None = None
 
     @property
     def recognised(self) -> float:
-        """The belief that some part of it is of a family that the weights know."""
+        """The posterior that some part of it is of a family that the weights know."""
         return self.parts[0].recognised if self.parts else 0.0
 
     @property
@@ -115,7 +115,7 @@ class Predictor:
         options: Options | None = None,
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
-        families: Families | None = None,
+        families: FamilyModel | None = None,
     ) -> None:
         self.options = options or Options()
         self.name = name
@@ -130,20 +130,20 @@ class Predictor:
         self.threshold = config.threshold if threshold is None else threshold
         # A threshold that is asked for holds for all, and so do those of raw matrices.
         is_own = threshold is None and self.options.decoding != "raw"
-        self.threshold_share = config.threshold_share if is_own else 0.0
+        self.threshold_ratio = config.threshold_ratio if is_own else 0.0
         if self.cycles < 1 or (self.cycles > 1 and not config.recycling):
             allowed = "at least 1" if config.recycling else "1, these weights do not recycle"
             raise ConfigError(f"cycles must be {allowed}, not {self.cycles}")
         self.flag = config.flag if self.options.like is None else _FLAGS[self.options.like]
         if self.options.like == "computed" and not config.label_flag:
             raise ConfigError("these weights have no label flag: they know one kind of labels")
-        self.families = families if self.options.asks_families else None
+        self.families = families if self.options.uses_families else None
 
     @property
     def config_digest(self) -> str:
         """A checksum of all settings of the weights that decide an answer beside the tensors."""
-        blend = None if self.families is None else asdict(self.families.blend)
-        return config_digest({"model": self.engine.config.to_dict(), "blend": blend})[:16]
+        mixture = None if self.families is None else asdict(self.families.mixture)
+        return config_digest({"model": self.engine.config.to_dict(), "mixture": mixture})[:16]
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield a prediction, or why there is none, for each record, in input order.
@@ -161,21 +161,21 @@ class Predictor:
             )
 
     def groups(self, window: Sequence[RnaRecord]) -> list[list[int]]:
-        """Places in a window, longest first, in the groups that are folded at once."""
+        """Windows in a window, longest first, in the groups that are folded at once."""
         cells = max(self.options.max_cells, FOLDED_CELLS if self.engine.config.folding else 0)
         return batches([len(record) for record in window], cells)
 
     def predict_group(self, records: list[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield the answers for the records of a group, longest first."""
         features = self._fold(records) if len(records) > 1 else None
-        sites = self._recognise([record.sequence for record in records])
+        regions = self._recognise([record.sequence for record in records])
         begin = 0
         for batch in batches([len(record) for record in records], self.options.max_cells):
             assert batch == list(range(begin, begin + len(batch)))  # they are sorted already
             size = len(records[begin])
             rows = slice(begin, begin + len(batch))
             part = None if features is None else features[rows, :size, :size]
-            yield from self._predict_batch(records[rows], sites[rows], part)
+            yield from self._predict_batch(records[rows], regions[rows], part)
             begin += len(batch)
 
     def _fold(self, records: list[RnaRecord]) -> Tensor | None:
@@ -194,11 +194,11 @@ class Predictor:
                 raise
             return None
 
-    def _recognise(self, sequences: list[str]) -> list[list[Site]]:
+    def _recognise(self, sequences: list[str]) -> list[list[Region]]:
         """Which families each sequence may be of; none without a library."""
         if self.families is None:
             return [[] for _ in sequences]
-        return self.families.recogniser.recognise(sequences)
+        return self.families.search.recognise(sequences)
 
     def score(self, sequences: Sequence[str]) -> list[Scores]:
         """The score matrix of each sequence, from one batch.
@@ -210,7 +210,7 @@ class Predictor:
     def _score(
         self,
         sequences: Sequence[str],
-        sites: Sequence[Sequence[Site]],
+        regions: Sequence[Sequence[Region]],
         features: Tensor | None = None,
     ) -> tuple[list[Scores], list[int]]:
         """Score matrices, and how many passes were made for each."""
@@ -234,11 +234,11 @@ class Predictor:
             _mirrored(matrix[:size, :size]) for matrix, size in zip(matrices, sizes, strict=True)
         ]
         if self.families is not None:
-            cut = list(map(self.families.blend.apply, cut, sites))
+            cut = list(map(self.families.mixture.apply, cut, regions))
         return cut, passes
 
     def _predict_batch(
-        self, records: list[RnaRecord], sites: list[list[Site]], features: Tensor | None = None
+        self, records: list[RnaRecord], regions: list[list[Region]], features: Tensor | None = None
     ) -> list[Prediction | DeviceError]:
         start = time.perf_counter()
         if len(records) == 1:  # the only kind of batch that is larger than max_cells
@@ -247,12 +247,12 @@ class Predictor:
                 return [error]
         try:
             sequences = [record.sequence for record in records]
-            matrices, passes = self._score(sequences, sites, features)
+            matrices, passes = self._score(sequences, regions, features)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             if len(records) > 1:  # one by one they may still fit
-                alone = zip(records, sites, strict=True)
+                alone = zip(records, regions, strict=True)
                 return [
                     one for record, own in alone for one in self._predict_batch([record], [own])
                 ]
@@ -263,7 +263,7 @@ class Predictor:
             self._read(record, matrix, seconds * len(record) ** 2, cycles, own)
             if np.isfinite(matrix).all()
             else DeviceError(_NO_NUMBERS, record=record.id)
-            for record, matrix, cycles, own in zip(records, matrices, passes, sites, strict=True)
+            for record, matrix, cycles, own in zip(records, matrices, passes, regions, strict=True)
         ]
 
     def _too_large(self, record: RnaRecord) -> DeviceError | None:
@@ -278,7 +278,7 @@ class Predictor:
         return DeviceError(f"{len(record)} bases: {sizes}", record=record.id)
 
     def _read(
-        self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, sites: list[Site]
+        self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, regions: list[Region]
     ) -> Prediction:
         start = time.perf_counter()
         structure, threshold = self._decode(matrix)
@@ -295,14 +295,14 @@ class Predictor:
             threshold,
             seconds + time.perf_counter() - start,
             cycles,
-            self.families.blend.verdicts(sites) if self.families else (),
+            self.families.mixture.matches(regions) if self.families else (),
             matrix.copy() if self.options.keep_scores else None,
         )
 
     def _decode(self, matrix: Scores) -> tuple[Structure, float]:
         """The structure, and the threshold that it was decoded with."""
-        if self.threshold_share:
-            return decode_by_share(matrix, self.threshold_share, self.options.decoding)
+        if self.threshold_ratio:
+            return decode_adaptively(matrix, self.threshold_ratio, self.options.decoding)
         return decode(matrix, self.threshold, self.options.decoding), self.threshold
 
 
@@ -321,7 +321,7 @@ def load(
     folder = find_weights(weights)
     network, checkpoint = load_network(folder)
     options = options or Options()
-    families = load_families(folder, checkpoint) if options.asks_families else None
+    families = load_families(folder, checkpoint) if options.uses_families else None
     chosen = choose_device(device)
     dtype = choose_dtype(precision, chosen)
     return Predictor(network, label(checkpoint), options, chosen, dtype, families)

@@ -105,7 +105,7 @@ def test_weights_with_families_are_verified(run, released):
     assert run("weights", "verify", released).code == 0
     shown = json.loads(run("weights", "show", released).out)["families"]
     known = {"trust", "needed", "network", "families", "together", "shift", "most", "length"}
-    assert set(shown["blend"]) == known
+    assert set(shown["mixture"]) == known
     library = released / "families.safetensors"
     damaged = library.read_bytes()[:-1] + b"\x01"
     library.write_bytes(damaged)

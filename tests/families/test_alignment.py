@@ -9,13 +9,13 @@ from dataset_makers import rna
 
 from rnaformer_cli.families.alignment import (
     CODES,
-    EXTEND,
-    OPEN,
+    GAP_EXTEND,
+    GAP_OPEN,
     PADDING,
-    PART,
+    PARTIAL_END,
     align,
-    evidence,
     forward,
+    log_odds,
 )
 from rnaformer_cli.sequence.encode import encode
 
@@ -43,8 +43,8 @@ def step(bases, columns):
     if bases and columns:
         return 0.0
     if bases or columns:
-        return OPEN * EXTEND ** (bases + columns - 1) * (1 - EXTEND)
-    return 1 - 2 * OPEN
+        return GAP_OPEN * GAP_EXTEND ** (bases + columns - 1) * (1 - GAP_EXTEND)
+    return 1 - 2 * GAP_OPEN
 
 
 def each_alignment(codes, odds):
@@ -53,8 +53,8 @@ def each_alignment(codes, odds):
     for count in range(1, min(length, size) + 1):
         for bases in combinations(range(length), count):
             for columns in combinations(range(size), count):
-                weight = 1.0 if columns[0] == 0 else PART
-                weight *= 1.0 if columns[-1] == size - 1 else PART
+                weight = 1.0 if columns[0] == 0 else PARTIAL_END
+                weight *= 1.0 if columns[-1] == size - 1 else PARTIAL_END
                 for one in range(1, count):
                     left_out = bases[one] - bases[one - 1] - 1
                     weight *= step(left_out, columns[one] - columns[one - 1] - 1)
@@ -74,30 +74,30 @@ def test_all_alignments_are_added_up_once(bases, columns, seed):
         total += weight
         for match in matches:
             likely[match] += weight
-    assert evidence([job]) == pytest.approx([math.log(total)], abs=1e-5)
+    assert log_odds([job]) == pytest.approx([math.log(total)], abs=1e-5)
     np.testing.assert_allclose(align([job])[0], likely / total, atol=1e-5)
 
 
 def test_padding_and_neighbours_change_nothing():
     sizes = [(30, 7), (3, 90), (1, 1), (110, 64), (64, 110), (50, 50)]
     jobs = [drawn(*size, seed) for seed, size in enumerate(sizes)]
-    for job, odds, found in zip(jobs, evidence(jobs), align(jobs), strict=True):
-        assert evidence([job]) == pytest.approx([odds], abs=1e-5)
+    for job, odds, found in zip(jobs, log_odds(jobs), align(jobs), strict=True):
+        assert log_odds([job]) == pytest.approx([odds], abs=1e-5)
         assert found.shape == (len(job[0]), job[1].shape[1])
         np.testing.assert_allclose(align([job])[0], found, atol=1e-5)
 
 
 def test_more_jobs_than_are_done_at_once_are_answered_in_order():
     jobs = [drawn(90 + seed % 7, 80 - seed % 5, seed) for seed in range(80)]
-    alone = [evidence([job])[0] for job in jobs]
-    assert evidence(jobs) == pytest.approx(alone, abs=1e-4)
+    alone = [log_odds([job])[0] for job in jobs]
+    assert log_odds(jobs) == pytest.approx(alone, abs=1e-4)
     assert [found.shape for found in align(jobs)] == [
         (len(one), odds.shape[1]) for one, odds in jobs
     ]
 
 
 def test_no_jobs_have_no_answers():
-    assert evidence([]) == []
+    assert log_odds([]) == []
     assert align([]) == []
 
 
@@ -113,7 +113,7 @@ def test_no_jobs_have_no_answers():
 )
 def test_long_sequences_and_strong_odds_stay_numbers(job):
     [found] = align([job])
-    assert np.isfinite(evidence([job])).all()
+    assert np.isfinite(log_odds([job])).all()
     assert np.isfinite(found).all()
     assert found.min() >= 0.0
     assert found.sum(1).max() <= 1.001
@@ -138,7 +138,7 @@ def test_a_part_of_a_profile_is_found(start, stop):
     [found] = align([job])
     assert found[30:70, start:stop].diagonal()[3:-3].min() > 0.9
     whole = encode(rna(30, 2) + motif + rna(30, 3)), sharp(motif)
-    assert 20 < evidence([job])[0] < evidence([whole])[0] - 60
+    assert 20 < log_odds([job])[0] < log_odds([whole])[0] - 60
 
 
 @pytest.mark.parametrize("size", [40, 100, 300])
@@ -177,14 +177,14 @@ def test_gaps_over_any_number_of_columns_are_summed(kind):
     sums = forward(np.array([[0, 1]]), odds, begins, begins)
     first = odds[0, 0].astype(np.float64)
     for column in range(1, columns):
-        over = sum(OPEN * EXTEND ** (column - 2 - k) * first[k] for k in range(column - 1))
-        expected = 1 + (1 - 2 * OPEN) * first[column - 1] + (1 - EXTEND) * over
+        over = sum(GAP_OPEN * GAP_EXTEND ** (column - 2 - k) * first[k] for k in range(column - 1))
+        expected = 1 + (1 - 2 * GAP_OPEN) * first[column - 1] + (1 - GAP_EXTEND) * over
         assert sums.before[1, 0, column] == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_sequence_reads_backwards_as_it_reads_forwards():
     codes, odds = drawn(40, 30)
     backwards = codes[::-1], odds[:, ::-1]
-    assert evidence([backwards]) == pytest.approx(evidence([(codes, odds)]), abs=1e-4)
+    assert log_odds([backwards]) == pytest.approx(log_odds([(codes, odds)]), abs=1e-4)
     [there], [back] = align([(codes, odds)]), align([backwards])
     np.testing.assert_allclose(back[::-1, ::-1], there, atol=1e-4)

@@ -24,7 +24,7 @@ from rnaformer_cli.sequence.encode import encode
 
 STEP = 1 / 255
 HALF = 0.501 * STEP
-ARRAYS = ("letters", "columns", "pairs", "pair_counts", "chances", "words", "rarity")
+ARRAYS = ("letters", "columns", "pairs", "pair_counts", "family_probabilities", "words", "rarity")
 NOT_WHOLE = "not a whole safetensors file"
 NO_LIBRARY = "not a library of families: arrays are missing or misshapen"
 
@@ -33,7 +33,7 @@ def library():
     """Two profiles of different sizes, the second of them without a name."""
     long, short = members(1, 5), [rna(20, seed) for seed in range(3)]
     first = profile_of(long, "tRNA of *E. coli* — één")
-    second = profile_of(short, "", [(2, 17), (3, 16)], chance=0.7)
+    second = profile_of(short, "", [(2, 17), (3, 16)], pair_frequency=0.7)
     rarity = np.random.default_rng(0).random(WORDS, np.float32)
     return Library((first, second), rarity)
 
@@ -52,7 +52,7 @@ def test_what_is_written_is_read(path):
         np.testing.assert_allclose(one.letters, other.letters, atol=HALF)
         np.testing.assert_array_equal(one.left, other.left)
         np.testing.assert_array_equal(one.right, other.right)
-        np.testing.assert_allclose(one.chance, other.chance, atol=HALF)
+        np.testing.assert_allclose(one.pair_frequency, other.pair_frequency, atol=HALF)
         assert np.linalg.norm(one.words) == pytest.approx(1.0)
         np.testing.assert_allclose(one.words, other.words, atol=0.01)
 
@@ -65,7 +65,7 @@ def test_the_same_library_is_the_same_bytes(path, tmp_path):
 def test_a_profile_without_pairs_is_kept(tmp_path):
     write_library(tmp_path / "x", library_of(profile_of([rna(9, 1)], "loop", [])))
     [profile] = read_library(tmp_path / "x").profiles
-    assert len(profile.left) == len(profile.right) == len(profile.chance) == 0
+    assert len(profile.left) == len(profile.right) == len(profile.pair_frequency) == 0
     assert len(profile.letters) == 9
 
 

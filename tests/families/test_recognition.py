@@ -1,11 +1,11 @@
-"""Families that are recognised by their profiles, and the pairs that these tell."""
+"""FamilyModel that are recognised by their profiles, and the pairs that these tell."""
 
 import numpy as np
 import pytest
 from dataset_makers import rna
 from family_makers import LONG, PAIRS, SIZE, library_of, members, profile_of
 
-from rnaformer_cli.families.recognition import Hit, Recogniser, pair_chances
+from rnaformer_cli.families.recognition import Hit, ProfileSearch, pair_probabilities
 
 NAMES = {"one": (1, PAIRS), "two": (2, PAIRS), "long": (3, LONG)}
 
@@ -22,7 +22,7 @@ def profiles():
 
 @pytest.fixture(scope="module")
 def known():
-    return Recogniser(library_of(*profiles()))
+    return ProfileSearch(library_of(*profiles()))
 
 
 def likely(hit):
@@ -38,12 +38,12 @@ def moved(pairs, start):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("place", [-1, -2])
 def test_a_new_member_is_recognised_with_its_pairs(known, name, place):
-    [[site, *others]] = known.recognise([family(name)[place]])
-    hit = site.hits[0]
+    [[region, *others]] = known.recognise([family(name)[place]])
+    hit = region.hits[0]
     assert hit.profile.name == name
-    assert hit.evidence > 15
-    rest = [*site.hits[1:], *(other.hits[0] for other in others)]
-    assert all(other.evidence < hit.evidence - 10 for other in rest)
+    assert hit.log_odds > 15
+    rest = [*region.hits[1:], *(other.hits[0] for other in others)]
+    assert all(other.log_odds < hit.log_odds - 10 for other in rest)
     found, true = likely(hit), set(NAMES[name][1])
     assert len(found & true) > 0.8 * len(true)
     assert len(found - true) < 3
@@ -51,14 +51,14 @@ def test_a_new_member_is_recognised_with_its_pairs(known, name, place):
 
 @pytest.mark.parametrize(("before", "behind"), [(0, 90), (50, 90), (600, 0), (1000, 2000)])
 def test_a_member_is_recognised_within_a_longer_sequence(known, before, behind):
-    [[site, *_]] = known.recognise([rna(before, 7) + family("two")[-1] + rna(behind, 8)])
-    hit = site.hits[0]
+    [[region, *_]] = known.recognise([rna(before, 7) + family("two")[-1] + rna(behind, 8)])
+    hit = region.hits[0]
     assert hit.profile.name == "two"
     assert len(likely(hit) & moved(PAIRS, before)) > 0.8 * len(PAIRS)
     inner = range(before, before + SIZE)
     assert not likely(hit) - {(left, right) for left in inner for right in inner}
     assert hit.span == pytest.approx((before, before + SIZE), abs=3)
-    assert site.start <= before < before + SIZE <= site.stop
+    assert region.start <= before < before + SIZE <= region.stop
 
 
 def test_members_are_recognised_as_often_as_they_are_there(known):
@@ -66,27 +66,29 @@ def test_members_are_recognised_as_often_as_they_are_there(known):
     names = ("two", "one", "one", "long")
     parts = [family(name)[-1] for name in names]
     sequence = parts[0] + rna(20, 3) + parts[1] + parts[2] + rna(300, 4) + parts[3]
-    [sites] = known.recognise([sequence])
-    sure = sorted((site for site in sites if site.hits[0].evidence > 15), key=lambda s: s.start)
-    assert [site.hits[0].profile.name for site in sure] == [*names]
-    for site, start in zip(sure, (0, 84, 148, 512), strict=True):
-        assert site.hits[0].span == pytest.approx((start, start + SIZE), abs=3)
+    [regions] = known.recognise([sequence])
+    sure = sorted(
+        (region for region in regions if region.hits[0].log_odds > 15), key=lambda s: s.start
+    )
+    assert [region.hits[0].profile.name for region in sure] == [*names]
+    for region, start in zip(sure, (0, 84, 148, 512), strict=True):
+        assert region.hits[0].span == pytest.approx((start, start + SIZE), abs=3)
 
 
 def test_the_same_bases_have_one_site(known):
     """Windows overlap, and so do the profiles of one family."""
     own = family("one")
-    told = [profile_of(own[start : start + 4], f"{start}") for start in range(4)]
+    combined = [profile_of(own[start : start + 4], f"{start}") for start in range(4)]
     sequence = rna(200, 11) + own[-1] + rna(200, 12)
-    [[site, *others]] = Recogniser(library_of(*told)).recognise([sequence])
-    assert len({hit.profile.name for hit in site.hits}) > 2
-    assert not any(other.hits[0].evidence > 15 for other in others)
+    [[region, *others]] = ProfileSearch(library_of(*combined)).recognise([sequence])
+    assert len({hit.profile.name for hit in region.hits}) > 2
+    assert not any(other.hits[0].log_odds > 15 for other in others)
 
 
 def test_random_sequences_have_little_evidence(known):
     found = known.recognise([rna(SIZE, seed) for seed in range(100, 200)])
     assert sum(map(bool, found)) < 10
-    assert all(hit.evidence < 10 for sites in found for site in sites for hit in site.hits)
+    assert all(hit.log_odds < 10 for regions in found for region in regions for hit in region.hits)
 
 
 @pytest.mark.parametrize("sequence", ["A", "ACGU", "N" * 80])
@@ -101,47 +103,47 @@ def test_no_sequences_have_no_sites(known):
 def test_sites_do_not_depend_on_other_sequences(known):
     sequences = [family("one")[-1], "ACG", rna(300, 5), family("long")[-1] + rna(40, 6)]
     together = known.recognise(sequences)
-    assert [bool(sites) for sites in together][:2] == [True, False]
-    for sequence, sites in zip(sequences, together, strict=True):
+    assert [bool(regions) for regions in together][:2] == [True, False]
+    for sequence, regions in zip(sequences, together, strict=True):
         [alone] = known.recognise([sequence])
-        assert [len(site.hits) for site in alone] == [len(site.hits) for site in sites]
-        for one, other in zip(hits_of(alone), hits_of(sites), strict=True):
+        assert [len(region.hits) for region in alone] == [len(region.hits) for region in regions]
+        for one, other in zip(hits_of(alone), hits_of(regions), strict=True):
             assert (one.profile.name, one.start) == (other.profile.name, other.start)
-            assert one.evidence == pytest.approx(other.evidence, abs=1e-4)
+            assert one.log_odds == pytest.approx(other.log_odds, abs=1e-4)
             np.testing.assert_allclose(one.aligned, other.aligned, atol=1e-4)
 
 
-def hits_of(sites):
-    return [hit for site in sites for hit in site.hits]
+def hits_of(regions):
+    return [hit for region in regions for hit in region.hits]
 
 
 def test_hits_with_the_most_evidence_come_first():
     own = family("one", 10)
-    told = [profile_of(own[: 2 * count], f"{count}") for count in (1, 2, 3, 4)]
-    [[site]] = Recogniser(library_of(*told)).recognise([own[-1]])
-    evidence = [hit.evidence for hit in site.hits]
-    assert evidence == sorted(evidence, reverse=True)
-    assert len(evidence) == 4
+    combined = [profile_of(own[: 2 * count], f"{count}") for count in (1, 2, 3, 4)]
+    [[region]] = ProfileSearch(library_of(*combined)).recognise([own[-1]])
+    log_odds = [hit.log_odds for hit in region.hits]
+    assert log_odds == sorted(log_odds, reverse=True)
+    assert len(log_odds) == 4
 
 
 def test_hits_far_behind_a_better_one_of_the_same_bases_are_left_out():
     own = members(1, 8, share=0.05)
     part = profile_of([text[:20] for text in own[:-1]], "part", [])
     whole = profile_of(own[:-1], "whole")
-    [[alone]] = Recogniser(library_of(part)).recognise([own[-1]])
-    [[best]] = Recogniser(library_of(part, whole)).recognise([own[-1]])
+    [[alone]] = ProfileSearch(library_of(part)).recognise([own[-1]])
+    [[best]] = ProfileSearch(library_of(part, whole)).recognise([own[-1]])
     assert [hit.profile.name for hit in alone.hits + best.hits] == ["part", "whole"]
-    assert best.hits[0].evidence > alone.hits[0].evidence + 20
+    assert best.hits[0].log_odds > alone.hits[0].log_odds + 20
     apart = own[-1][:20] + rna(300, 9) + own[-1]
-    [sites] = Recogniser(library_of(part, whole)).recognise([apart])
-    assert [site.hits[0].profile.name for site in sites] == ["whole", "part"]
+    [regions] = ProfileSearch(library_of(part, whole)).recognise([apart])
+    assert [region.hits[0].profile.name for region in regions] == ["whole", "part"]
 
 
 def test_pairs_are_symmetric_probabilities_without_a_diagonal(known):
     for name in NAMES:
-        [[site, *_]] = known.recognise([family(name)[-1] + rna(20, 1)])
-        pairs = site.hits[0].pairs
-        size = site.stop - site.start
+        [[region, *_]] = known.recognise([family(name)[-1] + rna(20, 1)])
+        pairs = region.hits[0].pairs
+        size = region.stop - region.start
         assert pairs.shape == (size, size)
         assert np.array_equal(pairs, pairs.T)
         assert not pairs.diagonal().any()
@@ -162,9 +164,9 @@ def test_a_hit_that_is_hardly_aligned_spans_its_part():
 
 
 def test_the_chance_of_a_pair_is_that_of_its_columns_and_places():
-    profile = profile_of(["ACGU"], "x", [(0, 3), (1, 2)], chance=0.5)
+    profile = profile_of(["ACGU"], "x", [(0, 3), (1, 2)], pair_frequency=0.5)
     aligned = np.array([[0.8, 0.1, 0, 0], [0, 0.9, 0, 0], [0, 0, 0, 0], [0, 0, 0.4, 0.6]])
-    found = pair_chances(aligned.astype(np.float32), profile)
+    found = pair_probabilities(aligned.astype(np.float32), profile)
     expected = np.zeros((4, 4))
     expected[0, 3] = 0.5 * 0.8 * 0.6 + 0.5 * 0.1 * 0.4
     expected[1, 3] = 0.5 * 0.9 * 0.4

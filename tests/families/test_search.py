@@ -5,20 +5,20 @@ import pytest
 from dataset_makers import rna
 from family_makers import SIZE, library_of, members, profile_of
 
-from rnaformer_cli.families.search import CANDIDATES, Search
+from rnaformer_cli.families.search import CANDIDATES, WindowSearch
 from rnaformer_cli.sequence.encode import encode
 
 WINDOW = 96  # the first of 64, 96, 144, ... with a quarter more bases than profiles have columns
 
 
-def places(sequence, *profiles):
-    return Search(library_of(*profiles)).places(encode(sequence))
+def windows(sequence, *profiles):
+    return WindowSearch(library_of(*profiles)).windows(encode(sequence))
 
 
 def test_no_more_profiles_are_chosen_than_there_are_candidates():
     own = members(1, 8)
     many = [profile_of(own[:-1], f"{number}") for number in range(CANDIDATES + 3)]
-    found = places(own[-1], *many)
+    found = windows(own[-1], *many)
     assert [(one.number, one.start, one.stop) for one in found] == [
         (number, 0, SIZE) for number in range(CANDIDATES)
     ]
@@ -26,19 +26,19 @@ def test_no_more_profiles_are_chosen_than_there_are_candidates():
 
 def test_the_family_is_among_the_candidates_of_a_large_library():
     many = [profile_of(members(seed, 4, share=0.1), f"{seed}") for seed in range(50)]
-    search = Search(library_of(*many))
-    found = [search.places(encode(members(seed, 5, share=0.1)[-1])) for seed in range(50)]
+    search = WindowSearch(library_of(*many))
+    found = [search.windows(encode(members(seed, 5, share=0.1)[-1])) for seed in range(50)]
     right = sum(number in [one.number for one in own] for number, own in enumerate(found))
     assert right > 45
 
 
 def test_the_family_is_found_where_it_is_in_a_long_sequence():
     many = [profile_of(members(seed, 4, share=0.1), f"{seed}") for seed in range(50)]
-    search = Search(library_of(*many))
+    search = WindowSearch(library_of(*many))
     right = 0
     for seed in range(50):
         sequence = rna(500, seed) + members(seed, 5, share=0.1)[-1] + rna(300, seed + 100)
-        own = [one for one in search.places(encode(sequence)) if one.number == seed]
+        own = [one for one in search.windows(encode(sequence)) if one.number == seed]
         right += any(one.start <= 500 and one.stop >= 500 + SIZE for one in own)
     assert right > 40
 
@@ -46,13 +46,13 @@ def test_the_family_is_found_where_it_is_in_a_long_sequence():
 @pytest.mark.parametrize("length", [0, 1, WINDOW - SIZE])
 def test_a_sequence_no_longer_than_the_window_is_the_only_one(length):
     own = members(1, 8)
-    [place] = places(own[-1] + rna(length, 2), profile_of(own[:-1], "x"))
+    [place] = windows(own[-1] + rna(length, 2), profile_of(own[:-1], "x"))
     assert (place.start, place.stop) == (0, SIZE + length)
 
 
 def test_windows_lie_in_the_sequence_and_half_their_size_apart():
     own = members(1, 8)
-    found = places("".join(own), profile_of(own, "x"))
+    found = windows("".join(own), profile_of(own, "x"))
     assert 5 < len(found) <= 2 * CANDIDATES
     assert all(0 <= one.start < one.stop <= 8 * SIZE for one in found)
     assert all(one.stop - one.start <= WINDOW * 3 // 2 for one in found)
@@ -63,17 +63,17 @@ def test_windows_lie_in_the_sequence_and_half_their_size_apart():
 @pytest.mark.parametrize(("length", "most"), [(100, 5), (400, 5), (401, 10), (2000, 25)])
 def test_longer_sequences_have_more_windows(length, most):
     many = [profile_of(members(seed, 4, share=0.1), f"{seed}") for seed in range(50)]
-    assert len(places(rna(length, 9), *many)) == most
+    assert len(windows(rna(length, 9), *many)) == most
 
 
 def test_windows_of_different_sizes_compete_by_what_is_special_to_them():
     """Longer windows share more words with any profile."""
     short = [profile_of(members(seed, 4), f"{seed}") for seed in range(20)]
     long = [profile_of([rna(300, 60 + seed)], f"long {seed}", []) for seed in range(40)]
-    search = Search(library_of(*short, *long))
+    search = WindowSearch(library_of(*short, *long))
     right = 0
     for seed in range(20):
         sequence = rna(500, 150 + seed) + members(seed, 5)[-1] + rna(400, 250 + seed)
-        own = [one for one in search.places(encode(sequence)) if one.number == seed]
+        own = [one for one in search.windows(encode(sequence)) if one.number == seed]
         right += any(one.start <= 500 and one.stop >= 500 + SIZE for one in own)
     assert right > 12

@@ -18,7 +18,7 @@ from rnaformer_cli.prediction.decoding import (
     MIN_LOOP,
     candidates,
     decode,
-    decode_by_share,
+    decode_adaptively,
     expected_f1,
 )
 from rnaformer_cli.structure.brackets import format_dot_bracket
@@ -78,7 +78,7 @@ def best_expected_f1(scores):
 @settings(max_examples=100, deadline=None)
 @given(score_matrices())
 def test_half_of_the_expected_f1_is_the_best_threshold(scores):
-    structure, threshold = decode_by_share(scores, 0.5, "matching")
+    structure, threshold = decode_adaptively(scores, 0.5, "matching")
     assert structure.multiplets() == []
     assert decode(scores, threshold, "matching") == structure
     if structure.pairs:  # without any, something else is expected
@@ -90,13 +90,13 @@ def test_half_of_the_expected_f1_is_the_best_threshold(scores):
 @pytest.mark.parametrize("decoding", ["matching", "nested"])
 def test_a_smaller_share_takes_pairs_that_are_less_sure(decoding):
     scores = matrix(20, {(0, 19): 0.9, (1, 18): 0.9, (2, 17): 0.45, (3, 12): 0.25})
-    pairs = [decode_by_share(scores, share, decoding)[0].pairs for share in (0.9, 0.5, 0.25)]
+    pairs = [decode_adaptively(scores, share, decoding)[0].pairs for share in (0.9, 0.5, 0.25)]
     assert [len(found) for found in pairs] == [2, 3, 4]
 
 
 def test_what_is_unlikely_everywhere_is_not_taken():
     scores = matrix(30, {(n, 29 - n): LOWEST - 0.01 for n in range(10)})
-    assert decode_by_share(scores, 0.4) == (Structure(30), 0.24)
+    assert decode_adaptively(scores, 0.4) == (Structure(30), 0.24)
 
 
 def test_expected_f1_by_hand():
@@ -187,8 +187,8 @@ def test_mea_extends_a_helix_by_pairs_that_are_nearly_probable_enough():
 def test_the_threshold_of_mea_rises_with_the_length():
     """What is scored 0.14 is printed for a short RNA, not among the many pairs of a long one."""
     pairs = helix(0, 40, 8, 0.14)
-    assert decode_by_share(matrix(60, pairs), 0.4)[0].pairs == set(pairs)
-    assert decode_by_share(matrix(400, pairs), 0.4) == (Structure(400), 0.2)
+    assert decode_adaptively(matrix(60, pairs), 0.4)[0].pairs == set(pairs)
+    assert decode_adaptively(matrix(400, pairs), 0.4) == (Structure(400), 0.2)
 
 
 def test_a_hairpin_loop_has_three_bases_at_least():

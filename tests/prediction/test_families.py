@@ -5,14 +5,16 @@ import pytest
 from dataset_makers import rna
 from family_makers import PAIRS, SIZE, library_of, members, profile_of
 
-from rnaformer_cli.families.blending import Blend, Families, Verdict
-from rnaformer_cli.families.recognition import Recogniser
+from rnaformer_cli.families.mixture import FamilyMatch, FamilyMixture, FamilyModel
+from rnaformer_cli.families.recognition import ProfileSearch
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.predictor import Options, Predictor
 from rnaformer_cli.sequence.record import RnaRecord
 
-TRUST = Blend(trust=1.0, needed=10.0, network=0.0, families=1.0)
+TRUST = FamilyMixture(
+    evidence_scale=1.0, null_log_odds=10.0, network_coefficient=0.0, family_coefficient=1.0
+)
 FOUND = members(1, 9)
 RECORDS = [
     RnaRecord("member", FOUND[-1]),
@@ -25,7 +27,7 @@ RECORDS = [
 @pytest.fixture(scope="module")
 def families():
     library = library_of(profile_of(FOUND[:6], "RF1"), profile_of(members(2, 6), "RF2"))
-    return Families(Recogniser(library), TRUST)
+    return FamilyModel(ProfileSearch(library), TRUST)
 
 
 @pytest.fixture
@@ -39,7 +41,7 @@ def test_a_member_has_the_pairs_of_its_family(predictor):
     assert member.structure.pairs == set(PAIRS)
     assert (member.family, member.confidence > 0.75) == ("RF1", True)
     assert member.recognised > 0.99
-    assert member.parts == (Verdict("RF1", 0, SIZE, member.recognised),)
+    assert member.parts == (FamilyMatch("RF1", 0, SIZE, member.recognised),)
 
 
 def test_a_member_within_others_has_its_pairs_and_they_keep_theirs(predictor, tiny_network):

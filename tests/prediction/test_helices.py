@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnaformer_cli.prediction.helices import extended, heaviest_helices, helices
+from rnaformer_cli.prediction.helices import best_helices, extended, helices
 from rnaformer_cli.structure.structure import BasePair
 
 SIZE = 9
@@ -36,23 +36,23 @@ def best_sum(gains, lonely):
 
 @given(gains, st.sets(st.sampled_from(ALL_PAIRS)))
 def test_no_nested_set_of_stacked_pairs_has_a_larger_gain(gains, lonely):
-    pairs = heaviest_helices(gains, lonely)
+    pairs = best_helices(gains, lonely)
     assert is_nested(pairs)
     assert all(pair in lonely or is_stacked(pair, set(pairs)) for pair in pairs)
     assert sum(gains[pair] for pair in pairs) == best_sum(gains, lonely)
 
 
 def test_a_lonely_pair_is_left_out_unless_it_may_be_one():
-    assert heaviest_helices({(0, 8): 5}) == []
-    assert heaviest_helices({(0, 8): 5}, {(0, 8)}) == [(0, 8)]
+    assert best_helices({(0, 8): 5}) == []
+    assert best_helices({(0, 8): 5}, {(0, 8)}) == [(0, 8)]
 
 
 def test_two_stacked_pairs_are_a_helix():
-    assert heaviest_helices({(0, 9): 1, (1, 8): 1, (3, 7): 5}) == [(0, 9), (1, 8)]
+    assert best_helices({(0, 9): 1, (1, 8): 1, (3, 7): 5}) == [(0, 9), (1, 8)]
 
 
 def test_nothing_to_choose_from_is_an_empty_structure():
-    assert heaviest_helices({}) == []
+    assert best_helices({}) == []
 
 
 @pytest.mark.parametrize(

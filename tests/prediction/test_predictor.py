@@ -221,7 +221,7 @@ def test_lack_of_memory_is_told_from_other_errors():
 )
 def test_a_record_has_its_own_threshold_unless_one_is_asked_for(options, is_own):
     torch.manual_seed(4)
-    config = ModelConfig(dim=8, depth=1, heads=1, cycles=1, threshold=0.3, threshold_share=0.4)
+    config = ModelConfig(dim=8, depth=1, heads=1, cycles=1, threshold=0.3, threshold_ratio=0.4)
     network = RNAformer(config)
     torch.nn.init.normal_(network.read_out.weight, std=0.6)
     answers = list(Predictor(network, "x", options).predict(RECORDS))

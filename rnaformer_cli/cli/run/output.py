@@ -60,7 +60,7 @@ class Formatter:
         self._cycles = "auto" if predictor.settles else predictor.cycles
         self._decoding = predictor.options.decoding
         self._threshold = predictor.threshold
-        self._share = predictor.threshold_share
+        self._share = predictor.threshold_ratio
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Formatter:
             "config": self._config,
             "precision": self._precision,
             "threshold": self._threshold,
-            "threshold_share": self._share,
+            "threshold_ratio": self._share,
             "decoding": self._decoding,
             "cycles": self._cycles,
             "min_score": self._min_score,

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from rnaformer_cli.dataset.records import COMPUTED_SOURCES, LabelledRecord
 from rnaformer_cli.errors import TrainingError
-from rnaformer_cli.families.alignment import CODES, Floats, align, evidence
+from rnaformer_cli.families.alignment import CODES, Floats, align, log_odds
 from rnaformer_cli.families.profiles import WORDS, Library, Profile, smoothed, unit, word_counts
-from rnaformer_cli.families.recognition import Recogniser, Site, pair_chances
+from rnaformer_cli.families.recognition import ProfileSearch, Region, pair_probabilities
 from rnaformer_cli.scoring.counts import count_pair_sets
 from rnaformer_cli.sequence.encode import ALPHABET, encode
 from rnaformer_cli.structure.structure import BasePair
@@ -28,11 +28,11 @@ from rnaformer_cli.structure.structure import BasePair
 _NEAREST = 120  # members that are compared with the beginning of a profile
 _BEGUN = 200  # profiles of one group that are begun in a round
 _AT_ONCE = 100  # of these that are held in memory
-_RELATED = 0.12  # likeness of words from which records without a family are compared
+_RELATED = 0.12  # similarity of words from which records without a family are compared
 _EVIDENCE = 5.0  # with which a record may join
 _COUNTED = 2  # times that letters and pairs are counted
 _DOUBT = 0.5  # clusters without a pair that are added to those seen
-_LIKE = 25.0  # evidence with which a profile gets the name of another
+_LIKE = 25.0  # log_odds with which a profile gets the name of another
 _USUAL = 0.3  # chance of the pairs that are then compared
 _SHARE = 0.05  # of the members that have a pair which is worth keeping
 
@@ -111,8 +111,8 @@ def _named(library: Library, alike: float) -> Library:
     unknown = [profile for profile in library.profiles if not profile.name]
     if not known or not unknown:
         return library
-    recogniser = Recogniser(Library(known, library.rarity))
-    found = recogniser.recognise([_usual(profile) for profile in unknown])
+    search = ProfileSearch(Library(known, library.rarity))
+    found = search.recognise([_usual(profile) for profile in unknown])
     names = iter([_name(*both, alike) for both in zip(unknown, found, strict=True)])
     profiles = [
         profile if profile.name else replace(profile, name=next(names))
@@ -126,15 +126,15 @@ def _usual(profile: Profile) -> str:
     return "".join(ALPHABET[letter] for letter in profile.letters.argmax(axis=1))
 
 
-def _name(profile: Profile, sites: Sequence[Site], alike: float) -> str:
-    """The name of a hit with much evidence and the same pairs; empty if there is none."""
-    usual = profile.chance > _USUAL
+def _name(profile: Profile, regions: Sequence[Region], alike: float) -> str:
+    """The name of a hit with much log_odds and the same pairs; empty if there is none."""
+    usual = profile.pair_frequency > _USUAL
     own = set(zip(profile.left[usual].tolist(), profile.right[usual].tolist(), strict=True))
-    for hit in (hit for site in sites for hit in site.hits):
+    for hit in (hit for region in regions for hit in region.hits):
         ends = hit.start + np.argwhere(np.triu(hit.pairs) > _USUAL)
-        told = {(int(left), int(right)) for left, right in ends}
-        likeness = count_pair_sets(told, own, len(profile.letters)).f1
-        if hit.evidence > _LIKE and likeness >= alike:
+        combined = {(int(left), int(right)) for left, right in ends}
+        similarity = count_pair_sets(combined, own, len(profile.letters)).f1
+        if hit.log_odds > _LIKE and similarity >= alike:
             return hit.profile.name
     return ""
 
@@ -171,8 +171,8 @@ def _beginnings(members: Sequence[_Member], related: float) -> Iterator[list[_Me
     for _ in range(_BEGUN):
         if not free.any():
             break
-        likeness = words @ (weights * free @ words)
-        first = int(np.where(free, likeness, -1.0).argmax())
+        similarity = words @ (weights * free @ words)
+        first = int(np.where(free, similarity, -1.0).argmax())
         near = words @ words[first]
         free[first] = False
         order = np.argsort(-near, kind="stable")
@@ -189,12 +189,12 @@ def _joined(beginnings: Sequence[list[_Member]], alike: float) -> list[list[_Mem
         profiles = [_counted("", members[:1], [_itself(members[0])]) for members in some]
         tried = [(place, other) for place, members in enumerate(some) for other in members[1:]]
         jobs = [(other.codes, profiles[place].odds) for place, other in tried]
-        found = evidence(jobs)
+        found = log_odds(jobs)
         close = [number for number, odds in enumerate(found) if odds > _EVIDENCE]
         own = [members[:1] for members in some]
         for number, aligned in zip(close, align([jobs[number] for number in close]), strict=True):
             place, other = tried[number]
-            if _agreement(pair_chances(aligned, profiles[place]), other) >= alike:
+            if _agreement(pair_probabilities(aligned, profiles[place]), other) >= alike:
                 own[place].append(other)
         joined += own
     return joined
@@ -237,12 +237,16 @@ def _counted(name: str, members: Sequence[_Member], aligned: Sequence[Floats]) -
 
 
 def _doubted(profile: Profile, members: Sequence[_Member]) -> Profile:
-    """The profile with chances as they are to be expected after few records."""
+    """The profile with family_probabilities as they are to be expected after few records."""
     weight = sum(one.weight for one in members)
-    return replace(profile, chance=profile.chance * np.float32(weight / (weight + _DOUBT)))
+    return replace(
+        profile, pair_frequency=profile.pair_frequency * np.float32(weight / (weight + _DOUBT))
+    )
 
 
-def _agreement(chances: Floats, member: _Member) -> float:
+def _agreement(family_probabilities: Floats, member: _Member) -> float:
     """F1 of the pairs that are more likely than not."""
-    told = {(int(left), int(right)) for left, right in np.argwhere(np.triu(chances > 0.5))}
-    return count_pair_sets(told, set(member.pairs), len(member.codes)).f1
+    combined = {
+        (int(left), int(right)) for left, right in np.argwhere(np.triu(family_probabilities > 0.5))
+    }
+    return count_pair_sets(combined, set(member.pairs), len(member.codes)).f1

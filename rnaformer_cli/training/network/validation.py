@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import batches
-from rnaformer_cli.prediction.decoding import decode, decode_by_share
+from rnaformer_cli.prediction.decoding import decode, decode_adaptively
 from rnaformer_cli.prediction.predictor import Predictor, Scores
 from rnaformer_cli.scoring.counts import count_pairs
 from rnaformer_cli.structure.structure import Structure
@@ -76,13 +76,13 @@ def choose_threshold(
     return _choose(sets, thresholds, within, decode)
 
 
-def choose_share(
+def choose_ratio(
     sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]],
     shares: Sequence[float],
     within: float = 0.0,
 ) -> Validation:
     """The same for thresholds that are a share of each record's expected F1."""
-    return _choose(sets, shares, within, lambda scores, share: decode_by_share(scores, share)[0])
+    return _choose(sets, shares, within, lambda scores, share: decode_adaptively(scores, share)[0])
 
 
 def _choose(

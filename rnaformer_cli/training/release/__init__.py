@@ -1,1 +1,1 @@
-"""Trained weights -> released weights: calibration, thresholds, the blend of families."""
+"""Trained weights -> released weights: calibration, thresholds, the mixture of families."""

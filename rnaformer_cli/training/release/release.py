@@ -17,18 +17,18 @@ from numpy.typing import NDArray
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError
-from rnaformer_cli.families.blending import Blend
+from rnaformer_cli.families.mixture import FamilyMixture
 from rnaformer_cli.families.profiles import Library
-from rnaformer_cli.families.recognition import Recogniser, Site
+from rnaformer_cli.families.recognition import ProfileSearch, Region
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.predictor import Scores
 from rnaformer_cli.training.network.validation import (
     Validation,
-    choose_share,
+    choose_ratio,
     choose_threshold,
     scored,
 )
-from rnaformer_cli.training.release.blend import fit_blend
+from rnaformer_cli.training.release.mixture import fit_mixture
 
 THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(5, 26))  # 0.10 to 0.50
 SHARES = tuple(round(0.04 * step, 2) for step in range(5, 16))  # 0.20 to 0.60
@@ -36,7 +36,7 @@ WITHIN = 0.001  # of F1, less than validation can tell apart: of equals, what pr
 LEAST = 1e-3  # pairs scored below say little and are nearly all pairs
 _STEPS = 50
 _CLOSE = 1e-9
-_CERTAIN = 50.0  # logit beyond which nothing changes
+_MAX_LOGIT = 50.0  # logit beyond which nothing changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +48,12 @@ class Released:
     shift: float
     validation: Validation  # with the threshold that is the same for all records
     by_share: Validation  # with each record's own
-    blend: Blend | None = None  # how far the families are believed
+    mixture: FamilyMixture | None = None  # how far the families are believed
 
     @property
     def best(self) -> Validation:
         """What the network's config now says."""
-        return self.by_share if self.network.config.threshold_share else self.validation
+        return self.by_share if self.network.config.threshold_ratio else self.validation
 
 
 def release(
@@ -61,7 +61,7 @@ def release(
     sets: Mapping[str, Sequence[LabelledRecord]],
     cycles: int | None = None,
     flag: float | None = None,
-    folding_weight: float | None = None,
+    folding_logit_weight: float | None = None,
     library: Library | None = None,
 ) -> Released:
     """Calibrate on the pooled records of all sets, then choose the thresholds that are best.
@@ -69,7 +69,7 @@ def release(
     With a library of families, how far it is believed is learned from the same records before the
     thresholds are chosen.
 
-    The network is changed: read-out, threshold, threshold_share if this is better, and, if given,
+    The network is changed: read-out, threshold, threshold_ratio if this is better, and, if given,
     cycles, flag and the weight of the folding model, which is stretched with the other logits.
 
     Raises:
@@ -77,7 +77,11 @@ def release(
             has no bias to shift.
         ConfigError: a flag or a weight of a folding model for a network that has none.
     """
-    asked: dict[str, Any] = {"cycles": cycles, "flag": flag, "folding_weight": folding_weight}
+    asked: dict[str, Any] = {
+        "cycles": cycles,
+        "flag": flag,
+        "folding_logit_weight": folding_logit_weight,
+    }
     given = {name: value for name, value in asked.items() if value is not None}
     network.config = replace(network.config, **given)
     if not all(sets.values()):
@@ -93,24 +97,24 @@ def release(
         network.read_out.weight.mul_(scale)
         network.read_out.bias.mul_(scale).add_(shift)
 
-    blend, sites = _blended(pairs, library, scale, shift)
+    mixture, regions = _blended(pairs, library, scale, shift)
 
-    def read(one: ScoredPairs, own: list[Site]) -> tuple[LabelledRecord, Scores]:
+    def read(one: ScoredPairs, own: list[Region]) -> tuple[LabelledRecord, Scores]:
         scores = one.scores(scale, shift)
-        return one.record, scores if blend is None else blend.apply(scores, own)
+        return one.record, scores if mixture is None else mixture.apply(scores, own)
 
     def calibrated() -> dict[str, Iterator[tuple[LabelledRecord, Scores]]]:
-        return {name: map(read, found, sites[name]) for name, found in pairs.items()}
+        return {name: map(read, found, regions[name]) for name, found in pairs.items()}
 
     common = choose_threshold(calibrated(), THRESHOLDS, WITHIN)
-    own = choose_share(calibrated(), SHARES, WITHIN)
+    own = choose_ratio(calibrated(), SHARES, WITHIN)
     network.config = replace(
         network.config,
         threshold=common.threshold,
-        threshold_share=own.threshold if own.mean > common.mean else 0.0,
-        folding_weight=network.config.folding_weight * scale,
+        threshold_ratio=own.threshold if own.mean > common.mean else 0.0,
+        folding_logit_weight=network.config.folding_logit_weight * scale,
     )
-    return Released(network, scale, shift, common, own, blend)
+    return Released(network, scale, shift, common, own, mixture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +150,21 @@ def scored_pairs(network: RNAformer, records: Sequence[LabelledRecord]) -> list[
 
 def _blended(
     pairs: Mapping[str, list[ScoredPairs]], library: Library | None, scale: float, shift: float
-) -> tuple[Blend | None, dict[str, list[list[Site]]]]:
-    """How far the library is believed, and the sites of each record; none without a library."""
+) -> tuple[FamilyMixture | None, dict[str, list[list[Region]]]]:
+    """How far the library is believed, and the regions of each record; none without a library."""
     if library is None:
         return None, {name: [[]] * len(found) for name, found in pairs.items()}
-    recogniser = Recogniser(library)
-    sites = {
-        name: [recogniser.recognise([one.record.sequence])[0] for one in found]
+    search = ProfileSearch(library)
+    regions = {
+        name: [search.recognise([one.record.sequence])[0] for one in found]
         for name, found in pairs.items()
     }
     examples = (
         (one.record, one.scores(scale, shift), own)
         for name, found in pairs.items()
-        for one, own in zip(found, sites[name], strict=True)
+        for one, own in zip(found, regions[name], strict=True)
     )
-    return fit_blend(examples), sites
+    return fit_mixture(examples), regions
 
 
 def fit_logits(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
@@ -185,5 +189,5 @@ def fit_logits(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[f
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(logits, -_CERTAIN, _CERTAIN)))
+    found: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(logits, -_MAX_LOGIT, _MAX_LOGIT)))
     return found

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from dataset_makers import rna
-from family_makers import LONG, PAIRS, SIZE, labelled, told
+from family_makers import LONG, PAIRS, SIZE, combined, labelled
 
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.families.profiles import word_counts
-from rnaformer_cli.families.recognition import Recogniser
+from rnaformer_cli.families.recognition import ProfileSearch
 from rnaformer_cli.sequence.encode import encode
 from rnaformer_cli.training.family_profiles.fit import Plan, learn_library
 
@@ -30,9 +30,11 @@ def names(records, **plan):
 def test_each_family_becomes_a_profile_with_its_pairs(name, pairs):
     assert names([*ONE, *TWO]) == ["one", "two"]
     [profile] = [one for one in learned([*ONE, *TWO]).profiles if one.name == name]
-    assert told(profile) == set(pairs)
-    assert profile.chance[profile.chance > 0.5].mean() == pytest.approx(6 / 6.5, abs=0.02)
-    assert profile.chance.max() <= 1.0
+    assert combined(profile) == set(pairs)
+    assert profile.pair_frequency[profile.pair_frequency > 0.5].mean() == pytest.approx(
+        6 / 6.5, abs=0.02
+    )
+    assert profile.pair_frequency.max() <= 1.0
     assert profile.letters.shape == (SIZE, 4)
     np.testing.assert_allclose(profile.letters.sum(1), 1.0, rtol=1e-5)
     assert np.linalg.norm(profile.words) == pytest.approx(1.0)
@@ -40,11 +42,13 @@ def test_each_family_becomes_a_profile_with_its_pairs(name, pairs):
 
 def test_what_is_learned_recognises_another_member():
     [one], [two] = labelled(1, 1, start=6), labelled(2, 1, LONG, start=6)
-    found = Recogniser(learned([*ONE, *TWO])).recognise([one.sequence, two.sequence, rna(SIZE, 9)])
-    best = [sites[0].hits[0] for sites in found[:2]]
+    found = ProfileSearch(learned([*ONE, *TWO])).recognise(
+        [one.sequence, two.sequence, rna(SIZE, 9)]
+    )
+    best = [regions[0].hits[0] for regions in found[:2]]
     assert [hit.profile.name for hit in best] == ["one", "two"]
-    assert min(hit.evidence for hit in best) > 15
-    assert max((site.hits[0].evidence for site in found[2]), default=0.0) < 10
+    assert min(hit.log_odds for hit in best) > 15
+    assert max((region.hits[0].log_odds for region in found[2]), default=0.0) < 10
 
 
 def test_letters_are_those_of_the_members():
@@ -97,15 +101,17 @@ def test_no_more_records_of_a_cluster_are_looked_at_than_planned(most, found):
 def test_pairs_of_some_members_have_their_share():
     records = [replace(one, pairs=PAIRS[: 20 + n % 2]) for n, one in enumerate(ONE)]
     [profile] = learned(records).profiles
-    chances = dict(zip(profile.left.tolist(), profile.chance.tolist(), strict=True))
-    assert chances[PAIRS[20][0]] == pytest.approx(3 / 6.5, abs=0.03)
-    assert chances[PAIRS[19][0]] == pytest.approx(6 / 6.5, abs=0.02)
+    family_probabilities = dict(
+        zip(profile.left.tolist(), profile.pair_frequency.tolist(), strict=True)
+    )
+    assert family_probabilities[PAIRS[20][0]] == pytest.approx(3 / 6.5, abs=0.03)
+    assert family_probabilities[PAIRS[19][0]] == pytest.approx(6 / 6.5, abs=0.02)
 
 
 def test_records_without_a_family_come_together_by_their_likeness():
     library = learned([*labelled(1, 6), *labelled(2, 6, LONG), *labelled(3, 1)])
     assert [profile.name for profile in library.profiles] == ["", ""]
-    assert sorted(map(told, library.profiles), key=len) == [set(PAIRS), set(LONG)]
+    assert sorted(map(combined, library.profiles), key=len) == [set(PAIRS), set(LONG)]
 
 
 def test_records_without_a_family_get_the_name_of_one_that_they_are_like():
@@ -118,7 +124,7 @@ def test_members_that_fold_otherwise_get_a_profile_of_their_own():
     steps = []
     library = learn_library(MIXED, Plan(), steps.append)
     assert [profile.name for profile in library.profiles] == ["one", "one"]
-    assert sorted(map(told, library.profiles), key=len) == [set(PAIRS), set(LONG)]
+    assert sorted(map(combined, library.profiles), key=len) == [set(PAIRS), set(LONG)]
     assert [(one.round, one.profiles, one.left) for one in steps] == [(1, 1, 5), (2, 2, 0)]
 
 

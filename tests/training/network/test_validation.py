@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from dataset_makers import record
 
-from rnaformer_cli.training.network.validation import choose_share, choose_threshold
+from rnaformer_cli.training.network.validation import choose_ratio, choose_threshold
 
 
 def scored(right=(0.9, 0.9), wrong=()):
@@ -40,5 +40,5 @@ def test_the_first_of_those_as_good_is_chosen(within, chosen):
 @pytest.mark.parametrize(("within", "chosen"), [(0.0, 0.5), (0.21, 0.2)])
 def test_shares_are_chosen_likewise(within, chosen):
     """The F1 to expect is 0.9 or less; half of it is more than the wrong pair's score."""
-    found = choose_share({"a": [scored(wrong=[0.2])]}, (0.2, 0.5), within)
+    found = choose_ratio({"a": [scored(wrong=[0.2])]}, (0.2, 0.5), within)
     assert found.threshold == chosen

@@ -119,8 +119,8 @@ def test_the_folding_model_is_weighed_and_stretched_with_the_rest():
     sequence = RECORDS[0].sequence
     [plain] = Predictor(network, "x").score([sequence])
     likely = network.folding(to_tensors([sequence])[0])[0].clamp(1e-4, 1 - 1e-4).numpy()
-    done = release(network, {"hairpins": RECORDS}, folding_weight=0.5)
-    assert network.config.folding_weight == pytest.approx(0.5 * done.scale)
+    done = release(network, {"hairpins": RECORDS}, folding_logit_weight=0.5)
+    assert network.config.folding_logit_weight == pytest.approx(0.5 * done.scale)
     [after] = Predictor(network, "x").score([sequence])
     for pair in ((0, 15), (3, 12), (2, 9)):
         expected = done.scale * (logit(plain[pair]) + 0.5 * logit(likely[pair])) + done.shift
@@ -129,8 +129,10 @@ def test_the_folding_model_is_weighed_and_stretched_with_the_rest():
 
 def test_a_weight_needs_a_folding_model():
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
-    with pytest.raises(ConfigError, match=r"^folding_weight \(0.5\) must be 0 without folding$"):
-        release(network, {"hairpins": RECORDS}, folding_weight=0.5)
+    with pytest.raises(
+        ConfigError, match=r"^folding_logit_weight \(0.5\) must be 0 without folding$"
+    ):
+        release(network, {"hairpins": RECORDS}, folding_logit_weight=0.5)
 
 
 @pytest.mark.parametrize("is_better", [True, False])
@@ -138,12 +140,12 @@ def test_the_better_kind_of_threshold_is_used(is_better, monkeypatch):
     torch.manual_seed(5)
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
     by_share = Validation({"hairpins": 0.6 if is_better else 0.5}, 0.4)
-    monkeypatch.setattr("rnaformer_cli.training.release.release.choose_share", lambda *_: by_share)
+    monkeypatch.setattr("rnaformer_cli.training.release.release.choose_ratio", lambda *_: by_share)
     monkeypatch.setattr(
         "rnaformer_cli.training.release.release.choose_threshold",
         lambda *_: Validation({"hairpins": 0.5}, 0.2),
     )
     done = release(network, {"hairpins": RECORDS})
     assert network.config.threshold == 0.2
-    assert network.config.threshold_share == (0.4 if is_better else 0.0)
+    assert network.config.threshold_ratio == (0.4 if is_better else 0.0)
     assert (done.best is by_share) == is_better

@@ -5,15 +5,22 @@ import pytest
 from dataset_makers import record
 
 from rnaformer_cli.errors import TrainingError
-from rnaformer_cli.families.blending import Blend
+from rnaformer_cli.families.mixture import FamilyMixture
 from rnaformer_cli.families.profiles import WORDS, Profile
-from rnaformer_cli.families.recognition import Hit, Site
-from rnaformer_cli.training.release.blend import fit_blend
+from rnaformer_cli.families.recognition import Hit, Region
+from rnaformer_cli.training.release.mixture import fit_mixture
 
 LENGTH = 40
-WITHIN = (40, 100, 400)  # lengths of the sequences that sites are said to be in
-DRAWN_WITH = Blend(
-    0.8, 10.0, network=0.6, families=0.7, together=-0.1, shift=-0.3, most=0.9, length=3.0
+WITHIN = (40, 100, 400)  # lengths of the sequences that regions are said to be in
+DRAWN_WITH = FamilyMixture(
+    0.8,
+    10.0,
+    network_coefficient=0.6,
+    family_coefficient=0.7,
+    interaction=-0.1,
+    intercept=-0.3,
+    ceiling=0.9,
+    null_log_odds_slope=3.0,
 )
 
 
@@ -24,57 +31,63 @@ def scores(random):
     return (upper + upper.T).astype(np.float32)
 
 
-def hit(random, evidence, columns=LENGTH):
+def hit(random, log_odds, columns=LENGTH):
     """A sequence whose first bases are a profile's own, column by column."""
     left, right = np.nonzero(np.triu(random.random((columns, columns)) < 0.2, k=1))
     chance = random.random(len(left)).astype(np.float32)
     letters = np.full((columns, 4), 0.25, np.float32)
     profile = Profile("x", letters, left, right, chance, np.zeros(WORDS, np.float32))
-    return Hit(profile, evidence, 0, np.eye(LENGTH, columns, dtype=np.float32))
+    return Hit(profile, log_odds, 0, np.eye(LENGTH, columns, dtype=np.float32))
 
 
 def drawn(count, columns=LENGTH):
-    """Records whose pairs are as likely as the blend says."""
+    """Records whose pairs are as likely as the mixture says."""
     random = np.random.default_rng(5)
     for number in range(count):
         found = hit(random, random.uniform(0, 30), columns)
-        said, sites = scores(random), [Site((found,), random.choice(WITHIN))]
-        likely = np.triu(DRAWN_WITH.apply(said, sites), k=1)
+        said, regions = scores(random), [Region((found,), random.choice(WITHIN))]
+        likely = np.triu(DRAWN_WITH.apply(said, regions), k=1)
         pairs = [tuple(pair) for pair in np.argwhere(random.random(likely.shape) < likely).tolist()]
-        yield record(f"r{number}", "A" * LENGTH, pairs), said, sites
+        yield record(f"r{number}", "A" * LENGTH, pairs), said, regions
 
 
-def test_the_blend_that_labels_were_drawn_with_is_found():
-    found = fit_blend(drawn(200))
-    assert found.needed == pytest.approx(DRAWN_WITH.needed, abs=0.8)
-    assert found.length == pytest.approx(DRAWN_WITH.length, abs=0.8)
-    assert found.trust == pytest.approx(DRAWN_WITH.trust, abs=0.25)
-    for name in ("network", "families", "together", "shift", "most"):
+def test_the_mixture_that_labels_were_drawn_with_is_found():
+    found = fit_mixture(drawn(200))
+    assert found.null_log_odds == pytest.approx(DRAWN_WITH.null_log_odds, abs=0.8)
+    assert found.null_log_odds_slope == pytest.approx(DRAWN_WITH.null_log_odds_slope, abs=0.8)
+    assert found.evidence_scale == pytest.approx(DRAWN_WITH.evidence_scale, abs=0.25)
+    for name in (
+        "network_coefficient",
+        "family_coefficient",
+        "interaction",
+        "intercept",
+        "ceiling",
+    ):
         assert getattr(found, name) == pytest.approx(getattr(DRAWN_WITH, name), abs=0.08)
 
 
 def test_pairs_beside_the_rna_do_not_count():
-    found = fit_blend(drawn(400, columns=28))
+    found = fit_mixture(drawn(400, columns=28))
     assert found.network == pytest.approx(DRAWN_WITH.network, abs=0.08)
     assert found.families == pytest.approx(DRAWN_WITH.families, abs=0.08)
 
 
 def test_records_without_sites_say_nothing():
     alone = [(record("x", "A" * LENGTH, [(0, 9)]), scores(np.random.default_rng(1)), [])]
-    assert fit_blend([*drawn(3), *alone]) == fit_blend(drawn(3))
+    assert fit_mixture([*drawn(3), *alone]) == fit_mixture(drawn(3))
 
 
 def test_a_library_that_knows_no_record_is_refused():
     with pytest.raises(TrainingError) as caught:
-        fit_blend([(record("x", "A" * LENGTH), scores(np.random.default_rng(1)), [])])
+        fit_mixture([(record("x", "A" * LENGTH), scores(np.random.default_rng(1)), [])])
     assert str(caught.value) == "no validation record is like any family of the library"
 
 
 def test_pairs_that_are_all_there_have_no_best_blend():
     random = np.random.default_rng(2)
-    said, sites = scores(random), [Site((hit(random, 20.0),), LENGTH)]
+    said, regions = scores(random), [Region((hit(random, 20.0),), LENGTH)]
     every = [tuple(pair) for pair in np.argwhere(np.triu(np.ones((LENGTH, LENGTH)), 1)).tolist()]
     with pytest.raises(TrainingError) as caught:
-        fit_blend([(record("x", "A" * LENGTH, every), said, sites)])
+        fit_mixture([(record("x", "A" * LENGTH, every), said, regions)])
     message = "too few validation records are like a family of the library to learn from"
     assert str(caught.value) == message
