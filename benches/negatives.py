@@ -4,8 +4,8 @@
 
 Half of the sequences are random letters with 30 to 70 % G and C, half are parts of the records with
 their dinucleotides shuffled (Altschul & Erickson 1985); 30 to 600 nt, seeded. For each kind and
-decoding: the part of the records with crossing pairs, lonely pairs and pairs for each record, and
-the median probability of the pairs printed. RNAfold's MFE structures stand beside them.
+decoding: the part of the records with crossing pairs, isolated pairs and pairs for each record, and
+the median probability of the pairs printed. RNAfold's MFE structures stand base_at them.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def leads_to(base: str, last: str, ends: dict[str, str]) -> bool:
     return base == last
 
 
-def lonely(pairs: Iterable[BasePair]) -> int:
+def isolated(pairs: Iterable[BasePair]) -> int:
     """Pairs that stack on no other one."""
     found = set(pairs)
     return sum(
@@ -89,7 +89,7 @@ def describe(name: str, structures: list[Structure], scores: list[float]) -> str
     """A row of the table."""
     count = len(structures)
     crossing = sum(bool(one.crossing_pairs()) for one in structures) / count
-    alone = sum(lonely(one.pairs) for one in structures) / count
+    alone = sum(isolated(one.pairs) for one in structures) / count
     pairs = sum(len(one.pairs) for one in structures) / count
     middle = f"{median(scores):.3f}" if scores else "-"
     return f"| {name} | {count} | {100 * crossing:.1f} % | {alone:.2f} | {pairs:.1f} | {middle} |"
@@ -125,7 +125,9 @@ def main() -> None:
         "random": [random_letters(source) for _ in range(chosen.count)],
         "shuffled": [shuffled(part_of(known, source), source) for _ in range(chosen.count)],
     }
-    print("| sequences, decoding | n | with crossing pairs | lonely | pairs | median probability |")
+    print(
+        "| sequences, decoding | n | with crossing pairs | isolated | pairs | median probability |"
+    )
     print("|---|---|---|---|---|---|")
     for row in rows(sequences, chosen.decode or ["mea"]):
         print(row, flush=True)

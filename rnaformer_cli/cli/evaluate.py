@@ -201,7 +201,7 @@ def _as_json(
     return {
         "set": evaluation.name,
         "model": predictor.name,
-        "cycles": "auto" if predictor.settles else predictor.cycles,
+        "cycles": "auto" if predictor.stops_early else predictor.cycles,
         "threshold": predictor.threshold,
         "threshold_ratio": predictor.threshold_ratio,
         **_figures(summary),

@@ -22,16 +22,6 @@ _MAX_LOGIT = 50.0  # a sigmoid does not change beyond it
 _NAMED_FROM = 0.5  # posterior from which a family is named
 _MIN_POSTERIOR = 0.01  # regions below it keep the scores of the network
 _EPSILON = 1e-6  # avoids a division by zero
-_OLD_KEYS = {  # of config.json, as some released weights have them
-    "trust": "evidence_scale",
-    "needed": "null_log_odds",
-    "length": "null_log_odds_slope",
-    "network": "network_coefficient",
-    "families": "family_coefficient",
-    "together": "interaction",
-    "shift": "intercept",
-    "most": "ceiling",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +72,6 @@ class FamilyMixture:
             ConfigError: an unknown key, or a value that is no usual number.
         """
         known = [field.name for field in fields(cls)]
-        values = {_OLD_KEYS.get(name, name): value for name, value in values.items()}
         unknown = [name for name in values if name not in known]
         if unknown:
             raise ConfigError(

@@ -1,4 +1,4 @@
-"""The folding model as a part of a network: bases in, pair probabilities out."""
+"""The folding model as a module of a network: bases in, base-pair probabilities out."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from rnaformer_cli.folding.partition import Inside, Weights, by_bases, inside, outside, weigh
-from rnaformer_cli.folding.scores import SHAPES, Factors, factors
+from rnaformer_cli.folding.partition import (
+    BoltzmannFactors,
+    Inside,
+    boltzmann_factors,
+    inside,
+    outside,
+    to_matrix,
+)
+from rnaformer_cli.folding.scores import SHAPES, LoopScores, loop_scores
 
-_SCALE = 0.3  # score per base of an ordinary RNA under learned scores
-_HIGHEST = 10.0  # score per base that no RNA reaches
+_LOG_SCALE = 0.3  # score per base of an ordinary RNA under learned scores
+_MAX_LOG_SCALE = 10.0  # score per base that no RNA reaches
 _TRIES = 12
-LEAST = 1e-4  # probability below which a pair is as good as impossible
+MIN_PROBABILITY = 1e-4  # probability below which a pair is as good as impossible
 
 
 class Folding(nn.Module):
-    """Scores that were learned once and do not change with the network around them."""
+    """Loop scores as buffers: they are not trained with the network around them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,7 +33,7 @@ class Folding(nn.Module):
 
     @property
     def scores(self) -> Mapping[str, Tensor]:
-        """The scores by name."""
+        """The loop scores by name."""
         return {name: getattr(self, name) for name in SHAPES}
 
     @torch.no_grad()
@@ -41,21 +48,21 @@ class Folding(nn.Module):
             bases = bases.cpu()
         with torch.autocast(device.type, enabled=False):
             scores = {name: score.to(bases.device) for name, score in self.scores.items()}
-            weights, sums = sum_inside(factors(bases, scores))
+            weights, sums = scaled_inside(loop_scores(bases, scores))
             around = outside(weights, sums)
-            upper = by_bases(around.pair * sums.pair / sums.total[:, None, None])
+            upper = to_matrix(around.pair * sums.qb / sums.total[:, None, None])
         both = (upper + upper.transpose(1, 2)).nan_to_num().clamp(0.0, 1.0)
         return both.to(device, torch.float32)
 
 
-def sum_inside(found: Factors) -> tuple[Weights, Inside]:
-    """Weights at a scale at which all sums stay finite, and the sums inside of all spans.
+def scaled_inside(found: LoopScores) -> tuple[BoltzmannFactors, Inside]:
+    """The Boltzmann factors at a scale that keeps all sums finite, and the inside sums.
 
-    Any scale does for some hundreds of bases; for thousands it is looked for by bisection.
+    Any scale works for some hundreds of bases; for thousands it is found by bisection.
     """
-    scale, low, high = _SCALE, 0.0, _HIGHEST
+    scale, low, high = _LOG_SCALE, 0.0, _MAX_LOG_SCALE
     for _ in range(_TRIES):
-        weights = weigh(found, scale)
+        weights = boltzmann_factors(found, scale)
         sums = inside(weights)
         if not torch.isfinite(sums.total).all():
             low = scale
@@ -68,8 +75,8 @@ def sum_inside(found: Factors) -> tuple[Weights, Inside]:
 
 
 def as_features(probabilities: Tensor) -> Tensor:
-    """Probabilities (B, L, L) -> what a network takes in, (B, L, L, 2), from 0 to 1."""
-    logs = 1.0 - torch.log10(probabilities.clamp(min=LEAST)) / torch.log10(
-        probabilities.new_tensor(LEAST)
+    """Probabilities (B, L, L) -> features (B, L, L, 2): p and scaled log p, both in [0, 1]."""
+    logs = 1.0 - torch.log10(probabilities.clamp(min=MIN_PROBABILITY)) / torch.log10(
+        probabilities.new_tensor(MIN_PROBABILITY)
     )
     return torch.stack((probabilities, logs), dim=-1)

@@ -1,4 +1,4 @@
-"""All pairs that the bases of sequences could form, and what stands beside them.
+"""All canonical pairs that the bases of sequences can form, and their neighbouring bases.
 
 Shapes
     B  sequences      L  bases, padded to the longest      D  spans j - i from 0 to L - 1
@@ -12,17 +12,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-NO_LETTER = 4  # N, padding and what is beyond the ends
-PAIRS = ("AU", "CG", "GC", "UA", "GU", "UG")  # 5' to 3'; the numbers of the pair types
-TURNED = (3, 2, 1, 0, 5, 4)  # the type of the same pair read from the other strand
+NO_LETTER = 4  # N, padding and positions outside of the sequence
+PAIRS = ("AU", "CG", "GC", "UA", "GU", "UG")  # 5' to 3', in the order of the pair types
+TURNED = (3, 2, 1, 0, 5, 4)  # the type of the same pair, read from the other strand
 MIN_LOOP = 3  # bases in a hairpin loop
-ROOM = 7  # pairs that could go on a helix are counted up to so many
+MAX_EXTENSION = 7  # stackable pairs beyond a helix end are counted up to this number
 ALL = slice(None)
-_BESIDE = 4  # letters that are looked at beside the ends
+_MAX_SHIFT = 4  # bases from a pair's ends
 
 
 class Pairs:
-    """The pairs of sequences, their types and the letters beside them.
+    """The possible pairs of sequences, their types and neighbouring bases.
 
     Attributes:
         length: L.
@@ -33,7 +33,7 @@ class Pairs:
     def __init__(self, bases: Tensor) -> None:
         self.length = bases.shape[1]
         index = torch.arange(self.length, device=bases.device)
-        self._ringed = F.pad(bases.int(), (_BESIDE, _BESIDE), value=NO_LETTER)
+        self._ringed = F.pad(bases.int(), (_MAX_SHIFT, _MAX_SHIFT), value=NO_LETTER)
         self._ends = index[:, None] + index  # [d, i]: the right base, or what is beyond
         found = _pair_types(bases.device)[self.left(0), self.right(0)]
         self.possible = (found >= 0) & (index[:, None] > MIN_LOOP) & (self._ends < self.length)
@@ -42,52 +42,52 @@ class Pairs:
         self._inner = (5 * self.kind + self.left(1)) * 5 + self.right(-1)
         self._outer = (5 * turned + self.right(1)) * 5 + self.left(-1)
 
-    def beside(self, shift: int) -> Tensor:
+    def base_at(self, shift: int) -> Tensor:
         """The letter `shift` bases right of each base, (B, L)."""
-        return self._ringed[:, _BESIDE + shift : _BESIDE + shift + self.length]
+        return self._ringed[:, _MAX_SHIFT + shift : _MAX_SHIFT + shift + self.length]
 
     def left(self, shift: int) -> Tensor:
         """The letter `shift` bases right of the left base, (B, 1, L)."""
-        return self.beside(shift)[:, None]
+        return self.base_at(shift)[:, None]
 
     def right(self, shift: int) -> Tensor:
         """The letter `shift` bases right of the right base, (B, D, L)."""
-        return at(self._ringed, self._ends + _BESIDE + shift)
+        return gather(self._ringed, self._ends + _MAX_SHIFT + shift)
 
-    def facing(self, table: Tensor, spans: slice = ALL) -> Tensor:
-        """What a table of mismatches, [pair type, letter, letter], has for those inside."""
+    def inner_mismatch(self, table: Tensor, spans: slice = ALL) -> Tensor:
+        """Entries of a table [pair type, letter, letter] for the mismatch inside of each pair."""
         return table.flatten()[self._inner[:, spans]]
 
-    def turned_away(self, table: Tensor) -> Tensor:
-        """The same for those outside; the pair is read from its right base on."""
+    def outer_mismatch(self, table: Tensor) -> Tensor:
+        """The same for the mismatch outside of each pair, which is read from its right base."""
         return table.flatten()[self._outer]
 
     def inside(self, values: Tensor) -> Tensor:
-        """The sum of values of bases (B, L) over those between the two, (B, D, L)."""
+        """The sum of values (B, L) over the bases inside of each pair, (B, D, L)."""
         sums = F.pad(values.cumsum(1), (1, 0))
-        return at(sums, self._ends) - sums[:, None, 1:]
+        return gather(sums, self._ends) - sums[:, None, 1:]
 
     def whole(self, values: Tensor) -> Tensor:
-        """The same with the two themselves, (B, D, L)."""
+        """The same including the two bases of the pair, (B, D, L)."""
         sums = F.pad(values.cumsum(1), (1, 0))
-        return at(sums, self._ends + 1) - sums[:, None, :-1]
+        return gather(sums, self._ends + 1) - sums[:, None, :-1]
 
-    def room(self, step: int) -> Tensor:
-        """How many pairs could stack on each, inside (step 1) or outside (-1), (B, D, L)."""
-        could, count = self.possible, torch.zeros_like(self.kind)
-        for number in range(1, ROOM + 1):
-            could = could & moved(self.possible, step * number, step * number)
-            count += could
+    def extension(self, step: int) -> Tensor:
+        """The number of pairs that could stack inside (step 1) or outside (-1), (B, D, L)."""
+        stackable, count = self.possible, torch.zeros_like(self.kind)
+        for number in range(1, MAX_EXTENSION + 1):
+            stackable = stackable & shifted(self.possible, step * number, step * number)
+            count += stackable
         return count
 
 
-def at(values: Tensor, places: Tensor) -> Tensor:
-    """values (B, N), places (D, L) -> what stands there, or at the end, (B, D, L)."""
-    return values[:, places.clamp(max=values.shape[1] - 1)]
+def gather(values: Tensor, index: Tensor) -> Tensor:
+    """values (B, N), index (D, L) -> values at the index, clamped to the end, (B, D, L)."""
+    return values[:, index.clamp(max=values.shape[1] - 1)]
 
 
-def moved(table: Tensor, left: int, right: int) -> Tensor:
-    """(B, D, L) -> what stands at the pair so many bases further inside (outside below zero)."""
+def shifted(table: Tensor, left: int, right: int) -> Tensor:
+    """(B, D, L) -> entries of the pairs (i + left, j - right), zero where there is none."""
     total = left + right
     shape = torch.zeros_like(table)
     spans, bases = table.shape[1:]

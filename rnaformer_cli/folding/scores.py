@@ -1,4 +1,4 @@
-"""Scores of loops, and what they give for every pair of a sequence.
+"""Loop scores, and their values for every pair of a sequence.
 
 A structure's score is the sum over its loops, in units of kT (a higher score is a more stable
 structure), with the loops and the features of the nearest-neighbour model (Turner 2004) as
@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnaformer_cli.folding.pairs import NO_LETTER, ROOM, TURNED, Pairs, moved
+from rnaformer_cli.folding.pairs import MAX_EXTENSION, NO_LETTER, TURNED, Pairs, shifted
 
 MAX_LOOP = 30  # bases in a bulge or an interior loop
-FREE = 4  # interior loops with so many bases on a side or fewer have scores of their own
+MAX_SMALL_LOOP = 4  # interior loops with so many bases on a side or fewer have scores of their own
 CONTEXT = 4  # letters on each side of an unpaired base that its score depends on
 SMALL = {  # loops between a pair and the one so many bases further inside, each with its own factor
     "stack": (1, 1),
@@ -34,8 +34,14 @@ _IMPOSSIBLE = -math.inf
 
 SHAPES: Mapping[str, tuple[int, ...]] = {
     "stack": (6, 6),  # outer pair, inner pair
-    "stack_room": (ROOM + 1, ROOM + 1),  # pairs that could go on outside of both, inside of both
-    "helix_end": (len(HELIX_ENDS), ROOM + 1),  # a loop; pairs that could go on away from it
+    "stack_room": (
+        MAX_EXTENSION + 1,
+        MAX_EXTENSION + 1,
+    ),  # pairs that could go on outside of both, inside of both
+    "helix_end": (
+        len(HELIX_ENDS),
+        MAX_EXTENSION + 1,
+    ),  # a loop; pairs that could go on away from it
     "hairpin_mismatch": (6, 5, 5),  # closing pair, the base after its left and before its right
     "hairpin_small": (2, 6, 5, 5),  # the same for three and four bases, in addition
     "hairpin_length": (MAX_LOOP + 1,),
@@ -44,7 +50,7 @@ SHAPES: Mapping[str, tuple[int, ...]] = {
     "bulge_length": (MAX_LOOP + 1,),
     "bulge_stack": (6, 6),  # pairs around a bulge of one base, in addition to `stack`
     "inner_length": (MAX_LOOP + 1,),  # of interior loops with two bases or more on each side
-    "inner_small": (FREE + 1, FREE + 1),
+    "inner_small": (MAX_SMALL_LOOP + 1, MAX_SMALL_LOOP + 1),
     "asymmetry": (MAX_LOOP + 1,),
     "inner_mismatch": (6, 5, 5),
     "edge_length": (MAX_LOOP + 1,),  # of interior loops with one base on one side only
@@ -64,8 +70,8 @@ SHAPES: Mapping[str, tuple[int, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Factors:
-    """What each loop adds to the score, by the pair that closes it; -inf: not possible.
+class LoopScores:
+    """The score of each loop by the pair that closes it; -inf: not possible.
 
     Interior loops are of two kinds, k = 0: bulges of two bases or more and loops with one base on
     a side, k = 1: all larger ones. With l1 bases left and l2 right, the score of such a loop is
@@ -87,79 +93,88 @@ class Factors:
     exterior_base: Tensor  # (B, L) a base that no pair encloses
 
 
-def factors(bases: Tensor, scores: Mapping[str, Tensor]) -> Factors:
-    """bases (B, L), scores by name with the shapes of SHAPES -> what loops add to the score."""
+def loop_scores(bases: Tensor, scores: Mapping[str, Tensor]) -> LoopScores:
+    """bases (B, L), scores by name with the shapes of SHAPES -> the score of each loop."""
     pairs = Pairs(bases)
-    facing, turned_away = pairs.facing, pairs.turned_away
-    out, within = pairs.room(-1), pairs.room(1)
+    inner_mismatch, outer_mismatch = pairs.inner_mismatch, pairs.outer_mismatch
+    out, within = pairs.extension(-1), pairs.extension(1)
     ends = dict(zip(HELIX_ENDS, scores["helix_end"], strict=True))
-    loose = _Loose(pairs, scores["unpaired_interior"])
+    interior = _InteriorBases(pairs, scores["unpaired_interior"])
 
     def only(score: Tensor) -> Tensor:
         return torch.where(pairs.possible, score, _IMPOSSIBLE)
 
     def both(score: Tensor, left: int, right: int) -> Tensor:
-        """Possible where the pair so many bases further inside is."""
-        return torch.where(moved(pairs.possible, left, right), only(score), _IMPOSSIBLE)
+        """A score where the inner pair (i + left, j - right) is possible too."""
+        return torch.where(shifted(pairs.possible, left, right), only(score), _IMPOSSIBLE)
 
     def stacked(table: Tensor, left: int, right: int) -> Tensor:
         table = (table + _turned(table)) / 2  # the same helix from both ends
-        return table[pairs.kind, moved(pairs.kind, left, right)]
+        return table[pairs.kind, shifted(pairs.kind, left, right)]
 
     def bulge(left: int, right: int) -> Tensor:
         score = stacked(scores["stack"] + scores["bulge_stack"], left, right)
-        score = score + scores["bulge_length"][1] + loose.between(left, right)
-        score = score + ends["bulge"][out] + ends["bulge"][moved(within, left, right)]
+        score = score + scores["bulge_length"][1] + interior.between(left, right)
+        score = score + ends["bulge"][out] + ends["bulge"][shifted(within, left, right)]
         return both(score, left, right)
 
     room = (scores["stack_room"] + scores["stack_room"].T) / 2
-    stack = stacked(scores["stack"], 1, 1) + room[out, moved(within, 1, 1)]
+    stack = stacked(scores["stack"], 1, 1) + room[out, shifted(within, 1, 1)]
     closing, branch = scores["multi"]
     single, edge, inner = (scores[f"{name}_mismatch"] for name in ("single", "edge", "inner"))
-    single_out = turned_away(single) + ends["single"][within]
-    single = facing(single) + ends["single"][out] + moved(single_out, 2, 2)
+    single_out = outer_mismatch(single) + ends["single"][within]
+    single = inner_mismatch(single) + ends["single"][out] + shifted(single_out, 2, 2)
     edge = edge + scores["edge_end"][:, None, None]
-    edge_in, edge_out = facing(edge) + ends["edge"][out], turned_away(edge) + ends["edge"][within]
-    inner_in = facing(inner) + ends["inner"][out]
-    inner_out = turned_away(inner) + ends["inner"][within]
-    return Factors(
+    edge_in, edge_out = (
+        inner_mismatch(edge) + ends["edge"][out],
+        outer_mismatch(edge) + ends["edge"][within],
+    )
+    inner_in = inner_mismatch(inner) + ends["inner"][out]
+    inner_out = outer_mismatch(inner) + ends["inner"][within]
+    return LoopScores(
         hairpin=only(_hairpins(pairs, scores) + ends["hairpin"][out]),
         stack=both(stack, 1, 1),
         left_bulge=bulge(2, 1),
         right_bulge=bulge(1, 2),
-        single=both(single + loose.between(2, 2), 2, 2),
-        outer=torch.stack((only(edge_in + loose.inside), only(inner_in + loose.inside)), dim=1),
-        inner=torch.stack((only(edge_out - loose.whole), only(inner_out - loose.whole)), dim=1),
-        size=_sizes(scores) + loose.by_size,
-        closing=only(facing(scores["closing_mismatch"]) + closing + branch + ends["closing"][out]),
-        branch=only(turned_away(scores["branch_mismatch"]) + branch + ends["branch"][within]),
-        exterior=only(turned_away(scores["exterior_mismatch"]) + ends["exterior"][within]),
+        single=both(single + interior.between(2, 2), 2, 2),
+        outer=torch.stack(
+            (only(edge_in + interior.inside), only(inner_in + interior.inside)), dim=1
+        ),
+        inner=torch.stack(
+            (only(edge_out - interior.whole), only(inner_out - interior.whole)), dim=1
+        ),
+        size=_sizes(scores) + interior.by_size,
+        closing=only(
+            inner_mismatch(scores["closing_mismatch"]) + closing + branch + ends["closing"][out]
+        ),
+        branch=only(outer_mismatch(scores["branch_mismatch"]) + branch + ends["branch"][within]),
+        exterior=only(outer_mismatch(scores["exterior_mismatch"]) + ends["exterior"][within]),
         multi_base=_unpaired(pairs, scores["unpaired_multi"]),
         exterior_base=_unpaired(pairs, scores["unpaired_exterior"]),
     )
 
 
 def _turned(table: Tensor) -> Tensor:
-    """A table of outer and inner pair, (6, 6), as read from the other end."""
+    """A table [outer pair, inner pair], (6, 6), read from the other strand."""
     return table[list(TURNED)][:, list(TURNED)].T
 
 
 def _unpaired(pairs: Pairs, table: Tensor) -> Tensor:
-    """What each base adds if it is unpaired, 0 where its letter is unknown, (B, L)."""
-    around = [table[CONTEXT + step][pairs.beside(step)] for step in range(-CONTEXT, CONTEXT + 1)]
-    return torch.where(pairs.beside(0) < NO_LETTER, torch.stack(around).sum(0), 0.0)
+    """The score of each base if it is unpaired, (B, L); 0 for unknown letters."""
+    around = [table[CONTEXT + step][pairs.base_at(step)] for step in range(-CONTEXT, CONTEXT + 1)]
+    return torch.where(pairs.base_at(0) < NO_LETTER, torch.stack(around).sum(0), 0.0)
 
 
-class _Loose:
-    """The unpaired bases of interior loops, as differences of sums along the sequence.
+class _InteriorBases:
+    """Scores of the unpaired bases of interior loops, as differences of cumulative sums.
 
-    A loop's bases are those inside of the outer pair without those of the inner pair. So that the
-    sums stay small in long sequences, their mean is taken out, and stands by the loop's size.
+    The bases of a loop are those inside of the outer pair less those of the inner pair. Their mean
+    is subtracted, and added again by the size of the loop, to keep sums small in long sequences.
     """
 
     def __init__(self, pairs: Pairs, table: Tensor) -> None:
         each = _unpaired(pairs, table)
-        known = (pairs.beside(0) < NO_LETTER).sum(1, keepdim=True)
+        known = (pairs.base_at(0) < NO_LETTER).sum(1, keepdim=True)
         mean = each.sum(1, keepdim=True) / known.clamp(min=1)
         self.mean = mean[..., None]  # (B, 1, 1)
         self.inside = pairs.inside(each - mean)  # (B, D, L)
@@ -168,8 +183,8 @@ class _Loose:
         self.by_size = self.mean[..., None] * (steps[:, None] + steps)  # (B, 1, l1, l2)
 
     def between(self, left: int, right: int) -> Tensor:
-        """The bases between a pair and the pair so many bases further inside, (B, D, L)."""
-        return self.inside - moved(self.whole, left, right) + self.mean * (left + right - 2)
+        """The bases between a pair and the inner pair (i + left, j - right), (B, D, L)."""
+        return self.inside - shifted(self.whole, left, right) + self.mean * (left + right - 2)
 
 
 def _hairpins(pairs: Pairs, scores: Mapping[str, Tensor]) -> Tensor:
@@ -178,21 +193,21 @@ def _hairpins(pairs: Pairs, scores: Mapping[str, Tensor]) -> Tensor:
     sizes = torch.arange(pairs.length, device=known.device) - 1
     longer = -1.75 * torch.log(sizes.clamp(min=MAX_LOOP) / MAX_LOOP)  # Jacobson-Stockmayer
     by_size = known[sizes.clamp(0, MAX_LOOP)] + longer
-    score = pairs.facing(scores["hairpin_mismatch"]) + by_size[:, None]
-    loose = pairs.inside(_unpaired(pairs, scores["unpaired_hairpin"]))
-    score = score + loose * (MAX_LOOP / sizes.clamp(min=MAX_LOOP))[:, None]
+    score = pairs.inner_mismatch(scores["hairpin_mismatch"]) + by_size[:, None]
+    interior = pairs.inside(_unpaired(pairs, scores["unpaired_hairpin"]))
+    score = score + interior * (MAX_LOOP / sizes.clamp(min=MAX_LOOP))[:, None]
     for size, mismatch in zip((3, 4), scores["hairpin_small"], strict=True):
-        loop = torch.stack([pairs.beside(step) for step in range(1, size + 1)])
+        loop = torch.stack([pairs.base_at(step) for step in range(1, size + 1)])
         table = scores["triloop" if size == 3 else "tetraloop"]
         letters = torch.where(loop.amax(0) < NO_LETTER, table[tuple(loop.clamp(max=3))], 0.0)
         span = slice(size + 1, size + 2)  # nothing in shorter sequences
-        special = pairs.facing(mismatch, span) + letters[:, None, :]
+        special = pairs.inner_mismatch(mismatch, span) + letters[:, None, :]
         score = torch.cat((score[:, : size + 1], score[:, span] + special, score[:, size + 2 :]), 1)
     return score
 
 
 def _sizes(scores: Mapping[str, Tensor]) -> Tensor:
-    """The part of an interior loop's score that its size decides, [kind, l1, l2]."""
+    """The part of an interior loop's score that depends on its size, [kind, l1, l2]."""
     steps = torch.arange(MAX_LOOP + 1, device=scores["stack"].device)
     one, other = steps[:, None], steps[None, :]
     total = one + other
@@ -201,8 +216,8 @@ def _sizes(scores: Mapping[str, Tensor]) -> Tensor:
     capped = total.clamp(max=MAX_LOOP)
     edge = torch.where(less == 0, scores["bulge_length"][capped], scores["edge_length"][capped])
     inner = scores["inner_length"][capped] + scores["asymmetry"][more - less]
-    small = scores["inner_small"][less.clamp(max=FREE), more.clamp(max=FREE)]
-    inner = inner + torch.where(more <= FREE, small, 0.0)
+    small = scores["inner_small"][less.clamp(max=MAX_SMALL_LOOP), more.clamp(max=MAX_SMALL_LOOP)]
+    inner = inner + torch.where(more <= MAX_SMALL_LOOP, small, 0.0)
     return torch.stack(
         (
             torch.where(fits & (less < 2), edge, _IMPOSSIBLE),

@@ -33,6 +33,17 @@ CONFIG_DIGEST = "config_sha256"
 ConfigState = Literal["covered", "uncovered", "changed"]
 FORMAT = 1
 
+_OLD_MODEL_KEYS = {"folding_weight": "folding_logit_weight", "threshold_share": "threshold_ratio"}
+_OLD_FAMILY_KEYS = {  # of weights that were released before version 0.1.0
+    "trust": "evidence_scale",
+    "needed": "null_log_odds",
+    "length": "null_log_odds_slope",
+    "network": "network_coefficient",
+    "families": "family_coefficient",
+    "together": "interaction",
+    "shift": "intercept",
+    "most": "ceiling",
+}
 _KEYS = frozenset({"format", "name", "sha256", "model", "families", "about", "config_sha256"})
 Kind = TypeVar("Kind")
 
@@ -71,7 +82,7 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         values = parse_json(read_bytes(path, MAX_CONFIG_BYTES))
         if values["format"] != FORMAT:
             raise WeightsError(f"format must be {FORMAT}, not {shown(values['format'])}", path=path)
-        model = ModelConfig.from_dict(values["model"])
+        model = ModelConfig.from_dict(_renamed(values["model"], _OLD_MODEL_KEYS))
         name, digest = _typed(values["name"], str), _typed(values["sha256"], str)
         families, about = _families(values), _about(values)
         return Checkpoint(name, model, digest, families, about, _config_state(values))
@@ -107,8 +118,13 @@ def _file_in(folder: str | Path, name: str) -> Path:
 def _families(values: Mapping[str, Any]) -> FamilyFile | None:
     if "families" not in values:
         return None
-    said = dict(_typed(values["families"], dict))
-    return FamilyFile(_typed(said.pop("sha256"), str), FamilyMixture.from_dict(said))
+    section = _renamed(values["families"], _OLD_FAMILY_KEYS)
+    return FamilyFile(_typed(section.pop("sha256"), str), FamilyMixture.from_dict(section))
+
+
+def _renamed(section: object, old_keys: Mapping[str, str]) -> dict[str, Any]:
+    """A copy of a section of config.json under the keys of today."""
+    return {old_keys.get(key, key): value for key, value in _typed(section, dict).items()}
 
 
 def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ FAMILIES_FILE = "families.safetensors"
 Positions = Literal["none", "absolute", "sinusoidal", "relative"]
 AttentionKind = Literal["axial", "full"]
 
-MOST = {  # of a network: beyond all that could run, so that a config that lies is told at once
+MAX_VALUES = {  # far beyond what can run: a damaged config is refused before memory is allocated
     "dim": 16_384,
     "depth": 1_000,
     "ff_factor": 64,
@@ -27,7 +27,7 @@ MOST = {  # of a network: beyond all that could run, so that a config that lies 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Everything that decides which tensors a network has and what it computes with them.
+    """The settings of a network: which tensors it has and what it computes with them.
 
     Raises:
         ConfigError: a value out of range, or two values that do not fit each other.
@@ -48,17 +48,15 @@ class ModelConfig:
     outputs: Literal[1, 2] = 1  # logits per cell; of two, the last is the pair logit
     label_flag: bool = False  # adds flag · w + b: curated labels 1, computed labels 0
     folding: bool = False  # adds the pair probabilities of a folding model of its own
-    folding_logit_weight: float = (
-        0.0  # at prediction, of these probabilities' logits in the pair logits
-    )
+    folding_logit_weight: float = 0.0  # of their logits in the pair logits, at prediction
     norm_affine: bool = True
     norm_eps: float = 1e-5
     use_bias: bool = True
     softmax_scale: bool = True
     dropout: float = 0.0  # on each residual, in training only
     flag: float = 1.0  # the label flag at prediction; between 0 and 1 is between both kinds
-    threshold: float = 0.5  # score from which decoding takes a pair, chosen on validation data
-    threshold_ratio: float = 0.0  # of the F1 to expect of a record: its own threshold; 0: as above
+    threshold: float = 0.5  # pairs below it are not predicted; chosen on validation data
+    threshold_ratio: float = 0.0  # threshold / expected F1 of a record; 0: one threshold for all
 
     def __post_init__(self) -> None:
         self._check_ranges()
@@ -84,7 +82,7 @@ class ModelConfig:
         for name in ("dim", "depth", "heads", "max_positions", "cycles"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name, most in MOST.items():
+        for name, most in MAX_VALUES.items():
             if getattr(self, name) > most:
                 raise ConfigError(f"{name} must be at most {most}, not {getattr(self, name)}")
         if self.hidden_dim < 1:

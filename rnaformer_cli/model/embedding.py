@@ -80,9 +80,9 @@ class Shrink(nn.Module):
         return shrunk
 
 
-def cells(is_line: Tensor) -> Tensor:
+def cells(is_index: Tensor) -> Tensor:
     """Which lines are real (B, S) -> which cells are (B, S, S)."""
-    return is_line[:, :, None] & is_line[:, None, :]
+    return is_index[:, :, None] & is_index[:, None, :]
 
 
 def sinusoids(index: Tensor, dim: int) -> Tensor:

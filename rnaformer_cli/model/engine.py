@@ -29,11 +29,11 @@ from rnaformer_cli.model.network import (
 STRIP_BYTES = 4 * 2**20  # of hidden channels in a strip, so that all of it stays in a cache
 WIDE = 256  # channels from which convolutions are faster in Winograd's way
 _LEAST_ROWS = 64  # of a strip of wide convolutions, so that little is computed twice
-SETTLED = 0.01  # largest change of a score between two passes that ends recycling
+CONVERGED = 0.01  # largest change of a score between two passes that ends recycling
 _FLOAT = 4  # bytes
 _FOLDING = 360  # bytes for each L·L that the folding model takes at its peak
-_HOLES = 1.25  # what the allocator takes for what was asked for
-_LARGEST_KEPT = 2**25 - 2**16  # bytes; glibc learns from blocks of up to 32 MB
+_FRAGMENTATION = 1.25  # what the allocator takes for what was asked for
+_LARGEST_BLOCK = 2**25 - 2**16  # bytes; glibc learns from blocks of up to 32 MB
 _MOMENTS = 2**20  # numbers whose mean and variance are taken at once
 
 
@@ -59,17 +59,17 @@ class Engine:
     ) -> Tensor:
         """bases, is_base (B, L) -> symmetric pair logits (B, L, L), as RNAformer.forward.
 
-        `features` are what RNAformer.fold gave, if it was called before.
+        `features` are what RNAformer.folding_features gave, if it was called before.
         """
         length = bases.shape[1]
         passes = cycles or self.config.cycles
         if features is None:
-            features = self.network.fold(bases, is_base)
+            features = self.network.folding_features(bases, is_base)
         *_, pair = self._passes(bases, is_base, passes, flag, features)
         return self._symmetric_logits(pair, length) + self.network.folding_logits(features)
 
     @torch.inference_mode()
-    def settled_logits(
+    def converged_logits(
         self,
         bases: Tensor,
         is_base: Tensor,
@@ -79,13 +79,13 @@ class Engine:
     ) -> tuple[Tensor, Tensor]:
         """Logits (B, L, L) of each sequence's last pass, and which it was (B,), at most `cycles`.
 
-        A sequence's last pass is the first in which no score has changed by SETTLED or more.
+        A sequence's last pass is the first in which no score has changed by CONVERGED or more.
         """
         real = is_base[:, :, None] & is_base[:, None]
         logits = bases.new_zeros(*real.shape, dtype=torch.float32)
         last = bases.new_zeros(len(bases))
         if features is None:
-            features = self.network.fold(bases, is_base)
+            features = self.network.folding_features(bases, is_base)
         added = self.network.folding_logits(features)
         passes = self._passes(bases, is_base, cycles, flag, features)
         for number, pair in enumerate(passes, start=1):
@@ -94,7 +94,7 @@ class Engine:
             moves = last == 0
             logits[moves] = now[moves]
             if number > 1:
-                last[moves & (change.amax((1, 2)) < SETTLED)] = number
+                last[moves & (change.amax((1, 2)) < CONVERGED)] = number
             if last.all():
                 break
         return logits, torch.where(last > 0, last, cycles)
@@ -109,7 +109,7 @@ class Engine:
     ) -> Iterator[Tensor]:
         """The latent matrix (B, S, S, C) after each pass; always the same tensor."""
         length = bases.shape[1]
-        bases, is_base, is_line = self.network.whole_cells(bases, is_base)
+        bases, is_base, is_index = self.network.pad_to_patch(bases, is_base)
         rest = bases.shape[1] - length
         if features is not None and rest:
             features = F.pad(features, (0, 0, 0, rest, 0, rest))
@@ -118,7 +118,7 @@ class Engine:
         try:
             for number in range(cycles):
                 self._recycle(pair, embedded, is_first=number == 0)
-                self._refine(pair, is_line)
+                self._refine(pair, is_index)
                 yield pair
         finally:
             self._scratch.clear()
@@ -171,36 +171,36 @@ class Engine:
         for rows in self._strips(len(pair), pair.shape[1], self.config.dim):
             pair[:, rows] = embedded[:, rows] + norm(pair[:, rows])
 
-    def _refine(self, pair: Tensor, is_line: Tensor | None) -> None:
+    def _refine(self, pair: Tensor, is_index: Tensor | None) -> None:
         """In place: all blocks and the last norm."""
         for block in self.network.blocks:
             assert isinstance(block, Block)
-            self._attend(block.row_attention, pair, is_line)
-            self._attend(block.column_attention, pair.transpose(1, 2), is_line)
+            self._attend(block.row_attention, pair, is_index)
+            self._attend(block.column_attention, pair.transpose(1, 2), is_index)
             if isinstance(block.transition, ConvTransition):
-                self._convolve(block.transition, pair, is_line)
+                self._convolve(block.transition, pair, is_index)
             else:
                 self._feed_forward(block.transition, pair)
         for rows in self._strips(len(pair), pair.shape[1], self.config.dim):
             pair[:, rows] = self.network.norm(pair[:, rows])
 
-    def _attend(self, attention: Attention, pair: Tensor, is_line: Tensor | None) -> None:
+    def _attend(self, attention: Attention, pair: Tensor, is_index: Tensor | None) -> None:
         """In place: rows attend within themselves, so strips do not meet."""
         side = pair.shape[1]
         if self.config.attention == "full":
-            pair += attention(pair, is_line)
+            pair += attention(pair, is_index)
             return
         for rows in self._strips(len(pair), side, 4 * self.config.dim):
-            pair[:, rows] += attention(pair[:, rows], is_line, rows.start)
+            pair[:, rows] += attention(pair[:, rows], is_index, rows.start)
 
     def _feed_forward(self, transition: LinearTransition, pair: Tensor) -> None:
         for rows in self._strips(len(pair), pair.shape[1], self.config.hidden_dim):
             pair[:, rows] += transition(pair[:, rows], None)
 
-    def _convolve(self, transition: ConvTransition, pair: Tensor, is_line: Tensor | None) -> None:
+    def _convolve(self, transition: ConvTransition, pair: Tensor, is_index: Tensor | None) -> None:
         """In place: a strip's result is added when the next strip has read the rows it shares."""
         side, edge = pair.shape[1], self.config.ff_kernel // 2
-        sides = sides_of(pair, is_line)
+        sides = matrix_sides(pair, is_index)
         factor, term = square_norm(transition.norm, pair, sides)
         waiting: tuple[slice, Tensor] | None = None
         least = _LEAST_ROWS if self.config.dim >= WIDE else max(2 * edge, 1)
@@ -222,10 +222,10 @@ class Engine:
     ) -> Tensor:
         """Normed rows from `first` on (B, R + 4 edge, S, C) -> the change of R of them."""
         edge = self.config.ff_kernel // 2
-        blank(normed, first, sides)
+        zero_outside(normed, first, sides)
         widened = self._conv_rows(normed, transition.widen, edge, "widened")
         hidden = F.silu(widened, inplace=True)
-        blank(hidden, first + edge, sides)  # no convolution sees what is beyond a matrix
+        zero_outside(hidden, first + edge, sides)  # no convolution sees what is beyond a matrix
         return self._conv_rows(hidden, transition.narrow, edge)
 
     def _conv_rows(
@@ -283,7 +283,7 @@ def keep_freed_memory() -> None:
     of what the program does and keeps twice as much from then on. Nothing is touched here, so
     nothing is taken. Other allocators are as they were.
     """
-    torch.empty(_LARGEST_KEPT, dtype=torch.uint8)
+    torch.empty(_LARGEST_BLOCK, dtype=torch.uint8)
 
 
 def memory_estimate(config: ModelConfig, length: int, strip_bytes: int = STRIP_BYTES) -> int:
@@ -297,18 +297,18 @@ def memory_estimate(config: ModelConfig, length: int, strip_bytes: int = STRIP_B
         strips += _FLOAT * (2 * rows * row + winograd.numbers_at_once(side, config.hidden_dim))
     network = kept * _FLOAT + 4 * length**2 * _FLOAT + strips
     folding = _FOLDING * length**2 if config.folding else 0
-    return int(_HOLES * max(network, folding))
+    return int(_FRAGMENTATION * max(network, folding))
 
 
-def sides_of(pair: Tensor, is_line: Tensor | None) -> list[int]:
+def matrix_sides(pair: Tensor, is_index: Tensor | None) -> list[int]:
     """How many lines of each matrix of (B, S, S, C) are real."""
-    if is_line is None:
+    if is_index is None:
         return [pair.shape[1]] * len(pair)
-    sides: list[int] = is_line.sum(1).tolist()
+    sides: list[int] = is_index.sum(1).tolist()
     return sides
 
 
-def blank(rows: Tensor, first: int, sides: list[int]) -> None:
+def zero_outside(rows: Tensor, first: int, sides: list[int]) -> None:
     """Zeros, in place, where rows (B, R, S, C) from row `first` on are beyond their matrix."""
     for matrix, side in zip(rows, sides, strict=True):
         matrix[: max(-first, 0)] = 0

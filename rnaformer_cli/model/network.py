@@ -8,9 +8,8 @@ Shapes
     S  side of the latent matrix: ceil(L / patch)
     C  channels (config.dim)           H  attention heads        D  channels of a head
 
-True means real, False is padding: `is_base` (B, L) marks bases, `is_line` (B, S) rows and columns
-of the latent matrix, `is_cell` (B, S, S) its cells. `is_line` is None when nothing is padded, which
-saves the work.
+True means real, False is padding: `is_base` (B, L) marks bases, `is_index` (B, S) rows and
+columns of the latent matrix, `is_cell` (B, S, S) its cells. `is_index` is None when nothing is padded.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from rnaformer_cli.folding.model import LEAST, Folding, as_features
+from rnaformer_cli.folding.model import MIN_PROBABILITY, Folding, as_features
 from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.embedding import ALL, LayerNorm, PairEmbedding, Shrink, cells, layer_norm
@@ -66,24 +65,24 @@ class RNAformer(nn.Module):
         `flag` (B,) says how the labels of each sequence were made; 1 (curated) by default.
         """
         length = bases.shape[1]
-        bases, is_base, is_line = self.whole_cells(bases, is_base)
-        features = self.fold(bases, is_base)
+        bases, is_base, is_index = self.pad_to_patch(bases, is_base)
+        features = self.folding_features(bases, is_base)
         embedded = self._embed(bases, is_base, flag, features)
         latent = torch.zeros_like(embedded)
         for _ in range((cycles or self.config.cycles) - 1):
             with torch.no_grad():  # only the last pass is trained
-                latent = self._refine(self._recycle(embedded, latent), is_line)
-        latent = self._refine(self._recycle(embedded, latent), is_line)
+                latent = self._refine(self._recycle(embedded, latent), is_index)
+        latent = self._refine(self._recycle(embedded, latent), is_index)
         directed = self.unfold(self.read_out(latent)) + self.folding_logits(features)
         return directed[:, :length, :length]
 
-    def whole_cells(self, bases: Tensor, is_base: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def pad_to_patch(self, bases: Tensor, is_base: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """Bases (B, L) padded to whole cells, and which lines of cells are real (B, S)."""
         patch = self.config.patch
         rest = -bases.shape[1] % patch
         bases, is_base = F.pad(bases, (0, rest)), F.pad(is_base, (0, rest))
-        is_line = is_base[:, ::patch]  # a half-filled cell counts as real
-        return bases, is_base, None if is_line.all() else is_line
+        is_index = is_base[:, ::patch]  # a half-filled cell counts as real
+        return bases, is_base, None if is_index.all() else is_index
 
     def unfold(self, logits: Tensor) -> Tensor:
         """What the read-out gives (B, R, S, outputs · patch²) -> pair logits (B, R · patch, L)."""
@@ -91,7 +90,7 @@ class RNAformer(nn.Module):
             return F.pixel_shuffle(logits.movedim(-1, 1), 2)[:, 0]
         return logits[..., -1]
 
-    def fold(self, bases: Tensor, is_base: Tensor) -> Tensor | None:
+    def folding_features(self, bases: Tensor, is_base: Tensor) -> Tensor | None:
         """What the folding model says of every pair (B, L, L, 2); None without one."""
         if self.folding is None:
             return None
@@ -109,7 +108,7 @@ class RNAformer(nn.Module):
         """What the folding model adds to the logits of pairs, (B, L, L)."""
         if features is None or not self.config.folding_logit_weight:
             return 0.0
-        return self.config.folding_logit_weight * torch.logit(features[..., 0], LEAST)
+        return self.config.folding_logit_weight * torch.logit(features[..., 0], MIN_PROBABILITY)
 
     def flag_term(self, batch: int, flag: Tensor | None) -> Tensor | float:
         """What the label flags add to every cell, (B, 1, 1, C)."""
@@ -136,12 +135,12 @@ class RNAformer(nn.Module):
         recycled: Tensor = embedded + self.recycle_norm(latent)
         return recycled
 
-    def _refine(self, pair: Tensor, is_line: Tensor | None) -> Tensor:
+    def _refine(self, pair: Tensor, is_index: Tensor | None) -> Tensor:
         for block in self.blocks:
             if self.save_memory and torch.is_grad_enabled():
-                pair = checkpoint(block, pair, is_line, use_reentrant=False)
+                pair = checkpoint(block, pair, is_index, use_reentrant=False)
             else:
-                pair = block(pair, is_line)
+                pair = block(pair, is_index)
         refined: Tensor = self.norm(pair)
         return refined
 
@@ -157,12 +156,12 @@ class Block(nn.Module):
         self.attention_dropout = nn.Dropout(config.dropout / 2)
         self.transition_dropout = nn.Dropout(config.dropout)
 
-    def forward(self, pair: Tensor, is_line: Tensor | None) -> Tensor:
+    def forward(self, pair: Tensor, is_index: Tensor | None) -> Tensor:
         """(B, S, S, C) -> (B, S, S, C)."""
-        pair = pair + self.attention_dropout(self.row_attention(pair, is_line))
-        column = self.column_attention(pair.transpose(1, 2), is_line).transpose(1, 2)
+        pair = pair + self.attention_dropout(self.row_attention(pair, is_index))
+        column = self.column_attention(pair.transpose(1, 2), is_index).transpose(1, 2)
         pair = pair + self.attention_dropout(column)
-        refined: Tensor = pair + self.transition_dropout(self.transition(pair, is_line))
+        refined: Tensor = pair + self.transition_dropout(self.transition(pair, is_index))
         return refined
 
 
@@ -182,12 +181,12 @@ class Attention(nn.Module):
         self.qkv = Linear(config.dim, 3 * config.dim, bias=config.use_bias)
         self.out = Linear(config.dim, config.dim, bias=config.use_bias)
 
-    def forward(self, pair: Tensor, is_line: Tensor | None, first: int = 0) -> Tensor:
+    def forward(self, pair: Tensor, is_index: Tensor | None, first: int = 0) -> Tensor:
         """(B, R, S, C) -> (B, R, S, C): R rows of the matrix from row `first` on."""
         batch, rows, side, dim = pair.shape
         query, key, value = self.qkv(self.norm(pair)).chunk(3, dim=-1)  # each (B, R, S, C)
         if self.config.rotary_fraction:
-            cosine, sine = rotary_angles(self.config, pair, is_line, first)
+            cosine, sine = rotary_angles(self.config, pair, is_index, first)
             query, key = turn(query, cosine, sine), turn(key, cosine, sine)
         if self.config.attention == "full":
             lines, length = batch, rows * side
@@ -198,20 +197,20 @@ class Attention(nn.Module):
             query.reshape(heads).transpose(1, 2),  # (lines, H, length, D)
             key.reshape(heads).transpose(1, 2),
             value.reshape(heads).transpose(1, 2),
-            self._may_attend(is_line, rows),
+            self._may_attend(is_index, rows),
             None if self.config.softmax_scale else 1.0,
         )
         out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, rows, side, dim))
         return out
 
-    def _may_attend(self, is_line: Tensor | None, rows: int) -> Tensor | None:
+    def _may_attend(self, is_index: Tensor | None, rows: int) -> Tensor | None:
         """Which keys exist, for each line (lines, 1, 1, length)."""
-        if is_line is None:
+        if is_index is None:
             return None
         if self.config.attention == "full":
-            return cells(is_line).flatten(1)[:, None, None]
+            return cells(is_index).flatten(1)[:, None, None]
         # By key only, so no line is ever without a key.
-        return is_line[:, None].expand(-1, rows, -1).flatten(0, 1)[:, None, None]
+        return is_index[:, None].expand(-1, rows, -1).flatten(0, 1)[:, None, None]
 
 
 class ConvTransition(nn.Module):
@@ -228,9 +227,9 @@ class ConvTransition(nn.Module):
             config.hidden_dim, config.dim, config.ff_kernel, padding=padding, bias=config.use_bias
         )
 
-    def forward(self, pair: Tensor, is_line: Tensor | None) -> Tensor:
+    def forward(self, pair: Tensor, is_index: Tensor | None) -> Tensor:
         """(B, S, S, C) -> (B, S, S, C)."""
-        is_cell = None if is_line is None else cells(is_line)
+        is_cell = None if is_index is None else cells(is_index)
         pair = self.norm(pair.permute(0, 3, 1, 2), is_cell)
         pair = F.silu(self.widen(pair))
         if is_cell is not None:
@@ -248,7 +247,7 @@ class LinearTransition(nn.Module):
         self.widen = Linear(config.dim, config.hidden_dim, bias=config.use_bias)
         self.narrow = Linear(config.hidden_dim, config.dim, bias=config.use_bias)
 
-    def forward(self, pair: Tensor, is_line: Tensor | None) -> Tensor:
+    def forward(self, pair: Tensor, is_index: Tensor | None) -> Tensor:
         """(B, S, S, C) -> (B, S, S, C)."""
         narrowed: Tensor = self.narrow(F.silu(self.widen(self.norm(pair))))
         return narrowed

@@ -12,7 +12,7 @@ from rnaformer_cli.model.config import ModelConfig
 
 
 def rotary_angles(
-    config: ModelConfig, pair: Tensor, is_line: Tensor | None, first: int
+    config: ModelConfig, pair: Tensor, is_index: Tensor | None, first: int
 ) -> tuple[Tensor, Tensor]:
     """Cosine and sine by which cells (B, R, S, C) are turned, (B or 1, R, S, 2·rotary_dim).
 
@@ -20,7 +20,7 @@ def rotary_angles(
     half of the turned channels follows the row, the second half the column.
     """
     _, rows, side, _ = pair.shape
-    lengths = torch.tensor([side], device=pair.device) if is_line is None else is_line.sum(-1)
+    lengths = torch.tensor([side], device=pair.device) if is_index is None else is_index.sum(-1)
     index = torch.arange(side, device=pair.device)
     positions = index * (2 / (lengths[:, None] - 1).clamp(min=1)) - 1  # (B, S)
     width = int(config.rotary_fraction * config.head_dim)

@@ -1,6 +1,6 @@
-"""Scores -> base pairs.
+"""Base-pair probabilities -> a structure.
 
-The default, `mea`, is a nested structure of maximum expected accuracy without lonely pairs, and
+The default, `mea`, is the nested structure of maximum expected accuracy without isolated pairs,
 then crossing helices that are probable by themselves, in the manner of IPknot (Sato 2011).
 """
 
@@ -21,37 +21,41 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 Decoding = Literal["mea", "matching", "nested", "raw"]
 DECODINGS: tuple[Decoding, ...] = get_args(Decoding)
 
-MIN_LOOP = 3  # unpaired bases that a hairpin needs to turn; folding programs refuse fewer
-LOWEST = 0.05  # threshold of a record of which nearly nothing is known
-LONELY = 0.4  # probability from which a pair may stand alone
-CROSSING_PAIRS = 3  # pairs of a helix that crosses others, at the least
-CROSSING = 0.35  # their mean probability, at the least
-EXTENSION = 0.7  # part of the threshold that is enough for the next pair of a helix
+MIN_LOOP = 3  # unpaired bases in the smallest hairpin loop
+MIN_THRESHOLD = 0.05
+ISOLATED_PAIR = 0.4  # probability from which a pair without a stacked neighbour is predicted
+MIN_CROSSING_PAIRS = 3  # pairs of a helix that crosses others
+MIN_CROSSING_PROBABILITY = 0.35  # their mean
+EXTENSION_RATIO = 0.7  # fraction of the threshold that is enough to extend a helix by a pair
 _CROSSING_LAYERS = 2
-_LOWEST_PER_BASE = 0.0006  # long RNAs have many partners to choose from, few of them right
-_LOWEST_OF_LONG = 0.2
-_ROUNDS = 6  # nearly all records settle in three
-_UNITS = 1_000_000  # gains are integers in these, so that sums are exact in any order
+_MIN_THRESHOLD_PER_BASE = 0.0006  # long RNAs have more false candidates
+_MAX_MIN_THRESHOLD = 0.2
+_ROUNDS = 6  # of the threshold's fixed-point iteration; most records converge in three
+_GAIN_UNITS = 1_000_000  # gains are integers in these units, so that sums are exact in any order
 
 
 def decode(scores: NDArray[np.float32], threshold: float, decoding: Decoding = "mea") -> Structure:
-    """Symmetric scores (L, L) from 0 to 1 -> the structure they speak for.
+    """Base-pair probabilities (L, L), symmetric -> a structure.
 
-    A pair above the threshold gains its score less the threshold. `mea` takes the nested pairs
-    with the largest sum of gains, each stacked on another one unless it is at least LONELY, then
-    helices that cross these: CROSSING_PAIRS at least, with a mean score of CROSSING at least. All
-    helices go on while the next pair has EXTENSION of the threshold.
-    `matching` takes the pairs with the largest sum of gains in which no base has two partners;
-    `nested` the same without crossing pairs; `raw` takes every pair above the threshold, as the
-    published code does. With the threshold 1 / (gamma + 1), the sum of gains is that of the
-    gamma-centroid estimate (Hamada 2009).
+    The gain of a pair is its probability less the threshold; pairs below it are not candidates.
+
+    - `mea`: the nested pairs of largest total gain, in which every pair is stacked on another one
+      or has a probability of at least ISOLATED_PAIR. Then helices that cross these, of at least
+      MIN_CROSSING_PAIRS pairs with a mean of at least MIN_CROSSING_PROBABILITY. All helices are
+      extended while the next pair reaches EXTENSION_RATIO of the threshold.
+    - `matching`: the pairs of largest total gain with at most one partner for each base.
+    - `nested`: the same without crossing pairs.
+    - `raw`: every pair above the threshold, as in the published code.
+
+    With the threshold 1 / (gamma + 1), the total gain is that of the gamma-centroid estimator
+    (Hamada 2009).
     """
     if decoding == "raw":
         return Structure(len(scores), frozenset(candidates(scores, threshold, min_loop=0)))
     found = candidates(scores, threshold)
     if decoding == "mea":
-        pairs = _most_accurate(found, threshold)
-        weaker = candidates(scores, EXTENSION * threshold)
+        pairs = _mea_pairs(found, threshold)
+        weaker = candidates(scores, EXTENSION_RATIO * threshold)
         longer = extended({pair: found[pair] for pair in pairs}, weaker)
         return Structure(len(scores), frozenset(longer))
     gains = _gains(found, threshold)
@@ -60,45 +64,47 @@ def decode(scores: NDArray[np.float32], threshold: float, decoding: Decoding = "
 
 
 def decode_adaptively(
-    scores: NDArray[np.float32], share: float, decoding: Decoding = "mea"
+    scores: NDArray[np.float32], ratio: float, decoding: Decoding = "mea"
 ) -> tuple[Structure, float]:
-    """The structure at the threshold that is this share of the F1 to expect of it; both.
+    """The structure at a threshold of `ratio` times its expected F1, and that threshold.
 
-    Where scores are probabilities the largest expected F1 is had with one half (Lipton and others
-    2014, arXiv 1402.1892), if pairs were independent. They come and go together, in stems, for
-    which a smaller share is better: release chooses it on validation records. With `mea` the
-    threshold is _LOWEST_PER_BASE for each base at the least, up to _LOWEST_OF_LONG. Thresholds are
-    whole hundredths, so that the last digits of scores do not matter.
+    For independent pairs with known probabilities, one half maximises the expected F1 (Lipton and
+    others 2014, arXiv 1402.1892). Pairs of a helix are correlated, for which a smaller ratio is
+    better; `rnaformer release` chooses it on validation records. With `mea` the threshold is at
+    least _MIN_THRESHOLD_PER_BASE for each base, up to _MAX_MIN_THRESHOLD. Thresholds are rounded
+    to hundredths, so that rounding errors of the probabilities do not change a structure.
     """
-    lowest = LOWEST
+    least = MIN_THRESHOLD
     if decoding == "mea":
-        lowest = max(round(min(_LOWEST_PER_BASE * len(scores), _LOWEST_OF_LONG), 2), LOWEST)
-    following = _threshold(share, 0.5, lowest)
+        least = max(
+            round(min(_MIN_THRESHOLD_PER_BASE * len(scores), _MAX_MIN_THRESHOLD), 2), MIN_THRESHOLD
+        )
+    following = _threshold(ratio, 0.5, least)
     for _ in range(_ROUNDS):
         threshold = following
         structure = decode(scores, threshold, decoding)
-        following = _threshold(share, _expected(scores, structure), lowest)
+        following = _threshold(ratio, _expected(scores, structure), least)
         if following == threshold:
             break
     return structure, threshold
 
 
 def _expected(scores: NDArray[np.float32], structure: Structure) -> float:
-    """The expected F1; without pairs, roughly how likely it is that there are none."""
+    """The expected F1; without pairs, a lower bound of the probability that there are none."""
     if structure.pairs:
         return expected_f1(scores, structure)
     return max(0.0, 1.0 - float(np.triu(scores, k=1).sum(dtype=np.float64)))
 
 
-def _threshold(share: float, f1: float, lowest: float) -> float:
-    return max(round(share * f1, 2), lowest)
+def _threshold(ratio: float, f1: float, least: float) -> float:
+    return max(round(ratio * f1, 2), least)
 
 
 def expected_f1(scores: NDArray[np.float32], structure: Structure) -> float:
-    """The F1 to expect if each score is the probability of its pair.
+    """The expected F1 of a structure if each score is the probability of its pair.
 
-    Twice the expected matches over the pairs predicted and the pairs expected; 0 for a structure
-    without pairs, which matches none of a reference that has some.
+    Twice the expected true positives over the predicted and the expected pairs. It is 0 for a
+    structure without pairs, which matches no pair of a reference.
     """
     expected = float(np.triu(scores, k=1).sum(dtype=np.float64))
     matches = sum(float(scores[pair]) for pair in structure.pairs)
@@ -108,20 +114,20 @@ def expected_f1(scores: NDArray[np.float32], structure: Structure) -> float:
 def candidates(
     scores: NDArray[np.float32], threshold: float, min_loop: int = MIN_LOOP
 ) -> dict[BasePair, float]:
-    """The pairs above the threshold with their scores, by left and right base."""
+    """The pairs above the threshold and their scores."""
     left, right = np.nonzero(np.triu(scores > threshold, k=min_loop + 1))
     found = zip(left.tolist(), right.tolist(), scores[left, right].tolist(), strict=True)
     return {(i, j): score for i, j, score in found}
 
 
 def _gains(found: Mapping[BasePair, float], threshold: float) -> dict[BasePair, int]:
-    return {pair: max(1, round((score - threshold) * _UNITS)) for pair, score in found.items()}
+    return {pair: max(1, round((score - threshold) * _GAIN_UNITS)) for pair, score in found.items()}
 
 
-def _most_accurate(found: Mapping[BasePair, float], threshold: float) -> list[BasePair]:
-    """Nested helices, then the helices that cross these, layer by layer."""
-    lonely = {pair for pair, score in found.items() if score >= LONELY}
-    pairs = best_helices(_gains(found, threshold), lonely)
+def _mea_pairs(found: Mapping[BasePair, float], threshold: float) -> list[BasePair]:
+    """Nested helices, then layers of helices that cross them."""
+    isolated = {pair for pair, score in found.items() if score >= ISOLATED_PAIR}
+    pairs = best_helices(_gains(found, threshold), isolated)
     for _ in range(_CROSSING_LAYERS):
         layer = _crossing_helices(found, threshold, pairs)
         if not layer:
@@ -133,7 +139,7 @@ def _most_accurate(found: Mapping[BasePair, float], threshold: float) -> list[Ba
 def _crossing_helices(
     found: Mapping[BasePair, float], threshold: float, pairs: Sequence[BasePair]
 ) -> list[BasePair]:
-    """One more layer: probable helices of free bases, all of which cross some of the pairs."""
+    """One layer: probable helices of unpaired bases that cross some of the pairs."""
     taken = {base for pair in pairs for base in pair}
     free = {pair: score for pair, score in found.items() if taken.isdisjoint(pair)}
     partners = np.full(1 + max((right for _, right in found), default=0), -1)
@@ -142,15 +148,15 @@ def _crossing_helices(
     return [
         pair
         for helix in helices(best_helices(_gains(free, threshold)))
-        if len(helix) >= CROSSING_PAIRS
-        and sum(free[pair] for pair in helix) >= CROSSING * len(helix)
+        if len(helix) >= MIN_CROSSING_PAIRS
+        and sum(free[pair] for pair in helix) >= MIN_CROSSING_PROBABILITY * len(helix)
         and _crosses(helix[0], partners)
         for pair in helix
     ]
 
 
 def _crosses(pair: BasePair, partners: NDArray[np.int64]) -> bool:
-    """Whether a base between the two is paired with one that is not."""
+    """Whether a base inside of the pair has its partner outside."""
     left, right = pair
     inside = partners[left + 1 : right]
     inside = inside[inside >= 0]

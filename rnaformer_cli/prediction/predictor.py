@@ -41,7 +41,7 @@ from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 Labels = Literal["curated", "computed"]
 Scores = NDArray[np.float32]  # symmetric (L, L), 0 to 1, zero on the diagonal
 
-_NO_NUMBERS = (
+_NOT_FINITE = (
     "scores are not finite numbers: the weights are damaged, or overflow in this precision"
 )
 _FLAGS: dict[Labels, float] = {"curated": 1.0, "computed": 0.0}
@@ -52,51 +52,53 @@ _STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # a GPU wants 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How scores are made and read; None takes what the weights' config says."""
+    """Options of a prediction; None means the value in the weights' config."""
 
     decoding: Decoding = "mea"
-    threshold: float | None = None  # the same for all records
-    cycles: int | Literal["auto"] | None = None  # auto: until the scores have settled
-    min_score: float | None = None  # lowest score kept with a prediction; None: the threshold
-    like: Labels | None = None  # for weights with a label flag: which labels to predict like
-    families: bool = True  # ask the library of families, if the weights have one
-    keep_scores: bool = False  # hold the whole score matrix in each prediction
+    threshold: float | None = None  # one threshold for all records
+    cycles: int | Literal["auto"] | None = None  # auto: until the scores have converged
+    min_score: float | None = None  # pairs below it are not reported; None: the threshold
+    like: Labels | None = None  # which kind of labels to imitate, for weights with a label flag
+    families: bool = True  # use the family profiles, if the weights have some
+    keep_scores: bool = False  # keep the score matrix in each prediction
     max_cells: int = MAX_CELLS
-    max_memory: int | None = None  # bytes that one record may take; None: what is free
+    max_memory: int | None = None  # bytes for one record; None: the free memory
 
     @property
     def uses_families(self) -> bool:
-        """Whether a library is asked: what a program would say does not depend on the family."""
+        """Whether family profiles are used. A folding program's output ignores families."""
         return self.families and self.like != "computed"
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One RNA with its predicted structure and the scores behind it."""
+    """One RNA with its predicted structure and the scores of its pairs."""
 
     record: RnaRecord
     structure: Structure
-    pair_scores: Mapping[BasePair, float]  # of the structure, and all above Options.min_score
-    confidence: float  # the F1 to expect if the scores are probabilities
-    threshold: float  # from which pairs were considered
-    seconds: float  # of its batch, shared by cells
-    cycles: int  # passes made
-    parts: tuple[FamilyMatch, ...] = ()  # that may be of families, the surest first
+    pair_scores: Mapping[
+        BasePair, float
+    ]  # of the structure, and of all pairs above Options.min_score
+    confidence: float  # the expected F1
+    threshold: float  # pairs below it were not candidates
+    seconds: float  # the time of its batch, divided in proportion to L²
+    cycles: int  # recycling passes
+    matches: tuple[FamilyMatch, ...] = ()  # matches to families, by falling posterior
     scores: Scores | None = None
 
     @property
     def recognised(self) -> float:
-        """The posterior that some part of it is of a family that the weights know."""
-        return self.parts[0].recognised if self.parts else 0.0
+        """The posterior probability that a part of the sequence belongs to a known family."""
+        return self.matches[0].recognised if self.matches else 0.0
 
     @property
     def family(self) -> str | None:
-        """The family of the surest part that has one."""
-        return next((part.family for part in self.parts if part.family), None)
+        """The family of the best match that has a name."""
+        return next((match.family for match in self.matches if match.family), None)
 
     @property
     def structure_record(self) -> StructureRecord:
-        """The prediction as structure files hold it."""
+        """The prediction as a record for structure files."""
         record = self.record
         return StructureRecord(record.id, record.sequence, self.structure, record.description)
 
@@ -123,12 +125,12 @@ class Predictor:
         self.dtype = dtype
         self.engine = Engine(network.to(self.device).eval(), _STRIP_BYTES[self.device.type])
         config = network.config
-        asked = self.options.cycles
-        self.cycles = asked if isinstance(asked, int) else config.cycles  # at the most
-        self.settles = asked == "auto"
+        requested = self.options.cycles
+        self.cycles = requested if isinstance(requested, int) else config.cycles  # upper limit
+        self.stops_early = requested == "auto"
         threshold = self.options.threshold
         self.threshold = config.threshold if threshold is None else threshold
-        # A threshold that is asked for holds for all, and so do those of raw matrices.
+        # A threshold given by the user, and that of `raw`, is the same for all records.
         is_own = threshold is None and self.options.decoding != "raw"
         self.threshold_ratio = config.threshold_ratio if is_own else 0.0
         if self.cycles < 1 or (self.cycles > 1 and not config.recycling):
@@ -141,15 +143,15 @@ class Predictor:
 
     @property
     def config_digest(self) -> str:
-        """A checksum of all settings of the weights that decide an answer beside the tensors."""
+        """A checksum of the settings, besides the tensors, that affect predictions."""
         mixture = None if self.families is None else asdict(self.families.mixture)
         return config_digest({"model": self.engine.config.to_dict(), "mixture": mixture})[:16]
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield a prediction, or why there is none, for each record, in input order.
 
-        Records are read ahead by a window and run in batches of similar lengths; the answer
-        for one does not depend on the others.
+        Records are read ahead in windows and predicted in batches of similar lengths. A prediction
+        does not depend on the other records.
         """
         for window in windows(records):
             yield from in_order(
@@ -161,13 +163,13 @@ class Predictor:
             )
 
     def groups(self, window: Sequence[RnaRecord]) -> list[list[int]]:
-        """Windows in a window, longest first, in the groups that are folded at once."""
+        """Indices into a window, longest first, in groups that the folding model takes at once."""
         cells = max(self.options.max_cells, FOLDED_CELLS if self.engine.config.folding else 0)
         return batches([len(record) for record in window], cells)
 
     def predict_group(self, records: list[RnaRecord]) -> Iterator[Prediction | DeviceError]:
-        """Yield the answers for the records of a group, longest first."""
-        features = self._fold(records) if len(records) > 1 else None
+        """Yield the predictions of a group of records, longest first."""
+        features = self._folding_features(records) if len(records) > 1 else None
         regions = self._recognise([record.sequence for record in records])
         begin = 0
         for batch in batches([len(record) for record in records], self.options.max_cells):
@@ -178,24 +180,26 @@ class Predictor:
             yield from self._predict_batch(records[rows], regions[rows], part)
             begin += len(batch)
 
-    def _fold(self, records: list[RnaRecord]) -> Tensor | None:
-        """What the folding model says of all records at once, which it does fastest.
+    def _folding_features(self, records: list[RnaRecord]) -> Tensor | None:
+        """The folding model's features of all records, (B, L, L, 2): large batches are fastest.
 
-        None if there is no such model, or no memory for so many: each batch is then folded apart.
+        None without a folding model, or if memory is short: each batch is then folded by itself.
         """
         if not self.engine.config.folding:
             return None
         bases, is_base = to_tensors([record.sequence for record in records])
         try:
             with torch.inference_mode():
-                return self.engine.network.fold(bases.to(self.device), is_base.to(self.device))
+                return self.engine.network.folding_features(
+                    bases.to(self.device), is_base.to(self.device)
+                )
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             return None
 
     def _recognise(self, sequences: list[str]) -> list[list[Region]]:
-        """Which families each sequence may be of; none without a library."""
+        """The regions of each sequence that match family profiles; none without a library."""
         if self.families is None:
             return [[] for _ in sequences]
         return self.families.search.recognise(sequences)
@@ -203,7 +207,8 @@ class Predictor:
     def score(self, sequences: Sequence[str]) -> list[Scores]:
         """The score matrix of each sequence, from one batch.
 
-        A score is the sigmoid of the mean of both triangles' logits, with what its family tells.
+        A score is the sigmoid of the mean of both triangles' logits, combined with those of the
+        matching families.
         """
         return self._score(sequences, self._recognise(list(sequences)))[0]
 
@@ -213,13 +218,13 @@ class Predictor:
         regions: Sequence[Sequence[Region]],
         features: Tensor | None = None,
     ) -> tuple[list[Scores], list[int]]:
-        """Score matrices, and how many passes were made for each."""
+        """Score matrices, and the number of passes for each."""
         bases, is_base = to_tensors(sequences)
         bases, is_base = bases.to(self.device), is_base.to(self.device)
         flag = torch.full((len(bases),), self.flag, device=self.device)
         with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
-            if self.settles:
-                logits, made = self.engine.settled_logits(
+            if self.stops_early:
+                logits, made = self.engine.converged_logits(
                     bases, is_base, self.cycles, flag, features
                 )
                 passes = made.tolist()
@@ -260,14 +265,14 @@ class Predictor:
             return [DeviceError(message, record=records[0].id)]
         seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
         return [
-            self._read(record, matrix, seconds * len(record) ** 2, cycles, own)
+            self._to_prediction(record, matrix, seconds * len(record) ** 2, cycles, own)
             if np.isfinite(matrix).all()
-            else DeviceError(_NO_NUMBERS, record=record.id)
+            else DeviceError(_NOT_FINITE, record=record.id)
             for record, matrix, cycles, own in zip(records, matrices, passes, regions, strict=True)
         ]
 
     def _too_large(self, record: RnaRecord) -> DeviceError | None:
-        """Why a record is not even tried: the memory that it would take."""
+        """The error for a record that would need more memory than allowed; None if it fits."""
         needed = memory_estimate(self.engine.config, len(record), self.engine.strip_bytes)
         limit = self.options.max_memory
         if limit is None and len(record) ** 2 > self.options.max_cells:
@@ -277,7 +282,7 @@ class Predictor:
         sizes = f"needs about {format_size(needed)} of memory, {format_size(limit)} may be used"
         return DeviceError(f"{len(record)} bases: {sizes}", record=record.id)
 
-    def _read(
+    def _to_prediction(
         self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, regions: list[Region]
     ) -> Prediction:
         start = time.perf_counter()
@@ -300,7 +305,7 @@ class Predictor:
         )
 
     def _decode(self, matrix: Scores) -> tuple[Structure, float]:
-        """The structure, and the threshold that it was decoded with."""
+        """The structure and its threshold."""
         if self.threshold_ratio:
             return decode_adaptively(matrix, self.threshold_ratio, self.options.decoding)
         return decode(matrix, self.threshold, self.options.decoding), self.threshold
@@ -340,7 +345,7 @@ def predict(records: Iterable[RnaRecord], weights: str | Path = DEFAULT) -> Iter
 
 
 def _mirrored(matrix: Scores) -> Scores:
-    """The upper triangle on both sides: vector units round the ends of rows in another way."""
+    """An exactly symmetric copy: vector units may round the two triangles differently."""
     upper: Scores = np.triu(matrix, k=1)
     upper += upper.T
     return upper
@@ -349,7 +354,7 @@ def _mirrored(matrix: Scores) -> Scores:
 def in_order(
     answers: Iterable[tuple[int, Prediction | DeviceError]],
 ) -> Iterator[Prediction | DeviceError]:
-    """Answers with their places from 0 on -> answers by place, each as soon as it can be given."""
+    """Reorder answers by their index, from 0 on; each is yielded as soon as it is complete."""
     waiting: dict[int, Prediction | DeviceError] = {}
     following = 0
     for place, answer in answers:
@@ -360,12 +365,12 @@ def in_order(
 
 
 def label(checkpoint: Checkpoint) -> str:
-    """The name of the weights with the first letters of their checksum."""
+    """The name of the weights and the first eight digits of their checksum."""
     return f"{checkpoint.name}@{checkpoint.sha256[:8]}"
 
 
 def is_out_of_memory(error: RuntimeError | MemoryError) -> bool:
-    """Whether PyTorch or NumPy could not get memory, on a GPU or on the CPU."""
+    """Whether PyTorch or NumPy failed to allocate memory, on a GPU or on the CPU."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error)

@@ -169,9 +169,9 @@ def test_bash_completes_commands_files_options_choices_and_weights(typed, run):
 @pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
 def test_fish_completes_commands(typed, run):
     Path("script.fish").write_text(run("completion", "fish").out)
-    asked = "source script.fish; complete -C 'rnaformer conv'"
+    requested = "source script.fish; complete -C 'rnaformer conv'"
     offered = subprocess.run(
-        ["fish", "-c", asked], capture_output=True, text=True, timeout=PATIENCE, check=True
+        ["fish", "-c", requested], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert offered.stdout.split()[:1] == ["convert"]
 

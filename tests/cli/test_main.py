@@ -238,10 +238,10 @@ def until(is_true):
 
 
 @pytest.mark.parametrize(
-    ("asked", "spins"),
+    ("requested", "spins"),
     [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
 )
-def test_idle_threads_sleep_soon_unless_the_user_has_a_wish(asked, spins):
+def test_idle_threads_sleep_soon_unless_the_user_has_a_wish(requested, spins):
     code = (
         "import atexit, os, sys; from rnaformer_cli.cli.main import main; sys.argv[1:] = ['-V'];"
         "atexit.register(lambda: print(os.environ.get('GOMP_SPINCOUNT'))); main()"
@@ -250,7 +250,7 @@ def test_idle_threads_sleep_soon_unless_the_user_has_a_wish(asked, spins):
     kept = {name: value for name, value in os.environ.items() if name not in wishes}
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**kept, **asked},
+        env={**kept, **requested},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

@@ -504,12 +504,12 @@ def test_an_answer_that_is_not_http_is_told(fetch_from, server, store):
 
 
 def test_a_silent_server_is_given_up(fetch_from, server, store, monkeypatch):
-    asked, done = threading.Event(), threading.Event()
-    server.answers[f"/models/{CONFIG}"] = lambda _: asked.set() or done.wait(30)
+    requested, done = threading.Event(), threading.Event()
+    server.answers[f"/models/{CONFIG}"] = lambda _: requested.set() or done.wait(30)
     monkeypatch.setattr(fetch, "TIMEOUT", 0.2)
     finished = fetch_from(server.url)
     done.set()
-    assert asked.is_set()
+    assert requested.is_set()
     assert_nothing_came(finished, store, server.url, "no answer for 0.2 seconds")
 
 
@@ -592,16 +592,16 @@ def test_a_length_that_is_no_number_is_told(fetch_from, server, store):
 
 
 @pytest.mark.parametrize(
-    ("asked", "told", "message"),
+    ("requested", "told", "message"),
     [
         ("http://host/a", "ftp://host/b", "redirected to what is not the web: ftp://host/b"),
         ("http://host/a", "http://host:81/b", "redirected to another port: http://host:81/b"),
         ("http://me:pw@host/a", "http://me:pw@no/b", "redirected to another host: http://no/b"),
     ],
 )
-def test_a_redirect_to_elsewhere_is_refused_without_credentials(asked, told, message):
+def test_a_redirect_to_elsewhere_is_refused_without_credentials(requested, told, message):
     with pytest.raises(InputError) as caught:
-        request = urllib.request.Request(asked)
+        request = urllib.request.Request(requested)
         SameServer().redirect_request(request, None, 302, "", None, told)
     assert str(caught.value) == f"http://host/a: {message}"
 
@@ -630,7 +630,7 @@ def test_the_page_of_a_redirect_is_not_read(fetch_from, server, store):
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("requested", "told"),
     [
         ("http://host/a", "https://host/b"),
         ("https://host/a", "https://host:443/b"),
@@ -639,8 +639,8 @@ def test_the_page_of_a_redirect_is_not_read(fetch_from, server, store):
         ("http://HOST/a", "http://host/b"),
     ],
 )
-def test_a_redirect_to_the_same_server_is_followed(asked, told):
-    request = urllib.request.Request(asked)
+def test_a_redirect_to_the_same_server_is_followed(requested, told):
+    request = urllib.request.Request(requested)
     found = SameServer().redirect_request(request, io.BytesIO(), 302, "", {}, told)
     assert found.full_url == told
 
@@ -693,12 +693,12 @@ def test_a_transfer_without_an_end_is_given_up(fetch_from, server, store, monkey
 
 
 def test_nothing_is_sent_to_the_host_of_a_refused_redirect(fetch_from, server):
-    asked = threading.Event()
-    server.answers["/elsewhere"] = lambda _: asked.set()
+    requested = threading.Event()
+    server.answers["/elsewhere"] = lambda _: requested.set()
     url = f"http://localhost:{server.server_port}/elsewhere"
     server.answers[f"/models/{CONFIG}"] = redirect_to(url)
     assert fetch_from(server.url).code == 1
-    assert not asked.is_set()
+    assert not requested.is_set()
 
 
 def test_a_redirect_to_a_file_is_refused(fetch_from, server, store):
@@ -709,9 +709,9 @@ def test_a_redirect_to_a_file_is_refused(fetch_from, server, store):
 
 
 def test_a_redirect_from_https_to_http_is_refused():
-    asked = urllib.request.Request("https://host/a")
+    requested = urllib.request.Request("https://host/a")
     with pytest.raises(InputError) as caught:
-        SameServer().redirect_request(asked, None, 302, "", None, "http://host/b")
+        SameServer().redirect_request(requested, None, 302, "", None, "http://host/b")
     assert str(caught.value) == "https://host/a: redirected to plain http: http://host/b"
 
 

@@ -271,12 +271,6 @@ def test_a_ceiling_that_is_no_probability_is_refused(ceiling):
     assert str(caught.value) == f"ceiling of families must be from 0 to 1, not {ceiling}"
 
 
-def test_the_keys_of_earlier_weights_are_read():
-    old = {"trust": 0.2, "needed": 20, "network": 0.4, "families": 0.8, "together": -0.1}
-    old |= {"shift": 2.0, "most": 0.9, "length": 5.6}
-    assert FamilyMixture.from_dict(old) == FamilyMixture(0.2, 20, 0.4, 0.8, -0.1, 2.0, 0.9, 5.6)
-
-
 def test_an_unknown_setting_is_refused():
     with pytest.raises(ConfigError) as caught:
         FamilyMixture.from_dict({"evidence_scale": 0.5, "belief": 1.0})

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from rnaformer_cli.folding.model import Folding, as_features, sum_inside
+from rnaformer_cli.folding.model import Folding, as_features, scaled_inside
 from rnaformer_cli.folding.pairs import MIN_LOOP, NO_LETTER, PAIRS
-from rnaformer_cli.folding.partition import by_bases, inside, outside, weigh
-from rnaformer_cli.folding.scores import SHAPES, SMALL, factors
+from rnaformer_cli.folding.partition import boltzmann_factors, inside, outside, to_matrix
+from rnaformer_cli.folding.scores import SHAPES, SMALL, loop_scores
 from rnaformer_cli.training.folding_model.structure_loops import loops, score
 
 # Between them every kind of loop: see test_the_examples_have_every_loop.
@@ -18,7 +18,7 @@ EXAMPLES = [
     "GAAGAAAAACAC",  # two bases by one
     "GAAGAAAAACAAC",  # two by two
     "GAAGAAAAC",  # a bulge
-    "GCGAAAACGAAAACC",  # two hairpins in a multiloop, or beside each other
+    "GCGAAAACGAAAACC",  # two hairpins in a multiloop, or base_at each other
     "GGAAAACGUAAAACCUUGC",
     "AUGCGNAUGCAUUGGCAU",
 ]
@@ -33,8 +33,8 @@ def structures(sequence, first, last):
     for partner in range(first + MIN_LOOP + 1, last + 1):
         if sequence[first] + sequence[partner] in PAIRS:
             for within in structures(sequence, first + 1, partner - 1):
-                for beside in structures(sequence, partner + 1, last):
-                    yield ((first, partner), *within, *beside)
+                for base_at in structures(sequence, partner + 1, last):
+                    yield ((first, partner), *within, *base_at)
 
 
 def scores(seed=0):
@@ -52,16 +52,16 @@ def codes(*sequences):
 
 
 def probabilities(found, scale=0.2):
-    weights = weigh(found, scale)
+    weights = boltzmann_factors(found, scale)
     sums = inside(weights)
     around = outside(weights, sums)
-    likely = by_bases(around.pair * sums.pair / sums.total[:, None, None])
+    likely = to_matrix(around.pair * sums.qb / sums.total[:, None, None])
     return likely, sums.total.log() + scale * likely.shape[1]
 
 
 @pytest.mark.parametrize("sequence", EXAMPLES)
 def test_all_structures_are_added_up_once(sequence):
-    found = factors(codes(sequence), scores())
+    found = loop_scores(codes(sequence), scores())
     each = {
         pairs: math.exp(score(found, 0, pairs))
         for pairs in structures(sequence, 0, len(sequence) - 1)
@@ -88,8 +88,8 @@ def test_the_examples_have_every_loop():
 
 
 def test_padding_and_neighbours_change_nothing():
-    alone = [probabilities(factors(codes(text), scores()))[0][0] for text in EXAMPLES]
-    together, _ = probabilities(factors(codes(*EXAMPLES), scores()))
+    alone = [probabilities(loop_scores(codes(text), scores()))[0][0] for text in EXAMPLES]
+    together, _ = probabilities(loop_scores(codes(*EXAMPLES), scores()))
     for row, expected in enumerate(alone):
         size = len(expected)
         torch.testing.assert_close(together[row, :size, :size], expected, atol=1e-14, rtol=1e-10)
@@ -98,7 +98,7 @@ def test_padding_and_neighbours_change_nothing():
 
 
 def test_the_scale_changes_nothing():
-    found = factors(codes(EXAMPLES[-2]), scores())
+    found = loop_scores(codes(EXAMPLES[-2]), scores())
     one, other = probabilities(found, 0.0), probabilities(found, 1.5)
     torch.testing.assert_close(one[0], other[0], atol=1e-14, rtol=1e-10)
     torch.testing.assert_close(one[1], other[1])
@@ -106,7 +106,7 @@ def test_the_scale_changes_nothing():
 
 @pytest.mark.parametrize("length", [1, 2, 4, 5, 6])
 def test_short_sequences_fold_if_they_can(length):
-    likely, _ = probabilities(factors(codes("GAAAAC"[:length]), scores()))
+    likely, _ = probabilities(loop_scores(codes("GAAAAC"[:length]), scores()))
     assert likely.shape == (1, length, length)
     assert bool(likely.any()) == (length == 6)
 
@@ -115,9 +115,9 @@ def test_a_scale_is_found_for_long_sequences():
     length = 1500  # a sum of more than exp(1500) at the first scale
     sequence = ("G" * 8 + "AAAA" + "C" * 8) * (length // 20)
     model = folding()
-    found = factors(codes(sequence), model.scores)
-    assert not torch.isfinite(inside(weigh(found, 0.3)).total).any()
-    _, sums = sum_inside(found)
+    found = loop_scores(codes(sequence), model.scores)
+    assert not torch.isfinite(inside(boltzmann_factors(found, 0.3)).total).any()
+    _, sums = scaled_inside(found)
     assert torch.isfinite(sums.total).all()
     assert sums.scale > 0.3
     likely = model(codes(sequence))[0]

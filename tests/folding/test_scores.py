@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from rnaformer_cli.folding.pairs import NO_LETTER, PAIRS, Pairs, moved
-from rnaformer_cli.folding.scores import CONTEXT, HELIX_ENDS, SHAPES, factors
+from rnaformer_cli.folding.pairs import NO_LETTER, PAIRS, Pairs, shifted
+from rnaformer_cli.folding.scores import CONTEXT, HELIX_ENDS, SHAPES, loop_scores
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.training.folding_model.structure_loops import score
 
@@ -23,7 +23,7 @@ def added(sequence, signs, table, place, value):
     """What an entry of a table adds to the structure's score."""
     scores = {name: torch.zeros(shape) for name, shape in SHAPES.items()}
     scores[table][place] = value
-    found = score(factors(codes(sequence), scores), 0, parse_dot_bracket(signs).pairs)
+    found = score(loop_scores(codes(sequence), scores), 0, parse_dot_bracket(signs).pairs)
     return pytest.approx(float(found), abs=1e-5)
 
 
@@ -135,18 +135,18 @@ def test_a_long_hairpin_counts_as_thirty_bases():
 
 def test_what_stands_further_inside_or_outside():
     table = torch.arange(1.0, 37.0).reshape(1, 6, 6)
-    assert moved(table, 2, 1)[0, 5, 0] == table[0, 2, 2]
-    assert moved(table, -1, -2)[0, 2, 1] == table[0, 5, 0]
-    assert not moved(table, 1, 1)[0, :2].any()
-    assert not moved(table, -1, -1)[0, 4:].any()
-    assert not moved(table, 3, 4).any()
+    assert shifted(table, 2, 1)[0, 5, 0] == table[0, 2, 2]
+    assert shifted(table, -1, -2)[0, 2, 1] == table[0, 5, 0]
+    assert not shifted(table, 1, 1)[0, :2].any()
+    assert not shifted(table, -1, -1)[0, 4:].any()
+    assert not shifted(table, 3, 4).any()
 
 
 def test_pairs_are_canonical_and_not_too_close():
     pairs = Pairs(codes("GAAACN"))
     assert pairs.possible.nonzero().tolist() == [[0, 4, 0]]
     assert int(pairs.kind[0, 4, 0]) == GC
-    assert pairs.beside(-1).tolist() == [[NO_LETTER, G, A, A, A, C]]
+    assert pairs.base_at(-1).tolist() == [[NO_LETTER, G, A, A, A, C]]
     values = torch.tensor([[1.0, 2.0, 4.0, 8.0, 16.0, 32.0]])
     assert float(pairs.inside(values)[0, 3, 1]) == 4.0 + 8.0
     assert float(pairs.whole(values)[0, 3, 1]) == 2.0 + 4.0 + 8.0 + 16.0

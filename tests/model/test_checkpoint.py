@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rnaformer_cli.errors import ConfigError, WeightsError
+from rnaformer_cli.families.mixture import FamilyMixture
 from rnaformer_cli.model.checkpoint import (
     check_tensors,
     config_digest,
@@ -352,3 +353,18 @@ def test_what_is_no_file_is_refused_and_not_waited_for(folder, make, name):
     with pytest.raises(WeightsError) as caught:
         load_network(folder)
     assert str(caught.value) == f"{folder}: no {name} in this folder"
+
+
+def test_the_keys_of_earlier_weights_are_read(folder):
+    values = json.loads((folder / "config.json").read_text())
+    model = values["model"]
+    model["threshold_share"] = 0.48
+    del model["threshold_ratio"]
+    model["folding_weight"] = model.pop("folding_logit_weight")
+    old = {"trust": 0.2, "needed": 20, "network": 0.4, "families": 0.8, "together": -0.1}
+    old |= {"shift": 2.0, "most": 0.9, "length": 5.6, "sha256": "0"}
+    change_config(folder, model=model, families=old)
+    checkpoint = read_checkpoint(folder)
+    assert checkpoint.model.threshold_ratio == 0.48
+    assert checkpoint.families is not None
+    assert checkpoint.families.mixture == FamilyMixture(0.2, 20, 0.4, 0.8, -0.1, 2.0, 0.9, 5.6)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from network_variants import VARIANTS, sequences
 
-from rnaformer_cli.model.engine import Engine, blank, sides_of, square_norm
+from rnaformer_cli.model.engine import Engine, matrix_sides, square_norm, zero_outside
 from rnaformer_cli.model.network import RNAformer, SquareNorm
 
 ONE_ROW = 1  # bytes: strips as thin as they can be
@@ -56,8 +56,8 @@ def test_recycling_ends_for_each_sequence_when_its_scores_have_settled(monkeypat
     ]
     # A bound that the sequences reach at different passes, if at all.
     bound = float(torch.stack(changes).quantile(0.4))
-    monkeypatch.setattr("rnaformer_cli.model.engine.SETTLED", bound)
-    logits, last = engine.settled_logits(bases, is_base, limit)
+    monkeypatch.setattr("rnaformer_cli.model.engine.CONVERGED", bound)
+    logits, last = engine.converged_logits(bases, is_base, limit)
     for row in range(3):
         reached = [n for n, change in enumerate(changes, start=2) if change[row] < bound]
         expected = reached[0] if reached else limit
@@ -81,13 +81,13 @@ def test_strips_cover_every_row_once(tiny_network):
 def test_the_norm_as_factor_and_term_is_the_masked_norm(affine, is_padded):
     torch.manual_seed(1)
     pair = torch.randn(2, 5, 5, 3)
-    is_line = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
-    real = is_line[:, :, None] & is_line[:, None] if is_padded else None
+    is_index = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    real = is_index[:, :, None] & is_index[:, None] if is_padded else None
     norm = SquareNorm(3, affine)
     if affine:
         torch.nn.init.normal_(norm.weight)
         torch.nn.init.normal_(norm.bias)
-    factor, term = square_norm(norm, pair, sides_of(pair, is_line if is_padded else None))
+    factor, term = square_norm(norm, pair, matrix_sides(pair, is_index if is_padded else None))
     found = pair * factor + term
     if real is not None:
         found = found * real[..., None]
@@ -98,7 +98,7 @@ def test_the_norm_as_factor_and_term_is_the_masked_norm(affine, is_padded):
 @pytest.mark.parametrize(("first", "height"), [(-2, 9), (0, 5), (3, 2), (-2, 3), (4, 3)])
 def test_what_is_beyond_a_matrix_becomes_zero(first, height):
     rows = torch.ones(2, height, 5, 3)
-    blank(rows, first, [5, 3])
+    zero_outside(rows, first, [5, 3])
     for matrix, side in zip(rows, [5, 3], strict=True):
         for row in range(height):
             for column in range(5):

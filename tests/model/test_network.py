@@ -76,10 +76,10 @@ def test_only_the_last_pass_is_trained():
     embedding_gradient = network.embedding.row.letter.weight.grad.clone()
     network.zero_grad()
 
-    bases, is_base, is_line = network.whole_cells(bases, is_base)
+    bases, is_base, is_index = network.pad_to_patch(bases, is_base)
     embedded = network._embed(bases, is_base, None, None)
-    first = network._refine(network._recycle(embedded, torch.zeros_like(embedded)), is_line)
-    last = network._refine(network._recycle(embedded, first.detach()), is_line)
+    first = network._refine(network._recycle(embedded, torch.zeros_like(embedded)), is_index)
+    last = network._refine(network._recycle(embedded, first.detach()), is_index)
     logits = torch.pixel_shuffle(network.read_out(last).movedim(-1, 1), 2)[:, 0, :9, :9]
     logits.sum().backward()
     torch.testing.assert_close(network.embedding.row.letter.weight.grad, embedding_gradient)

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnaformer_cli.prediction.decoding import (
-    CROSSING,
-    CROSSING_PAIRS,
-    EXTENSION,
-    LONELY,
-    LOWEST,
+    EXTENSION_RATIO,
+    ISOLATED_PAIR,
+    MIN_CROSSING_PAIRS,
+    MIN_CROSSING_PROBABILITY,
     MIN_LOOP,
+    MIN_THRESHOLD,
     candidates,
     decode,
     decode_adaptively,
@@ -64,7 +64,7 @@ def best_gain(scores, threshold, may_cross):
 
 def best_expected_f1(scores):
     """The largest expected F1 by trying every structure."""
-    allowed = list(candidates(scores, LOWEST))
+    allowed = list(candidates(scores, MIN_THRESHOLD))
     best = 0.0
     for size in range(1, len(allowed) + 1):
         for chosen in itertools.combinations(allowed, size):
@@ -84,7 +84,7 @@ def test_half_of_the_expected_f1_is_the_best_threshold(scores):
     if structure.pairs:  # without any, something else is expected
         found = expected_f1(scores, structure)
         assert found == pytest.approx(best_expected_f1(scores), abs=0.01)
-        assert threshold == pytest.approx(max(found / 2, LOWEST), abs=0.015)
+        assert threshold == pytest.approx(max(found / 2, MIN_THRESHOLD), abs=0.015)
 
 
 @pytest.mark.parametrize("decoding", ["matching", "nested"])
@@ -95,7 +95,7 @@ def test_a_smaller_share_takes_pairs_that_are_less_sure(decoding):
 
 
 def test_what_is_unlikely_everywhere_is_not_taken():
-    scores = matrix(30, {(n, 29 - n): LOWEST - 0.01 for n in range(10)})
+    scores = matrix(30, {(n, 29 - n): MIN_THRESHOLD - 0.01 for n in range(10)})
     assert decode_adaptively(scores, 0.4) == (Structure(30), 0.24)
 
 
@@ -152,21 +152,25 @@ def helix(left, right, pairs, score):
 
 def test_mea_leaves_out_a_lonely_pair_that_is_not_likely_by_itself():
     stem = helix(0, 19, 3, 0.9)
-    assert decode(matrix(20, stem | {(6, 12): LONELY - 0.01}), 0.2).pairs == set(stem)
-    assert decode(matrix(20, stem | {(6, 12): LONELY}), 0.2).pairs == {*stem, (6, 12)}
+    assert decode(matrix(20, stem | {(6, 12): ISOLATED_PAIR - 0.01}), 0.2).pairs == set(stem)
+    assert decode(matrix(20, stem | {(6, 12): ISOLATED_PAIR}), 0.2).pairs == {*stem, (6, 12)}
 
 
 def test_mea_keeps_a_probable_crossing_helix():
-    stem = helix(0, 14, CROSSING_PAIRS, 0.9)
-    other = helix(7, 24, CROSSING_PAIRS, CROSSING + 0.01)
+    stem = helix(0, 14, MIN_CROSSING_PAIRS, 0.9)
+    other = helix(7, 24, MIN_CROSSING_PAIRS, MIN_CROSSING_PROBABILITY + 0.01)
     assert decode(matrix(30, stem | other), 0.2).pairs == {*stem, *other}
 
 
 @pytest.mark.parametrize(
-    "other", [helix(7, 24, CROSSING_PAIRS, CROSSING - 0.01), helix(7, 24, CROSSING_PAIRS - 1, 0.8)]
+    "other",
+    [
+        helix(7, 24, MIN_CROSSING_PAIRS, MIN_CROSSING_PROBABILITY - 0.01),
+        helix(7, 24, MIN_CROSSING_PAIRS - 1, 0.8),
+    ],
 )
 def test_mea_leaves_out_a_crossing_helix_that_is_improbable_or_short(other):
-    stem = helix(0, 14, CROSSING_PAIRS, 0.9)
+    stem = helix(0, 14, MIN_CROSSING_PAIRS, 0.9)
     assert decode(matrix(30, stem | other), 0.2).pairs == set(stem)
 
 
@@ -175,7 +179,7 @@ def test_mea_leaves_out_a_crossing_helix_that_is_improbable_or_short(other):
 def test_mea_gives_each_base_one_partner_and_only_candidates(scores, threshold):
     structure = decode(scores, threshold)
     assert structure.multiplets() == []
-    assert structure.pairs <= set(candidates(scores, EXTENSION * threshold))
+    assert structure.pairs <= set(candidates(scores, EXTENSION_RATIO * threshold))
 
 
 def test_mea_extends_a_helix_by_pairs_that_are_nearly_probable_enough():

@@ -41,7 +41,7 @@ def test_a_member_has_the_pairs_of_its_family(predictor):
     assert member.structure.pairs == set(PAIRS)
     assert (member.family, member.confidence > 0.75) == ("RF1", True)
     assert member.recognised > 0.99
-    assert member.parts == (FamilyMatch("RF1", 0, SIZE, member.recognised),)
+    assert member.matches == (FamilyMatch("RF1", 0, SIZE, member.recognised),)
 
 
 def test_a_member_within_others_has_its_pairs_and_they_keep_theirs(predictor, tiny_network):
@@ -50,7 +50,9 @@ def test_a_member_within_others_has_its_pairs_and_they_keep_theirs(predictor, ti
     assert len(answer.structure.pairs & there) >= len(there) - 2  # the outermost may be open
     assert answer.family == "RF1"
     assert answer.recognised > 0.99
-    assert (answer.parts[0].start, answer.parts[0].stop) == pytest.approx((30, 30 + SIZE), abs=2)
+    assert (answer.matches[0].start, answer.matches[0].stop) == pytest.approx(
+        (30, 30 + SIZE), abs=2
+    )
     [alone] = Predictor(tiny_network, "tiny", Options(keep_scores=True)).predict(RECORDS[2:3])
     flanks = [*range(27), *range(97, 119)]
     beside = np.ix_(flanks, flanks)

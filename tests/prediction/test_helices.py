@@ -23,23 +23,23 @@ def is_stacked(pair, pairs):
     return (pair[0] - 1, pair[1] + 1) in pairs or (pair[0] + 1, pair[1] - 1) in pairs
 
 
-def best_sum(gains, lonely):
+def best_sum(gains, isolated):
     """By trying every set of pairs."""
     return max(
         sum(gains[pair] for pair in chosen)
         for size in range(len(gains) + 1)
         for chosen in combinations(gains, size)
         if is_nested(chosen)
-        and all(pair in lonely or is_stacked(pair, set(chosen)) for pair in chosen)
+        and all(pair in isolated or is_stacked(pair, set(chosen)) for pair in chosen)
     )
 
 
 @given(gains, st.sets(st.sampled_from(ALL_PAIRS)))
-def test_no_nested_set_of_stacked_pairs_has_a_larger_gain(gains, lonely):
-    pairs = best_helices(gains, lonely)
+def test_no_nested_set_of_stacked_pairs_has_a_larger_gain(gains, isolated):
+    pairs = best_helices(gains, isolated)
     assert is_nested(pairs)
-    assert all(pair in lonely or is_stacked(pair, set(pairs)) for pair in pairs)
-    assert sum(gains[pair] for pair in pairs) == best_sum(gains, lonely)
+    assert all(pair in isolated or is_stacked(pair, set(pairs)) for pair in pairs)
+    assert sum(gains[pair] for pair in pairs) == best_sum(gains, isolated)
 
 
 def test_a_lonely_pair_is_left_out_unless_it_may_be_one():

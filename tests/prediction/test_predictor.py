@@ -9,7 +9,7 @@ from rnaformer_cli.errors import ConfigError, DeviceError, WeightsError
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.engine import memory_estimate
 from rnaformer_cli.model.network import RNAformer
-from rnaformer_cli.prediction.decoding import LOWEST
+from rnaformer_cli.prediction.decoding import MIN_THRESHOLD
 from rnaformer_cli.prediction.predictor import (
     Options,
     Prediction,
@@ -146,7 +146,7 @@ class GreedyFold(RNAformer):
     def fold(self, bases, is_base):
         if len(bases) > 1 or bases.shape[1] > 20:
             torch.empty(1 << 60)
-        return super().fold(bases, is_base)
+        return super().folding_features(bases, is_base)
 
 
 def test_records_that_do_not_fit_together_into_the_folding_model_are_folded_one_by_one():
@@ -233,7 +233,7 @@ def test_a_record_has_its_own_threshold_unless_one_is_asked_for(options, is_own)
         least = min(answer.pair_scores.values(), default=1.0)
         assert least > answer.threshold
         if is_own and answer.structure.pairs:
-            expected = max(0.4 * answer.confidence, LOWEST)
+            expected = max(0.4 * answer.confidence, MIN_THRESHOLD)
             assert answer.threshold == pytest.approx(expected, abs=0.015)
 
 

@@ -57,7 +57,7 @@ class Formatter:
         self._model = predictor.name
         self._config = predictor.config_digest
         self._precision = str(predictor.dtype).removeprefix("torch.")
-        self._cycles = "auto" if predictor.settles else predictor.cycles
+        self._cycles = "auto" if predictor.stops_early else predictor.cycles
         self._decoding = predictor.options.decoding
         self._threshold = predictor.threshold
         self._share = predictor.threshold_ratio
@@ -96,13 +96,13 @@ class Formatter:
             "recognised": round(prediction.recognised, 4),
             "families": [
                 {
-                    "family": part.family,
-                    "first": part.start + 1,
-                    "last": part.stop,
-                    "recognised": round(part.recognised, 4),
+                    "family": match.family,
+                    "first": match.start + 1,
+                    "last": match.stop,
+                    "recognised": round(match.recognised, 4),
                 }
-                for part in sorted(prediction.parts, key=lambda part: part.start)
-                if part.family
+                for match in sorted(prediction.matches, key=lambda one: one.start)
+                if match.family
             ],
             "model": self._model,
             "cycles": prediction.cycles,

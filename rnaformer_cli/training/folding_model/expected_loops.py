@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rnaformer_cli.folding.pairs import moved
-from rnaformer_cli.folding.partition import PAD, Inside, Outside, Weights, by_bases
+from rnaformer_cli.folding.pairs import shifted
+from rnaformer_cli.folding.partition import PAD, BoltzmannFactors, Inside, Outside, to_matrix
 from rnaformer_cli.folding.scores import MAX_LOOP, SMALL
 
 
-def expected(weights: Weights, sums: Inside, around: Outside) -> dict[str, Tensor]:
-    """How often each loop is to be expected, with names and shapes of Factors.
+def expected(weights: BoltzmannFactors, sums: Inside, around: Outside) -> dict[str, Tensor]:
+    """How often each loop is to be expected, with names and shapes of LoopScores.
 
     Added up over all, times what each adds to the score, it has the gradient of the logarithm of
     the sum over all structures.
@@ -20,21 +20,21 @@ def expected(weights: Weights, sums: Inside, around: Outside) -> dict[str, Tenso
     likely = around.pair / sums.total[:, None, None]
     found = {
         "hairpin": weights.hairpin * likely,
-        "closing": weights.closing * likely * moved(sums.two, 1, 1),
+        "closing": weights.closing * likely * shifted(sums.qm2, 1, 1),
     }
     each = sums.total[:, None, None]
     for name, sides in SMALL.items():
-        found[name] = getattr(weights, name) * likely * moved(sums.pair, *sides)
-    found["branch"] = weights.branch * around.branch * sums.pair / each
-    index = torch.arange(sums.pair.shape[2], device=likely.device)
+        found[name] = getattr(weights, name) * likely * shifted(sums.qb, *sides)
+    found["branch"] = weights.branch * around.branch * sums.qb / each
+    index = torch.arange(sums.qb.shape[2], device=likely.device)
     ends = (index[:, None] + index + 1).clamp(max=len(index))
-    outer = sums.before[:, None, :-1] * sums.after[:, ends]
-    found["exterior"] = weights.exterior * outer * sums.pair / each
+    outer = sums.prefix[:, None, :-1] * sums.suffix[:, ends]
+    found["exterior"] = weights.exterior * outer * sums.qb / each
     found["multi_base"] = _multi_bases(found["closing"], found["branch"])
-    beside = sums.before[:, :-1] * sums.after[:, 1:] / sums.total[:, None]
-    found["exterior_base"] = weights.exterior_base * beside
+    base_at = sums.prefix[:, :-1] * sums.suffix[:, 1:] / sums.total[:, None]
+    found["exterior_base"] = weights.exterior_base * base_at
     found["outer"] = weights.outer * likely[:, None] * sums.sized
-    found["inner"] = weights.inner * around.sized * (sums.pair / each)[:, None]
+    found["inner"] = weights.inner * around.sized * (sums.qb / each)[:, None]
     found["size"] = weights.size * _sizes(sums, around)
     return found
 
@@ -44,7 +44,7 @@ def _multi_bases(closing: Tensor, branch: Tensor) -> Tensor:
 
     Every closing pair has the bases inside of it in its loop, but for those of its branches.
     """
-    around, branches = by_bases(closing), by_bases(branch)
+    around, branches = to_matrix(closing), to_matrix(branch)
     begins = F.pad(around.sum(2) + branches.sum(1), (1, 0))  # after these bases
     ends = F.pad(around.sum(1) + branches.sum(2), (0, 1))  # at these
     return (begins - ends).cumsum(1)[:, :-1]
@@ -52,8 +52,8 @@ def _multi_bases(closing: Tensor, branch: Tensor) -> Tensor:
 
 def _sizes(sums: Inside, around: Outside) -> Tensor:
     """The sums over outer and inner pairs of an interior loop by its size (B, kind, l1, l2)."""
-    sizes = sums.pair.new_zeros(len(sums.pair), 2, MAX_LOOP + 1, MAX_LOOP + 1)
-    spans, bases = sums.pair.shape[1:]
+    sizes = sums.qb.new_zeros(len(sums.qb), 2, MAX_LOOP + 1, MAX_LOOP + 1)
+    spans, bases = sums.qb.shape[1:]
     scaled = around.loops / sums.total[:, None, None, None]
     outer = scaled[:, :, PAD : PAD + spans, PAD : PAD + bases]
     for left in range(MAX_LOOP + 1):

@@ -22,9 +22,9 @@ from rnaformer_cli.dataset.reactivities import ReactivityProfile
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError, WeightsError
 from rnaformer_cli.files import read_bytes, write_whole
-from rnaformer_cli.folding.model import sum_inside
+from rnaformer_cli.folding.model import scaled_inside
 from rnaformer_cli.folding.partition import outside
-from rnaformer_cli.folding.scores import SHAPES, factors
+from rnaformer_cli.folding.scores import SHAPES, loop_scores
 from rnaformer_cli.model.checkpoint import check_tensors, shapes
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.structure import BasePair
@@ -53,7 +53,7 @@ _RATES = {  # parts of the rate for scores that many bases of a structure add up
     "unpaired_multi": 0.1,
     "unpaired_exterior": 0.03,
 }
-_RIDGE = 3e-5  # on the squared distance from the first guess, beside the loss per base
+_RIDGE = 3e-5  # on the squared distance from the first guess, base_at the loss per base
 _BETAS = (0.9, 0.99)
 _WARMUP = 20  # steps
 
@@ -71,7 +71,7 @@ class Plan:
     computed_share: float = 0.0  # of the records: those whose label a program made
     rate: float = 0.05  # of Adam, at its highest
     seed: int = 0
-    reactivity_weight: float = 0.3  # of the loss per reactivity, beside the loss per base
+    reactivity_weight: float = 0.3  # of the loss per reactivity, base_at the loss per base
     reactivity_cells: int = 200_000  # B·L·L of a batch of profiles, of which two sums are made
 
 
@@ -166,9 +166,9 @@ def backward(
 ) -> float:
     """Add the gradients of the loss per base to the scores; the loss."""
     bases, _ = to_tensors(sequences)
-    found = factors(bases, scores)
+    found = loop_scores(bases, scores)
     with torch.no_grad():
-        weights, sums = sum_inside(found)
+        weights, sums = scaled_inside(found)
         loops = expected(weights, sums, outside(weights, sums))
     size = sum(map(len, sequences))
     known = torch.stack([score(found, row, pairs) for row, pairs in enumerate(structures)]).sum()

@@ -19,10 +19,10 @@ from torch import Tensor
 from rnaformer_cli.dataset.reactivities import ReactivityProfile, designed_bases
 from rnaformer_cli.errors import DatasetError
 from rnaformer_cli.folding.evidence import with_unpaired_scores
-from rnaformer_cli.folding.model import sum_inside
+from rnaformer_cli.folding.model import scaled_inside
 from rnaformer_cli.folding.pairs import NO_LETTER
-from rnaformer_cli.folding.partition import Inside, Outside, by_bases, outside
-from rnaformer_cli.folding.scores import Factors, factors
+from rnaformer_cli.folding.partition import Inside, Outside, outside, to_matrix
+from rnaformer_cli.folding.scores import LoopScores, loop_scores
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.training.folding_model.expected_loops import expected
 
@@ -122,7 +122,7 @@ def backward_reactivities(
     """
     bases, _ = to_tensors([profile.sequence for profile in profiles])
     bins = binned(profiles)
-    found = factors(bases, scores)
+    found = loop_scores(bases, scores)
     evidence = densities.log_ratio(bases, bins)
     with torch.no_grad():
         free, free_total, _before = _ensemble(found)
@@ -139,17 +139,17 @@ def backward_reactivities(
     return float(free_total - guided_total - evidence.sum()) / size
 
 
-def _ensemble(found: Factors) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+def _ensemble(found: LoopScores) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """What loops are to be expected, log(sum over all structures), p(unpaired) (B, L)."""
-    weights, sums = sum_inside(found)
+    weights, sums = scaled_inside(found)
     around = outside(weights, sums)
-    total = sums.total.log().sum() + sums.scale * sums.pair.shape[2] * len(sums.pair)
+    total = sums.total.log().sum() + sums.scale * sums.qb.shape[2] * len(sums.qb)
     return expected(weights, sums, around), total, unpaired(sums, around)
 
 
 def unpaired(sums: Inside, around: Outside) -> Tensor:
     """The probability of each base to be unpaired, (B, L)."""
-    pairs = by_bases(around.pair * sums.pair / sums.total[:, None, None])
+    pairs = to_matrix(around.pair * sums.qb / sums.total[:, None, None])
     return (1.0 - pairs.sum(1) - pairs.sum(2)).clamp(0.0, 1.0)
 
 

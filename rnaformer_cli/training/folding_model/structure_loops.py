@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rnaformer_cli.folding.pairs import MIN_LOOP, PAIRS
-from rnaformer_cli.folding.scores import MAX_LOOP, SMALL, Factors
+from rnaformer_cli.folding.scores import MAX_LOOP, SMALL, LoopScores
 from rnaformer_cli.structure.nesting import heaviest_nested
 from rnaformer_cli.structure.structure import BasePair
 
@@ -31,13 +31,13 @@ def foldable(sequence: str, pairs: Iterable[BasePair]) -> list[BasePair]:
 
 
 def loops(pairs: Iterable[BasePair], length: int) -> list[tuple[str, Place]]:
-    """The loops of a nested structure: the factors (names and places) that its score adds up."""
+    """The loops of a nested structure: names and indices of the loop scores in its sum."""
     found: list[tuple[str, Place]] = []
     children = _children(pairs)
     enclosed = {inner for group in children.values() for inner in group}
     outermost = [pair for pair in children if pair not in enclosed]
     found.extend(("exterior", (right - left, left)) for left, right in outermost)
-    found.extend(("exterior_base", (base,)) for base in _beside(outermost, -1, length))
+    found.extend(("exterior_base", (base,)) for base in _unpaired_between(outermost, -1, length))
     for (left, right), inner in children.items():
         here = (right - left, left)
         if not inner:
@@ -47,12 +47,12 @@ def loops(pairs: Iterable[BasePair], length: int) -> list[tuple[str, Place]]:
         else:
             found.append(("closing", here))
             found.extend(("branch", (end - start, start)) for start, end in inner)
-            found.extend(("multi_base", (base,)) for base in _beside(inner, left, right))
+            found.extend(("multi_base", (base,)) for base in _unpaired_between(inner, left, right))
     return found
 
 
-def _beside(pairs: Iterable[BasePair], left: int, right: int) -> list[int]:
-    """The bases between two that none of the pairs encloses or has."""
+def _unpaired_between(pairs: Iterable[BasePair], left: int, right: int) -> list[int]:
+    """The bases between two positions that no pair contains or encloses."""
     covered = {base for start, end in pairs for base in range(start, end + 1)}
     return [base for base in range(left + 1, right) if base not in covered]
 
@@ -87,13 +87,13 @@ def _is_long(pair: BasePair, inner: list[BasePair]) -> bool:
     return pair[1] - pair[0] - (inner[0][1] - inner[0][0]) - 2 > MAX_LOOP
 
 
-def score(factors: Factors, row: int, pairs: Iterable[BasePair]) -> Tensor:
+def score(loop_scores: LoopScores, row: int, pairs: Iterable[BasePair]) -> Tensor:
     """The score of a structure of one sequence of the batch, ()."""
     places: dict[str, list[Place]] = {}
-    for name, place in loops(pairs, factors.exterior_base.shape[1]):
+    for name, place in loops(pairs, loop_scores.exterior_base.shape[1]):
         places.setdefault(name, []).append((row, *place))
     parts = [
-        getattr(factors, name)[tuple(zip(*found, strict=True))].sum()
+        getattr(loop_scores, name)[tuple(zip(*found, strict=True))].sum()
         for name, found in places.items()
     ]
-    return torch.stack(parts).sum() if parts else factors.size.new_zeros(())
+    return torch.stack(parts).sum() if parts else loop_scores.size.new_zeros(())

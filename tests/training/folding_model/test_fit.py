@@ -5,9 +5,9 @@ import torch
 from dataset_makers import hairpin, record, rna
 
 from rnaformer_cli.errors import DatasetError, WeightsError
-from rnaformer_cli.folding.model import Folding, sum_inside
+from rnaformer_cli.folding.model import Folding, scaled_inside
 from rnaformer_cli.folding.partition import outside
-from rnaformer_cli.folding.scores import SHAPES, factors
+from rnaformer_cli.folding.scores import SHAPES, loop_scores
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.training.folding_model.fit import (
@@ -49,7 +49,7 @@ def random_scores():
 def test_the_examples_expect_every_loop():
     bases, _ = to_tensors(SEQUENCES)
     with torch.no_grad():
-        weights, sums = sum_inside(factors(bases, random_scores()))
+        weights, sums = scaled_inside(loop_scores(bases, random_scores()))
         counts = expected(weights, sums, outside(weights, sums))
     assert {name for name, count in counts.items() if float(count.nansum()) < 0.01} == set()
 
@@ -57,8 +57,8 @@ def test_the_examples_expect_every_loop():
 def loss(scores):
     """Without the pull to the first guess."""
     bases, _ = to_tensors(SEQUENCES)
-    found = factors(bases, scores)
-    _, sums = sum_inside(found)
+    found = loop_scores(bases, scores)
+    _, sums = scaled_inside(found)
     total = sums.total.log().sum() + sums.scale * bases.numel()
     known = sum(score(found, row, pairs) for row, pairs in enumerate(PAIRS))
     return float((total - known).detach() / sum(map(len, SEQUENCES)))

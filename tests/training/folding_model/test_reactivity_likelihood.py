@@ -9,8 +9,8 @@ from dataset_makers import hairpin, rna
 from rnaformer_cli.dataset.reactivities import ReactivityProfile
 from rnaformer_cli.errors import DatasetError
 from rnaformer_cli.folding.evidence import with_unpaired_scores
-from rnaformer_cli.folding.model import sum_inside
-from rnaformer_cli.folding.scores import SHAPES, factors
+from rnaformer_cli.folding.model import scaled_inside
+from rnaformer_cli.folding.scores import SHAPES, loop_scores
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.training.folding_model.fit import Plan, learn
 from rnaformer_cli.training.folding_model.reactivity_likelihood import (
@@ -63,10 +63,10 @@ def loss(scores):
     bases, _ = to_tensors(SEQUENCES)
     bins = binned(profiles())
     evidence = random_densities().log_ratio(bases, bins)
-    free = factors(bases, scores)
+    free = loop_scores(bases, scores)
     logs = []
     for found in (free, with_unpaired_scores(free, evidence)):
-        _, sums = sum_inside(found)
+        _, sums = scaled_inside(found)
         logs.append(float(sums.total.log().sum() + sums.scale * bases.numel()))
     return (logs[0] - logs[1] - float(evidence.sum())) / int((bins != NO_VALUE).sum())
 

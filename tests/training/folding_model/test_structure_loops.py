@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rnaformer_cli.folding.scores import MAX_LOOP, SHAPES, factors
+from rnaformer_cli.folding.scores import MAX_LOOP, SHAPES, loop_scores
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.training.folding_model.structure_loops import foldable, loops, score
 
@@ -89,6 +89,6 @@ def test_a_score_is_the_sum_of_its_loops():
     scores["exterior_mismatch"][2] = 0.25  # GC
     scores["exterior_mismatch"][1] = 0.5  # CG, as the pair is seen from outside
     bases = torch.tensor([[2, 2, 0, 0, 0, 1, 1]])  # GGAAACC
-    found = factors(bases, scores)
+    found = loop_scores(bases, scores)
     assert float(score(found, 0, [(0, 6), (1, 5)])) == 2.0 - 1.5 + 0.5
     assert float(score(found, 0, [])) == 0.0

@@ -68,8 +68,8 @@ def test_the_mixture_that_labels_were_drawn_with_is_found():
 
 def test_pairs_beside_the_rna_do_not_count():
     found = fit_mixture(drawn(400, columns=28))
-    assert found.network == pytest.approx(DRAWN_WITH.network, abs=0.08)
-    assert found.families == pytest.approx(DRAWN_WITH.families, abs=0.08)
+    assert found.network_coefficient == pytest.approx(DRAWN_WITH.network_coefficient, abs=0.08)
+    assert found.family_coefficient == pytest.approx(DRAWN_WITH.family_coefficient, abs=0.08)
 
 
 def test_records_without_sites_say_nothing():
