@@ -1,1 +1,1 @@
-"""Targets, loss, loop, run folder: how weights are made."""
+"""The trainers, one package a model, and what makes trained weights ready for release."""

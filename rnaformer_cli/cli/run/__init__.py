@@ -1,1 +1,1 @@
-"""A run over many records: outputs, lock, log, progress."""
+"""A run over many records: outputs, pictures, lock, log, progress."""

@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dataset_makers
 import pytest
 import torch
 from dataset_makers import hairpin
 
+import rnaformer_cli
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.training.batches.config import BatchConfig
@@ -49,12 +51,15 @@ def test_two_processes_learn_what_one_learns():
     losses = [alone.step() for _ in range(3)]
     weights = torch.cat([p.detach().flatten() for p in alone.network.parameters()])
 
-    here = Path(__file__)
+    packages = (dataset_makers.__file__, rnaformer_cli.__path__[0])  # the same ones as here
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
-    shared |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{here.parents[1]}:{here.parents[2]}"}
+    shared |= {
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": ":".join(str(Path(path).parent) for path in packages),
+    }
     processes = [
         subprocess.Popen(
-            [sys.executable, here],
+            [sys.executable, __file__],
             env={**os.environ, **shared, "RANK": str(rank)},
             stdout=subprocess.PIPE,
             text=True,

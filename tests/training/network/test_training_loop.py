@@ -24,7 +24,7 @@ from rnaformer_cli.training.network.run_folder import RunFolder, load_state
 from rnaformer_cli.training.network.training_loop import How, Trainer
 from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 MODEL = ModelConfig(dim=16, depth=2, heads=2, ff_factor=2.0, label_flag=True, dropout=0.1)
 BATCHES = BatchConfig(max_cells=3_000, lengths=(40, 60))
 RECORDS = [hairpin(f"h{n}", 8 + n % 6, n) for n in range(20)]
