@@ -45,8 +45,8 @@ def profile_of(sequences, name="", pairs=PAIRS, pair_frequency=1.0):
     letters = sum(np.eye(CODES)[one] for one in codes)[:, :4]
     words = unit(sum(word_counts(one) for one in codes))
     left, right = np.array(pairs, np.int64).reshape(-1, 2).T
-    family_probabilities = np.full(len(left), pair_frequency, np.float32)
-    return Profile(name, smoothed(letters), left, right, family_probabilities, words)
+    pair_frequencies = np.full(len(left), pair_frequency, np.float32)
+    return Profile(name, smoothed(letters), left, right, pair_frequencies, words)
 
 
 def library_of(*profiles):

@@ -68,7 +68,7 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     name = text_name(output)
     card = "\n".join([*read_lines(chosen["card"]), ""]) if chosen["card"] else f"# {name}\n"
     done = release(
-        network, sets, chosen["cycles"], chosen["flag"], chosen["folding_logit_weight"], library
+        network, sets, chosen["cycles"], chosen["flag"], chosen["folding_weight"], library
     )
     about = {
         **origin.about,
@@ -81,6 +81,6 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     families = (library, done.mixture) if library and done.mixture else None
     save_checkpoint(output, name, network.config, network.state_dict(), about, card, families)
     click.echo(f"{output}: scale {done.scale:.3f}, shift {done.shift:+.3f}")
-    for what, found in (("threshold", done.validation), ("threshold_ratio", done.by_share)):
+    for what, found in (("threshold", done.validation), ("threshold_ratio", done.by_ratio)):
         figures = ", ".join(f"{key} F1 {value:.4f}" for key, value in found.f1.items())
         click.echo(f"{what} {found.threshold}: {figures}")

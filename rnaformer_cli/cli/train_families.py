@@ -10,7 +10,7 @@ from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
 
 if TYPE_CHECKING:
-    from rnaformer_cli.training.family_profiles.fit import Told
+    from rnaformer_cli.training.family_profiles.fit import RoundReport
 
 
 @click.command()
@@ -48,10 +48,10 @@ def command(data: tuple[str, ...], output: str, seed: int, **chosen: Any) -> Non
     from rnaformer_cli.families.profiles import write_library
     from rnaformer_cli.training.family_profiles.fit import Plan, learn_library
 
-    def tell(told: Told) -> None:
+    def report(done: RoundReport) -> None:
         if not chosen["quiet"]:
-            counts = f"{told.profiles} profiles, {told.left} records left"
-            click.echo(f"rnaformer: round {told.round}: {counts}", err=True)
+            counts = f"{done.profiles} profiles, {done.left} records left"
+            click.echo(f"rnaformer: round {done.round}: {counts}", err=True)
 
     records = [record for path in data for record in read_dataset(path)]
-    write_library(output, learn_library(records, Plan(seed=seed), tell))
+    write_library(output, learn_library(records, Plan(seed=seed), report))

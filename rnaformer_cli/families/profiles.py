@@ -33,7 +33,7 @@ _KINDS = {  # name -> type and number of axes
     "columns": (np.int32, 1),
     "pairs": (np.int32, 2),
     "pair_counts": (np.int32, 1),
-    "family_probabilities": (np.uint8, 1),
+    "chances": (np.uint8, 1),
     "words": (np.uint8, 2),
     "rarity": (np.float32, 1),
 }
@@ -109,7 +109,7 @@ def write_library(path: str | Path, library: Library) -> None:
         "columns": np.array([len(one.letters) for one in profiles], np.int32),
         "pairs": np.concatenate(ends).astype(np.int32),
         "pair_counts": np.array([len(one.left) for one in profiles], np.int32),
-        "family_probabilities": _levels(np.concatenate([one.pair_frequency for one in profiles])),
+        "chances": _levels(np.concatenate([one.pair_frequency for one in profiles])),
         "words": _levels(np.stack([one.words for one in profiles])),
         "rarity": library.rarity.astype(np.float32),
     }
@@ -150,7 +150,7 @@ def _fits(arrays: Mapping[str, NDArray[np.generic]], names: object) -> bool:
         "columns": (len(names),),
         "pairs": (counts.sum(), 2),
         "pair_counts": (len(names),),
-        "family_probabilities": (counts.sum(),),
+        "chances": (counts.sum(),),
         "words": (len(names), WORDS),
         "rarity": (WORDS,),
     }
@@ -166,9 +166,9 @@ def _profiles(arrays: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -
     letters = np.maximum(arrays["letters"].astype(np.float32), 1) / np.float32(_LEVELS)
     words = arrays["words"].astype(np.float32)
     words /= np.maximum(np.linalg.norm(words, axis=1, keepdims=True), 1e-9)
-    pairs, family_probabilities = (
+    pairs, pair_frequencies = (
         arrays["pairs"].astype(np.int64),
-        arrays["family_probabilities"].astype(np.float32),
+        arrays["chances"].astype(np.float32),
     )
     columns = np.cumsum(arrays["columns"])
     places = np.cumsum(arrays["pair_counts"])
@@ -176,7 +176,7 @@ def _profiles(arrays: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -
         names,
         np.split(letters, columns[:-1]),
         np.split(pairs, places[:-1]),
-        np.split(family_probabilities / np.float32(_LEVELS), places[:-1]),
+        np.split(pair_frequencies / np.float32(_LEVELS), places[:-1]),
         words,
         strict=True,
     )

@@ -8,8 +8,8 @@ Shapes
     S  side of the latent matrix: ceil(L / patch)
     C  channels (config.dim)           H  attention heads        D  channels of a head
 
-True means real, False is padding: `is_base` (B, L) marks bases, `is_index` (B, S) rows and
-columns of the latent matrix, `is_cell` (B, S, S) its cells. `is_index` is None when nothing is padded.
+True means real, False is padding: `is_base` (B, L) marks bases, `is_index` (B, S) rows and columns
+of the latent matrix, `is_cell` (B, S, S) its cells. `is_index` is None when nothing is padded.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Learning a library of families: records with structures in, profiles out.
+"""Learn a profile library: records with structures in, profiles out.
 
-A record that is most like the others of its family becomes a profile. Those whose own pairs are
-those that an alignment with it tells join it, and the letters and pairs of all are counted, twice:
-the second time by alignments with what was counted first. What is left begins again. Records
-without a family are brought together in the same way by the words that they share.
+The record most similar to the others of its family becomes the seed of a profile. Records join if
+the pairs transferred by an alignment with the seed agree with their own. Bases and pairs of all
+members are then counted twice, the second time from alignments with the first profile. The rest of
+the family starts a new profile. Records without a family are clustered in the same way by shared
+words.
 """
 
 from __future__ import annotations
@@ -25,32 +26,32 @@ from rnaformer_cli.scoring.counts import count_pair_sets
 from rnaformer_cli.sequence.encode import ALPHABET, encode
 from rnaformer_cli.structure.structure import BasePair
 
-_NEAREST = 120  # members that are compared with the beginning of a profile
-_BEGUN = 200  # profiles of one group that are begun in a round
-_AT_ONCE = 100  # of these that are held in memory
-_RELATED = 0.12  # similarity of words from which records without a family are compared
-_EVIDENCE = 5.0  # with which a record may join
-_COUNTED = 2  # times that letters and pairs are counted
-_DOUBT = 0.5  # clusters without a pair that are added to those seen
-_LIKE = 25.0  # log_odds with which a profile gets the name of another
-_USUAL = 0.3  # chance of the pairs that are then compared
-_SHARE = 0.05  # of the members that have a pair which is worth keeping
+_MAX_COMPARED = 120  # members that are aligned with a seed
+_MAX_SEEDS = 200  # of one family in a round
+_BATCH = 100  # seeds that are aligned at once
+_MIN_SIMILARITY = 0.12  # of words, for records without a family
+_MIN_LOG_ODDS = 5.0  # nats, of a record that joins a profile
+_ITERATIONS = 2  # of alignment and counting
+_PSEUDO_CLUSTERS = 0.5  # without any pair, added to those observed
+_NAMING_LOG_ODDS = 25.0  # nats, from which an unnamed profile takes the name of another
+_COMMON_PAIR = 0.3  # frequency of the pairs that are compared for naming
+_MIN_PAIR_FREQUENCY = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How profiles are made."""
+    """Settings of the library."""
 
-    per_cluster: int = 3  # records of a cluster that are looked at; together they count as one
-    alike: float = 0.65  # F1 of the pairs that an alignment tells, from which a record joins
-    least: int = 2  # records that a profile stands for
-    rounds: int = 15  # after which what is left is left out
+    per_cluster: int = 3  # records of a cluster that are used; together they have weight 1
+    alike: float = 0.65  # F1 between transferred and own pairs from which a record joins
+    least: int = 2  # records of a profile
+    rounds: int = 15  # remaining records are left out
     seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """How far it is."""
+class RoundReport:
+    """Progress after a round."""
 
     round: int
     profiles: int
@@ -69,9 +70,11 @@ class _Member:
 
 
 def learn_library(
-    records: Iterable[LabelledRecord], plan: Plan, tell: Callable[[Told], None] = lambda _: None
+    records: Iterable[LabelledRecord],
+    plan: Plan,
+    report: Callable[[RoundReport], None] = lambda _: None,
 ) -> Library:
-    """Profiles of all families of which enough records are alike. Computed labels are left out.
+    """Profiles of all families with enough similar records; computed labels are left out.
 
     Raises:
         TrainingError: no two records are alike.
@@ -80,11 +83,11 @@ def learn_library(
     profiles: list[Profile] = []
     for number in range(1, plan.rounds + 1):
         begun = [
-            (name, beginning)
+            (name, seed)
             for name, members in groups.items()
-            for beginning in _beginnings(members, 0.0 if name else _RELATED)
+            for seed in _seeds(members, 0.0 if name else _MIN_SIMILARITY)
         ]
-        joined = _joined([beginning for _, beginning in begun], plan.alike)
+        joined = _grow([seed for _, seed in begun], plan.alike)
         gone = {id(member) for members in joined for member in members}
         groups = {
             name: left
@@ -94,10 +97,10 @@ def learn_library(
         each = zip(begun, joined, strict=True)
         enough = [(name, members) for (name, _), members in each if len(members) >= plan.least]
         profiles += [
-            _doubted(profile, members)
+            _shrunk(profile, members)
             for profile, (_, members) in zip(_refined(enough), enough, strict=True)
         ]
-        tell(Told(number, len(profiles), sum(map(len, groups.values()))))
+        report(RoundReport(number, len(profiles), sum(map(len, groups.values()))))
         if not groups:
             break
     if not profiles:
@@ -106,13 +109,13 @@ def learn_library(
 
 
 def _named(library: Library, alike: float) -> Library:
-    """The library with names for profiles of records without a family that are like a named one."""
+    """Name the profiles without a family that are similar to a named profile."""
     known = tuple(profile for profile in library.profiles if profile.name)
     unknown = [profile for profile in library.profiles if not profile.name]
     if not known or not unknown:
         return library
     search = ProfileSearch(Library(known, library.rarity))
-    found = search.recognise([_usual(profile) for profile in unknown])
+    found = search.recognise([_consensus(profile) for profile in unknown])
     names = iter([_name(*both, alike) for both in zip(unknown, found, strict=True)])
     profiles = [
         profile if profile.name else replace(profile, name=next(names))
@@ -121,26 +124,26 @@ def _named(library: Library, alike: float) -> Library:
     return Library(tuple(profiles), library.rarity)
 
 
-def _usual(profile: Profile) -> str:
-    """The most frequent letter of each column."""
+def _consensus(profile: Profile) -> str:
+    """The consensus sequence of a profile."""
     return "".join(ALPHABET[letter] for letter in profile.letters.argmax(axis=1))
 
 
 def _name(profile: Profile, regions: Sequence[Region], alike: float) -> str:
-    """The name of a hit with much log_odds and the same pairs; empty if there is none."""
-    usual = profile.pair_frequency > _USUAL
-    own = set(zip(profile.left[usual].tolist(), profile.right[usual].tolist(), strict=True))
+    """The name of a strong hit with similar pairs; empty if there is none."""
+    common = profile.pair_frequency > _COMMON_PAIR
+    own = set(zip(profile.left[common].tolist(), profile.right[common].tolist(), strict=True))
     for hit in (hit for region in regions for hit in region.hits):
-        ends = hit.start + np.argwhere(np.triu(hit.pairs) > _USUAL)
-        combined = {(int(left), int(right)) for left, right in ends}
-        similarity = count_pair_sets(combined, own, len(profile.letters)).f1
-        if hit.log_odds > _LIKE and similarity >= alike:
+        ends = hit.start + np.argwhere(np.triu(hit.pairs) > _COMMON_PAIR)
+        transferred = {(int(left), int(right)) for left, right in ends}
+        similarity = count_pair_sets(transferred, own, len(profile.letters)).f1
+        if hit.log_odds > _NAMING_LOG_ODDS and similarity >= alike:
             return hit.profile.name
     return ""
 
 
 def _members(records: Iterable[LabelledRecord], plan: Plan) -> tuple[Floats, Groups]:
-    """How much each word tells, and some records of each cluster by family."""
+    """The inverse document frequency of each word, and sampled records by family."""
     clusters: dict[tuple[str, int | str], list[LabelledRecord]] = defaultdict(list)
     for record in records:
         if record.source not in COMPUTED_SOURCES:
@@ -163,12 +166,12 @@ def _members(records: Iterable[LabelledRecord], plan: Plan) -> tuple[Floats, Gro
     return rarity, groups
 
 
-def _beginnings(members: Sequence[_Member], related: float) -> Iterator[list[_Member]]:
-    """Each time the record most like all that are left, and those most like it."""
+def _seeds(members: Sequence[_Member], related: float) -> Iterator[list[_Member]]:
+    """Yield the record most similar to all remaining ones with its nearest records, repeatedly."""
     words = np.stack([one.words for one in members])
     weights = np.array([one.weight for one in members], np.float32)
     free = np.ones(len(members), dtype=np.bool_)
-    for _ in range(_BEGUN):
+    for _ in range(_MAX_SEEDS):
         if not free.any():
             break
         similarity = words @ (weights * free @ words)
@@ -176,21 +179,21 @@ def _beginnings(members: Sequence[_Member], related: float) -> Iterator[list[_Me
         near = words @ words[first]
         free[first] = False
         order = np.argsort(-near, kind="stable")
-        others = [int(one) for one in order if free[one] and near[one] >= related][:_NEAREST]
+        others = [int(one) for one in order if free[one] and near[one] >= related][:_MAX_COMPARED]
         free[others] = False
         yield [members[first], *(members[one] for one in others)]
 
 
-def _joined(beginnings: Sequence[list[_Member]], alike: float) -> list[list[_Member]]:
-    """Of each beginning the first record, and the others that fold like it."""
+def _grow(seeded: Sequence[list[_Member]], alike: float) -> list[list[_Member]]:
+    """The seed of each group and the records whose pairs agree with it."""
     joined = []
-    for start in range(0, len(beginnings), _AT_ONCE):
-        some = beginnings[start : start + _AT_ONCE]
+    for start in range(0, len(seeded), _BATCH):
+        some = seeded[start : start + _BATCH]
         profiles = [_counted("", members[:1], [_itself(members[0])]) for members in some]
         tried = [(place, other) for place, members in enumerate(some) for other in members[1:]]
         jobs = [(other.codes, profiles[place].odds) for place, other in tried]
         found = log_odds(jobs)
-        close = [number for number, odds in enumerate(found) if odds > _EVIDENCE]
+        close = [number for number, odds in enumerate(found) if odds > _MIN_LOG_ODDS]
         own = [members[:1] for members in some]
         for number, aligned in zip(close, align([jobs[number] for number in close]), strict=True):
             place, other = tried[number]
@@ -201,9 +204,9 @@ def _joined(beginnings: Sequence[list[_Member]], alike: float) -> list[list[_Mem
 
 
 def _refined(found: Sequence[tuple[str, list[_Member]]]) -> list[Profile]:
-    """The profile of each group of records, whose first is where all begin."""
+    """The profile of each group of records, whose first record is the seed."""
     profiles = [_counted(name, members[:1], [_itself(members[0])]) for name, members in found]
-    for _ in range(_COUNTED):
+    for _ in range(_ITERATIONS):
         jobs = [
             (one.codes, profile.odds)
             for (_, members), profile in zip(found, profiles, strict=True)
@@ -222,7 +225,7 @@ def _itself(member: _Member) -> Floats:
 
 
 def _counted(name: str, members: Sequence[_Member], aligned: Sequence[Floats]) -> Profile:
-    """What records hold in each column, by how likely each base (L, C) belongs there."""
+    """Count bases and pairs in each column, weighted by alignment posteriors (L, C)."""
     columns = aligned[0].shape[1]
     letters, pairs = np.zeros((columns, CODES)), np.zeros((columns, columns), np.float32)
     for one, where in zip(members, aligned, strict=True):
@@ -230,23 +233,24 @@ def _counted(name: str, members: Sequence[_Member], aligned: Sequence[Floats]) -
         ends = np.array(one.pairs, np.int64).reshape(-1, 2)
         pairs += np.float32(one.weight) * (where[ends[:, 0]].T @ where[ends[:, 1]])
     pairs = np.triu(pairs, k=1) / np.float32(sum(one.weight for one in members))
-    left, right = np.nonzero(pairs > _SHARE)
+    left, right = np.nonzero(pairs > _MIN_PAIR_FREQUENCY)
     words = unit(sum((one.weight * one.words for one in members), np.zeros(WORDS, np.float32)))
-    chance = np.minimum(pairs[left, right], 1.0)
-    return Profile(name, smoothed(letters[:, :4]), left, right, chance, words)
+    frequencies = np.minimum(pairs[left, right], 1.0)
+    return Profile(name, smoothed(letters[:, :4]), left, right, frequencies, words)
 
 
-def _doubted(profile: Profile, members: Sequence[_Member]) -> Profile:
-    """The profile with family_probabilities as they are to be expected after few records."""
+def _shrunk(profile: Profile, members: Sequence[_Member]) -> Profile:
+    """The profile with pair frequencies shrunk by the number of records."""
     weight = sum(one.weight for one in members)
     return replace(
-        profile, pair_frequency=profile.pair_frequency * np.float32(weight / (weight + _DOUBT))
+        profile,
+        pair_frequency=profile.pair_frequency * np.float32(weight / (weight + _PSEUDO_CLUSTERS)),
     )
 
 
-def _agreement(family_probabilities: Floats, member: _Member) -> float:
-    """F1 of the pairs that are more likely than not."""
-    combined = {
-        (int(left), int(right)) for left, right in np.argwhere(np.triu(family_probabilities > 0.5))
+def _agreement(pair_frequencies: Floats, member: _Member) -> float:
+    """F1 of the transferred pairs above 0.5 against the record's own."""
+    transferred = {
+        (int(left), int(right)) for left, right in np.argwhere(np.triu(pair_frequencies > 0.5))
     }
-    return count_pair_sets(combined, set(member.pairs), len(member.codes)).f1
+    return count_pair_sets(transferred, set(member.pairs), len(member.codes)).f1

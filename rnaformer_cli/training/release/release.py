@@ -1,8 +1,7 @@
-"""From trained weights to weights worth keeping: scores that are probabilities, thresholds.
+"""Release trained weights: calibrate their logits and choose the decoding threshold.
 
-Platt 1999: the logits of a half-trained network are stretched and shifted so that the labels of
-validation records become most likely. Both numbers go into the read-out, so that nothing else
-has to know of them.
+Platt scaling (1999): a scale and a shift of the logits maximise the likelihood of the labels of
+validation records. Both are folded into the read-out layer, so that predicting does not need them.
 """
 
 from __future__ import annotations
@@ -31,29 +30,29 @@ from rnaformer_cli.training.network.validation import (
 from rnaformer_cli.training.release.mixture import fit_mixture
 
 THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(5, 26))  # 0.10 to 0.50
-SHARES = tuple(round(0.04 * step, 2) for step in range(5, 16))  # 0.20 to 0.60
-WITHIN = 0.001  # of F1, less than validation can tell apart: of equals, what predicts more pairs
-LEAST = 1e-3  # pairs scored below say little and are nearly all pairs
+RATIOS = tuple(round(0.04 * step, 2) for step in range(5, 16))  # 0.20 to 0.60
+TOLERANCE = 0.001  # of F1; within it, the smallest threshold is chosen
+MIN_SCORE = 1e-3  # pairs below it are left out of the calibration
 _STEPS = 50
-_CLOSE = 1e-9
-_MAX_LOGIT = 50.0  # logit beyond which nothing changes
+_CONVERGED = 1e-9
+_MAX_LOGIT = 50.0  # a sigmoid does not change beyond it
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A network with calibrated logits, and what was chosen."""
+    """A network with calibrated logits, and the values that were fitted."""
 
     network: RNAformer
     scale: float
     shift: float
-    validation: Validation  # with the threshold that is the same for all records
-    by_share: Validation  # with each record's own
-    mixture: FamilyMixture | None = None  # how far the families are believed
+    validation: Validation  # with one threshold for all records
+    by_ratio: Validation  # with a threshold for each record
+    mixture: FamilyMixture | None = None  # of network and families
 
     @property
     def best(self) -> Validation:
-        """What the network's config now says."""
-        return self.by_share if self.network.config.threshold_ratio else self.validation
+        """The validation under the thresholds in the network's config."""
+        return self.by_ratio if self.network.config.threshold_ratio else self.validation
 
 
 def release(
@@ -64,50 +63,50 @@ def release(
     folding_logit_weight: float | None = None,
     library: Library | None = None,
 ) -> Released:
-    """Calibrate on the pooled records of all sets, then choose the thresholds that are best.
+    """Calibrate on the pooled records of all sets, then choose the thresholds of best F1.
 
-    With a library of families, how far it is believed is learned from the same records before the
-    thresholds are chosen.
+    With a profile library, the mixture of network and families is fitted to the same records before
+    the thresholds are chosen.
 
-    The network is changed: read-out, threshold, threshold_ratio if this is better, and, if given,
-    cycles, flag and the weight of the folding model, which is stretched with the other logits.
+    The network is changed in place: read-out, threshold, threshold_ratio if it is better, and, if
+    given, cycles, flag and the weight of the folding model's logits, which is scaled like the rest.
 
     Raises:
         TrainingError: a set without records, labels that are all the same, a read-out that
             has no bias to shift.
         ConfigError: a flag or a weight of a folding model for a network that has none.
     """
-    asked: dict[str, Any] = {
+    settings: dict[str, Any] = {
         "cycles": cycles,
         "flag": flag,
         "folding_logit_weight": folding_logit_weight,
     }
-    given = {name: value for name, value in asked.items() if value is not None}
+    given = {name: value for name, value in settings.items() if value is not None}
     network.config = replace(network.config, **given)
     if not all(sets.values()):
         raise TrainingError("no record to calibrate with")
     if network.read_out.bias is None:
         raise TrainingError("a read-out without a bias cannot be calibrated")
     pairs = {name: scored_pairs(network, records) for name, records in sets.items()}
-    everything = [one for found in pairs.values() for one in found]
-    logits = np.concatenate([one.logits for one in everything])
-    truth = np.concatenate([one.truth for one in everything])
+    pooled = [one for found in pairs.values() for one in found]
+    logits = np.concatenate([one.logits for one in pooled])
+    truth = np.concatenate([one.truth for one in pooled])
     scale, shift = fit_logits(logits, truth)
     with torch.no_grad():
         network.read_out.weight.mul_(scale)
         network.read_out.bias.mul_(scale).add_(shift)
 
-    mixture, regions = _blended(pairs, library, scale, shift)
+    mixture, regions = _fitted_mixture(pairs, library, scale, shift)
 
-    def read(one: ScoredPairs, own: list[Region]) -> tuple[LabelledRecord, Scores]:
+    def score(one: ScoredPairs, own: list[Region]) -> tuple[LabelledRecord, Scores]:
         scores = one.scores(scale, shift)
         return one.record, scores if mixture is None else mixture.apply(scores, own)
 
     def calibrated() -> dict[str, Iterator[tuple[LabelledRecord, Scores]]]:
-        return {name: map(read, found, regions[name]) for name, found in pairs.items()}
+        return {name: map(score, found, regions[name]) for name, found in pairs.items()}
 
-    common = choose_threshold(calibrated(), THRESHOLDS, WITHIN)
-    own = choose_ratio(calibrated(), SHARES, WITHIN)
+    common = choose_threshold(calibrated(), THRESHOLDS, TOLERANCE)
+    own = choose_ratio(calibrated(), RATIOS, TOLERANCE)
     network.config = replace(
         network.config,
         threshold=common.threshold,
@@ -119,7 +118,7 @@ def release(
 
 @dataclass(frozen=True, slots=True)
 class ScoredPairs:
-    """The logits of a record, and those of pairs that are scored at least LEAST."""
+    """The logits of a record, and those of pairs that are scored at least MIN_SCORE."""
 
     record: LabelledRecord
     matrix: NDArray[np.float32]  # of logits, (L, L)
@@ -127,31 +126,31 @@ class ScoredPairs:
     truth: NDArray[np.bool_]  # of these
 
     def scores(self, scale: float, shift: float) -> Scores:
-        """The score matrix after stretching and shifting."""
+        """The calibrated score matrix."""
         matrix: Scores = _sigmoid(scale * self.matrix.astype(np.float64) + shift).astype(np.float32)
         np.fill_diagonal(matrix, 0.0)
         return matrix
 
 
 def scored_pairs(network: RNAformer, records: Sequence[LabelledRecord]) -> list[ScoredPairs]:
-    """The logits of each record, and whether the pairs are there that are scored at least LEAST."""
+    """The logits of each record, and the labels of the pairs scored at least MIN_SCORE."""
     found = []
     for record, scores in scored(network, records):
-        there = np.zeros(scores.shape, dtype=np.bool_)
+        reference = np.zeros(scores.shape, dtype=np.bool_)
         for pair in record.pairs:
-            there[pair] = True
-        left, right = np.nonzero(np.triu(scores, k=1) >= LEAST)
+            reference[pair] = True
+        left, right = np.nonzero(np.triu(scores, k=1) >= MIN_SCORE)
         likely = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
         logits = np.log(likely / (1.0 - likely))
         matrix = logits.astype(np.float32)
-        found.append(ScoredPairs(record, matrix, logits[left, right], there[left, right]))
+        found.append(ScoredPairs(record, matrix, logits[left, right], reference[left, right]))
     return found
 
 
-def _blended(
+def _fitted_mixture(
     pairs: Mapping[str, list[ScoredPairs]], library: Library | None, scale: float, shift: float
 ) -> tuple[FamilyMixture | None, dict[str, list[list[Region]]]]:
-    """How far the library is believed, and the regions of each record; none without a library."""
+    """The fitted mixture and the regions of each record; none without a library."""
     if library is None:
         return None, {name: [[]] * len(found) for name, found in pairs.items()}
     search = ProfileSearch(library)
@@ -168,7 +167,7 @@ def _blended(
 
 
 def fit_logits(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
-    """Scale and shift of the logits under which the labels are most likely (Newton's method).
+    """The scale and shift of the logits that maximise the likelihood (Newton's method).
 
     Raises:
         TrainingError: labels that are all the same.
@@ -183,7 +182,7 @@ def fit_logits(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[f
         curvature = (design * (likely * (1.0 - likely))[:, None]).T @ design
         change = np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)
         values = values - change
-        if np.abs(change).max() < _CLOSE:
+        if np.abs(change).max() < _CONVERGED:
             break
     return float(values[0]), float(values[1])
 

@@ -101,11 +101,11 @@ def test_no_more_records_of_a_cluster_are_looked_at_than_planned(most, found):
 def test_pairs_of_some_members_have_their_share():
     records = [replace(one, pairs=PAIRS[: 20 + n % 2]) for n, one in enumerate(ONE)]
     [profile] = learned(records).profiles
-    family_probabilities = dict(
+    pair_frequencies = dict(
         zip(profile.left.tolist(), profile.pair_frequency.tolist(), strict=True)
     )
-    assert family_probabilities[PAIRS[20][0]] == pytest.approx(3 / 6.5, abs=0.03)
-    assert family_probabilities[PAIRS[19][0]] == pytest.approx(6 / 6.5, abs=0.02)
+    assert pair_frequencies[PAIRS[20][0]] == pytest.approx(3 / 6.5, abs=0.03)
+    assert pair_frequencies[PAIRS[19][0]] == pytest.approx(6 / 6.5, abs=0.02)
 
 
 def test_records_without_a_family_come_together_by_their_likeness():

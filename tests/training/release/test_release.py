@@ -12,7 +12,7 @@ from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.prediction.predictor import Predictor
 from rnaformer_cli.training.network.validation import Validation
 from rnaformer_cli.training.release.release import (
-    SHARES,
+    RATIOS,
     THRESHOLDS,
     fit_logits,
     release,
@@ -92,7 +92,7 @@ def test_release_keeps_threshold_and_cycles_with_the_weights():
     assert network.config.cycles == 3
     assert network.config.threshold == done.validation.threshold
     assert done.validation.threshold in THRESHOLDS
-    assert done.by_share.threshold in SHARES
+    assert done.by_ratio.threshold in RATIOS
     assert set(done.validation.f1) == {"hairpins"}
 
 
@@ -139,8 +139,8 @@ def test_a_weight_needs_a_folding_model():
 def test_the_better_kind_of_threshold_is_used(is_better, monkeypatch):
     torch.manual_seed(5)
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
-    by_share = Validation({"hairpins": 0.6 if is_better else 0.5}, 0.4)
-    monkeypatch.setattr("rnaformer_cli.training.release.release.choose_ratio", lambda *_: by_share)
+    by_ratio = Validation({"hairpins": 0.6 if is_better else 0.5}, 0.4)
+    monkeypatch.setattr("rnaformer_cli.training.release.release.choose_ratio", lambda *_: by_ratio)
     monkeypatch.setattr(
         "rnaformer_cli.training.release.release.choose_threshold",
         lambda *_: Validation({"hairpins": 0.5}, 0.2),
@@ -148,4 +148,4 @@ def test_the_better_kind_of_threshold_is_used(is_better, monkeypatch):
     done = release(network, {"hairpins": RECORDS})
     assert network.config.threshold == 0.2
     assert network.config.threshold_ratio == (0.4 if is_better else 0.0)
-    assert (done.best is by_share) == is_better
+    assert (done.best is by_ratio) == is_better
