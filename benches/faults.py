@@ -69,12 +69,12 @@ def kills(chosen: argparse.Namespace) -> Table:
         draw = "--draw" if "draw" in ending else ""
         count = chosen.records // 10 if draw else chosen.records  # pictures are slow
         with tempfile.TemporaryDirectory() as name:
-            rows.append((ending, *_killed(Path(name), ending, chosen.kills, count, draw)))
+            rows.append((ending, *_kill_and_resume(Path(name), ending, chosen.kills, count, draw)))
         print(*rows[-1], sep="\t", file=sys.stderr, flush=True)  # it takes a while
     return rows
 
 
-def _killed(
+def _kill_and_resume(
     folder: Path, ending: str, times: int, count: int, draw: str = ""
 ) -> tuple[object, ...]:
     reads = folder / "reads.fasta"
@@ -88,7 +88,7 @@ def _killed(
     command = [*PROGRAM, reads, "--out-dir", ended, *FORMATS, *pictures[ended], "-q"]
     command += ["--resume", "--jobs", "2"]
     for _ in range(times):
-        left += not _end_once(command, ended, ending, drawn)
+        left += not _end_run(command, ended, ending, drawn)
         done += 1
         torn += sum(len(text) != len(undisturbed[name]) for name, text in files(ended).items())
         if len(files(ended)) == len(undisturbed):
@@ -99,7 +99,7 @@ def _killed(
     return done, len(undisturbed), torn, len(undisturbed.keys() - found.keys()), differ, left
 
 
-def _end_once(command: list[object], folder: Path, ending: str, drawn: random.Random) -> bool:
+def _end_run(command: list[object], folder: Path, ending: str, drawn: random.Random) -> bool:
     """Whether all of its processes are gone after a run was ended at a random moment."""
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     before = len(list(folder.glob("r*"))) if folder.exists() else 0
@@ -204,7 +204,7 @@ def load(chosen: argparse.Namespace) -> Table:
     for count in chosen.counts:
         texts = fasta(records(count, 20, 40))
         options = ["-f", "jsonl", "--jobs", "1", "--threads", "1", "-q"]
-        done, peak, seconds, _, _ = _streamed(options, texts, chosen.minutes * 60)
+        done, peak, seconds, _, _ = _run_on_stream(options, texts, chosen.minutes * 60)
         rows.append((f"{done:,}", "JSON Lines", f"{peak:.0f} MiB", f"{done / seconds:.0f}"))
     return rows
 
@@ -216,7 +216,9 @@ def unusable(chosen: argparse.Namespace) -> Table:
         protein = "MKVLEFQPISRDNHWYTGCA" * 5
         text = "".join(f">p{number}\n{protein}\n" for number in range(1000))
         times = max(1, size // len(text))
-        _, peak, seconds, combined, code = _streamed(["--jobs", "1"], (text for _ in range(times)))
+        _, peak, seconds, combined, code = _run_on_stream(
+            ["--jobs", "1"], (text for _ in range(times))
+        )
         size_told = f"{times * len(text) / 1e6:,.0f} MB"
         rows.append(
             (f"{times * 1000:,}", size_told, f"{peak:.0f} MiB", f"{seconds:.0f}", combined, code)
@@ -224,7 +226,7 @@ def unusable(chosen: argparse.Namespace) -> Table:
     return rows
 
 
-def _streamed(
+def _run_on_stream(
     options: list[str], texts: Iterator[str], limit: float = 1e9
 ) -> tuple[int, float, float, int, int]:
     """Lines on stdout, peak in MiB, seconds, lines on stderr, exit code of a run on a stream."""
@@ -259,14 +261,14 @@ def _streamed(
 def growth(chosen: argparse.Namespace) -> Table:
     """Bytes of Python objects, for 20,000 records of 20 to 40 nt with distinct ids."""
     from rnaformer_cli.cli.run.log import RunLog
-    from rnaformer_cli.files import SafeNames
+    from rnaformer_cli.files import UniqueFileNames
     from rnaformer_cli.sequence.record import RnaRecord
     from rnaformer_cli.structure.structure import Structure, StructureRecord
 
     count = 20_000
     found = [RnaRecord(name, letters) for name, letters in records(count, 20, 40)]
     pairs = [(place, 19 - place) for place in range(8)]
-    names, kept = SafeNames(), []
+    names, kept = UniqueFileNames(), []
 
     def note(folder: str, resume: bool) -> RunLog:
         log = RunLog(folder, {}, [], resume=resume)

@@ -46,7 +46,7 @@ CONTRADICTIONS = [
 MERGED = b"a: &a\n  b: 1\nc: &c\n  <<: [*a, *a]\nd:\n  <<: [*c, *c]\n"  # block style
 
 
-def seeds(name: str, folder: Path) -> list[bytes]:
+def seed_inputs(name: str, folder: Path) -> list[bytes]:
     """Valid inputs to begin with."""
     parity = ROOT / "tests" / "data" / "parity"
     prediction = (
@@ -92,7 +92,7 @@ def fuzz_one(name: str, inputs: int, folder: Path) -> None:
     corpus, here = folder / "corpus", folder / "here"
     corpus.mkdir()
     here.mkdir()
-    found = seeds(name, here)
+    found = seed_inputs(name, here)
     for file in here.iterdir():
         file.unlink()
     for number, seed in enumerate(found):
@@ -145,22 +145,22 @@ def fuzz(name: str, inputs: int, kept: Path) -> tuple[int, float, str]:
 
 def main() -> None:
     """Fuzz the readers that are named, or all, and print a row for each."""
-    from trials import TRIALS
+    from trials import FUZZ_TARGETS
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("readers", nargs="*", metavar="READER", help=", ".join(TRIALS))
+    parser.add_argument("readers", nargs="*", metavar="READER", help=", ".join(FUZZ_TARGETS))
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--write", action="store_true", help=f"rows into {PAGE.name}")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()), metavar="DIR")
     parser.add_argument("--in", dest="folder", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    wrong = sorted(set(chosen.readers) - set(TRIALS))
+    wrong = sorted(set(chosen.readers) - set(FUZZ_TARGETS))
     if wrong:
-        parser.error(f"no reader {wrong[0]!r}; known: {', '.join(TRIALS)}")
+        parser.error(f"no reader {wrong[0]!r}; known: {', '.join(FUZZ_TARGETS)}")
     if chosen.folder:
         fuzz_one(chosen.readers[0], chosen.inputs, chosen.folder)
     failed = False
-    for name in chosen.readers or TRIALS:
+    for name in chosen.readers or FUZZ_TARGETS:
         count, seconds, why = fuzz(name, chosen.inputs, chosen.keep)
         row = f"| {name} | {count:,} | {count / seconds:,.0f} | {'failed' if why else 'none'} |"
         print(row, flush=True)

@@ -35,7 +35,7 @@ def random_letters(source: random.Random) -> str:
     return "".join(source.choices("ACGU", weights, k=source.randint(*LENGTHS)))
 
 
-def part_of(sequences: list[str], source: random.Random) -> str:
+def random_part(sequences: list[str], source: random.Random) -> str:
     """A random part of some of the sequences in a row."""
     size, joined = source.randint(*LENGTHS), ""
     while len(joined) < size:
@@ -123,7 +123,7 @@ def main() -> None:
     known = [one.sequence for one in read_dataset(chosen.data) if "N" not in one.sequence]
     sequences = {
         "random": [random_letters(source) for _ in range(chosen.count)],
-        "shuffled": [shuffled(part_of(known, source), source) for _ in range(chosen.count)],
+        "shuffled": [shuffled(random_part(known, source), source) for _ in range(chosen.count)],
     }
     print(
         "| sequences, decoding | n | with crossing pairs | isolated | pairs | median probability |"

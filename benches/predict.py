@@ -49,7 +49,7 @@ LARGE = ModelConfig(
     norm_affine=True,
 )
 # Record lengths like those of TS0: 22 to 499 bases, 130 in the mean, most of them short.
-TYPICAL = (40, 60, 72, 74, 76, 80, 90, 100, 110, 120, 130, 150, 180, 250, 380)
+TYPICAL_LENGTHS = (40, 60, 72, 74, 76, 80, 90, 100, 110, 120, 130, 150, 180, 250, 380)
 
 
 def sequence(length: int, seed: int = 0) -> str:
@@ -58,13 +58,13 @@ def sequence(length: int, seed: int = 0) -> str:
 
 
 def held(kind: str) -> int:
-    """Bytes of resident memory: now (VmRSS), or the most since forget_peak (VmHWM)."""
+    """Bytes of resident memory: now (VmRSS), or the most since reset_peak (VmHWM)."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     [line] = [line for line in status.splitlines() if line.startswith(kind)]
     return int(line.split()[1]) * 1024
 
 
-def forget_peak() -> None:
+def reset_peak() -> None:
     """Begin anew with the most memory held."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
@@ -174,7 +174,7 @@ def child(job: dict[str, Any]) -> None:
     work = kinds[job["kind"]]()
     letters = sequence(job["length"])
     work(sequence(20))  # what is loaded or set up once
-    forget_peak()
+    reset_peak()
     before, best = held("VmRSS"), float("inf")
     for _ in range(job["repeats"]):
         start = time.perf_counter()
@@ -248,7 +248,9 @@ def many(chosen: argparse.Namespace) -> None:
     """One file of many records through the command line."""
     with tempfile.TemporaryDirectory() as folder:
         fasta = Path(folder) / "many.fasta"
-        lengths = [TYPICAL[number % len(TYPICAL)] for number in range(chosen.records)]
+        lengths = [
+            TYPICAL_LENGTHS[number % len(TYPICAL_LENGTHS)] for number in range(chosen.records)
+        ]
         records = (f">r{n}\n{sequence(size, n)}\n" for n, size in enumerate(lengths))
         fasta.write_text("".join(records))
         command = [sys.executable, "-m", "rnaformer_cli", "predict", str(fasta), "--quiet"]

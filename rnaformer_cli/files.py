@@ -25,7 +25,7 @@ _DEVICES = frozenset(  # of Windows, with any suffix
     ["CON", "PRN", "AUX", "NUL", *(f"{name}{n}" for name in ("COM", "LPT") for n in "123456789¹²³")]
 )
 _CHUNK = 1 << 20
-_MARK = "\ufeff"  # of the byte order
+_BYTE_ORDER_MARK = "\ufeff"  # of the byte order
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
@@ -52,7 +52,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
                     raise InputError(message, path=name, line=number)
                 if not _is_utf8(line):
                     raise InputError("not UTF-8 text", path=name, line=number)
-                yield line.rstrip("\n").removeprefix(_MARK)
+                yield line.rstrip("\n").removeprefix(_BYTE_ORDER_MARK)
             if size and os.fstat(raw.fileno()).st_size < size:
                 raise InputError("became shorter while it was read", path=name)
     except (EOFError, zlib.error, gzip.BadGzipFile):
@@ -90,7 +90,7 @@ def _is_utf8(line: str) -> bool:
     return line.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in line)
 
 
-def files_of(folder: str | Path, suffixes: Set[str]) -> list[Path]:
+def list_files(folder: str | Path, suffixes: Set[str]) -> list[Path]:
     """What a folder holds with one of these suffixes, compressed or not, in order of the names.
 
     Links are among them whatever they lead to, and so are pipes: who reads them tells what is
@@ -155,7 +155,7 @@ def sha256_of(path: str | Path) -> str:
 
 
 @contextlib.contextmanager
-def write_whole(path: str | Path, binary: bool = False) -> Iterator[IO[str] | IO[bytes]]:
+def write_atomically(path: str | Path, binary: bool = False) -> Iterator[IO[str] | IO[bytes]]:
     """A file that appears under its name only when the block has ended well.
 
     It is written beside the target and renamed, so a reader never sees half a file. A link
@@ -199,8 +199,8 @@ def _open_as(path: str | Path, mode: Literal["w", "x"], binary: bool) -> IO[str]
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a whole text file; see write_whole."""
-    with write_whole(path) as file:
+    """Write a whole text file; see write_atomically."""
+    with write_atomically(path) as file:
         cast("IO[str]", file).write(text)
 
 
@@ -227,7 +227,7 @@ def text_name(path: str | Path) -> str:
     return os.fsencode(Path(path).name).decode("utf-8", "replace")
 
 
-class SafeNames:
+class UniqueFileNames:
     """File names for record ids: they never leave the folder, never repeat, never are empty."""
 
     def __init__(self) -> None:
@@ -236,17 +236,17 @@ class SafeNames:
     def take(self, name: str) -> str:
         """A name not taken before; a second `x` becomes `x_2`."""
         plain = candidate = safe_name(name)
-        number = self._uses.get(_folded(plain), 0) + 1
-        while _folded(candidate) in self._uses:
+        number = self._uses.get(_normalised(plain), 0) + 1
+        while _normalised(candidate) in self._uses:
             number = max(number, 2)
             candidate = f"{plain}_{number}"
             number += 1
-        self._uses[_folded(plain)] = max(number - 1, 1)
-        self._uses.setdefault(_folded(candidate), 1)
+        self._uses[_normalised(plain)] = max(number - 1, 1)
+        self._uses.setdefault(_normalised(candidate), 1)
         return candidate
 
 
-def _folded(name: str) -> str:
+def _normalised(name: str) -> str:
     """In one case and one form: `é` may be one character or two."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 

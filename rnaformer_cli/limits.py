@@ -13,5 +13,5 @@ MAX_CONFIG_BRACKETS = 500  # that open in a YAML config, whose time grows with t
 MAX_TENSOR_BYTES = 8_000_000_000  # of a file of tensors; published weights have 130 MB
 MAX_ALIGNMENT = 200_000_000  # letters of one Stockholm file, which is held whole
 MAX_DOWNLOAD_BYTES = 4_000_000_000  # of one file; published weights have 130 MB
-SLOWEST_DOWNLOAD = 1_000  # bytes a second over WATCHED_SECONDS; 130 MB would take 36 hours
-WATCHED_SECONDS = 60.0
+MIN_DOWNLOAD_RATE = 1_000  # bytes a second over DOWNLOAD_WINDOW_SECONDS; 130 MB would take 36 hours
+DOWNLOAD_WINDOW_SECONDS = 60.0

@@ -16,4 +16,4 @@ def all_contexts(command=cli, name="rnaformer", above=None):
 
 
 CONTEXTS = {tuple(one.command_path.split()[1:]): one for one in all_contexts()}
-HELPED = list(CONTEXTS)  # the words that call each
+COMMAND_WORDS = list(CONTEXTS)  # the words that call each

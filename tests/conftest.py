@@ -35,7 +35,7 @@ def structures(draw, max_length=40):
 
 
 @st.composite
-def structure_records(draw, max_length=40):
+def any_structure_records(draw, max_length=40):
     """A structure with letters and a name of one word."""
     structure = draw(structures(max_length))
     letters = st.text("ACGUN", min_size=structure.length, max_size=structure.length)

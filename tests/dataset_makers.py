@@ -10,7 +10,7 @@ def rna(length, seed):
     return "".join(random.Random(seed).choices("ACGU", k=length))
 
 
-def mutated(sequence, share, seed):
+def mutate(sequence, share, seed):
     """The sequence with a share of its letters replaced by others."""
     source = random.Random(seed)
     letters = list(sequence)

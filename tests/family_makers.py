@@ -1,10 +1,17 @@
 """FamilyModel of random RNAs that fold alike, for the tests of profiles and of learning them."""
 
 import numpy as np
-from dataset_makers import mutated, record, rna
+from dataset_makers import mutate, record, rna
 
 from rnaformer_cli.families.alignment import CODES
-from rnaformer_cli.families.profiles import WORDS, Library, Profile, smoothed, unit, word_counts
+from rnaformer_cli.families.profiles import (
+    WORDS,
+    Library,
+    Profile,
+    add_pseudocounts,
+    count_kmers,
+    unit,
+)
 from rnaformer_cli.sequence.encode import encode
 
 SIZE = 64
@@ -24,7 +31,7 @@ def paired(sequence, pairs=PAIRS):
 def members(seed, count, pairs=PAIRS, share=0.2):
     """RNAs that a random parent became, a share of its letters replaced; pairs stay pairs."""
     parent = rna(SIZE, seed)
-    return [paired(mutated(parent, share, 1000 * seed + one), pairs) for one in range(count)]
+    return [paired(mutate(parent, share, 1000 * seed + one), pairs) for one in range(count)]
 
 
 def labelled(seed, count, pairs=PAIRS, start=0, source="x", share=0.1, **fields):
@@ -39,16 +46,16 @@ def combined(profile):
     return set(zip(profile.left[likely].tolist(), profile.right[likely].tolist(), strict=True))
 
 
-def profile_of(sequences, name="", pairs=PAIRS, pair_frequency=1.0):
+def make_profile(sequences, name="", pairs=PAIRS, pair_frequency=1.0):
     """The profile of sequences of one length, each base in its own column."""
     codes = [encode(sequence) for sequence in sequences]
     letters = sum(np.eye(CODES)[one] for one in codes)[:, :4]
-    words = unit(sum(word_counts(one) for one in codes))
+    words = unit(sum(count_kmers(one) for one in codes))
     left, right = np.array(pairs, np.int64).reshape(-1, 2).T
     pair_frequencies = np.full(len(left), pair_frequency, np.float32)
-    return Profile(name, smoothed(letters), left, right, pair_frequencies, words)
+    return Profile(name, add_pseudocounts(letters), left, right, pair_frequencies, words)
 
 
-def library_of(*profiles):
+def make_library(*profiles):
     """A library in which all words tell the same."""
     return Library(profiles, np.ones(WORDS, np.float32))

@@ -4,7 +4,7 @@ from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.jsonl import format_json, read_predictions
 from rnaformer_cli.structure.structure import StructureRecord
 
-HOW = {
+DEFAULT_DETAILS = {
     "confidence": 0.8,
     "model": "small",
     "cycles": 1,
@@ -14,16 +14,16 @@ HOW = {
 }
 
 
-def prediction_line(
+def make_prediction_line(
     name="x", signs="((....))", sequence="GGAAAACC", description="", score=0.9, **how
 ):
     """A prediction whose pairs all have one score."""
     structure = parse_dot_bracket(signs)
     record = StructureRecord(name, sequence, structure, description)
-    return format_json(record, dict.fromkeys(structure.pairs, score), {**HOW, **how})
+    return format_json(record, dict.fromkeys(structure.pairs, score), {**DEFAULT_DETAILS, **how})
 
 
 def prediction(*values, **how):
     """The same as a value."""
-    [found] = read_predictions([prediction_line(*values, **how)])
+    [found] = read_predictions([make_prediction_line(*values, **how)])
     return found

@@ -82,7 +82,7 @@ def imported(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def foreign(path):
+def third_party_imports(path):
     """The packages of others that a source imports."""
     return {name.split(".")[0] for name in imported(path)} - {"rnaformer_cli"}
 
@@ -147,7 +147,7 @@ def test_packages_within_training_and_cli_import_one_way(module):
 @pytest.mark.parametrize("package", WITHOUT_TORCH)
 def test_reading_writing_and_scoring_know_no_torch(package):
     paths = [path for module, path in MODULES.items() if package_of(module) == package]
-    assert [path for path in paths if "torch" in foreign(path)] == []
+    assert [path for path in paths if "torch" in third_party_imports(path)] == []
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_what_answers_at_once_reaches_no_torch_when_it_is_imported(command):
         if current not in found:
             found.add(current)
             todo += at_the_top(MODULES[current])
-    assert [name for name in found if "torch" in foreign(MODULES[name])] == []
+    assert [name for name in found if "torch" in third_party_imports(MODULES[name])] == []
 
 
 def at_the_top(path):
@@ -192,7 +192,7 @@ def at_the_top(path):
 
 
 def test_only_the_command_line_talks_to_people():
-    talking = {module for module, path in MODULES.items() if foreign(path) & TALKING}
+    talking = {module for module, path in MODULES.items() if third_party_imports(path) & TALKING}
     assert {package_of(module) for module in talking} == {"cli"}
 
 

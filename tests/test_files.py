@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from rnaformer_cli.errors import InputError, OutputError
 from rnaformer_cli.files import (
     MAX_NAME_BYTES,
-    SafeNames,
+    UniqueFileNames,
     make_folder,
     read_bytes,
     read_lines,
     safe_name,
     text_name,
+    write_atomically,
     write_text,
-    write_whole,
 )
 
 
@@ -164,13 +164,13 @@ def test_text_is_written_with_plain_line_ends(tmp_path):
 
 
 def test_bytes_are_written_as_they_are(tmp_path):
-    with write_whole(tmp_path / "out", binary=True) as file:
+    with write_atomically(tmp_path / "out", binary=True) as file:
         file.write(b"\xff\r\n")
     assert (tmp_path / "out").read_bytes() == b"\xff\r\n"
 
 
 def test_a_file_appears_only_when_it_is_whole(tmp_path):
-    with write_whole(tmp_path / "out") as file:
+    with write_atomically(tmp_path / "out") as file:
         file.write("half")
         file.flush()
         assert not (tmp_path / "out").exists()
@@ -179,7 +179,7 @@ def test_a_file_appears_only_when_it_is_whole(tmp_path):
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     write_text(tmp_path / "out", "old")
-    with pytest.raises(KeyboardInterrupt), write_whole(tmp_path / "out") as file:
+    with pytest.raises(KeyboardInterrupt), write_atomically(tmp_path / "out") as file:
         file.write("new")
         raise KeyboardInterrupt
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
@@ -209,7 +209,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path, binary):
     read = []
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
     reader.start()
-    with write_whole(pipe, binary=binary) as file:
+    with write_atomically(pipe, binary=binary) as file:
         file.write(b"text" if binary else "text")
     reader.join()
     assert read == [b"text"]
@@ -239,7 +239,7 @@ def test_a_full_disk_is_told():
 
 
 def test_a_closed_pipe_is_left_to_the_command_line(tmp_path):
-    with pytest.raises(BrokenPipeError), write_whole(tmp_path / "out"):
+    with pytest.raises(BrokenPipeError), write_atomically(tmp_path / "out"):
         raise BrokenPipeError
 
 
@@ -282,7 +282,7 @@ def test_ids_become_harmless_file_names(name, safe):
 
 
 def test_a_name_that_is_taken_grows_a_number():
-    names = SafeNames()
+    names = UniqueFileNames()
     assert [names.take(name) for name in ["x", "x", "x_2", "X", "x"]] == [
         "x",
         "x_2",
@@ -295,7 +295,7 @@ def test_a_name_that_is_taken_grows_a_number():
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(["x", "X", "x_2", "x_3", "x_2_2", "ß", "ss", ""]) | st.text()))
 def test_no_file_name_comes_twice_or_leaves_the_folder(ids):
-    names = SafeNames()
+    names = UniqueFileNames()
     taken = [names.take(name) for name in ids]
     assert len({name.casefold() for name in taken}) == len(ids)
     for name in taken:
@@ -321,7 +321,7 @@ def test_names_that_only_look_like_devices_stay(name):
 
 
 def test_names_that_some_file_systems_take_for_one_are_numbered():
-    names = SafeNames()
+    names = UniqueFileNames()
     found = [names.take(name) for name in ("caf\u00e9", "cafe\u0301", "CAFE\u0301", "_NUL", "NUL")]
     assert found == ["caf\u00e9", "cafe\u0301_2", "CAFE\u0301_3", "_NUL", "_NUL_2"]
 

@@ -7,10 +7,10 @@ import pytest
 from conftest import DATA
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trials import TRIALS, attempt, seed_weights
+from trials import FUZZ_TARGETS, attempt, seed_weights
 
 FOUND = sorted(path for path in (DATA / "found").glob("*/*") if path.is_file())
-PIECES = [  # what the readers look for
+FRAGMENTS = [  # what the readers look for
     *(
         ">x",
         "ACGU",
@@ -49,14 +49,14 @@ def test_the_list_of_what_was_found_is_whole():
     assert listed == {f"{path.parent.name}/{path.name}" for path in FOUND}
 
 
-@pytest.mark.parametrize("name", [name for name in TRIALS if name not in ("weights", "pth")])
+@pytest.mark.parametrize("name", [name for name in FUZZ_TARGETS if name not in ("weights", "pth")])
 @settings(max_examples=40, deadline=None)
-@given(text=st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=25).map("".join))
+@given(text=st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=3), max_size=25).map("".join))
 def test_any_text_is_read_and_comes_back_the_same_or_is_refused(folder, name, text):
     attempt(name, folder, text.encode(errors="replace"))
 
 
-@pytest.mark.parametrize("name", TRIALS)
+@pytest.mark.parametrize("name", FUZZ_TARGETS)
 @settings(max_examples=40, deadline=None)
 @given(data=st.binary(max_size=80))
 def test_any_bytes_are_read_or_refused(folder, name, data):

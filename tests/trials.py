@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.dataset.records import read_dataset, record_from_json, record_to_json
 from rnaformer_cli.errors import RnaformerError, StructureError
 from rnaformer_cli.model.checkpoint import read_checkpoint, read_tensors, save_checkpoint, shapes
@@ -26,30 +26,30 @@ from rnaformer_cli.structure.formats import (
 from rnaformer_cli.training.network.config import TrainConfig, read_config
 from rnaformer_cli.weight_store.published import published_config, read_state_dict, read_yaml
 
-Trial = Callable[[Path], None]  # of a file, in a folder of its own
+FuzzTarget = Callable[[Path], None]  # of a file, in a folder of its own
 SMALL = RNAformer(ModelConfig(dim=4, depth=1, heads=1, ff_factor=1.0))
 EXPECTED = shapes(SMALL.state_dict())
 
 
-def try_fasta(path):
+def fuzz_fasta(path):
     for found in read_fasta_file(path):
         if isinstance(found, RnaformerError):
-            check_told(found)
+            check_message(found)
             continue
         [again] = scan_fasta([f">{found.id} {found.description}", found.sequence])
         assert (again.id, again.sequence) == (found.id, found.sequence)
 
 
-def structures_as(written_as):
+def structures_target(written_as):
     def try_structures(path):
         for record in read_structures(path, written_as):
             for kind, write in WRITERS.items():
-                check_again(record, kind, write)
+                check_round_trip(record, kind, write)
 
     return try_structures
 
 
-def check_again(record, kind, write):
+def check_round_trip(record, kind, write):
     try:
         text = write(record)
     except StructureError:
@@ -100,10 +100,10 @@ def try_published_config(path):
     published_config(read_yaml(path))
 
 
-TRIALS: dict[str, Trial] = {
-    "fasta": try_fasta,
-    **{name: structures_as(name) for name in READ_FORMATS},
-    "any": structures_as(None),
+FUZZ_TARGETS: dict[str, FuzzTarget] = {
+    "fasta": fuzz_fasta,
+    **{name: structures_target(name) for name in READ_FORMATS},
+    "any": structures_target(None),
     "predictions": try_predictions,
     "dataset": try_dataset,
     "training": try_training,
@@ -114,11 +114,11 @@ TRIALS: dict[str, Trial] = {
 }
 
 
-def check_told(error):
+def check_message(error):
     """One line that says where and what."""
     assert error.message
     assert str(error.place) or str(error)
-    assert "\n" not in one_line(str(error))
+    assert "\n" not in escape_controls(str(error))
 
 
 def attempt(name, folder, data):
@@ -126,9 +126,9 @@ def attempt(name, folder, data):
     path = folder / "input"
     path.write_bytes(data)
     try:
-        TRIALS[name](path)
+        FUZZ_TARGETS[name](path)
     except RnaformerError as error:
-        check_told(error)
+        check_message(error)
         return False
     finally:
         for file in folder.iterdir():

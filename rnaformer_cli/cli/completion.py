@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from rnaformer_cli.cli.main import COMPLETION, cli
+from rnaformer_cli.cli.main import COMPLETION_VARIABLE, cli
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -25,6 +25,6 @@ def command(shell: str) -> None:
     In the bash or zsh that is open:
       source <(rnaformer completion bash)
     """
-    asking = get_completion_class(shell)
-    assert asking is not None  # all three are click's own
-    click.echo(asking(cli, {}, "rnaformer", COMPLETION).source(), nl=False)
+    completer = get_completion_class(shell)
+    assert completer is not None  # all three are click's own
+    click.echo(completer(cli, {}, "rnaformer", COMPLETION_VARIABLE).source(), nl=False)

@@ -9,12 +9,12 @@ import click
 
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
-from rnaformer_cli.cli.run.output import for_stream
+from rnaformer_cli.cli.run.output import escape_for_terminal
 from rnaformer_cli.errors import OutputError, RnaformerError
-from rnaformer_cli.files import SafeNames, make_folder, write_text
+from rnaformer_cli.files import UniqueFileNames, make_folder, write_text
 from rnaformer_cli.structure.formats import (
-    ONE_RECORD_A_FILE,
     READ_FORMATS,
+    SINGLE_RECORD_FORMATS,
     WRITE_FORMATS,
     WRITERS,
     ReadFormat,
@@ -61,21 +61,21 @@ def command(
     records = read_structures(source, written_as)
     if out_dir:
         make_folder(out_dir)
-        names = SafeNames()
+        names = UniqueFileNames()
         for record in records:
             path = Path(out_dir) / f"{names.take(record.id)}.{chosen}"
             write_text(path, _format(record, chosen))
         return
     texts: list[str] = []
     for record in records:
-        if texts and chosen in ONE_RECORD_A_FILE:
+        if texts and chosen in SINGLE_RECORD_FORMATS:
             message = f"{chosen} holds one record a file; use --out-dir"
             raise OutputError(message, record=record.id)
         texts.append(_format(record, chosen))
     if output:
         write_text(output, "".join(texts))
     else:
-        sys.stdout.write(for_stream("".join(texts), sys.stdout))
+        sys.stdout.write(escape_for_terminal("".join(texts), sys.stdout))
 
 
 def _format(record: StructureRecord, chosen: WriteFormat) -> str:

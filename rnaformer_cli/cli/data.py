@@ -9,7 +9,7 @@ import click
 
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
-from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.run.progress import Report, counted
 from rnaformer_cli.dataset.labelling import KINDS, Kind, Label
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
@@ -71,7 +71,7 @@ def import_(
         except RnaformerError as error:
             report.fail(error)
     if records or not report.failures:
-        _tell_written(write_dataset(output, records), output)
+        _report_written(write_dataset(output, records), output)
     if report.failures:
         raise click.exceptions.Exit(1)
 
@@ -90,11 +90,11 @@ def stats(files: tuple[str, ...]) -> None:
         found = describe(read_dataset(path))
         low, _, median, _, _, high = found.length_quantiles
         counts = [found.pairs, found.families, found.clans, found.clusters]
-        shares = [found.noncanonical_share, found.pseudoknot_share, found.multiplet_share]
+        shares = [found.noncanonical_fraction, found.pseudoknot_fraction, found.multiplet_fraction]
         row = [text_name(path).split(".")[0], str(found.records), str(found.bases)]
         row += [f"{low} to {high}, median {median}", *map(str, counts)]
-        row += [f"{share:.1%}" for share in (*shares, found.unknown_share)]
-        row += [", ".join(f"{one_line(name)} {n}" for name, n in found.sources.items())]
+        row += [f"{share:.1%}" for share in (*shares, found.unknown_fraction)]
+        row += [", ".join(f"{escape_controls(name)} {n}" for name, n in found.sources.items())]
         rows.append(row)
     print_table(head, rows)
 
@@ -141,7 +141,7 @@ def split(file: str, out_dir: str, by: By, val: float, test: float, seed: int) -
     make_folder(out_dir)
     for name, records in parts.items():
         path = Path(out_dir) / f"{name}.jsonl.gz"
-        _tell_written(write_dataset(path, records), path)
+        _report_written(write_dataset(path, records), path)
     click.echo(f"no leak found by {method}", err=True)
 
 
@@ -180,7 +180,7 @@ def sample(file: str, count: int, output: str, kinds: tuple[Kind, ...], seed: in
     check_paths({"--output": output}, [file])
     recipe = Recipe().only(kinds) if kinds else Recipe()
     made = make_sequences(list(read_dataset(file)), count, seed, recipe)
-    _tell_written(write_dataset(output, made), output)
+    _report_written(write_dataset(output, made), output)
 
 
 @command.command()
@@ -229,7 +229,7 @@ def label(file: str, output: str, label: Label | None, folding: str | None, jobs
 
             assert label is not None
             count = label_file(file, output, label, jobs, report.reach)
-    _tell_written(count, output)
+    _report_written(count, output)
 
 
 def _label_by_folding(file: str, output: str, scores: str, report: Report) -> int:
@@ -249,5 +249,5 @@ def _told(records: Iterable[LabelledRecord], report: Report) -> Iterator[Labelle
         yield record
 
 
-def _tell_written(count: int, path: str | Path) -> None:
-    click.echo(f"{counted(count, 'record')} in {one_line(str(path))}", err=True)
+def _report_written(count: int, path: str | Path) -> None:
+    click.echo(f"{counted(count, 'record')} in {escape_controls(str(path))}", err=True)

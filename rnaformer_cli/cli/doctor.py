@@ -11,7 +11,7 @@ import click
 
 from rnaformer_cli import __version__
 from rnaformer_cli.cli.arguments import options
-from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import RnaformerError
 
 PACKAGES = ("torch", "numpy", "biopython", "rustworkx", "safetensors", "click", "rich", "pyyaml")
@@ -19,7 +19,7 @@ PACKAGES = ("torch", "numpy", "biopython", "rustworkx", "safetensors", "click", 
 # Yeast tRNA-Phe, whose cloverleaf every usable network finds: 21 pairs (Kim 1974, PDB 1EHZ).
 SELF_TEST = "GCGGAUUUAGCUCAGUUGGGAGAGCGCCAGACUGAAGAUCUGGAGGUCCUGUGUUCGAUCCACAGAAUUCGCACCA"
 SELF_TEST_PAIRS = "(((((((..((((........)))).(((((.......))))).....(((((.......))))))))))))...."
-SELF_TEST_LEAST = 10  # pairs in common: less means that something is broken
+SELF_TEST_MIN_PAIRS = 10  # pairs in common: less means that something is broken
 
 
 @click.command()
@@ -44,12 +44,12 @@ def command(weights: str | None, device: str) -> None:
     try:
         _row("self-test", _self_test(weights, device))
     except RnaformerError as error:
-        _row("self-test", f"FAILED: {one_line(str(error))}")
+        _row("self-test", f"FAILED: {escape_controls(str(error))}")
         raise click.exceptions.Exit(1) from None
 
 
 def _row(name: str, value: str) -> None:
-    click.echo(f"{name:<12} {one_line(value)}")
+    click.echo(f"{name:<12} {escape_controls(value)}")
 
 
 def _version(package: str) -> str:
@@ -99,6 +99,6 @@ def _self_test(weights: str | None, device: str) -> str:
     if not isinstance(answer, Prediction):
         raise answer
     common = len(answer.structure.pairs & parse_dot_bracket(SELF_TEST_PAIRS).pairs)
-    if common < SELF_TEST_LEAST:
+    if common < SELF_TEST_MIN_PAIRS:
         raise WeightsError(f"{common} of 21 pairs of tRNA-Phe found with {predictor.name}")
     return f"{common} of 21 pairs of tRNA-Phe with {predictor.name} on {predictor.device}"

@@ -13,7 +13,7 @@ from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.formats.score_archive import ScoreArchive
 from rnaformer_cli.cli.run.pictures import Drawer
 from rnaformer_cli.errors import OutputError
-from rnaformer_cli.files import SafeNames, make_folder
+from rnaformer_cli.files import UniqueFileNames, make_folder
 from rnaformer_cli.scoring.compare import match
 from rnaformer_cli.structure.formats import READ_FORMATS, read_structures
 from rnaformer_cli.structure.structure import StructureRecord
@@ -78,7 +78,7 @@ def command(source: str, **chosen: Any) -> None:
     if chosen["out_dir"]:
         image = chosen["image"] or "svg"
         make_folder(chosen["out_dir"])
-        names = SafeNames()
+        names = UniqueFileNames()
         for place, record in enumerate(records):
             name = f"{names.take(record.id)}.{image}"
             save(drawer.draw(record, place), Path(chosen["out_dir"]) / name, image)

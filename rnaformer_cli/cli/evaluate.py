@@ -10,10 +10,10 @@ import click
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.formats.tables import print_table
-from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.run.progress import Report
 from rnaformer_cli.errors import DependencyError
-from rnaformer_cli.files import text_name, write_whole
+from rnaformer_cli.files import text_name, write_atomically
 from rnaformer_cli.scoring.summary import Summary
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def command(**chosen: Any) -> None:
     if chosen["plot"]:
         _import_matplotlib()  # before the work, not after
     set_threads(chosen["threads"])
-    options.warn_of_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
+    options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
     report = Report(quiet=chosen["quiet"])
     helped = _load(chosen, report)
     evaluations = []
@@ -157,7 +157,7 @@ def _print(evaluations: list[Evaluation], seed: int) -> None:
         summary = evaluation.summary(seed)
         low, high = summary.f1_interval
         shifted = summary.tolerant_f1 or 0.0
-        row = [one_line(evaluation.name), str(summary.records), f"{summary.f1:.3f}"]
+        row = [escape_controls(evaluation.name), str(summary.records), f"{summary.f1:.3f}"]
         row += [f"{low:.3f} to {high:.3f}"]
         figures = [summary.precision, summary.recall, shifted, evaluation.canonical_f1]
         row += [f"{figure:.3f}" for figure in (*figures, summary.pooled.f1)]
@@ -174,7 +174,14 @@ def _print_groups(evaluations: list[Evaluation], by: By) -> None:
         for name, summary in evaluation.groups(by):
             figures = [summary.f1, summary.precision, summary.recall, summary.pooled.f1]
             cells = [f"{figure:.3f}" for figure in figures]
-            rows.append([one_line(evaluation.name), one_line(name), str(summary.records), *cells])
+            rows.append(
+                [
+                    escape_controls(evaluation.name),
+                    escape_controls(name),
+                    str(summary.records),
+                    *cells,
+                ]
+            )
     click.echo()
     head = ["set", by, "records", "F1", "precision", "recall", "pooled"]
     print_table(head, rows, left=2)
@@ -189,7 +196,7 @@ def _print_tsv(evaluations: list[Evaluation]) -> None:
             ratios += [one.canonical.f1, one.confidence]
             record = one.record
             names = [evaluation.name, record.id, str(len(record)), record.family or "-"]
-            cells = [*map(one_line, names), *(f"{ratio:.4f}" for ratio in ratios)]
+            cells = [*map(escape_controls, names), *(f"{ratio:.4f}" for ratio in ratios)]
             click.echo("\t".join(cells))
 
 
@@ -254,5 +261,5 @@ def _plot(evaluations: list[Evaluation], path: str) -> None:
         axes.plot(scores, shares, marker="o", markersize=3, label=label)
     axes.set(xlabel="score", ylabel="share of pairs that are there", xlim=(0, 1), ylim=(0, 1))
     axes.legend()
-    with write_whole(path, binary=True) as file:
+    with write_atomically(path, binary=True) as file:
         figure.savefig(file, format="svg")

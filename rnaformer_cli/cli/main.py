@@ -16,7 +16,7 @@ import click
 from click.shell_completion import shell_complete
 
 from rnaformer_cli import __version__
-from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import InputError, RnaformerError
 from rnaformer_cli.files import reason
 
@@ -42,9 +42,9 @@ EXIT_INTERRUPTED = 130
 
 # How often an idle thread looks for work before it sleeps. OpenMP's own number, a hundred times as
 # large, makes a run ten times slower when another program is busy; none costs a tenth at rest.
-SPINS = "3000"
+GOMP_SPIN_COUNT = "3000"
 
-COMPLETION = "_RNAFORMER_COMPLETE"  # the variable by which a shell asks for completions
+COMPLETION_VARIABLE = "_RNAFORMER_COMPLETE"  # the variable by which a shell asks for completions
 
 
 class CommandGroup(click.Group):
@@ -101,9 +101,9 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as by nohup
         signal.signal(signal.SIGINT, _interrupt)
     if "OMP_WAIT_POLICY" not in os.environ:  # read when PyTorch is loaded, so said before
-        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
-    sys.stdout = sys.stdout or _nowhere()  # None: closed by the shell (`>&-`)
-    sys.stderr = sys.stderr or _nowhere()
+        os.environ.setdefault("GOMP_SPINCOUNT", GOMP_SPIN_COUNT)
+    sys.stdout = sys.stdout or _open_devnull()  # None: closed by the shell (`>&-`)
+    sys.stderr = sys.stderr or _open_devnull()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As in files, whatever the locale; names of files that are no UTF-8 as the bytes they are.
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
@@ -118,7 +118,7 @@ def run(arguments: list[str]) -> int:
         sys.stdout.flush()
     except (RnaformerError, MemoryError) as error:
         is_known = isinstance(error, RnaformerError)
-        text = one_line(str(error)) if is_known else "not enough memory"
+        text = escape_controls(str(error)) if is_known else "not enough memory"
         click.echo(f"rnaformer: {text}", err=True)
         return EXIT_FAILED
     except click.exceptions.Exit as leaving:
@@ -136,9 +136,11 @@ def run(arguments: list[str]) -> int:
 
 def _invoke(arguments: list[str]) -> None:
     """What click's own main() does, except that it turns a closed pipe into exit code 1."""
-    asked = os.environ.get(COMPLETION)
+    asked = os.environ.get(COMPLETION_VARIABLE)
     if asked:
-        raise click.exceptions.Exit(shell_complete(cli, {}, "rnaformer", COMPLETION, asked))
+        raise click.exceptions.Exit(
+            shell_complete(cli, {}, "rnaformer", COMPLETION_VARIABLE, asked)
+        )
     with cli.make_context("rnaformer", list(arguments)) as context:
         cli.invoke(context)
 
@@ -155,7 +157,7 @@ def _check_folder() -> None:
         raise InputError("the working directory was deleted; change to another") from None
 
 
-def _nowhere() -> TextIO:
+def _open_devnull() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
@@ -166,12 +168,12 @@ def _fail_on_file(error: OSError) -> int:
         click.echo(f"rnaformer: {limit}", err=True)
         return EXIT_FAILED
     if error.filename is None:
-        return _give_up_stdout(error)
-    click.echo(f"rnaformer: {one_line(str(error.filename))}: {reason(error)}", err=True)
+        return _close_stdout(error)
+    click.echo(f"rnaformer: {escape_controls(str(error.filename))}: {reason(error)}", err=True)
     return EXIT_FAILED
 
 
-def _give_up_stdout(error: OSError) -> int:
+def _close_stdout(error: OSError) -> int:
     """The exit code when stdout takes no more; failures of other files name the file."""
     # Python flushes at exit once more, which must not fail again.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rnaformer_cli.prediction.workers import Helped
 
 FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
-HOLD_MULTIPLETS = {"jsonl", "tsv"}
+MULTIPLET_FORMATS = {"jsonl", "tsv"}
 
 
 @click.command()
@@ -138,9 +138,9 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     inputs = _inputs(files or standard_input(), chosen)
     predicted = _predict(inputs, chosen, report, keep=references is not None)
     report.warn_ambiguous()
-    report.tell_left_out()
-    report.tell_low_confidence()
-    report.tell_summary()
+    report.report_skipped()
+    report.report_low_confidence()
+    report.report_summary()
     if references is not None:
         from rnaformer_cli.cli.score import print_scores
 
@@ -158,9 +158,9 @@ def _predict(
     predictor = helped.predictor
     names: deque[str] = deque()  # of the records on their way through the network
     predicted: list[StructureRecord] = []
-    expected = inputs.expected() if report.is_drawn else None
+    expected = inputs.expected() if report.shows_progress else None
     with open_destination(chosen, predictor) as destination, report.progress(expected):
-        records = _noting_names(inputs.records(report, destination.has), names)
+        records = _queue_names(inputs.records(report, destination.has), names)
         for answer in helped.predict(records):
             name = names.popleft()
             if isinstance(answer, RnaformerError):
@@ -169,7 +169,7 @@ def _predict(
             _write(destination, answer, name, chosen["fail_fast"], report)
             if keep:
                 predicted.append(answer.structure_record)
-        report.tell_untold()
+        report.report_unlisted()
         if report.ended_by is not None:
             raise report.ended_by
         if report.failures and not report.written:
@@ -177,16 +177,16 @@ def _predict(
     return predicted
 
 
-def _noting_names(found: Iterator[tuple[RnaRecord, str]], names: deque[str]) -> Iterator[RnaRecord]:
+def _queue_names(found: Iterator[tuple[RnaRecord, str]], names: deque[str]) -> Iterator[RnaRecord]:
     for record, name in found:
         names.append(name)
         yield record
 
 
 def _inputs(files: tuple[str, ...], chosen: dict[str, Any]) -> Inputs:
-    options_of_reading = ("strict", "max_length", "shard", "fail_fast")
+    input_options = ("strict", "max_length", "shard", "fail_fast")
     needs_names = any(chosen[to] for to in ("out_dir", "scores", "draw"))
-    return Inputs(files, **{name: chosen[name] for name in options_of_reading}, named=needs_names)
+    return Inputs(files, **{name: chosen[name] for name in input_options}, named=needs_names)
 
 
 def _check_usage(chosen: dict[str, Any]) -> None:
@@ -207,7 +207,7 @@ def _check_usage(chosen: dict[str, Any]) -> None:
         )
     if chosen["draw"]:
         check_drawing()
-    lossy = [name for name in chosen["formats"] if name not in HOLD_MULTIPLETS]
+    lossy = [name for name in chosen["formats"] if name not in MULTIPLET_FORMATS]
     if chosen["decoding"] == "raw" and lossy:
         raise click.UsageError(
             f"a raw structure may give a base several partners, which {lossy[0]} cannot hold; "
@@ -244,7 +244,7 @@ def _load(chosen: dict[str, Any], report: Report) -> Helped:
     from rnaformer_cli.weight_store.store import DEFAULT
 
     device.set_threads(chosen["threads"])
-    options.warn_of_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
+    options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
     how = Options(
         decoding=chosen["decoding"],
         threshold=chosen["threshold"],
@@ -267,7 +267,7 @@ def _write(
     try:
         destination.write(prediction, name)
         report.advance(len(prediction.record))
-        report.note_confidence(prediction.confidence)
+        report.count_confidence(prediction.confidence)
     except RnaformerError as error:
         _fail(error, fail_fast, report)
 

@@ -15,7 +15,7 @@ from rnaformer_cli.cli.score import warn_unmatched
 from rnaformer_cli.errors import DependencyError
 from rnaformer_cli.files import STDIN, text_name, write_text
 
-MOST_PICTURES = 100  # 3 MB of page, and ten seconds of drawing
+DEFAULT_PICTURES = 100  # 3 MB of page, and ten seconds of drawing
 
 
 @click.command()
@@ -35,7 +35,7 @@ MOST_PICTURES = 100  # 3 MB of page, and ten seconds of drawing
 @click.option(
     "--pictures",
     type=click.IntRange(min=0),
-    default=MOST_PICTURES,
+    default=DEFAULT_PICTURES,
     show_default=True,
     help="Draw the first N records only.",
 )
@@ -53,7 +53,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
       rnaformer report predicted.jsonl --ref known.ct -o report.html
       rnaformer report parts/ --no-pictures --title "All parts" -o report.html
     """
-    from rnaformer_cli.reporting.entries import Entry, compared, illustrated
+    from rnaformer_cli.reporting.entries import Entry, add_pictures, compared
     from rnaformer_cli.reporting.page import Report, render
     from rnaformer_cli.scoring.summary import summarise
     from rnaformer_cli.structure.formats import read_prediction_files, read_structures
@@ -68,7 +68,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
         summary = summarise(scores)
         missing = [score.id for score in scores if score.is_missing]
     try:
-        entries = illustrated(entries, 0 if chosen["no_pictures"] else chosen["pictures"])
+        entries = add_pictures(entries, 0 if chosen["no_pictures"] else chosen["pictures"])
     except DependencyError as error:
         raise DependencyError(f"{error.message}, or --no-pictures") from None
     title = chosen["title"] or _title(files)

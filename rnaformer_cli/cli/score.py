@@ -12,7 +12,7 @@ from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.formats.multiqc import format_multiqc
 from rnaformer_cli.cli.formats.tables import print_table
-from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.run.progress import counted
 from rnaformer_cli.files import write_text
 from rnaformer_cli.scoring.compare import RecordScore, Rules, compare
@@ -113,7 +113,7 @@ def warn_unmatched(scores: list[RecordScore], extra: list[str]) -> None:
     missing = [score.id for score in scores if score.is_missing]
     for ids, what in ((missing, "no prediction for"), (extra, "no reference for")):
         if ids:
-            listed = ", ".join(one_line(name) for name in ids[:5])
+            listed = ", ".join(escape_controls(name) for name in ids[:5])
             more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
             click.echo(f"rnaformer: warning: {what} {listed}{more}", err=True)
 
@@ -126,7 +126,7 @@ def _print(ours: list[RecordScore], theirs: list[RecordScore] | None, seed: int,
     head += ["F1 other"] if theirs else []
     rows = []
     for index, score in enumerate(ours):
-        row = [one_line(score.id), str(score.length), *_figures(score)]
+        row = [escape_controls(score.id), str(score.length), *_figures(score)]
         row += [f"{score.tolerant_f1:.3f}"] if score.tolerant_f1 is not None else []
         row += [f"{theirs[index].f1:.3f}"] if theirs else []
         rows.append(row)
@@ -193,7 +193,11 @@ def _print_tsv(ours: list[RecordScore], theirs: list[RecordScore] | None) -> Non
         ratios = [score.precision, score.recall, score.f1, score.mcc]
         ratios += [score.tolerant_f1] if score.tolerant_f1 is not None else []
         ratios += [theirs[index].f1] if theirs else []
-        cells = [one_line(score.id), *map(str, numbers), *(f"{ratio:.4f}" for ratio in ratios)]
+        cells = [
+            escape_controls(score.id),
+            *map(str, numbers),
+            *(f"{ratio:.4f}" for ratio in ratios),
+        ]
         click.echo("\t".join(cells))
 
 

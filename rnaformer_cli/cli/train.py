@@ -86,33 +86,33 @@ def command(config: str, **chosen: Any) -> None:
       rnaformer train small.toml --data train.jsonl.gz --out runs/small --resume --stop-after 9
     """
     from rnaformer_cli.prediction.device import set_threads
-    from rnaformer_cli.training.network.distributed import join_team
+    from rnaformer_cli.training.network.distributed import join_process_group
     from rnaformer_cli.training.network.run_folder import RunFolder
 
     set_threads(chosen["threads"])
-    options.warn_of_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
-    plan = _plan(config, chosen["minutes"])
-    how = _how(chosen)
-    with join_team(how.device) as team, stop_requests(chosen["stop_after"]) as wants_stop:
+    options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
+    plan = _read_train_config(config, chosen["minutes"])
+    how = _compute_config(chosen)
+    with join_process_group(how.device) as team, stop_requests(chosen["stop_after"]) as wants_stop:
         trainer = _trainer(plan, chosen, how, team)
         folder = RunFolder(chosen["out"], plan, chosen["resume"]) if team.leads else None
         if chosen["resume"]:
             _resume(trainer, Path(chosen["out"]))
-        tell = Teller(trainer, chosen["quiet"] or not team.leads)
+        tell = TrainingReporter(trainer, chosen["quiet"] or not team.leads)
         is_done = trainer.run(folder, wants_stop, tell)
         tell.say("done" if is_done else "stopped; --resume goes on")
-    if not is_done and wants_stop.by_signal:
+    if not is_done and wants_stop.was_signalled:
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
-def _plan(path: str, minutes: float | None) -> TrainConfig:
+def _read_train_config(path: str, minutes: float | None) -> TrainConfig:
     plan = read_config(path)
     if minutes is None:
         return plan
     return replace(plan, run=replace(plan.run, minutes=minutes, steps=0))
 
 
-def _how(chosen: dict[str, Any]) -> How:
+def _compute_config(chosen: dict[str, Any]) -> How:
     from rnaformer_cli.prediction.device import choose_device, choose_dtype
     from rnaformer_cli.training.network.distributed import local_device
     from rnaformer_cli.training.network.training_loop import How
@@ -171,12 +171,12 @@ class StopRequest:
     """Whether to stop: after a signal, or when this process's time is over."""
 
     def __init__(self, minutes: float | None) -> None:
-        self.by_signal = False
+        self.was_signalled = False
         self._end = None if minutes is None else time.monotonic() + 60.0 * minutes
 
     def __call__(self) -> bool:
         """Whether it is time."""
-        return self.by_signal or (self._end is not None and time.monotonic() >= self._end)
+        return self.was_signalled or (self._end is not None and time.monotonic() >= self._end)
 
 
 @contextmanager
@@ -185,7 +185,7 @@ def stop_requests(minutes: float | None) -> Iterator[StopRequest]:
     request = StopRequest(minutes)
 
     def remember(*_: Any) -> None:
-        request.by_signal = True
+        request.was_signalled = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -196,7 +196,7 @@ def stop_requests(minutes: float | None) -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
-class Teller:
+class TrainingReporter:
     """Tells on stderr how a run goes, a line every so often."""
 
     def __init__(self, trainer: Trainer, quiet: bool) -> None:

@@ -105,7 +105,11 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
         if not chosen["quiet"] and (time.monotonic() - last >= _TELL_EVERY or told.share == 1.0):
             last = time.monotonic()
             counts = f"step {told.step}, {told.records} records"
-            values = "" if told.of_values is None else f", of reactivities {told.of_values:.3f}"
+            values = (
+                ""
+                if told.reactivity_loss is None
+                else f", of reactivities {told.reactivity_loss:.3f}"
+            )
             line = f"rnaformer: {told.share:.0%}, {counts}: loss {told.loss:.3f}{values}"
             click.echo(line, err=True)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli.arguments import options
-from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.run.progress import Report
 from rnaformer_cli.errors import RnaformerError, WeightsError
 from rnaformer_cli.sequence.record import RnaRecord
@@ -43,10 +43,10 @@ def list_() -> None:
     """List the weights that can be used, and the published ones that can be fetched."""
     from rnaformer_cli.cli.formats.tables import print_table
     from rnaformer_cli.weight_store.fetch import PUBLISHED
-    from rnaformer_cli.weight_store.store import DEFAULT, all_weights, shipped_folder
+    from rnaformer_cli.weight_store.store import DEFAULT, list_weights, shipped_folder
 
     rows = []
-    known = all_weights()
+    known = list_weights()
     for name, folder in known.items():
         origin = "shipped" if folder.parent == shipped_folder() else "yours"
         rows.append([name, origin + (", default" if name == DEFAULT else ""), str(folder)])
@@ -79,10 +79,10 @@ def verify(names: tuple[str, ...]) -> None:
     """
     from rnaformer_cli.model.checkpoint import load_families, load_network
     from rnaformer_cli.prediction.predictor import Predictor
-    from rnaformer_cli.weight_store.store import all_weights, find_weights
+    from rnaformer_cli.weight_store.store import find_weights, list_weights
 
     report = Report()
-    for name in names or tuple(all_weights()):
+    for name in names or tuple(list_weights()):
         try:
             folder = find_weights(name)
             network, checkpoint = load_network(folder)
@@ -91,7 +91,7 @@ def verify(names: tuple[str, ...]) -> None:
             if isinstance(answer, RnaformerError):
                 raise WeightsError(answer.message, path=folder)
             covered = "" if checkpoint.config == "covered" else "\tconfig.json has no checksum"
-            click.echo(f"{one_line(name)}\tok\t{checkpoint.sha256}{covered}")
+            click.echo(f"{escape_controls(name)}\tok\t{checkpoint.sha256}{covered}")
         except RnaformerError as error:
             report.fail(error)
     if report.failures:
@@ -125,11 +125,11 @@ def average(one: str, other: str, share: float, output: str) -> None:
     than each of them. The mean has the config of the first; `rnaformer release` calibrates it.
     """
     from rnaformer_cli.model.checkpoint import read_checkpoint
-    from rnaformer_cli.model.derived import mean_network
+    from rnaformer_cli.model.derived import average_networks
     from rnaformer_cli.weight_store.store import find_weights
 
     first, second = find_weights(one), find_weights(other)
-    network = mean_network(first, second, share)
+    network = average_networks(first, second, share)
     origins = [read_checkpoint(folder).sha256 for folder in (first, second)]
     _save(output, network, {"mean_of": origins, "share": share})
 
@@ -158,7 +158,7 @@ def grow(name: str, double: tuple[int, ...], ff_factor: float | None, output: st
     import torch
 
     from rnaformer_cli.model.checkpoint import load_network
-    from rnaformer_cli.model.derived import deeper_network, wider_network
+    from rnaformer_cli.model.derived import deepen_network, widen_network
     from rnaformer_cli.weight_store.store import find_weights
 
     if not double and ff_factor is None:
@@ -166,11 +166,11 @@ def grow(name: str, double: tuple[int, ...], ff_factor: float | None, output: st
     network, origin = load_network(find_weights(name))
     about: dict[str, Any] = {"grown": origin.sha256}
     if double:
-        network = deeper_network(network, double)
+        network = deepen_network(network, double)
         about["doubled"] = sorted(set(double))
     if ff_factor is not None:
         torch.manual_seed(0)  # the same weights every time
-        network = wider_network(network, ff_factor)
+        network = widen_network(network, ff_factor)
     _save(output, network, about)
 
 
@@ -230,13 +230,13 @@ def _checksum(ctx: click.Context, parameter: click.Parameter, text: str | None) 
 )
 def fetch(name: str, base_url: str | None, sha256: str | None) -> None:
     """Download published weights into your own store and record their checksums."""
-    from rnaformer_cli.weight_store.fetch import PUBLISHED_AT
+    from rnaformer_cli.weight_store.fetch import PUBLISHED_URL
     from rnaformer_cli.weight_store.fetch import fetch as fetch_weights
 
     def tell(url: str) -> None:
         click.echo(f"rnaformer: fetching {url}", err=True)
 
-    _tell(fetch_weights(name, base_url or PUBLISHED_AT, sha256, tell))
+    _tell(fetch_weights(name, base_url or PUBLISHED_URL, sha256, tell))
 
 
 def _tell(imported: Imported) -> None:

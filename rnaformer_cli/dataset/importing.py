@@ -8,19 +8,19 @@ from pathlib import Path
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import DatasetError, InputError, RnaformerError, StructureError
-from rnaformer_cli.files import check_regular, files_of, read_lines
+from rnaformer_cli.files import check_regular, list_files, read_lines
 from rnaformer_cli.limits import MAX_LINE
 from rnaformer_cli.sequence.encode import AMBIGUOUS, UNKNOWN
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.formats import (
-    LOOK_AHEAD,
+    DETECTION_LINES,
     SUFFIXES,
     ReadFormat,
     base_name,
     detect_format,
     parse_structures,
 )
-from rnaformer_cli.structure.structure import StructureRecord, as_rna
+from rnaformer_cli.structure.structure import StructureRecord, to_rna
 
 _COLUMNS = {  # our field -> names of CSV columns, in any case
     "id": ("id", "name"),
@@ -52,7 +52,7 @@ def import_files(
     lines = list(read_lines(path))
     is_empty = True
     try:
-        written_as = written_as or detect_format(lines[:LOOK_AHEAD])
+        written_as = written_as or detect_format(lines[:DETECTION_LINES])
         for record, own in _read(lines, written_as, base_name(path)):
             is_empty = False
             yield from _label(record, source, family or own, path)
@@ -66,7 +66,7 @@ def import_files(
 def _import_folder(
     path: str | Path, source: str, family: str | None, written_as: ReadFormat | None
 ) -> Iterator[LabelledRecord | RnaformerError]:
-    files = files_of(path, SUFFIXES | {".csv"})
+    files = list_files(path, SUFFIXES | {".csv"})
     if not files:
         raise InputError("no structure file or table in this folder", path=path)
     for file in files:
@@ -114,7 +114,7 @@ def _import_csv(
     rows = csv.DictReader(f"{line}\n" for line in read_lines(path))
     columns = _find_columns(rows.fieldnames or (), path)
     for row in rows:
-        sequence = as_rna(row[columns["sequence"]] or "")
+        sequence = to_rna(row[columns["sequence"]] or "")
         name = (
             "_".join((row[columns["id"]] or "").split())
             if "id" in columns

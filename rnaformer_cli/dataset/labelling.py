@@ -24,9 +24,9 @@ Label = Literal["mfe", "probabilities"]
 Kind = Literal["whole", "window", "shuffled", "random"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SOURCE = "rnafold"
-LEAST_PROBABILITY = 0.02  # pairs below are left out of a label: half of the file, little of the sum
+MIN_PROBABILITY = 0.02  # pairs below are left out of a label: half of the file, little of the sum
 _CHUNK = 16  # records a worker takes at once
-_OTHER_WORK = "is not the beginning of these labels; remove it to begin anew"
+_NOT_A_PREFIX = "is not the beginning of these labels; remove it to begin anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def label_probabilities(record: LabelledRecord) -> LabelledRecord:
         (left - 1, right - 1, round(float(value), 3))
         for left in range(1, len(record) + 1)
         for right, value in enumerate(rows[left])
-        if value >= LEAST_PROBABILITY
+        if value >= MIN_PROBABILITY
     )
     pairs = _pairs(vienna, signs)
     return replace(record, pairs=pairs, probabilities=probabilities, source=SOURCE)
@@ -200,11 +200,11 @@ def _count_done(part: Path, records: Sequence[LabelledRecord], label: Label) -> 
     try:
         found = [record_from_json(line) for line in whole.decode().split("\n")[:-1]]
     except (DatasetError, UnicodeDecodeError):
-        raise DatasetError(_OTHER_WORK, path=part) from None
+        raise DatasetError(_NOT_A_PREFIX, path=part) from None
     begun = [(one.id, one.sequence, one.probabilities is not None) for one in found]
     ours = [(one.id, one.sequence, label == "probabilities") for one in records[: len(found)]]
     if begun != ours:
-        raise DatasetError(_OTHER_WORK, path=part)
+        raise DatasetError(_NOT_A_PREFIX, path=part)
     if len(whole) < len(data):
         part.write_bytes(whole)
     return len(found)

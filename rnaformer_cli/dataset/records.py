@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from rnaformer_cli.errors import DatasetError
-from rnaformer_cli.files import SafeNames, read_lines, text_name, write_whole
+from rnaformer_cli.files import UniqueFileNames, read_lines, text_name, write_atomically
 from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.sequence.encode import ALPHABET
 from rnaformer_cli.structure.structure import BasePair, Structure
@@ -93,7 +93,7 @@ def read_sets(
     Raises:
         InputError, DatasetError: a set that cannot be read.
     """
-    names = SafeNames()
+    names = UniqueFileNames()
     limit = sys.maxsize if max_length is None else max_length
     return {
         names.take(text_name(path).split(".")[0]): [
@@ -151,7 +151,7 @@ def write_dataset(path: str | Path, records: Iterable[LabelledRecord]) -> int:
         OutputError: the file cannot be written.
     """
     count = 0
-    with write_whole(path, binary=True) as file:
+    with write_atomically(path, binary=True) as file:
         raw = cast("IO[bytes]", file)
         with (
             gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed,

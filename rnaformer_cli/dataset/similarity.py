@@ -20,7 +20,7 @@ CDHIT = "cd-hit-est-2d"
 # At 80 % identity about 0.8 ** 8 = 17 % of the windows of 8 bases are untouched; two unrelated
 # sequences of 100 bases share 0.15 % of them. A tenth lies between.
 WINDOW = 8
-SHARED = 0.1
+MIN_SHARED_FRACTION = 0.1
 _LEAST = 3  # windows in common, so that two short sequences do not meet by chance
 
 
@@ -33,12 +33,12 @@ class Leak:
     reason: str
 
 
-def windows_of(sequence: str) -> set[str]:
+def kmers(sequence: str) -> set[str]:
     """The distinct windows of a sequence; the sequence itself if it is shorter."""
     return {sequence[i : i + WINDOW] for i in range(max(1, len(sequence) - WINDOW + 1))}
 
 
-class WindowIndex:
+class KmerIndex:
     """Finds the indexed sequences that share enough windows with another."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class WindowIndex:
     def add(self, sequence: str) -> int:
         """Index a sequence; its number."""
         number = len(self._sizes)
-        windows = windows_of(sequence)
+        windows = kmers(sequence)
         self._sizes.append(len(windows))
         for window in windows:
             self._where[window].append(number)
@@ -56,15 +56,17 @@ class WindowIndex:
 
     def alike(self, sequence: str) -> Iterator[int]:
         """The numbers of alike sequences, in the order in which they were added."""
-        windows = windows_of(sequence)
+        windows = kmers(sequence)
         shared = Counter(number for window in windows for number in self._where.get(window, ()))
         for number in sorted(shared):
             smaller = min(len(windows), self._sizes[number])
-            if shared[number] >= max(min(_LEAST, smaller), math.ceil(SHARED * smaller)):
+            if shared[number] >= max(
+                min(_LEAST, smaller), math.ceil(MIN_SHARED_FRACTION * smaller)
+            ):
                 yield number
 
 
-def group_by_likeness(sequences: Sequence[str]) -> list[int]:
+def cluster_by_similarity(sequences: Sequence[str]) -> list[int]:
     """A group number for each sequence: that of the first longer sequence it is like.
 
     Longest first and greedy, as CD-HIT does (Li & Godzik 2006), but then groups with a
@@ -79,7 +81,7 @@ def group_by_likeness(sequences: Sequence[str]) -> list[int]:
             index = parent[index]
         return index
 
-    index = WindowIndex()
+    index = KmerIndex()
     for here in order:
         for number in index.alike(sequences[here]):
             one, other = sorted((root(order[number]), root(here)))
@@ -99,16 +101,16 @@ def find_leaks(
     Raises:
         DatasetError: CD-HIT-EST-2D failed.
     """
-    leaks = [*_same(train, test, "sequence", "the same sequence")]
+    leaks = [*_find_equal(train, test, "sequence", "the same sequence")]
     for name in ("family", "clan"):
-        leaks += _same(train, test, name, f"the same {name}")
+        leaks += _find_equal(train, test, name, f"the same {name}")
     if shutil.which(CDHIT):
         return leaks + _cdhit(train, test), f"{CDHIT} -c {IDENTITY}"
     method = f"exact and shared {WINDOW}-mers ({CDHIT} is not installed)"
-    return leaks + _by_windows(train, test), method
+    return leaks + _find_by_kmers(train, test), method
 
 
-def _same(
+def _find_equal(
     train: Iterable[LabelledRecord], test: Iterable[LabelledRecord], name: str, reason: str
 ) -> Iterator[Leak]:
     seen: dict[str, str] = {}
@@ -120,14 +122,14 @@ def _same(
             yield Leak(seen[value], record.id, reason)
 
 
-def _by_windows(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> list[Leak]:
-    index = WindowIndex()
+def _find_by_kmers(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> list[Leak]:
+    index = KmerIndex()
     for record in test:
         index.add(record.sequence)
     leaks: dict[int, Leak] = {}
     for record in train:
         for number in index.alike(record.sequence):
-            reason = f"at least {SHARED:.0%} of {WINDOW}-mers"
+            reason = f"at least {MIN_SHARED_FRACTION:.0%} of {WINDOW}-mers"
             leaks.setdefault(number, Leak(record.id, test[number].id, reason))
     return [leaks[number] for number in sorted(leaks)]
 

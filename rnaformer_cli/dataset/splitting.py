@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from rnaformer_cli.dataset.records import LabelledRecord
-from rnaformer_cli.dataset.similarity import find_leaks, group_by_likeness
+from rnaformer_cli.dataset.similarity import cluster_by_similarity, find_leaks
 from rnaformer_cli.errors import DatasetError
 
 By = Literal["identity", "family"]
@@ -22,7 +22,7 @@ def split(
     """Parts by name, the first with what the shares leave over, and how leaks were sought.
 
     Whole groups go to one part: sequences alike to each other, and `by` family also the
-    members of a clan or family. Groups are drawn at random until a part has its share; one
+    members of a clan or family. MembersByFamily are drawn at random until a part has its share; one
     that is larger than the share is left to the first part.
 
     Raises:
@@ -31,7 +31,7 @@ def split(
     """
     if not 0.0 < sum(shares.values()) < 1.0 or min(shares.values()) < 0.0:
         raise DatasetError("the shares of validation and test must be positive and leave a rest")
-    groups = _groups(records, by)
+    groups = _group_relatives(records, by)
     drawn = sorted(groups)
     random.Random(seed).shuffle(drawn)
     parts: dict[str, list[LabelledRecord]] = {"train": [], **{name: [] for name in shares}}
@@ -67,9 +67,9 @@ def check_leaks(
     return method
 
 
-def _groups(records: Sequence[LabelledRecord], by: By) -> dict[int, list[LabelledRecord]]:
+def _group_relatives(records: Sequence[LabelledRecord], by: By) -> dict[int, list[LabelledRecord]]:
     """Records by group; sequences alike, and families and clans if asked for, stay together."""
-    label = group_by_likeness([record.sequence for record in records])
+    label = cluster_by_similarity([record.sequence for record in records])
     parent = {group: group for group in label}
 
     def root(group: int) -> int:

@@ -26,10 +26,10 @@ class Stats:
     families: int
     clans: int
     clusters: int
-    noncanonical_share: float  # of pairs
-    pseudoknot_share: float  # of records
-    multiplet_share: float  # of records
-    unknown_share: float  # of bases: N
+    noncanonical_fraction: float  # of pairs
+    pseudoknot_fraction: float  # of records
+    multiplet_fraction: float  # of records
+    unknown_fraction: float  # of bases: N
 
 
 def describe(records: Iterable[LabelledRecord]) -> Stats:
@@ -60,8 +60,8 @@ def describe(records: Iterable[LabelledRecord]) -> Stats:
         families=len(names["family"] - {None}),
         clans=len(names["clan"] - {None}),
         clusters=len(names["cluster"] - {None}),
-        noncanonical_share=noncanonical / max(pairs, 1),
-        pseudoknot_share=knotted / max(count, 1),
-        multiplet_share=multiple / max(count, 1),
-        unknown_share=unknown / max(bases, 1),
+        noncanonical_fraction=noncanonical / max(pairs, 1),
+        pseudoknot_fraction=knotted / max(count, 1),
+        multiplet_fraction=multiple / max(count, 1),
+        unknown_fraction=unknown / max(bases, 1),
     )

@@ -13,12 +13,12 @@ from rnaformer_cli.structure.brackets import format_dot_bracket
 from rnaformer_cli.structure.nesting import heaviest_nested
 from rnaformer_cli.structure.structure import BasePair, Structure
 
-Places = NDArray[np.float64]
+Coordinates = NDArray[np.float64]
 
 STEP = 1.0  # distance of neighbouring bases in a helix
 
 
-def plane(structure: Structure) -> tuple[Places, list[BasePair]]:
+def plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     """The place of each base, (L, 2), and the pairs that the layout does not show as helices.
 
     The layout is RNApuzzler's (Wiegreffe 2019), free of overlaps, of the largest set of pairs

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from rnaformer_cli.drawing.layout import plane
 from rnaformer_cli.errors import DependencyError, OutputError
-from rnaformer_cli.files import write_whole
+from rnaformer_cli.files import write_atomically
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ LETTER_COLOURS = {"A": "#E69F00", "C": "#56B4E9", "G": "#009E73", "U": "#F0E442"
 OTHER_LETTER = "#BBBBBB"
 PAIR, KNOT, BACKBONE = "#333333", "#CC79A7", "#999999"
 BOTH, PREDICTED, MISSED = "#0072B2", "#D55E00", "#999999"  # agreeing, only predicted, only known
-EVERY = 10  # bases between numbers
+NUMBERING_INTERVAL = 10  # bases between numbers
 
-_BASE = 0.24  # inches from base to base
+_INCHES_PER_BASE = 0.24  # inches from base to base
 _LARGEST = 60.0  # inches of a side; larger pictures are made smaller
-_HIGHEST_ARC = 20.0  # bases
-_MOST_LETTERS = 1_000  # bases beyond which letters are too small to be worth their bytes
+_MAX_ARC_HEIGHT = 20.0  # bases
+_MAX_LETTERS = 1_000  # bases beyond which letters are too small to be worth their bytes
 
 
 def draw_plane(record: StructureRecord) -> Figure:
@@ -45,7 +45,7 @@ def draw_plane(record: StructureRecord) -> Figure:
     """
     places, knots = plane(record.structure)
     low, high = places.min(0) - 2.0, places.max(0) + 2.0
-    figure, axes = _canvas(*(high - low) * _BASE)
+    figure, axes = _canvas(*(high - low) * _INCHES_PER_BASE)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     axes.plot(*places.T, color=BACKBONE, linewidth=0.8, zorder=1, gid="backbone")
     for left, right in sorted(record.structure.pairs - set(knots)):
@@ -54,7 +54,7 @@ def draw_plane(record: StructureRecord) -> Figure:
         axes.add_patch(_curve(places[left], places[right]))
     _letters(axes, places, record.sequence)
     middle = places.mean(0)
-    for number in _numbered(record.structure.length):
+    for number in _numbered_bases(record.structure.length):
         out = _outwards(places, number - 1, middle)
         x, y = places[number - 1] + 1.1 * out
         axes.text(x, y, str(number), **_SMALL)
@@ -80,10 +80,10 @@ def draw_arcs(record: StructureRecord, reference: Structure | None = None) -> Fi
     above = pairs if reference is None else known
     below: frozenset[BasePair] = frozenset() if reference is None else pairs
     widest = max((right - left for left, right in above | below), default=1)
-    flat = min(1.0, 2 * _HIGHEST_ARC / widest)
+    flat = min(1.0, 2 * _MAX_ARC_HEIGHT / widest)
     high = flat * max((right - left for left, right in above), default=1) / 2 + 2.5
     low = -flat * max((right - left for left, right in below), default=1) / 2 - 2.5
-    figure, axes = _canvas((length + 3) * _BASE, (high - low) * _BASE)
+    figure, axes = _canvas((length + 3) * _INCHES_PER_BASE, (high - low) * _INCHES_PER_BASE)
     axes.set(xlim=(-2, length + 1), ylim=(low, high), aspect="equal")
     if reference is None:
         crossing = record.structure.crossing_pairs()
@@ -96,7 +96,7 @@ def draw_arcs(record: StructureRecord, reference: Structure | None = None) -> Fi
             _arc(axes, pair, BOTH if pair in known else PREDICTED, -flat)
     places = np.stack([np.arange(length), np.zeros(length)], axis=1).astype(float)
     _letters(axes, places, record.sequence)
-    for number in _numbered(length):
+    for number in _numbered_bases(length):
         axes.text(number - 1, low + 0.6, str(number), **_SMALL)
     axes.text(-1.3, 0, "5'", **_SMALL)
     axes.text(length + 0.3, 0, "3'", **_SMALL)
@@ -146,7 +146,7 @@ def save(figure: Figure, target: str | Path | IO[bytes], image: ImageFormat) -> 
     with matplotlib.rc_context({"svg.hashsalt": "rnaformer", "svg.fonttype": "none"}):
         how: dict[str, Any] = {"format": image, "metadata": metadata, "dpi": 150}
         if isinstance(target, (str, Path)):
-            with write_whole(target, binary=True) as file:
+            with write_atomically(target, binary=True) as file:
                 figure.savefig(cast("IO[bytes]", file), **how)
         else:
             figure.savefig(target, **how)
@@ -193,7 +193,7 @@ def _letters(axes: Axes, places: NDArray[np.float64], sequence: str) -> None:
     across, up = places[:, 0], places[:, 1]
     edge: dict[str, Any] = {"edgecolors": PAIR, "linewidths": 0.4}
     axes.scatter(across, up, s=95, c=colours, zorder=2, gid="bases", **edge)
-    if len(sequence) <= _MOST_LETTERS:
+    if len(sequence) <= _MAX_LETTERS:
         for x, y, letter in zip(across, up, sequence, strict=True):
             how: dict[str, Any] = {
                 "fontsize": 6.5,
@@ -204,9 +204,9 @@ def _letters(axes: Axes, places: NDArray[np.float64], sequence: str) -> None:
             axes.text(float(x), float(y), letter, **how)
 
 
-def _numbered(length: int) -> Iterable[int]:
+def _numbered_bases(length: int) -> Iterable[int]:
     """The bases that get a number, from 1."""
-    return range(EVERY, length + 1, EVERY)
+    return range(NUMBERING_INTERVAL, length + 1, NUMBERING_INTERVAL)
 
 
 def _outwards(

@@ -67,7 +67,7 @@ class Evaluation:
             yield name, summarise(scores)
 
 
-class Predicts(Protocol):
+class SupportsPredict(Protocol):
     """A predictor, with or without worker processes."""
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
@@ -75,7 +75,7 @@ class Predicts(Protocol):
 
 
 def evaluate(
-    predictor: Predicts,
+    predictor: SupportsPredict,
     name: str,
     records: Sequence[LabelledRecord],
     tell: Callable[[], None] = lambda: None,

@@ -41,7 +41,7 @@ Job = tuple[NDArray[np.int64], Floats]  # codes (L,) of a sequence, odds (CODES,
 
 
 @dataclass(frozen=True, slots=True)
-class Sums:
+class ForwardSums:
     """Forward sums over all alignments of prefixes that end in a match."""
 
     ended: Doubles  # (L, N) over all columns, with the odds of ending there
@@ -75,7 +75,7 @@ def align(jobs: Sequence[Job]) -> list[Floats]:
         codes, odds, begins, stops = _filled([jobs[place] for place in places], np.float64)
         there = forward(codes, odds, begins, stops)
         back = forward(codes[:, ::-1], odds[:, :, ::-1], stops[:, ::-1], begins[:, ::-1])
-        for place, one in zip(places, posteriors(there, back), strict=True):
+        for place, one in zip(places, decode_posteriors(there, back), strict=True):
             length, columns = _sizes(jobs[place])
             found[place] = one[:length, :columns]
     return found
@@ -117,8 +117,8 @@ def _filled(
 
 def forward(
     codes: NDArray[np.int64], odds: Numbers, begins: Numbers, stops: Numbers, keep: bool = True
-) -> Sums:
-    """Sums for codes (N, L) and the odds of each code in each column (N, K, C).
+) -> ForwardSums:
+    """ForwardSums for codes (N, L) and the odds of each code in each column (N, K, C).
 
     `begins` and `stops` are the odds of beginning and of ending in each column, (N, C). With
     `keep` the sums of each base and column are held too. Padding is a code with odds of zero. All
@@ -143,7 +143,7 @@ def forward(
         ended[row], scale[row] = np.einsum("nc,nc->n", match, stops), log
         if keep:
             kept[0, row], kept[1, row] = before, match
-        gaps = _skipped(match, steps)
+        gaps = _sum_deletions(match, steps)
         gaps += inserted
         if row % _RESCALE_EVERY == _RESCALE_EVERY - 1:
             large = np.maximum(match.max(axis=1), odds.dtype.type(1))
@@ -151,10 +151,10 @@ def forward(
                 part / large[:, None] for part in (match, inserted, gaps, begins)
             )
             log = log + np.log(large)
-    return Sums(ended, scale, *kept)
+    return ForwardSums(ended, scale, *kept)
 
 
-def posteriors(forwards: Sums, backwards: Sums) -> Floats:
+def decode_posteriors(forwards: ForwardSums, backwards: ForwardSums) -> Floats:
     """The posterior probability (N, L, C) that a base is aligned with a column.
 
     `backwards` are the sums of the reversed sequences with the reversed profiles.
@@ -181,7 +181,7 @@ def _steps(columns: int, kind: np.dtype[Any]) -> list[tuple[slice, Numbers]]:
     return [(one, (GAP_EXTEND ** np.arange(one.stop - one.start)).astype(kind)) for one in pieces]
 
 
-def _skipped(match: Numbers, steps: list[tuple[slice, Numbers]]) -> Numbers:
+def _sum_deletions(match: Numbers, steps: list[tuple[slice, Numbers]]) -> Numbers:
     """The deletion states of a row: sums over matches in columns before, by the columns skipped.
 
     A recursion along the columns, computed as a cumulative sum of terms divided by GAP_EXTEND to

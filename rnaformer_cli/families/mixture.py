@@ -79,13 +79,13 @@ class FamilyMixture:
             )
         return cls(**values)
 
-    def posteriors(self, region: Region) -> Floats:
+    def decode_posteriors(self, region: Region) -> Floats:
         """The posterior probability of each hit (H,); the rest to 1 is that of the null model."""
         null = self.null_log_odds + self.null_log_odds_slope * region.log_length
         logits = self.evidence_scale * np.array([*(hit.log_odds for hit in region.hits), null])
         weights = np.exp(logits - logits.max())
-        posteriors: Floats = (weights / weights.sum())[:-1].astype(np.float32)
-        return posteriors
+        decode_posteriors: Floats = (weights / weights.sum())[:-1].astype(np.float32)
+        return decode_posteriors
 
     def matches(self, regions: Sequence[Region]) -> tuple[FamilyMatch, ...]:
         """The best family of each region, by falling posterior."""
@@ -93,25 +93,27 @@ class FamilyMixture:
         return tuple(sorted(matches, key=lambda match: -match.recognised))
 
     def _match(self, region: Region) -> FamilyMatch:
-        posteriors: dict[str, float] = {}
-        for hit, posterior in zip(region.hits, self.posteriors(region).tolist(), strict=True):
+        decode_posteriors: dict[str, float] = {}
+        for hit, posterior in zip(
+            region.hits, self.decode_posteriors(region).tolist(), strict=True
+        ):
             name = hit.profile.name
-            posteriors[name] = posteriors.get(name, 0.0) + posterior
-        best = max(posteriors, key=lambda name: posteriors[name])
+            decode_posteriors[name] = decode_posteriors.get(name, 0.0) + posterior
+        best = max(decode_posteriors, key=lambda name: decode_posteriors[name])
         span = next(hit.span for hit in region.hits if hit.profile.name == best)
-        named = best if best and posteriors[best] > _NAMED_FROM else None
-        return FamilyMatch(named, *span, min(sum(posteriors.values()), 1.0))
+        named = best if best and decode_posteriors[best] > _NAMED_FROM else None
+        return FamilyMatch(named, *span, min(sum(decode_posteriors.values()), 1.0))
 
     def apply(self, scores: Floats, regions: Sequence[Region]) -> Floats:
         """Combine symmetric network scores (L, L) with the pairs of the regions' families."""
         mixed = scores
         for region in regions:
-            posteriors = self.posteriors(region)
-            if posteriors.sum() < _MIN_POSTERIOR:
+            decode_posteriors = self.decode_posteriors(region)
+            if decode_posteriors.sum() < _MIN_POSTERIOR:
                 continue
             pairs = region_pairs(region, mixed)
-            weight = np.minimum((pairs.coverage * posteriors).sum(axis=1), 1.0)
-            by_family = (pairs.probabilities * posteriors).sum(axis=1)
+            weight = np.minimum((pairs.coverage * decode_posteriors).sum(axis=1), 1.0)
+            by_family = (pairs.probabilities * decode_posteriors).sum(axis=1)
             by_family /= np.maximum(weight, _EPSILON)
             combined = self._combine(logit(pairs.scores), logit(by_family))
             mixed = mixed.copy() if mixed is scores else mixed
@@ -157,7 +159,7 @@ def region_pairs(region: Region, scores: Floats) -> RegionPairs:
     for number, hit in enumerate(region.hits):
         columns = slice(hit.start, hit.stop)
         by_hit[number, hit.start - region.start : hit.stop - region.start, columns] = hit.pairs
-        bases[:, columns, number] = hit.pairs.sum(axis=1), hit.has_counterpart
+        bases[:, columns, number] = hit.pairs.sum(axis=1), hit.homology
     possible = np.maximum(scores[rows], by_hit.max(axis=0)) >= MIN_PROBABILITY
     possible[:, rows] &= np.triu(np.ones_like(possible[:, rows]), k=1)  # each pair once
     one, other = np.nonzero(possible)

@@ -18,15 +18,15 @@ from safetensors.numpy import save
 
 from rnaformer_cli.errors import WeightsError
 from rnaformer_cli.families.alignment import CODES, PADDING, Floats
-from rnaformer_cli.files import write_whole
+from rnaformer_cli.files import write_atomically
 from rnaformer_cli.json_text import parse_json
 
 WORD = 5  # letters
 WORDS = 4**WORD
-PRIOR = 1.0  # pseudocounts of a column, shared by the four letters
+PSEUDOCOUNT = 1.0  # pseudocounts of a column, shared by the four letters
 
-_LEVELS = 255  # of a probability in the file
-_RAREST = 1e6  # what a word may tell: beyond all that could be learned
+_QUANTISATION_LEVELS = 255  # of a probability in the file
+_MAX_IDF = 1e6  # what a word may tell: beyond all that could be learned
 _UNREADABLE = (SafetensorError, OSError, ValueError, TypeError, AttributeError)
 _KINDS = {  # name -> type and number of axes
     "letters": (np.uint8, 2),
@@ -68,10 +68,10 @@ class Library:
 
     def signature(self, codes: NDArray[np.int64]) -> Floats:
         """Codes (L,) -> the words of a sequence (WORDS,), rare ones for more, of length 1 or 0."""
-        return unit(word_counts(codes) * self.rarity)
+        return unit(count_kmers(codes) * self.rarity)
 
 
-def word_counts(codes: NDArray[np.int64]) -> Floats:
+def count_kmers(codes: NDArray[np.int64]) -> Floats:
     """Codes (L,) -> how often each word comes (WORDS,), three times at the most."""
     length = len(codes) - WORD + 1
     if length < 1:
@@ -89,9 +89,9 @@ def unit(vector: Floats) -> Floats:
     return found
 
 
-def smoothed(counts: NDArray[np.float64]) -> Floats:
+def add_pseudocounts(counts: NDArray[np.float64]) -> Floats:
     """Counts of letters (C, 4) -> how often to expect each."""
-    expected = counts + PRIOR / 4
+    expected = counts + PSEUDOCOUNT / 4
     found: Floats = (expected / expected.sum(axis=1, keepdims=True)).astype(np.float32)
     return found
 
@@ -105,16 +105,16 @@ def write_library(path: str | Path, library: Library) -> None:
     profiles = library.profiles
     ends = [np.stack([one.left, one.right], axis=1) for one in profiles]
     arrays = {
-        "letters": _levels(np.concatenate([one.letters for one in profiles])),
+        "letters": _quantise(np.concatenate([one.letters for one in profiles])),
         "columns": np.array([len(one.letters) for one in profiles], np.int32),
         "pairs": np.concatenate(ends).astype(np.int32),
         "pair_counts": np.array([len(one.left) for one in profiles], np.int32),
-        "chances": _levels(np.concatenate([one.pair_frequency for one in profiles])),
-        "words": _levels(np.stack([one.words for one in profiles])),
+        "chances": _quantise(np.concatenate([one.pair_frequency for one in profiles])),
+        "words": _quantise(np.stack([one.words for one in profiles])),
         "rarity": library.rarity.astype(np.float32),
     }
     names = json.dumps([one.name for one in profiles])
-    with write_whole(path, binary=True) as file:
+    with write_atomically(path, binary=True) as file:
         file.write(save(arrays, {"names": names}))  # type: ignore[arg-type]  # opened as binary
 
 
@@ -132,12 +132,12 @@ def read_library(path: str | Path) -> Library:
             names = parse_json((file.metadata() or {}).get("names", "null").encode())
     except _UNREADABLE:
         raise WeightsError("not a whole safetensors file", path=path) from None
-    if not _fits(arrays, names):
+    if not _is_consistent(arrays, names):
         raise WeightsError("not a library of families: arrays are missing or misshapen", path=path)
-    return Library(tuple(_profiles(arrays, names)), arrays["rarity"])
+    return Library(tuple(_split_profiles(arrays, names)), arrays["rarity"])
 
 
-def _fits(arrays: Mapping[str, NDArray[np.generic]], names: object) -> bool:
+def _is_consistent(arrays: Mapping[str, NDArray[np.generic]], names: object) -> bool:
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         return False
     for name, (kind, axes) in _KINDS.items():
@@ -156,14 +156,16 @@ def _fits(arrays: Mapping[str, NDArray[np.generic]], names: object) -> bool:
     }
     if any(arrays[name].shape != shape for name, shape in shapes.items()):
         return False
-    if (columns < 1).any() or (counts < 0).any() or not (np.abs(arrays["rarity"]) < _RAREST).all():
+    if (columns < 1).any() or (counts < 0).any() or not (np.abs(arrays["rarity"]) < _MAX_IDF).all():
         return False
     sizes = np.repeat(columns, counts)
     return bool(((pairs[:, 0] >= 0) & (pairs[:, 0] < pairs[:, 1]) & (pairs[:, 1] < sizes)).all())
 
 
-def _profiles(arrays: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -> list[Profile]:
-    letters = np.maximum(arrays["letters"].astype(np.float32), 1) / np.float32(_LEVELS)
+def _split_profiles(
+    arrays: Mapping[str, NDArray[np.generic]], names: Sequence[str]
+) -> list[Profile]:
+    letters = np.maximum(arrays["letters"].astype(np.float32), 1) / np.float32(_QUANTISATION_LEVELS)
     words = arrays["words"].astype(np.float32)
     words /= np.maximum(np.linalg.norm(words, axis=1, keepdims=True), 1e-9)
     pairs, pair_frequencies = (
@@ -176,7 +178,7 @@ def _profiles(arrays: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -
         names,
         np.split(letters, columns[:-1]),
         np.split(pairs, places[:-1]),
-        np.split(pair_frequencies / np.float32(_LEVELS), places[:-1]),
+        np.split(pair_frequencies / np.float32(_QUANTISATION_LEVELS), places[:-1]),
         words,
         strict=True,
     )
@@ -186,7 +188,9 @@ def _profiles(arrays: Mapping[str, NDArray[np.generic]], names: Sequence[str]) -
     ]
 
 
-def _levels(values: Floats) -> NDArray[np.uint8]:
+def _quantise(values: Floats) -> NDArray[np.uint8]:
     """Probabilities from 0 to 1 in steps; a row of words may use all steps, whatever its sum."""
-    found: NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * _LEVELS).astype(np.uint8)
+    found: NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * _QUANTISATION_LEVELS).astype(
+        np.uint8
+    )
     return found

@@ -22,7 +22,7 @@ from rnaformer_cli.sequence.encode import encode
 _MAX_GAP_TO_BEST = 16.0  # nats; hits further below an overlapping one are dropped
 _MIN_LOG_ODDS = 8.0  # nats; weaker hits are dropped
 _EPSILON = 1e-6  # avoids a division by zero
-_HALF_WINDOW = 6  # bases on each side over which alignment is averaged for has_counterpart
+_HALF_WINDOW = 6  # bases on each side over which alignment is averaged for homology
 _SHARPNESS = 4  # exponent of the odds of being aligned
 _MAX_OVERLAP = 0.5  # fraction of the shorter hit; hits with more belong to one region
 
@@ -47,13 +47,13 @@ class Hit:
         return pair_probabilities(self.aligned, self.profile)
 
     @cached_property
-    def has_counterpart(self) -> Floats:
+    def homology(self) -> Floats:
         """The probability (R,) that a base corresponds to a part of the profile.
 
         It is high where most bases around it are aligned with columns. Single unaligned bases are
         variation within the family; a longer stretch is an insertion of this RNA.
         """
-        aligned, within = (_sum_around(one) for one in (self.aligned.sum(axis=1), self.within))
+        aligned, within = (_windowed_sums(one) for one in (self.aligned.sum(axis=1), self.within))
         share = np.clip(aligned / np.maximum(within, _EPSILON), 0.0, 1.0)
         most = share**_SHARPNESS / (share**_SHARPNESS + (1.0 - share) ** _SHARPNESS)
         found: Floats = (most * self.within).astype(np.float32)
@@ -123,12 +123,12 @@ class ProfileSearch:
         scored: list[list[_ScoredWindow]] = [[] for _ in codes]
         for job, ((number, window), value) in enumerate(zip(windows, log_odds(jobs), strict=True)):
             scored[number].append(_ScoredWindow(value, window, job))
-        best = [(number, one) for number, own in enumerate(scored) for one in _best(own)]
+        best = [(number, one) for number, own in enumerate(scored) for one in _filter_hits(own)]
         aligned = align([jobs[one.job] for _, one in best])
         hits: list[list[Hit]] = [[] for _ in codes]
-        for (number, one), posteriors in zip(best, aligned, strict=True):
+        for (number, one), decode_posteriors in zip(best, aligned, strict=True):
             profile = self._library.profiles[one.window.number]
-            hits[number].append(Hit(profile, one.log_odds, one.window.start, posteriors))
+            hits[number].append(Hit(profile, one.log_odds, one.window.start, decode_posteriors))
         return [_regions(own, len(code)) for own, code in zip(hits, codes, strict=True)]
 
 
@@ -141,19 +141,19 @@ class _ScoredWindow:
     job: int  # number of its alignment
 
 
-def _best(found: list[_ScoredWindow]) -> list[_ScoredWindow]:
+def _filter_hits(found: list[_ScoredWindow]) -> list[_ScoredWindow]:
     """Windows that are close enough to the best overlapping one, by falling log-odds."""
     kept: list[_ScoredWindow] = []
     for one in sorted(found, key=lambda one: -one.log_odds):
         if one.log_odds < _MIN_LOG_ODDS:
             break
-        rivals = (other for other in kept if _overlap(one.window, other.window))
+        rivals = (other for other in kept if _overlaps(one.window, other.window))
         if all(one.log_odds >= rival.log_odds - _MAX_GAP_TO_BEST for rival in rivals):
             kept.append(one)
     return kept
 
 
-def _sum_around(values: Floats) -> NDArray[np.float64]:
+def _windowed_sums(values: Floats) -> NDArray[np.float64]:
     """Moving sums of values (R,) over _HALF_WINDOW bases on each side."""
     sums = np.concatenate([[0.0], values.cumsum(dtype=np.float64)])
     index = np.arange(len(values))
@@ -163,7 +163,7 @@ def _sum_around(values: Floats) -> NDArray[np.float64]:
     return moving
 
 
-def _overlap(one: Window, other: Window) -> bool:
+def _overlaps(one: Window, other: Window) -> bool:
     return one.start < other.stop and other.start < one.stop
 
 
@@ -171,7 +171,7 @@ def _regions(hits: list[Hit], length: int) -> list[Region]:
     """Group hits, sorted by falling log-odds, by the best hit that they overlap."""
     regions: list[list[Hit]] = []
     for hit in hits:
-        same = next((region for region in regions if _exclude(region[0].span, hit.span)), None)
+        same = next((region for region in regions if _compete(region[0].span, hit.span)), None)
         if same is None:
             regions.append([hit])
         else:
@@ -179,7 +179,7 @@ def _regions(hits: list[Hit], length: int) -> list[Region]:
     return [Region(tuple(region), length) for region in regions]
 
 
-def _exclude(one: tuple[int, int], other: tuple[int, int]) -> bool:
+def _compete(one: tuple[int, int], other: tuple[int, int]) -> bool:
     """Whether two spans overlap by more than _MAX_OVERLAP of the shorter one."""
     shared = min(one[1], other[1]) - max(one[0], other[0])
     return shared > _MAX_OVERLAP * min(one[1] - one[0], other[1] - other[0])

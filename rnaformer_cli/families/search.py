@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from rnaformer_cli.families.profiles import Library
 
-CANDIDATES = 5  # profiles that a whole sequence is aligned with
+MAX_CANDIDATES = 5  # profiles that a whole sequence is aligned with
 
-_BASES_PER_WINDOW = 400  # up to CANDIDATES windows are aligned for this many bases
+_BASES_PER_WINDOW = 400  # up to MAX_CANDIDATES windows are aligned for this many bases
 _WINDOW_PER_COLUMN = 1.25  # least bases of a window for each column of a profile
 _MIN_WINDOW = 64  # bases; window sizes grow by factors of 1.5
 _STEPS_PER_WINDOW = 4  # windows overlap; one step more on both sides is aligned
@@ -63,7 +63,7 @@ class WindowSearch:
         signature = self._library.signature(codes)
         similarity = np.concatenate([self._words[size] @ signature for size in sizes])
         numbers = np.concatenate([self._numbers[size] for size in sizes])
-        first = np.lexsort((numbers, -similarity))[:CANDIDATES]
+        first = np.lexsort((numbers, -similarity))[:MAX_CANDIDATES]
         return [Window(int(numbers[one]), 0, len(codes)) for one in first if similarity[one] > 0]
 
     def _within_sequence(self, codes: NDArray[np.int64]) -> list[Window]:
@@ -74,7 +74,7 @@ class WindowSearch:
         similarity, numbers, starts, widths = map(
             np.concatenate, zip(*(self._similarities(codes, size) for size in sizes), strict=True)
         )
-        most = CANDIDATES * math.ceil(len(codes) / _BASES_PER_WINDOW)
+        most = MAX_CANDIDATES * math.ceil(len(codes) / _BASES_PER_WINDOW)
         taken: dict[int, list[int]] = defaultdict(list)
         windows: list[Window] = []
         for one in np.lexsort((starts, numbers, -similarity)):

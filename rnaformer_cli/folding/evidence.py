@@ -11,10 +11,10 @@ from torch import Tensor
 from rnaformer_cli.folding.pairs import gather
 from rnaformer_cli.folding.scores import SMALL, LoopScores
 
-_CLOSERS = (*SMALL, "hairpin", "closing")  # and `outer`: the loop that a pair closes
+_CLOSING_FIELDS = (*SMALL, "hairpin", "closing")  # and `outer`: the loop that a pair closes
 
 
-def with_unpaired_scores(loop_scores: LoopScores, scores: Tensor) -> LoopScores:
+def add_unpaired_scores(loop_scores: LoopScores, scores: Tensor) -> LoopScores:
     """Loop scores with additional scores (B, L) of unpaired bases, less the sum of all of these.
 
     The unpaired bases of a structure have the sum of all scores less those of the paired bases.
@@ -23,5 +23,5 @@ def with_unpaired_scores(loop_scores: LoopScores, scores: Tensor) -> LoopScores:
     index = torch.arange(scores.shape[1], device=scores.device)
     ends = index[:, None] + index  # [d, i]: the right base, or what is beyond
     of_pairs = scores[:, None, :] + gather(F.pad(scores, (0, 1)), ends)  # (B, D, L)
-    changed = {name: getattr(loop_scores, name) - of_pairs for name in _CLOSERS}
+    changed = {name: getattr(loop_scores, name) - of_pairs for name in _CLOSING_FIELDS}
     return replace(loop_scores, **changed, outer=loop_scores.outer - of_pairs[:, None])

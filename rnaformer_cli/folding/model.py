@@ -15,11 +15,11 @@ from rnaformer_cli.folding.partition import (
     outside,
     to_matrix,
 )
-from rnaformer_cli.folding.scores import SHAPES, LoopScores, loop_scores
+from rnaformer_cli.folding.scores import TABLE_SHAPES, LoopScores, loop_scores
 
 _LOG_SCALE = 0.3  # score per base of an ordinary RNA under learned scores
 _MAX_LOG_SCALE = 10.0  # score per base that no RNA reaches
-_TRIES = 12
+_MAX_BISECTIONS = 12
 MIN_PROBABILITY = 1e-4  # probability below which a pair is as good as impossible
 
 
@@ -28,13 +28,13 @@ class Folding(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        for name, shape in SHAPES.items():
+        for name, shape in TABLE_SHAPES.items():
             self.register_buffer(name, torch.zeros(shape))
 
     @property
     def scores(self) -> Mapping[str, Tensor]:
         """The loop scores by name."""
-        return {name: getattr(self, name) for name in SHAPES}
+        return {name: getattr(self, name) for name in TABLE_SHAPES}
 
     @torch.no_grad()
     def forward(self, bases: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ def scaled_inside(found: LoopScores) -> tuple[BoltzmannFactors, Inside]:
     Any scale works for some hundreds of bases; for thousands it is found by bisection.
     """
     scale, low, high = _LOG_SCALE, 0.0, _MAX_LOG_SCALE
-    for _ in range(_TRIES):
+    for _ in range(_MAX_BISECTIONS):
         weights = boltzmann_factors(found, scale)
         sums = inside(weights)
         if not torch.isfinite(sums.total).all():
@@ -74,7 +74,7 @@ def scaled_inside(found: LoopScores) -> tuple[BoltzmannFactors, Inside]:
     return weights, sums
 
 
-def as_features(probabilities: Tensor) -> Tensor:
+def probabilities_to_features(probabilities: Tensor) -> Tensor:
     """Probabilities (B, L, L) -> features (B, L, L, 2): p and scaled log p, both in [0, 1]."""
     logs = 1.0 - torch.log10(probabilities.clamp(min=MIN_PROBABILITY)) / torch.log10(
         probabilities.new_tensor(MIN_PROBABILITY)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 NO_LETTER = 4  # N, padding and positions outside of the sequence
 PAIRS = ("AU", "CG", "GC", "UA", "GU", "UG")  # 5' to 3', in the order of the pair types
-TURNED = (3, 2, 1, 0, 5, 4)  # the type of the same pair, read from the other strand
+REVERSED_TYPE = (3, 2, 1, 0, 5, 4)  # the type of the same pair, read from the other strand
 MIN_LOOP = 3  # bases in a hairpin loop
 MAX_EXTENSION = 7  # stackable pairs beyond a helix end are counted up to this number
 ALL = slice(None)
@@ -33,18 +33,18 @@ class Pairs:
     def __init__(self, bases: Tensor) -> None:
         self.length = bases.shape[1]
         index = torch.arange(self.length, device=bases.device)
-        self._ringed = F.pad(bases.int(), (_MAX_SHIFT, _MAX_SHIFT), value=NO_LETTER)
+        self._padded_bases = F.pad(bases.int(), (_MAX_SHIFT, _MAX_SHIFT), value=NO_LETTER)
         self._ends = index[:, None] + index  # [d, i]: the right base, or what is beyond
         found = _pair_types(bases.device)[self.left(0), self.right(0)]
         self.possible = (found >= 0) & (index[:, None] > MIN_LOOP) & (self._ends < self.length)
         self.kind = found.clamp(min=0)
-        turned = self.kind.new_tensor(TURNED)[self.kind]
+        turned = self.kind.new_tensor(REVERSED_TYPE)[self.kind]
         self._inner = (5 * self.kind + self.left(1)) * 5 + self.right(-1)
         self._outer = (5 * turned + self.right(1)) * 5 + self.left(-1)
 
     def base_at(self, shift: int) -> Tensor:
         """The letter `shift` bases right of each base, (B, L)."""
-        return self._ringed[:, _MAX_SHIFT + shift : _MAX_SHIFT + shift + self.length]
+        return self._padded_bases[:, _MAX_SHIFT + shift : _MAX_SHIFT + shift + self.length]
 
     def left(self, shift: int) -> Tensor:
         """The letter `shift` bases right of the left base, (B, 1, L)."""
@@ -52,7 +52,7 @@ class Pairs:
 
     def right(self, shift: int) -> Tensor:
         """The letter `shift` bases right of the right base, (B, D, L)."""
-        return gather(self._ringed, self._ends + _MAX_SHIFT + shift)
+        return gather(self._padded_bases, self._ends + _MAX_SHIFT + shift)
 
     def inner_mismatch(self, table: Tensor, spans: slice = ALL) -> Tensor:
         """Entries of a table [pair type, letter, letter] for the mismatch inside of each pair."""

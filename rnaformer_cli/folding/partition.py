@@ -21,10 +21,10 @@ from torch import Tensor
 from rnaformer_cli.folding.pairs import MIN_LOOP
 from rnaformer_cli.folding.scores import MAX_LOOP, SMALL, LoopScores
 
-_SIZES = MAX_LOOP + 1
-_EDGE = 2  # rows of zeros before and after a table by base
-PAD = _SIZES + 1  # spans and bases of zeros around a table by span
-_SHORTEST = MIN_LOOP + 1  # span of a pair
+_N_SIDE_LENGTHS = MAX_LOOP + 1
+_PAD_ROWS = 2  # rows of zeros before and after a table by base
+PAD = _N_SIDE_LENGTHS + 1  # spans and bases of zeros around a table by span
+_MIN_SPAN = MIN_LOOP + 1  # span of a pair
 
 
 @dataclass(slots=True)
@@ -42,8 +42,8 @@ class BoltzmannFactors:
     closing: Tensor
     branch: Tensor
     exterior: Tensor
-    multi_base: Tensor  # (B, L)
-    exterior_base: Tensor  # (B, L)
+    multi_unpaired: Tensor  # (B, L)
+    exterior_unpaired: Tensor  # (B, L)
     scale: float
 
 
@@ -53,7 +53,7 @@ class Inside:
 
     qb: Tensor  # (B, D, L) structures closed by the pair
     loops: Tensor  # (B, 2, D + 2 PAD, L + 2 PAD) qb · inner, with zeros around
-    sized: Tensor  # (B, 2, D, L) interior loops closed by the pair, without its own factor
+    interior_sums: Tensor  # (B, 2, D, L) interior loops closed by the pair, without its own factor
     qm2: Tensor  # (B, D, L) parts of a multiloop with two branches or more
     qm: MultiloopTable  # with one branch or more
     qm1: MultiloopTable  # with one branch, which begins at the left base
@@ -74,7 +74,9 @@ class Outside:
     pair: Tensor  # (B, D, L)
     loops: Tensor  # (B, 2, D + 2 PAD, L + 2 PAD) pair · outer, with zeros around
     branch: Tensor  # (B, D, L) outside of pairs that are branches of a multiloop
-    sized: Tensor  # (B, 2, D, L) outside of inner pairs of interior loops, without their own factor
+    interior_sums: (
+        Tensor  # (B, 2, D, L) outside of inner pairs of interior loops, without their own factor
+    )
 
 
 class MultiloopTable:
@@ -88,12 +90,12 @@ class MultiloopTable:
     def __init__(self, like: Tensor) -> None:
         batch, length, _ = like.shape
         self.length = length
-        self.by_left = like.new_zeros(batch, length + 2 * _EDGE, length)
-        self.by_right = like.new_zeros(batch, length + 2 * _EDGE, length)
+        self.by_left = like.new_zeros(batch, length + 2 * _PAD_ROWS, length)
+        self.by_right = like.new_zeros(batch, length + 2 * _PAD_ROWS, length)
 
     def put(self, span: int, sums: Tensor) -> None:
         """Set the sums of a span, (B, L - span)."""
-        lines = slice(_EDGE, _EDGE + self.length)
+        lines = slice(_PAD_ROWS, _PAD_ROWS + self.length)
         self.by_left[:, lines].diagonal(span, 1, 2).copy_(sums)
         self.by_right[:, lines].diagonal(-span, 1, 2).copy_(sums)
 
@@ -114,7 +116,7 @@ class MultiloopTable:
         return self._sum(self.by_right, left, other.by_right, right, span, terms)
 
     def _at(self, line: int, column: int) -> int:
-        return (_EDGE + line) * self.length + column
+        return (_PAD_ROWS + line) * self.length + column
 
     def _sum(
         self, one: Tensor, first: int, other: Tensor, second: int, span: int, terms: int
@@ -131,7 +133,7 @@ def boltzmann_factors(loop_scores: LoopScores, scale: float) -> BoltzmannFactors
     """exp(score), divided by exp(scale) for every base of a loop."""
     device = loop_scores.hairpin.device
     spans = torch.arange(loop_scores.hairpin.shape[1], device=device, dtype=torch.float64)
-    steps = torch.arange(_SIZES, device=device, dtype=torch.float64)
+    steps = torch.arange(_N_SIDE_LENGTHS, device=device, dtype=torch.float64)
     sizes = 2 + steps[:, None] + steps[None, :]
 
     def exp(score: Tensor, bases: Tensor | float = 0.0) -> Tensor:
@@ -146,8 +148,8 @@ def boltzmann_factors(loop_scores: LoopScores, scale: float) -> BoltzmannFactors
         closing=exp(loop_scores.closing, 2.0),
         branch=exp(loop_scores.branch),
         exterior=exp(loop_scores.exterior),
-        multi_base=exp(loop_scores.multi_base, 1.0),
-        exterior_base=exp(loop_scores.exterior_base, 1.0),
+        multi_unpaired=exp(loop_scores.multi_unpaired, 1.0),
+        exterior_unpaired=exp(loop_scores.exterior_unpaired, 1.0),
         scale=scale,
     )
 
@@ -157,19 +159,19 @@ def inside(weights: BoltzmannFactors) -> Inside:
     like = weights.hairpin
     batch, length, _ = like.shape
     qb, qm2 = torch.zeros_like(like), torch.zeros_like(like)
-    loops, sized = _padded(like), torch.zeros_like(weights.outer)
+    loops, interior_sums = _padded(like), torch.zeros_like(weights.outer)
     qm, qm1 = MultiloopTable(like), MultiloopTable(like)
-    by_total = _by_total(weights.size)
+    by_total = _sizes_by_total(weights.size)
     begun = runs = like.new_zeros(batch, length)
-    for span in range(_SHORTEST, length):
+    for span in range(_MIN_SPAN, length):
         count = length - span
         here = (slice(None), span, slice(count))
         both = (slice(None), slice(None), span, slice(count))
         # Interior loops: first the sum over all sizes with l1 bases left, then over l1.
         columns = slice(PAD + 1, PAD + 1 + count + MAX_LOOP)
         products = by_total @ loops[:, :, PAD + span - 2 - MAX_LOOP : PAD + span - 1, columns]
-        sized[both] = _slanted(products, count, 0, 1).sum(2)
-        pair = weights.hairpin[here] + (weights.outer[both] * sized[both]).sum(1)
+        interior_sums[both] = _diagonal_view(products, count, 0, 1).sum(2)
+        pair = weights.hairpin[here] + (weights.outer[both] * interior_sums[both]).sum(1)
         for name, (left, right) in SMALL.items():
             inner = qb[:, span - left - right, left : count + left]
             pair += getattr(weights, name)[here] * inner
@@ -177,12 +179,12 @@ def inside(weights: BoltzmannFactors) -> Inside:
         qb[here] = pair
         loops[:, :, PAD + span, PAD : PAD + count] = weights.inner[both] * pair[:, None]
         qm2[here] = qm.convolve(qm1, span)
-        begun = weights.branch[here] * pair + weights.multi_base[:, span:] * begun[:, :count]
-        runs = begun + weights.multi_base[:, :count] * runs[:, 1 : count + 1]
+        begun = weights.branch[here] * pair + weights.multi_unpaired[:, span:] * begun[:, :count]
+        runs = begun + weights.multi_unpaired[:, :count] * runs[:, 1 : count + 1]
         qm1.put(span, begun)
         qm.put(span, runs + qm2[here])
-    prefix, suffix = _exterior(weights, qb)
-    return Inside(qb, loops, sized, qm2, qm, qm1, prefix, suffix, weights.scale)
+    prefix, suffix = _exterior_sums(weights, qb)
+    return Inside(qb, loops, interior_sums, qm2, qm, qm1, prefix, suffix, weights.scale)
 
 
 def outside(weights: BoltzmannFactors, sums: Inside) -> Outside:
@@ -190,9 +192,9 @@ def outside(weights: BoltzmannFactors, sums: Inside) -> Outside:
     like = weights.hairpin
     batch, length, _ = like.shape
     pairs, branches = torch.zeros_like(like), torch.zeros_like(like)
-    loops, sized = _padded(like), torch.zeros_like(weights.outer)
+    loops, interior_sums = _padded(like), torch.zeros_like(weights.outer)
     qm2 = MultiloopTable(like)
-    by_total = _by_total(weights.size).flip(3)
+    by_total = _sizes_by_total(weights.size).flip(3)
     begun = runs = like.new_zeros(batch, 0)
     for span in range(length - 1, MIN_LOOP, -1):
         count = length - span
@@ -200,21 +202,21 @@ def outside(weights: BoltzmannFactors, sums: Inside) -> Outside:
         both = (slice(None), slice(None), span, slice(count))
         columns = slice(PAD - 1 - MAX_LOOP, PAD - 1 + count)
         products = by_total @ loops[:, :, PAD + span + 2 : PAD + span + 3 + MAX_LOOP, columns]
-        sized[both] = _slanted(products, count, MAX_LOOP, -1).sum(2)
+        interior_sums[both] = _diagonal_view(products, count, MAX_LOOP, -1).sum(2)
         pair = weights.exterior[here] * sums.prefix[:, :count] * sums.suffix[:, span + 1 :]
-        pair += (weights.inner[both] * sized[both]).sum(1)
+        pair += (weights.inner[both] * interior_sums[both]).sum(1)
         for name, (left, right) in SMALL.items():
             pair += _enclosing(getattr(weights, name), pairs, span, left, right)
         over_right = qm2.sum_over_right_ends(sums.qm1, span)
-        runs = over_right + F.pad(weights.multi_base[:, : count - 1] * runs, (1, 0))
-        begun = F.pad(weights.multi_base[:, span + 1 :] * begun, (0, 1))
+        runs = over_right + F.pad(weights.multi_unpaired[:, : count - 1] * runs, (1, 0))
+        begun = F.pad(weights.multi_unpaired[:, span + 1 :] * begun, (0, 1))
         begun += qm2.sum_over_left_ends(sums.qm, span) + runs
         branches[here] = begun
         pair += weights.branch[here] * begun
         pairs[here] = pair
         loops[:, :, PAD + span, PAD : PAD + count] = weights.outer[both] * pair[:, None]
         qm2.put(span, over_right + _enclosing(weights.closing, pairs, span, 1, 1))
-    return Outside(pairs, loops, branches, sized)
+    return Outside(pairs, loops, branches, interior_sums)
 
 
 def _padded(like: Tensor) -> Tensor:
@@ -222,15 +224,15 @@ def _padded(like: Tensor) -> Tensor:
     return like.new_zeros(batch, 2, length + 2 * PAD, length + 2 * PAD)
 
 
-def _by_total(size: Tensor) -> Tensor:
+def _sizes_by_total(size: Tensor) -> Tensor:
     """Factors of loop sizes (B, kind, l1, l2) -> (B, kind, l1, MAX_LOOP - l1 - l2)."""
-    steps = torch.arange(_SIZES, device=size.device)
+    steps = torch.arange(_N_SIDE_LENGTHS, device=size.device)
     right = MAX_LOOP - steps[None, :] - steps[:, None]
     found = size[:, :, steps[:, None], right.clamp(min=0)]
     return torch.where(right >= 0, found, 0.0)
 
 
-def _slanted(products: Tensor, count: int, start: int, step: int) -> Tensor:
+def _diagonal_view(products: Tensor, count: int, start: int, step: int) -> Tensor:
     """(B, 2, l1, W) -> a view (B, 2, l1, count) of the columns start + i + step · l1."""
     products = products.contiguous()
     batch, kinds, steps, line = products.stride()
@@ -247,7 +249,7 @@ def _enclosing(weight: Tensor, pairs: Tensor, span: int, left: int, right: int) 
     return F.pad(weight[outer] * pairs[outer], (left, right))
 
 
-def _exterior(weights: BoltzmannFactors, pairs: Tensor) -> tuple[Tensor, Tensor]:
+def _exterior_sums(weights: BoltzmannFactors, pairs: Tensor) -> tuple[Tensor, Tensor]:
     """The prefix and suffix sums of the exterior loop, (B, L + 1) each.
 
     prefix[j + 1] is base · prefix[j] plus prefix[i] · exterior · qb for each pair (i, j): a
@@ -256,7 +258,7 @@ def _exterior(weights: BoltzmannFactors, pairs: Tensor) -> tuple[Tensor, Tensor]
     batch, length, _ = pairs.shape
     system = torch.eye(length + 1, dtype=pairs.dtype, device=pairs.device).repeat(batch, 1, 1)
     system[:, 1:, :-1] -= to_matrix(weights.exterior * pairs).transpose(1, 2)
-    system.diagonal(-1, 1, 2).sub_(weights.exterior_base)
+    system.diagonal(-1, 1, 2).sub_(weights.exterior_unpaired)
     ends = pairs.new_zeros(batch, length + 1, 2)
     ends[:, 0, 0] = ends[:, -1, 1] = 1.0
     prefix = torch.linalg.solve_triangular(system, ends[..., :1], upper=False, unitriangular=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnaformer_cli.folding.pairs import MAX_EXTENSION, NO_LETTER, TURNED, Pairs, shifted
+from rnaformer_cli.folding.pairs import MAX_EXTENSION, NO_LETTER, REVERSED_TYPE, Pairs, shifted
 
 MAX_LOOP = 30  # bases in a bulge or an interior loop
 MAX_SMALL_LOOP = 4  # interior loops with so many bases on a side or fewer have scores of their own
@@ -32,7 +32,7 @@ SMALL = {  # loops between a pair and the one so many bases further inside, each
 HELIX_ENDS = ("hairpin", "bulge", "single", "edge", "inner", "closing", "branch", "exterior")
 _IMPOSSIBLE = -math.inf
 
-SHAPES: Mapping[str, tuple[int, ...]] = {
+TABLE_SHAPES: Mapping[str, tuple[int, ...]] = {
     "stack": (6, 6),  # outer pair, inner pair
     "stack_room": (
         MAX_EXTENSION + 1,
@@ -89,12 +89,12 @@ class LoopScores:
     closing: Tensor  # (B, D, L) the pair that closes a multiloop
     branch: Tensor  # (B, D, L) a pair in a multiloop
     exterior: Tensor  # (B, D, L) a pair that no other encloses
-    multi_base: Tensor  # (B, L) an unpaired base of a multiloop
-    exterior_base: Tensor  # (B, L) a base that no pair encloses
+    multi_unpaired: Tensor  # (B, L) an unpaired base of a multiloop
+    exterior_unpaired: Tensor  # (B, L) a base that no pair encloses
 
 
 def loop_scores(bases: Tensor, scores: Mapping[str, Tensor]) -> LoopScores:
-    """bases (B, L), scores by name with the shapes of SHAPES -> the score of each loop."""
+    """bases (B, L), scores by name with the shapes of TABLE_SHAPES -> the score of each loop."""
     pairs = Pairs(bases)
     inner_mismatch, outer_mismatch = pairs.inner_mismatch, pairs.outer_mismatch
     out, within = pairs.extension(-1), pairs.extension(1)
@@ -132,7 +132,7 @@ def loop_scores(bases: Tensor, scores: Mapping[str, Tensor]) -> LoopScores:
     inner_in = inner_mismatch(inner) + ends["inner"][out]
     inner_out = outer_mismatch(inner) + ends["inner"][within]
     return LoopScores(
-        hairpin=only(_hairpins(pairs, scores) + ends["hairpin"][out]),
+        hairpin=only(_hairpin_scores(pairs, scores) + ends["hairpin"][out]),
         stack=both(stack, 1, 1),
         left_bulge=bulge(2, 1),
         right_bulge=bulge(1, 2),
@@ -149,17 +149,17 @@ def loop_scores(bases: Tensor, scores: Mapping[str, Tensor]) -> LoopScores:
         ),
         branch=only(outer_mismatch(scores["branch_mismatch"]) + branch + ends["branch"][within]),
         exterior=only(outer_mismatch(scores["exterior_mismatch"]) + ends["exterior"][within]),
-        multi_base=_unpaired(pairs, scores["unpaired_multi"]),
-        exterior_base=_unpaired(pairs, scores["unpaired_exterior"]),
+        multi_unpaired=_unpaired_scores(pairs, scores["unpaired_multi"]),
+        exterior_unpaired=_unpaired_scores(pairs, scores["unpaired_exterior"]),
     )
 
 
 def _turned(table: Tensor) -> Tensor:
     """A table [outer pair, inner pair], (6, 6), read from the other strand."""
-    return table[list(TURNED)][:, list(TURNED)].T
+    return table[list(REVERSED_TYPE)][:, list(REVERSED_TYPE)].T
 
 
-def _unpaired(pairs: Pairs, table: Tensor) -> Tensor:
+def _unpaired_scores(pairs: Pairs, table: Tensor) -> Tensor:
     """The score of each base if it is unpaired, (B, L); 0 for unknown letters."""
     around = [table[CONTEXT + step][pairs.base_at(step)] for step in range(-CONTEXT, CONTEXT + 1)]
     return torch.where(pairs.base_at(0) < NO_LETTER, torch.stack(around).sum(0), 0.0)
@@ -173,7 +173,7 @@ class _InteriorBases:
     """
 
     def __init__(self, pairs: Pairs, table: Tensor) -> None:
-        each = _unpaired(pairs, table)
+        each = _unpaired_scores(pairs, table)
         known = (pairs.base_at(0) < NO_LETTER).sum(1, keepdim=True)
         mean = each.sum(1, keepdim=True) / known.clamp(min=1)
         self.mean = mean[..., None]  # (B, 1, 1)
@@ -187,14 +187,14 @@ class _InteriorBases:
         return self.inside - shifted(self.whole, left, right) + self.mean * (left + right - 2)
 
 
-def _hairpins(pairs: Pairs, scores: Mapping[str, Tensor]) -> Tensor:
+def _hairpin_scores(pairs: Pairs, scores: Mapping[str, Tensor]) -> Tensor:
     """The score of the hairpin loop that each pair would close, (B, D, L)."""
     known = scores["hairpin_length"]
     sizes = torch.arange(pairs.length, device=known.device) - 1
     longer = -1.75 * torch.log(sizes.clamp(min=MAX_LOOP) / MAX_LOOP)  # Jacobson-Stockmayer
     by_size = known[sizes.clamp(0, MAX_LOOP)] + longer
     score = pairs.inner_mismatch(scores["hairpin_mismatch"]) + by_size[:, None]
-    interior = pairs.inside(_unpaired(pairs, scores["unpaired_hairpin"]))
+    interior = pairs.inside(_unpaired_scores(pairs, scores["unpaired_hairpin"]))
     score = score + interior * (MAX_LOOP / sizes.clamp(min=MAX_LOOP))[:, None]
     for size, mismatch in zip((3, 4), scores["hairpin_small"], strict=True):
         loop = torch.stack([pairs.base_at(step) for step in range(1, size + 1)])

@@ -22,7 +22,7 @@ from rnaformer_cli.errors import ConfigError, WeightsError, shown
 from rnaformer_cli.families.mixture import FamilyMixture, FamilyModel
 from rnaformer_cli.families.profiles import Library, read_library, write_library
 from rnaformer_cli.families.recognition import ProfileSearch
-from rnaformer_cli.files import read_bytes, sha256_of, write_text, write_whole
+from rnaformer_cli.files import read_bytes, sha256_of, write_atomically, write_text
 from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.limits import MAX_CONFIG_BYTES
 from rnaformer_cli.model.config import CONFIG_FILE, FAMILIES_FILE, TENSOR_FILE, ModelConfig
@@ -30,7 +30,7 @@ from rnaformer_cli.model.network import RNAformer
 
 CARD_FILE = "README.md"
 CONFIG_DIGEST = "config_sha256"
-ConfigState = Literal["covered", "uncovered", "changed"]
+ChecksumState = Literal["covered", "uncovered", "changed"]
 FORMAT = 1
 
 _OLD_MODEL_KEYS = {"folding_weight": "folding_logit_weight", "threshold_share": "threshold_ratio"}
@@ -67,7 +67,7 @@ class Checkpoint:
     sha256: str  # of the tensor file
     families: FamilyFile | None = None
     about: Mapping[str, Any] = field(default_factory=dict)  # free text and figures
-    config: ConfigState = "covered"  # whether config.json has its own checksum, which is right
+    config: ChecksumState = "covered"  # whether config.json has its own checksum, which is right
 
 
 def read_checkpoint(folder: str | Path) -> Checkpoint:
@@ -85,7 +85,7 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         model = ModelConfig.from_dict(_renamed(values["model"], _OLD_MODEL_KEYS))
         name, digest = _typed(values["name"], str), _typed(values["sha256"], str)
         families, about = _families(values), _about(values)
-        return Checkpoint(name, model, digest, families, about, _config_state(values))
+        return Checkpoint(name, model, digest, families, about, _checksum_state(values))
     except (ValueError, TypeError, AttributeError, KeyError):
         message = "expected a JSON object with format, name, model and sha256"
         raise WeightsError(message, path=path) from None
@@ -93,7 +93,7 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
         raise error.at(path) from None
 
 
-def _config_state(values: Mapping[str, Any]) -> ConfigState:
+def _checksum_state(values: Mapping[str, Any]) -> ChecksumState:
     if CONFIG_DIGEST not in values:
         return "uncovered"
     said = _typed(values[CONFIG_DIGEST], str)
@@ -151,7 +151,7 @@ def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
     """
     checkpoint = read_checkpoint(folder)
     path = _file_in(folder, TENSOR_FILE)
-    network = _outline(checkpoint.model)
+    network = _meta_network(checkpoint.model)
     tensors = read_tensors(path, shapes(network.state_dict()))
     _check_digest(path, checkpoint.sha256)
     if checkpoint.config == "changed":
@@ -220,16 +220,16 @@ def save_checkpoint(
         WeightsError: a missing, extra or misshapen tensor.
         OutputError: the folder cannot be written.
     """
-    check_tensors(shapes(_outline(model).state_dict()), shapes(tensors))
+    check_tensors(shapes(_meta_network(model).state_dict()), shapes(tensors))
     data = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
     target = Path(folder)
-    file_of_families = None
+    family_file = None
     if families is not None:
         write_library(target / FAMILIES_FILE, families[0])
-        file_of_families = FamilyFile(sha256_of(target / FAMILIES_FILE), families[1])
+        family_file = FamilyFile(sha256_of(target / FAMILIES_FILE), families[1])
     digest = hashlib.sha256(data).hexdigest()
-    checkpoint = Checkpoint(name, model, digest, file_of_families, about)
-    with write_whole(target / TENSOR_FILE, binary=True) as file:
+    checkpoint = Checkpoint(name, model, digest, family_file, about)
+    with write_atomically(target / TENSOR_FILE, binary=True) as file:
         file.write(data)  # type: ignore[arg-type]  # opened as binary
     write_text(target / CARD_FILE, card)
     values = {
@@ -239,8 +239,8 @@ def save_checkpoint(
         "model": model.to_dict(),
         "about": dict(about),
     }
-    if file_of_families is not None:
-        values["families"] = {"sha256": file_of_families.sha256, **asdict(file_of_families.mixture)}
+    if family_file is not None:
+        values["families"] = {"sha256": family_file.sha256, **asdict(family_file.mixture)}
     values[CONFIG_DIGEST] = config_digest(json.loads(json.dumps(values)))
     write_text(target / CONFIG_FILE, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
     return checkpoint
@@ -284,13 +284,13 @@ def _some(names: list[str]) -> str:
     return ", ".join(repr(name) for name in names[:_SHOWN]) + more
 
 
-def _outline(config: ModelConfig) -> RNAformer:
+def _meta_network(config: ModelConfig) -> RNAformer:
     """A network whose tensors have shapes and no memory."""
-    with torch.device("meta"), _LeftAsTheyAre():
+    with torch.device("meta"), _SkipInitialisation():
         return RNAformer(config)
 
 
-class _LeftAsTheyAre(TorchFunctionMode):
+class _SkipInitialisation(TorchFunctionMode):
     """Skips torch.nn.init, which on tensors without memory would load PyTorch's compiler."""
 
     def __torch_function__(

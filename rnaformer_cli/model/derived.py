@@ -14,10 +14,10 @@ from rnaformer_cli.model.initial import initialise
 from rnaformer_cli.model.network import RNAformer
 
 # What a block adds to the matrix comes through these; with zeros it adds nothing.
-_LAST = ("row_attention.out", "column_attention.out", "transition.narrow")
+_OUTPUT_LAYERS = ("row_attention.out", "column_attention.out", "transition.narrow")
 
 
-def mean_network(one: str | Path, other: str | Path, share: float = 0.5) -> RNAformer:
+def average_networks(one: str | Path, other: str | Path, share: float = 0.5) -> RNAformer:
     """The network of one folder with tensors that are, to that share, those of another.
 
     Raises:
@@ -35,7 +35,7 @@ def mean_network(one: str | Path, other: str | Path, share: float = 0.5) -> RNAf
     return network
 
 
-def deeper_network(network: RNAformer, doubled: Collection[int]) -> RNAformer:
+def deepen_network(network: RNAformer, doubled: Collection[int]) -> RNAformer:
     """A network that gives the same, with a copy behind each of these blocks (1 is the first).
 
     The copies add nothing yet, since the last layers in them are zero; training goes on from
@@ -64,12 +64,12 @@ def deeper_network(network: RNAformer, doubled: Collection[int]) -> RNAformer:
             place, _, within = rest.partition(".")
             block, is_copy = sources[int(place)]
             tensor.copy_(known[f"blocks.{block}.{within}"])
-            if is_copy and within.rpartition(".")[0] in _LAST:
+            if is_copy and within.rpartition(".")[0] in _OUTPUT_LAYERS:
                 tensor.zero_()
     return deeper.eval()
 
 
-def wider_network(network: RNAformer, ff_factor: float) -> RNAformer:
+def widen_network(network: RNAformer, ff_factor: float) -> RNAformer:
     """A network that gives the same, with more hidden channels in every transition.
 
     What leads into the new channels is random, as in a new network; what leads out of them is

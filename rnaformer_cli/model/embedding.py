@@ -65,7 +65,7 @@ class BaseEmbedding(nn.Module):
         return embedded
 
 
-class Shrink(nn.Module):
+class Downsample(nn.Module):
     """A 3x3 convolution with stride 2: the latent matrix at half resolution."""
 
     def __init__(self, dim: int) -> None:

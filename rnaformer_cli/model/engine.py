@@ -22,19 +22,19 @@ from rnaformer_cli.model.network import (
     Block,
     ConvTransition,
     LinearTransition,
+    MaskedGroupNorm,
     RNAformer,
-    SquareNorm,
 )
 
 STRIP_BYTES = 4 * 2**20  # of hidden channels in a strip, so that all of it stays in a cache
 WIDE = 256  # channels from which convolutions are faster in Winograd's way
-_LEAST_ROWS = 64  # of a strip of wide convolutions, so that little is computed twice
+_MIN_WINOGRAD_ROWS = 64  # of a strip of wide convolutions, so that little is computed twice
 CONVERGED = 0.01  # largest change of a score between two passes that ends recycling
-_FLOAT = 4  # bytes
-_FOLDING = 360  # bytes for each L·L that the folding model takes at its peak
+_FLOAT_BYTES = 4  # bytes
+_FOLDING_BYTES_PER_CELL = 360  # bytes for each L·L that the folding model takes at its peak
 _FRAGMENTATION = 1.25  # what the allocator takes for what was asked for
 _LARGEST_BLOCK = 2**25 - 2**16  # bytes; glibc learns from blocks of up to 32 MB
-_MOMENTS = 2**20  # numbers whose mean and variance are taken at once
+_MOMENT_NUMBERS = 2**20  # numbers whose mean and variance are taken at once
 
 
 class Engine:
@@ -135,16 +135,16 @@ class Engine:
         batch, length = bases.shape
         side = length // patch
         pair = network.read_out.weight.new_empty(batch, side, side, self.config.dim)
-        term = network.flag_term(batch, flag)
+        term = network.label_type_term(batch, flag)
         for rows in self._strips(batch, side, self.config.dim * patch**2):
             if network.shrink is None:
                 pair[:, rows] = network.full_resolution(bases, features, rows)
             else:
-                pair[:, rows] = self._shrink(bases, is_base, features, rows)
+                pair[:, rows] = self._downsample(bases, is_base, features, rows)
             pair[:, rows] += term
         return pair
 
-    def _shrink(
+    def _downsample(
         self, bases: Tensor, is_base: Tensor, features: Tensor | None, rows: slice
     ) -> Tensor:
         """The strip of half resolution from bases 2·start - 1 to 2·stop - 1 of the full one."""
@@ -201,9 +201,9 @@ class Engine:
         """In place: a strip's result is added when the next strip has read the rows it shares."""
         side, edge = pair.shape[1], self.config.ff_kernel // 2
         sides = matrix_sides(pair, is_index)
-        factor, term = square_norm(transition.norm, pair, sides)
+        factor, term = norm_scale_and_shift(transition.norm, pair, sides)
         waiting: tuple[slice, Tensor] | None = None
-        least = _LEAST_ROWS if self.config.dim >= WIDE else max(2 * edge, 1)
+        least = _MIN_WINOGRAD_ROWS if self.config.dim >= WIDE else max(2 * edge, 1)
         for rows in self._strips(len(pair), side, self.config.hidden_dim, least):
             first, last = rows.start - 2 * edge, rows.stop + 2 * edge  # rows that are seen
             reach = slice(max(first, 0), min(last, side))
@@ -235,13 +235,13 @@ class Engine:
 
         The next one of the same `name` may overwrite what is returned.
         """
-        if self._is_wide(conv, rows):
-            filters = self._transformed(conv)
+        if self._uses_winograd(conv, rows):
+            filters = self._winograd_filter(conv)
             return winograd.convolve(rows, filters, conv.bias, self._scratch, name)
         seen = rows.permute(0, 3, 1, 2)
         return F.conv2d(seen, conv.weight, conv.bias, padding=(0, edge)).permute(0, 2, 3, 1)
 
-    def _is_wide(self, conv: torch.nn.Conv2d, rows: Tensor) -> bool:
+    def _uses_winograd(self, conv: torch.nn.Conv2d, rows: Tensor) -> bool:
         """Whether Winograd's way is the faster one."""
         return (
             conv.kernel_size == (3, 3)
@@ -249,7 +249,7 @@ class Engine:
             and rows.device.type == "cpu"
         )
 
-    def _transformed(self, conv: torch.nn.Conv2d) -> Tensor:
+    def _winograd_filter(self, conv: torch.nn.Conv2d) -> Tensor:
         """The filter for Winograd's way, in the precision that is asked for."""
         is_half = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if is_half else torch.float32
@@ -262,13 +262,13 @@ class Engine:
         patch, side = self.config.patch, pair.shape[1]
         logits = pair.new_empty(len(pair), patch * side, patch * side)
         for rows in self._strips(len(pair), side, self.config.dim):
-            strip = self.network.unfold(self.network.read_out(pair[:, rows]))
+            strip = self.network.unpatchify(self.network.read_out(pair[:, rows]))
             logits[:, patch * rows.start : patch * rows.stop] = strip
         return logits
 
     def _strips(self, batch: int, side: int, channels: int, least: int = 1) -> Iterator[slice]:
         """Cut the rows so that a strip's `channels` take about strip_bytes."""
-        row_bytes = batch * side * channels * _FLOAT
+        row_bytes = batch * side * channels * _FLOAT_BYTES
         height = max(self.strip_bytes // row_bytes, least)
         starts = list(range(0, side, height))
         if len(starts) > 1 and side - starts[-1] < least:
@@ -286,17 +286,17 @@ def keep_freed_memory() -> None:
     torch.empty(_LARGEST_BLOCK, dtype=torch.uint8)
 
 
-def memory_estimate(config: ModelConfig, length: int, strip_bytes: int = STRIP_BYTES) -> int:
+def estimate_memory(config: ModelConfig, length: int, strip_bytes: int = STRIP_BYTES) -> int:
     """Bytes that one sequence of this length takes at the most, beside the weights."""
     side = -(-length // config.patch)
     kept = side**2 * config.dim * (2 if config.recycling else 1)
     row = side * max(config.hidden_dim, 4 * config.dim)
-    strips = 6 * max(strip_bytes, 3 * row * _FLOAT)
+    strips = 6 * max(strip_bytes, 3 * row * _FLOAT_BYTES)
     if config.ff_kernel == 3 and min(config.dim, config.hidden_dim) >= WIDE:
-        rows = min(side, 2 * _LEAST_ROWS)  # the last strip may have nearly twice the least
-        strips += _FLOAT * (2 * rows * row + winograd.numbers_at_once(side, config.hidden_dim))
-    network = kept * _FLOAT + 4 * length**2 * _FLOAT + strips
-    folding = _FOLDING * length**2 if config.folding else 0
+        rows = min(side, 2 * _MIN_WINOGRAD_ROWS)  # the last strip may have nearly twice the least
+        strips += _FLOAT_BYTES * (2 * rows * row + winograd.scratch_size(side, config.hidden_dim))
+    network = kept * _FLOAT_BYTES + 4 * length**2 * _FLOAT_BYTES + strips
+    folding = _FOLDING_BYTES_PER_CELL * length**2 if config.folding else 0
     return int(_FRAGMENTATION * max(network, folding))
 
 
@@ -316,7 +316,9 @@ def zero_outside(rows: Tensor, first: int, sides: list[int]) -> None:
         matrix[:, side:] = 0
 
 
-def square_norm(norm: SquareNorm, pair: Tensor, sides: list[int]) -> tuple[Tensor, Tensor]:
+def norm_scale_and_shift(
+    norm: MaskedGroupNorm, pair: Tensor, sides: list[int]
+) -> tuple[Tensor, Tensor]:
     """The norm of each matrix as a factor and a term for its cells, (B, 1, 1, C) each."""
     found = [_mean_variance(one[:side, :side]) for one, side in zip(pair, sides, strict=True)]
     mean, variance = (
@@ -334,7 +336,7 @@ def _mean_variance(cells: Tensor) -> tuple[Tensor, Tensor]:
 
     By way of the moments of each row, which a layer norm gives ten times as fast as var_mean.
     """
-    rows = max(_MOMENTS // cells[0].numel(), 1)
+    rows = max(_MOMENT_NUMBERS // cells[0].numel(), 1)
     shape, eps = cells.shape[1:], 1e-12
     parts = [
         torch.native_layer_norm(cells[row : row + rows], shape, None, None, eps)

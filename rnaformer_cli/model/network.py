@@ -19,10 +19,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from rnaformer_cli.folding.model import MIN_PROBABILITY, Folding, as_features
+from rnaformer_cli.folding.model import MIN_PROBABILITY, Folding, probabilities_to_features
 from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.model.config import ModelConfig
-from rnaformer_cli.model.embedding import ALL, LayerNorm, PairEmbedding, Shrink, cells, layer_norm
+from rnaformer_cli.model.embedding import (
+    ALL,
+    Downsample,
+    LayerNorm,
+    PairEmbedding,
+    cells,
+    layer_norm,
+)
 from rnaformer_cli.model.products import Linear, attend
 from rnaformer_cli.model.rotary import rotary_angles, turn
 
@@ -37,7 +44,7 @@ class RNAformer(nn.Module):
         self.embedding = PairEmbedding(config)
         self.folding = Folding() if config.folding else None
         self.folded = nn.Linear(2, config.dim) if config.folding else None
-        self.shrink = Shrink(config.dim) if config.patch == 2 else None
+        self.shrink = Downsample(config.dim) if config.patch == 2 else None
         self.flag = nn.Linear(1, config.dim) if config.label_flag else None
         self.recycle_norm = LayerNorm(config.dim) if config.recycling else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
@@ -73,7 +80,7 @@ class RNAformer(nn.Module):
             with torch.no_grad():  # only the last pass is trained
                 latent = self._refine(self._recycle(embedded, latent), is_index)
         latent = self._refine(self._recycle(embedded, latent), is_index)
-        directed = self.unfold(self.read_out(latent)) + self.folding_logits(features)
+        directed = self.unpatchify(self.read_out(latent)) + self.folding_logits(features)
         return directed[:, :length, :length]
 
     def pad_to_patch(self, bases: Tensor, is_base: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -84,7 +91,7 @@ class RNAformer(nn.Module):
         is_index = is_base[:, ::patch]  # a half-filled cell counts as real
         return bases, is_base, None if is_index.all() else is_index
 
-    def unfold(self, logits: Tensor) -> Tensor:
+    def unpatchify(self, logits: Tensor) -> Tensor:
         """What the read-out gives (B, R, S, outputs · patch²) -> pair logits (B, R · patch, L)."""
         if self.config.patch == 2:
             return F.pixel_shuffle(logits.movedim(-1, 1), 2)[:, 0]
@@ -94,7 +101,7 @@ class RNAformer(nn.Module):
         """What the folding model says of every pair (B, L, L, 2); None without one."""
         if self.folding is None:
             return None
-        return as_features(self.folding(bases.masked_fill(~is_base, NO_LETTER)))
+        return probabilities_to_features(self.folding(bases.masked_fill(~is_base, NO_LETTER)))
 
     def full_resolution(self, bases: Tensor, features: Tensor | None, rows: slice = ALL) -> Tensor:
         """(B, L) and what `fold` gave -> the rows asked for of the embedding (B, L, L, C)."""
@@ -110,7 +117,7 @@ class RNAformer(nn.Module):
             return 0.0
         return self.config.folding_logit_weight * torch.logit(features[..., 0], MIN_PROBABILITY)
 
-    def flag_term(self, batch: int, flag: Tensor | None) -> Tensor | float:
+    def label_type_term(self, batch: int, flag: Tensor | None) -> Tensor | float:
         """What the label flags add to every cell, (B, 1, 1, C)."""
         if self.flag is None:
             return 0.0
@@ -126,7 +133,7 @@ class RNAformer(nn.Module):
         pair = self.full_resolution(bases, features)
         if self.shrink is not None:
             pair = self.shrink(pair, is_base)
-        embedded: Tensor = pair + self.flag_term(len(bases), flag)
+        embedded: Tensor = pair + self.label_type_term(len(bases), flag)
         return embedded
 
     def _recycle(self, embedded: Tensor, latent: Tensor) -> Tensor:
@@ -218,7 +225,7 @@ class ConvTransition(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.norm = SquareNorm(config.dim, affine=config.norm_affine)
+        self.norm = MaskedGroupNorm(config.dim, affine=config.norm_affine)
         padding = config.ff_kernel // 2
         self.widen = nn.Conv2d(
             config.dim, config.hidden_dim, config.ff_kernel, padding=padding, bias=config.use_bias
@@ -253,7 +260,7 @@ class LinearTransition(nn.Module):
         return narrowed
 
 
-class SquareNorm(nn.GroupNorm):
+class MaskedGroupNorm(nn.GroupNorm):
     """GroupNorm(1, C) with its statistics over real cells only; padding comes out as zero."""
 
     def __init__(self, dim: int, affine: bool) -> None:

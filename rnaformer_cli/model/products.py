@@ -29,7 +29,7 @@ class Linear(nn.Linear):
 
 def linear(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """values (..., in), weight (out, in) -> (..., out)."""
-    if _is_for_onednn(values):
+    if _uses_onednn(values):
         found: Tensor = torch.ops.mkldnn._linear_pointwise(values, weight, bias, "none", [], "")
         return found
     return F.linear(values, weight, bias)
@@ -49,8 +49,8 @@ def attend(
         return F.scaled_dot_product_attention(query, key, value, attn_mask=may_attend, scale=scale)
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     if torch.is_grad_enabled():
-        learnt: Tensor = _Attention.apply(query, key, value, may_attend, scale)  # type: ignore[no-untyped-call]
-        return learnt
+        attended: Tensor = _Attention.apply(query, key, value, may_attend, scale)  # type: ignore[no-untyped-call]
+        return attended
     query, key, value = (part.flatten(0, 1) for part in (query, key, value))
     missing = query.new_zeros(1, 1, 1)
     if may_attend is not None:
@@ -113,7 +113,7 @@ class _Attention(torch.autograd.Function):
         return by_query.view(shape), by_key.view(shape), by_value.view(shape), None, None
 
 
-def _is_for_onednn(values: Tensor) -> bool:
+def _uses_onednn(values: Tensor) -> bool:
     return (
         values.device.type == "cpu"
         and values.dtype == torch.float32

@@ -21,7 +21,7 @@ from rnaformer_cli.limits import MAX_TENSOR_BYTES
 
 # All that a pickle of tensors names. torch.load allows more with weights_only, and some of it makes
 # gigabytes of one number (bytearray, torch.FloatTensor).
-_NEEDED = re.compile(
+_ALLOWED_GLOBALS = re.compile(
     r"collections OrderedDict|torch\._utils _rebuild_(tensor_v2|parameter)|torch \w+Storage"
 )
 _PICKLES = 5  # in the older kind of file; the tensors' bytes follow
@@ -60,7 +60,7 @@ def parse_tensors(data: bytes, path: str | Path, expected: str) -> Any:
     try:
         if _unpacked_size(data) > len(data):  # PyTorch stores; a bomb is compressed
             raise InputError(f"not {expected}", path=path)
-        if not all(_NEEDED.fullmatch(name) for name in _names(data)):
+        if not all(_ALLOWED_GLOBALS.fullmatch(name) for name in _names(data)):
             raise InputError(f"not {expected}", path=path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickles that PyTorch did not write

@@ -25,7 +25,7 @@ from torch import Tensor
 from rnaformer_cli.model.products import linear
 
 _AT_ONCE = 256  # tiles: enough for fast products, few enough to stay in a cache
-_EVERYWHERE = (1, 1)  # the product that every output takes in once
+_BIAS_PRODUCT = (1, 1)  # the product that every output takes in once
 
 
 class Scratch(threading.local):
@@ -52,10 +52,12 @@ class Scratch(threading.local):
 
 
 # One direction of a transform: parts of equal shape, in and out, and two to work in.
-_Step = Callable[[Sequence[Tensor], Sequence[Tensor], Tensor, Tensor], None]
+_Transform = Callable[[Sequence[Tensor], Sequence[Tensor], Tensor, Tensor], None]
 
 
-def _six_from_six(seen: Sequence[Tensor], to: Sequence[Tensor], one: Tensor, two: Tensor) -> None:
+def _input_transform_f4(
+    seen: Sequence[Tensor], to: Sequence[Tensor], one: Tensor, two: Tensor
+) -> None:
     """Inputs of a tile of four, transformed.
 
     4  0 -5  0  1  0
@@ -79,7 +81,9 @@ def _six_from_six(seen: Sequence[Tensor], to: Sequence[Tensor], one: Tensor, two
     torch.add(one, seen[1], alpha=4, out=to[5])
 
 
-def _four_from_six(made: Sequence[Tensor], to: Sequence[Tensor], one: Tensor, two: Tensor) -> None:
+def _output_transform_f4(
+    made: Sequence[Tensor], to: Sequence[Tensor], one: Tensor, two: Tensor
+) -> None:
     """Outputs of a tile of four from the products.
 
     1  1  1  1  1  0
@@ -99,7 +103,7 @@ def _four_from_six(made: Sequence[Tensor], to: Sequence[Tensor], one: Tensor, tw
     to[3].add_(made[5])
 
 
-def _four_from_four(seen: Sequence[Tensor], to: Sequence[Tensor], *_: Tensor) -> None:
+def _input_transform_f2(seen: Sequence[Tensor], to: Sequence[Tensor], *_: Tensor) -> None:
     """Inputs of a tile of two, transformed.
 
     1  0 -1  0
@@ -113,7 +117,9 @@ def _four_from_four(seen: Sequence[Tensor], to: Sequence[Tensor], *_: Tensor) ->
     torch.sub(seen[1], seen[3], out=to[3])
 
 
-def _two_from_four(made: Sequence[Tensor], to: Sequence[Tensor], one: Tensor, _: Tensor) -> None:
+def _output_transform_f2(
+    made: Sequence[Tensor], to: Sequence[Tensor], one: Tensor, _: Tensor
+) -> None:
     """Outputs of a tile of two from the products.
 
     1  1  1  0
@@ -129,15 +135,15 @@ def _two_from_four(made: Sequence[Tensor], to: Sequence[Tensor], one: Tensor, _:
 class _Tiling:
     tile: int  # N
     filters: tuple[tuple[float, ...], ...]  # (M, 3)
-    see: _Step
-    make: _Step
+    see: _Transform
+    make: _Transform
 
     @property
     def reach(self) -> int:
         return self.tile + 2  # M
 
 
-_LARGE = _Tiling(
+_F4 = _Tiling(
     4,
     (
         (1 / 4, 0.0, 0.0),
@@ -147,28 +153,28 @@ _LARGE = _Tiling(
         (1 / 24, -1 / 12, 1 / 6),
         (0.0, 0.0, 1.0),
     ),
-    _six_from_six,
-    _four_from_six,
+    _input_transform_f4,
+    _output_transform_f4,
 )
 _SMALL = _Tiling(
     2,
     ((1.0, 0.0, 0.0), (1 / 2, 1 / 2, 1 / 2), (1 / 2, -1 / 2, 1 / 2), (0.0, 0.0, 1.0)),
-    _four_from_four,
-    _two_from_four,
+    _input_transform_f2,
+    _output_transform_f2,
 )
 
 
 def transform_filter(weight: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """(O, C, 3, 3) -> (36, O, C), in half precision (16, O, C)."""
-    tiling = _LARGE if dtype == torch.float32 else _SMALL
+    tiling = _F4 if dtype == torch.float32 else _SMALL
     factor = weight.new_tensor(tiling.filters)
     turned = torch.einsum("ai,bj,ocij->aboc", factor, factor, weight)
     return turned.flatten(0, 1).to(dtype)
 
 
-def numbers_at_once(side: int, channels: int) -> int:
+def scratch_size(side: int, channels: int) -> int:
     """How many numbers are held for the tiles that are worked on at once, at the most."""
-    tiles = max(_AT_ONCE, -(-side // _LARGE.tile))
+    tiles = max(_AT_ONCE, -(-side // _F4.tile))
     seen, across, down, others = 36, 24, 24, 20
     return tiles * channels * (seen + across + down + others)
 
@@ -185,7 +191,7 @@ def convolve(
 
     Columns beyond the sides count as zero. With a name, what is returned lives in `scratch`.
     """
-    tiling = _LARGE if len(filters) == _LARGE.reach**2 else _SMALL
+    tiling = _F4 if len(filters) == _F4.reach**2 else _SMALL
     scratch = Scratch() if scratch is None else scratch
     tile, reach = tiling.tile, tiling.reach
     batch, height, width, _ = rows.shape
@@ -201,7 +207,7 @@ def convolve(
     step = max(_AT_ONCE // (batch * across), 1)
     for top in range(0, down, step):
         count = min(step, down - top)
-        seen = _see(tiling, padded[:, tile * top :], count, across, scratch)
+        seen = _transform_inputs(tiling, padded[:, tile * top :], count, across, scratch)
         to = out[:, top : top + count].permute(2, 4, 0, 1, 3, 5)  # (N, N, B, lines, across, O)
         _make(tiling, seen, filters, bias, to, scratch)
     return out.view(batch, tile * down, tile * across, outputs)[:, :height, :width]
@@ -218,7 +224,9 @@ def _padded(rows: Tensor, shape: tuple[int, int], like: Tensor, scratch: Scratch
     return padded
 
 
-def _see(tiling: _Tiling, padded: Tensor, count: int, across: int, scratch: Scratch) -> Tensor:
+def _transform_inputs(
+    tiling: _Tiling, padded: Tensor, count: int, across: int, scratch: Scratch
+) -> Tensor:
     """Padded rows -> the transformed tiles of `count` lines, (M, M, T, C)."""
     batch, _, width, channels = padded.shape
     tile, reach = tiling.tile, tiling.reach
@@ -250,7 +258,7 @@ def _make(
     one, two = scratch.take("one", seen, *shape), scratch.take("two", seen, *shape)
     for row in range(reach):
         products = [
-            linear(tiles, weight, bias if (row, column) == _EVERYWHERE else None)
+            linear(tiles, weight, bias if (row, column) == _BIAS_PRODUCT else None)
             for column, (tiles, weight) in enumerate(zip(seen[row], filters[row], strict=True))
         ]
         tiling.make(products, list(across[row]), one, two)

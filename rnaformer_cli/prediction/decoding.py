@@ -30,7 +30,7 @@ EXTENSION_RATIO = 0.7  # fraction of the threshold that is enough to extend a he
 _CROSSING_LAYERS = 2
 _MIN_THRESHOLD_PER_BASE = 0.0006  # long RNAs have more false candidates
 _MAX_MIN_THRESHOLD = 0.2
-_ROUNDS = 6  # of the threshold's fixed-point iteration; most records converge in three
+_MAX_ITERATIONS = 6  # of the threshold's fixed-point iteration; most records converge in three
 _GAIN_UNITS = 1_000_000  # gains are integers in these units, so that sums are exact in any order
 
 
@@ -59,7 +59,7 @@ def decode(scores: NDArray[np.float32], threshold: float, decoding: Decoding = "
         longer = extended({pair: found[pair] for pair in pairs}, weaker)
         return Structure(len(scores), frozenset(longer))
     gains = _gains(found, threshold)
-    pairs = _nested(gains) if decoding == "nested" else _matching(gains)
+    pairs = _nested(gains) if decoding == "nested" else _max_weight_matching(gains)
     return Structure(len(scores), frozenset(pairs))
 
 
@@ -80,7 +80,7 @@ def decode_adaptively(
             round(min(_MIN_THRESHOLD_PER_BASE * len(scores), _MAX_MIN_THRESHOLD), 2), MIN_THRESHOLD
         )
     following = _threshold(ratio, 0.5, least)
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_ITERATIONS):
         threshold = following
         structure = decode(scores, threshold, decoding)
         following = _threshold(ratio, _expected(scores, structure), least)
@@ -163,7 +163,7 @@ def _crosses(pair: BasePair, partners: NDArray[np.int64]) -> bool:
     return bool(((inside < left) | (inside > right)).any())
 
 
-def _matching(gains: dict[BasePair, int]) -> list[BasePair]:
+def _max_weight_matching(gains: dict[BasePair, int]) -> list[BasePair]:
     uses = Counter(base for pair in gains for base in pair)
     alone = [pair for pair in gains if uses[pair[0]] == uses[pair[1]] == 1]
     settled = set(alone)

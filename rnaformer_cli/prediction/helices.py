@@ -55,7 +55,7 @@ def helices(pairs: Iterable[BasePair]) -> Iterator[list[BasePair]]:
     for pair in sorted(left):
         if pair in left:
             helix = [pair]
-            while (following := _stacked(helix[-1], left)) is not None:
+            while (following := _next_inner_pair(helix[-1], left)) is not None:
                 helix.append(following)
             left.difference_update(helix)
             yield helix
@@ -76,7 +76,7 @@ def extended(pairs: Mapping[BasePair, float], allowed: Collection[BasePair]) -> 
     return sorted(found)
 
 
-def _stacked(pair: BasePair, pairs: Collection[BasePair]) -> BasePair | None:
+def _next_inner_pair(pair: BasePair, pairs: Collection[BasePair]) -> BasePair | None:
     for skipped in range(_MAX_BULGE + 1):
         for other in range(_MAX_BULGE + 1):
             inner = (pair[0] + 1 + skipped, pair[1] - 1 - other)

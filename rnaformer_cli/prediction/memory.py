@@ -13,7 +13,7 @@ from rnaformer_cli.errors import ConfigError
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?$", re.IGNORECASE)
-_GROUPS = Path("/sys/fs/cgroup")
+_CGROUP_ROOT = Path("/sys/fs/cgroup")
 _CGROUP_FILES = (
     ("memory.max", "memory.current", "memory.stat"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"),
@@ -38,7 +38,7 @@ def free_bytes(device: torch.device) -> int | None:
     """What may be taken of a device's free memory; None where nobody tells."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0] * _SHARE)
-    known = [size for size in (_machine_bytes(), group_bytes()) if size is not None]
+    known = [size for size in (_machine_bytes(), cgroup_free_bytes()) if size is not None]
     return int(min(known) * _SHARE) if known else None
 
 
@@ -58,17 +58,19 @@ def _physical_bytes() -> int | None:
         return None
 
 
-def group_bytes(root: str | Path = _GROUPS, table: str | Path = "/proc/self/cgroup") -> int | None:
+def cgroup_free_bytes(
+    root: str | Path = _CGROUP_ROOT, table: str | Path = "/proc/self/cgroup"
+) -> int | None:
     """What is left of the limits of this process's control groups; None without a limit.
 
     Each group counts, and each that it is in: a container sees its own as the root, a job of
     Slurm or systemd is further down. Version 2 has one tree, version 1 one for memory.
     """
-    found = [_left_of(group) for group in _groups_of(Path(root), Path(table))]
+    found = [_free_in_group(group) for group in _cgroup_folders(Path(root), Path(table))]
     return min((left for left in found if left is not None), default=None)
 
 
-def _groups_of(root: Path, table: Path) -> Iterator[Path]:
+def _cgroup_folders(root: Path, table: Path) -> Iterator[Path]:
     """The folders of the groups, from this process's up to the root of each tree."""
     try:
         lines = table.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
@@ -85,7 +87,7 @@ def _groups_of(root: Path, table: Path) -> Iterator[Path]:
             yield root / kind
 
 
-def _left_of(group: Path) -> int | None:
+def _free_in_group(group: Path) -> int | None:
     """What is left of one group's limit.
 
     Files in its cache count as used, although they would give way, but for those that have not

@@ -22,7 +22,7 @@ from rnaformer_cli.model.checkpoint import (
     load_families,
     load_network,
 )
-from rnaformer_cli.model.engine import STRIP_BYTES, Engine, memory_estimate
+from rnaformer_cli.model.engine import STRIP_BYTES, Engine, estimate_memory
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import batches, to_tensors, windows
 from rnaformer_cli.prediction.decoding import (
@@ -44,9 +44,9 @@ Scores = NDArray[np.float32]  # symmetric (L, L), 0 to 1, zero on the diagonal
 _NOT_FINITE = (
     "scores are not finite numbers: the weights are damaged, or overflow in this precision"
 )
-_FLAGS: dict[Labels, float] = {"curated": 1.0, "computed": 0.0}
+_LABEL_TYPE_VALUES: dict[Labels, float] = {"curated": 1.0, "computed": 0.0}
 MAX_CELLS = 60_000  # per batch: larger ones were no faster on a CPU
-FOLDED_CELLS = 300_000  # the folding model gains from more
+FOLDING_MAX_CELLS = 300_000  # the folding model gains from more
 _STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # a GPU wants more at once
 
 
@@ -136,7 +136,9 @@ class Predictor:
         if self.cycles < 1 or (self.cycles > 1 and not config.recycling):
             allowed = "at least 1" if config.recycling else "1, these weights do not recycle"
             raise ConfigError(f"cycles must be {allowed}, not {self.cycles}")
-        self.flag = config.flag if self.options.like is None else _FLAGS[self.options.like]
+        self.flag = (
+            config.flag if self.options.like is None else _LABEL_TYPE_VALUES[self.options.like]
+        )
         if self.options.like == "computed" and not config.label_flag:
             raise ConfigError("these weights have no label flag: they know one kind of labels")
         self.families = families if self.options.uses_families else None
@@ -154,7 +156,7 @@ class Predictor:
         does not depend on the other records.
         """
         for window in windows(records):
-            yield from in_order(
+            yield from reorder(
                 pair
                 for group in self.groups(window)
                 for pair in zip(
@@ -164,13 +166,13 @@ class Predictor:
 
     def groups(self, window: Sequence[RnaRecord]) -> list[list[int]]:
         """Indices into a window, longest first, in groups that the folding model takes at once."""
-        cells = max(self.options.max_cells, FOLDED_CELLS if self.engine.config.folding else 0)
+        cells = max(self.options.max_cells, FOLDING_MAX_CELLS if self.engine.config.folding else 0)
         return batches([len(record) for record in window], cells)
 
     def predict_group(self, records: list[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield the predictions of a group of records, longest first."""
         features = self._folding_features(records) if len(records) > 1 else None
-        regions = self._recognise([record.sequence for record in records])
+        regions = self._scan_families([record.sequence for record in records])
         begin = 0
         for batch in batches([len(record) for record in records], self.options.max_cells):
             assert batch == list(range(begin, begin + len(batch)))  # they are sorted already
@@ -198,7 +200,7 @@ class Predictor:
                 raise
             return None
 
-    def _recognise(self, sequences: list[str]) -> list[list[Region]]:
+    def _scan_families(self, sequences: list[str]) -> list[list[Region]]:
         """The regions of each sequence that match family profiles; none without a library."""
         if self.families is None:
             return [[] for _ in sequences]
@@ -210,7 +212,7 @@ class Predictor:
         A score is the sigmoid of the mean of both triangles' logits, combined with those of the
         matching families.
         """
-        return self._score(sequences, self._recognise(list(sequences)))[0]
+        return self._score(sequences, self._scan_families(list(sequences)))[0]
 
     def _score(
         self,
@@ -236,7 +238,7 @@ class Predictor:
         matrices = scores.cpu().numpy()
         sizes = [len(sequence) for sequence in sequences]
         cut = [
-            _mirrored(matrix[:size, :size]) for matrix, size in zip(matrices, sizes, strict=True)
+            _symmetrise(matrix[:size, :size]) for matrix, size in zip(matrices, sizes, strict=True)
         ]
         if self.families is not None:
             cut = list(map(self.families.mixture.apply, cut, regions))
@@ -273,7 +275,7 @@ class Predictor:
 
     def _too_large(self, record: RnaRecord) -> DeviceError | None:
         """The error for a record that would need more memory than allowed; None if it fits."""
-        needed = memory_estimate(self.engine.config, len(record), self.engine.strip_bytes)
+        needed = estimate_memory(self.engine.config, len(record), self.engine.strip_bytes)
         limit = self.options.max_memory
         if limit is None and len(record) ** 2 > self.options.max_cells:
             limit = free_bytes(self.device)
@@ -344,14 +346,14 @@ def predict(records: Iterable[RnaRecord], weights: str | Path = DEFAULT) -> Iter
         yield answer
 
 
-def _mirrored(matrix: Scores) -> Scores:
+def _symmetrise(matrix: Scores) -> Scores:
     """An exactly symmetric copy: vector units may round the two triangles differently."""
     upper: Scores = np.triu(matrix, k=1)
     upper += upper.T
     return upper
 
 
-def in_order(
+def reorder(
     answers: Iterable[tuple[int, Prediction | DeviceError]],
 ) -> Iterator[Prediction | DeviceError]:
     """Reorder answers by their index, from 0 on; each is yielded as soon as it is complete."""

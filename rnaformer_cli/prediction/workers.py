@@ -31,19 +31,21 @@ from rnaformer_cli.prediction.predictor import (
     Options,
     Prediction,
     Predictor,
-    in_order,
     load,
+    reorder,
 )
 from rnaformer_cli.sequence.record import RnaRecord
 
 Answer = Prediction | DeviceError
 
 MOST = 8  # workers that are started unasked
-ENOUGH_CELLS = 2_000_000  # of the first window: a few seconds, which is what starting workers takes
+MIN_CELLS_FOR_WORKERS = (
+    2_000_000  # of the first window: a few seconds, which is what starting workers takes
+)
 NARROW = 128  # channels up to which processes beat threads
 _LONGEST = 500  # bases of a record that one thread is enough for
-_ENDING = (signal.SIGINT, signal.SIGTERM)
-_AHEAD = 1  # windows whose records wait while an earlier one is finished
+_END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PREFETCHED_WINDOWS = 1  # windows whose records wait while an earlier one is finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def suggested_jobs(predictor: Predictor, window: list[RnaRecord]) -> int:
     """How many workers are worth starting, going by the first records; 1: none."""
     is_narrow = predictor.engine.config.dim <= NARROW
     short = sum(len(record) ** 2 for record in window if len(record) <= _LONGEST)
-    if predictor.device.type != "cpu" or not is_narrow or short < ENOUGH_CELLS:
+    if predictor.device.type != "cpu" or not is_narrow or short < MIN_CELLS_FOR_WORKERS:
         return 1
     return min(torch.get_num_threads(), MOST)
 
@@ -85,7 +87,7 @@ def predict_with_workers(
     if jobs == 1 or predictor.device.type != "cpu":
         yield from predictor.predict(itertools.chain.from_iterable(everything))
         return
-    shared = _Shared(predictor, source, jobs, tell)
+    shared = _WorkerPool(predictor, source, jobs, tell)
     try:
         yield from shared.predict(everything)
     finally:
@@ -106,7 +108,7 @@ class Helped:
         return predict_with_workers(self.predictor, self.source, records, self.jobs, self.tell)
 
 
-class _Shared:
+class _WorkerPool:
     """A predictor and the workers that help it."""
 
     def __init__(
@@ -123,7 +125,7 @@ class _Shared:
         begun: deque[_Window] = deque()
         for records in cut:
             begun.append(self._begin(records))
-            if len(begun) > _AHEAD:
+            if len(begun) > _PREFETCHED_WINDOWS:
                 yield from self._finish(begun.popleft(), begun)
         while begun:
             yield from self._finish(begun.popleft(), begun)
@@ -144,24 +146,24 @@ class _Shared:
     def _submit(self, members: list[RnaRecord]) -> Future[list[Answer]] | None:
         """The answers to come of a worker; None if there is none."""
         try:
-            with _undisturbed():  # this may start a worker
+            with _defer_signals():  # this may start a worker
                 return None if self._pool is None else self._pool.submit(_predict, members)
         except BrokenProcessPool:
-            self._give_up()
+            self._drop_pool()
             return None
 
     def _finish(self, window: _Window, later: Iterable[_Window]) -> Iterator[Answer]:
-        return in_order(
+        return reorder(
             pair
             for group, future in window.by_worker_first()
             for pair in zip(
                 group,
-                self._answers([window.records[place] for place in group], future, later),
+                self._group_results([window.records[place] for place in group], future, later),
                 strict=True,
             )
         )
 
-    def _answers(
+    def _group_results(
         self,
         members: list[RnaRecord],
         future: Future[list[Answer]] | None,
@@ -171,11 +173,11 @@ class _Shared:
             try:
                 return future.result()
             except BrokenProcessPool:
-                self._give_up()
+                self._drop_pool()
         concurrent.futures.wait([found for window in later for found in window.futures()])
         return self._predictor.predict_group(members)
 
-    def _give_up(self) -> None:
+    def _drop_pool(self) -> None:
         if self._pool is not None:
             self._tell("a worker process was ended from outside; going on without workers")
             self._pool.shutdown()  # what it had is marked as broken, which cancelling would hide
@@ -199,7 +201,7 @@ class _Window:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
+def _defer_signals() -> Iterator[None]:
     """Put off Ctrl-C and SIGTERM; what is started meanwhile does not hear Ctrl-C.
 
     A worker whose start is broken off, or that is interrupted while it loads its modules, would
@@ -209,7 +211,9 @@ def _undisturbed() -> Iterator[None]:
         yield  # Python lets only the main thread say what a signal does
         return
     caught: list[int] = []
-    before = {number: signal.signal(number, lambda n, _: caught.append(n)) for number in _ENDING}
+    before = {
+        number: signal.signal(number, lambda n, _: caught.append(n)) for number in _END_SIGNALS
+    }
     if sys.platform != "win32":
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -231,12 +235,12 @@ def _begin(source: Source) -> None:
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _worker = load(source.weights, source.options, "cpu", source.precision)
 
 
-def _follow_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

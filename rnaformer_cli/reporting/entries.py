@@ -84,7 +84,7 @@ def compared(
     return entries, scores
 
 
-def illustrated(entries: Iterable[Entry], limit: int) -> list[Entry]:
+def add_pictures(entries: Iterable[Entry], limit: int) -> list[Entry]:
     """The entries, the first so many of them with their pictures.
 
     Raises:

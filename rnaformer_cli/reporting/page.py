@@ -39,10 +39,10 @@ class Report:
         """What was run, as names and values; several values where records differ."""
         settings = [entry.prediction.settings for entry in self.entries]
         return [
-            ("Weights", _distinct(one.model for one in settings)),
-            ("Passes", _span([one.cycles for one in settings])),
-            ("Threshold", _span([one.threshold for one in settings])),
-            ("Decoding", _distinct(one.decoding for one in settings)),
+            ("Weights", _join_distinct(one.model for one in settings)),
+            ("Passes", _format_range([one.cycles for one in settings])),
+            ("Threshold", _format_range([one.threshold for one in settings])),
+            ("Decoding", _join_distinct(one.decoding for one in settings)),
         ]
 
     @property
@@ -53,7 +53,7 @@ class Report:
     @property
     def lengths(self) -> str:
         """From the shortest to the longest RNA."""
-        return _span([entry.record.structure.length for entry in self.entries])
+        return _format_range([entry.record.structure.length for entry in self.entries])
 
     @property
     def bases(self) -> int:
@@ -93,7 +93,7 @@ def render(report: Report) -> str:
         loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_fit,
+        finalize=_sanitise,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -124,15 +124,15 @@ def _policy(script: str) -> str:
     return "; ".join(rules)
 
 
-def _fit(value: Any) -> Any:
+def _sanitise(value: Any) -> Any:
     """A value as the page can hold it."""
     return fit(value) if type(value) is str else value
 
 
-def _distinct(values: Iterable[str]) -> str:
+def _join_distinct(values: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(values))
 
 
-def _span(numbers: Sequence[float]) -> str:
+def _format_range(numbers: Sequence[float]) -> str:
     low, high = min(numbers), max(numbers)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"

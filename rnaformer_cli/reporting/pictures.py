@@ -12,7 +12,10 @@ from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
-_ALONE = ("metadata", "defs/style")  # of a file by itself; a style would reach the whole page
+_STANDALONE_ELEMENTS = (
+    "metadata",
+    "defs/style",
+)  # of a file by itself; a style would reach the whole page
 _REFERENCE = re.compile(r"#([\w.-]+)")
 _DECIMALS = re.compile(r"\d+\.\d{3,}")
 _FONT = re.compile(r"font-family: [^;]*;? ?")  # the page's, and half of the bytes
@@ -33,7 +36,7 @@ def picture(record: StructureRecord, reference: Structure | None, prefix: str) -
     figure = draw_arcs(record, reference) if has_arcs else draw_plane(record)
     file = io.BytesIO()
     save(figure, file, "svg")
-    return for_page(file.getvalue(), f"{prefix}-", f"Structure of {record.id}")
+    return embed_svg(file.getvalue(), f"{prefix}-", f"Structure of {record.id}")
 
 
 def shows_arcs(structure: Structure, reference: Structure | None) -> bool:
@@ -41,10 +44,10 @@ def shows_arcs(structure: Structure, reference: Structure | None) -> bool:
     return reference is not None or bool(structure.multiplets())
 
 
-def for_page(svg: bytes, prefix: str, label: str) -> str:
+def embed_svg(svg: bytes, prefix: str, label: str) -> str:
     """A file of matplotlib's as an element: without what only a file needs, ids made unique."""
     root = ElementTree.fromstring(svg)
-    for path in _ALONE:
+    for path in _STANDALONE_ELEMENTS:
         above, _, tag = path.rpartition("/")
         for parent in root.iterfind(f"{{{_SVG}}}{above}") if above else [root]:
             for child in parent.findall(f"{{{_SVG}}}{tag}"):

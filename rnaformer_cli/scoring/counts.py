@@ -91,14 +91,14 @@ def count_pair_sets(
     """The same for bare sets of pairs."""
     return PairCounts(
         len(predicted),
-        sum(not reference.isdisjoint(_near(pair, tolerance)) for pair in predicted),
+        sum(not reference.isdisjoint(_within_tolerance(pair, tolerance)) for pair in predicted),
         len(reference),
-        sum(not predicted.isdisjoint(_near(pair, tolerance)) for pair in reference),
+        sum(not predicted.isdisjoint(_within_tolerance(pair, tolerance)) for pair in reference),
         length * (length - 1) // 2,
     )
 
 
-def _near(pair: BasePair, tolerance: int) -> set[BasePair]:
+def _within_tolerance(pair: BasePair, tolerance: int) -> set[BasePair]:
     left, right = pair
     shifts = range(-tolerance, tolerance + 1)
     return {(left + shift, right) for shift in shifts} | {(left, right + shift) for shift in shifts}

@@ -86,8 +86,8 @@ def sign_flip_test(ours: Sequence[float], theirs: Sequence[float], seed: int = 0
     differences: NDArray[np.float64] = np.subtract(ours, theirs)
     observed = abs(differences.sum()) - 1e-12
     random = np.random.default_rng(seed)
-    as_large = 0
+    at_least_as_large = 0
     for _ in range(RESAMPLES // _CHUNK):
         signs = random.integers(0, 2, (_CHUNK, len(differences))) * 2 - 1
-        as_large += int((np.abs(signs @ differences) >= observed).sum())
-    return (as_large + 1) / (RESAMPLES + 1)
+        at_least_as_large += int((np.abs(signs @ differences) >= observed).sum())
+    return (at_least_as_large + 1) / (RESAMPLES + 1)

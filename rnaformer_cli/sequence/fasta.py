@@ -13,7 +13,7 @@ from pathlib import Path
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from rnaformer_cli.errors import InputError, SequenceError
-from rnaformer_cli.files import STDIN, files_of, read_lines
+from rnaformer_cli.files import STDIN, list_files, read_lines
 from rnaformer_cli.limits import MAX_BASES
 from rnaformer_cli.sequence.encode import ALPHABET, AMBIGUOUS, UNKNOWN
 from rnaformer_cli.sequence.record import RnaRecord
@@ -24,7 +24,7 @@ _SURE = frozenset(ALPHABET + "T" + ALPHABET.lower() + "t")
 _READABLE = _SURE | frozenset(AMBIGUOUS + AMBIGUOUS.lower()) | frozenset(" \t")
 _AMINO_ACIDS = frozenset("EFILPQZJOefilpqzjo*")
 _BRACKETS = frozenset("()[]{}<>")
-_OTHERS = {  # what the first line of another format begins with
+_OTHER_FORMATS = {  # what the first line of another format begins with
     "FASTQ": re.compile("@"),
     "a structure in BPSEQ": re.compile(r"\s*\d+\s+[A-Za-z]\s+\d+\s*$"),
     "a structure in CT": re.compile(r"\s*\d+\s+\S"),
@@ -54,7 +54,7 @@ def fasta_files(path: str | Path) -> list[str | Path]:
     """
     if str(path) == STDIN or not Path(path).is_dir():
         return [path]
-    found = files_of(path, SUFFIXES)
+    found = list_files(path, SUFFIXES)
     if not found:
         names = ", ".join(sorted(SUFFIXES))
         raise InputError(f"no FASTA file in this folder ({names}, also .gz)", path=path)
@@ -139,10 +139,10 @@ class _LineCheck:
                     raise SequenceError(message, line=number, column=1)
                 if not line.startswith("#"):
                     raise _before_header(line, number)
-            elif self._is_good(line, number):
+            elif self._check_letters(line, number):
                 yield line.replace("\t", " ")
 
-    def _is_good(self, line: str, number: int) -> bool:
+    def _check_letters(self, line: str, number: int) -> bool:
         self._letters += len(line)
         if self._letters > MAX_BASES:  # and no more of it is held
             message = f"more than {MAX_BASES:,} letters, which is the limit of a record"
@@ -153,7 +153,7 @@ class _LineCheck:
         column, letter = next(
             (place, sign) for place, sign in enumerate(line, 1) if sign not in self._allowed
         )
-        self._errors.setdefault(self._count, (_complaint(letter, line), number, column))
+        self._errors.setdefault(self._count, (_letter_error(letter, line), number, column))
         return False
 
     def finish(self, record: int) -> tuple[int, tuple[str, int, int] | None]:
@@ -162,7 +162,7 @@ class _LineCheck:
 
 
 def _before_header(line: str, number: int) -> SequenceError:
-    kind = next((name for name, begin in _OTHERS.items() if begin.match(line)), None)
+    kind = next((name for name, begin in _OTHER_FORMATS.items() if begin.match(line)), None)
     if kind is not None:
         message = f"this looks like {kind}; expected FASTA, with '>' before each name"
     else:
@@ -170,7 +170,7 @@ def _before_header(line: str, number: int) -> SequenceError:
     return SequenceError(message, line=number, column=1)
 
 
-def _complaint(letter: str, line: str) -> str:
+def _letter_error(letter: str, line: str) -> str:
     expected = "expected the bases A C G U (T)"
     if letter in _BRACKETS or (letter == "." and _BRACKETS & set(line)):
         return f"{letter!r}: this looks like dot-bracket; {expected}"

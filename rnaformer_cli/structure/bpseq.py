@@ -1,6 +1,6 @@
 """BPSEQ files: index, base, partner; one record a file.
 
-Format: Comparative RNA Web Site, Cannone 2002; its files begin with four lines of text.
+Format: Comparative RNA Web Locus, Cannone 2002; its files begin with four lines of text.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.ct import is_letter, is_number, structure_from_partners
-from rnaformer_cli.structure.structure import StructureRecord, as_rna, check_size
+from rnaformer_cli.structure.structure import StructureRecord, check_size, to_rna
 
 _CRW_HEADER = re.compile(r"^(Filename|Organism|Accession|Citation)\b", re.IGNORECASE)
 
@@ -59,4 +59,4 @@ def read_bpseq(lines: Iterable[str], name: str = "sequence_1") -> Iterator[Struc
         partners.append((int(columns[2]), number))
     if letters:
         structure = structure_from_partners(partners, name)
-        yield StructureRecord(name, as_rna("".join(letters)), structure)
+        yield StructureRecord(name, to_rna("".join(letters)), structure)

@@ -22,13 +22,13 @@ def crosses(arcs: Sequence[Arc]) -> Booleans:
     furthest, nearest = np.full(size, -1), np.full(size, size)
     np.maximum.at(furthest, left, right)  # right end of the longest arc that begins here
     np.minimum.at(nearest, right, left)  # left end of the longest arc that ends here
-    beyond = _highest(furthest, left + 1, right) > right
-    before = -_highest(-nearest, left + 1, right) < left
+    beyond = _range_maximum(furthest, left + 1, right) > right
+    before = -_range_maximum(-nearest, left + 1, right) < left
     found: Booleans = beyond | before
     return found
 
 
-def conflicts(arcs: Sequence[Arc]) -> list[list[int]]:
+def conflict_groups(arcs: Sequence[Arc]) -> list[list[int]]:
     """Indices of the arcs in sets: those that cross or share an end are in one, as are theirs.
 
     The ends are walked from left to right over a stack of sets that have arcs open. Those above
@@ -41,7 +41,7 @@ def conflicts(arcs: Sequence[Arc]) -> list[list[int]]:
         if not is_end:
             stack.append(arc)
             continue
-        own = _find(number, arc)
+        own = _find_root(number, arc)
         while stack[-1] != own:
             other = stack.pop()
             number[other] = own
@@ -51,7 +51,7 @@ def conflicts(arcs: Sequence[Arc]) -> list[list[int]]:
             stack.pop()
     sets: dict[int, list[int]] = {}
     for arc in range(len(arcs)):
-        sets.setdefault(_find(number, arc), []).append(arc)
+        sets.setdefault(_find_root(number, arc), []).append(arc)
     return list(sets.values())
 
 
@@ -62,7 +62,7 @@ def _ends(arcs: Sequence[Arc]) -> Iterator[tuple[int, bool, int, int]]:
         yield right, True, left, index
 
 
-def _find(number: list[int], arc: int) -> int:
+def _find_root(number: list[int], arc: int) -> int:
     """The set of an arc; the way there is halved for the next time."""
     while number[arc] != arc:
         number[arc] = number[number[arc]]
@@ -70,7 +70,7 @@ def _find(number: list[int], arc: int) -> int:
     return arc
 
 
-def _highest(values: Integers, start: Integers, stop: Integers) -> Integers:
+def _range_maximum(values: Integers, start: Integers, stop: Integers) -> Integers:
     """The largest of values[start:stop] for each range, by a sparse table; the least for none."""
     lowest = np.iinfo(np.int64).min // 2
     table = [values]

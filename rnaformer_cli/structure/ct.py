@@ -13,8 +13,8 @@ from rnaformer_cli.structure.structure import (
     BasePair,
     Structure,
     StructureRecord,
-    as_rna,
     check_size,
+    to_rna,
 )
 
 _HEADER = re.compile(
@@ -29,7 +29,9 @@ _ENERGY = (
         re.IGNORECASE,
     )
 )
-_TIGHT = re.compile(rf"\s*(?:ENERGY|dG)={_NUMBER}(?=\s+\S)", re.IGNORECASE)  # before a name
+_ENERGY_BEFORE_NAME = re.compile(
+    rf"\s*(?:ENERGY|dG)={_NUMBER}(?=\s+\S)", re.IGNORECASE
+)  # before a name
 
 
 def format_ct(record: StructureRecord) -> str:
@@ -67,7 +69,11 @@ def read_ct(lines: Iterable[str], name: str = "sequence_1") -> Iterator[Structur
         length = int(found["length"] or found["seq_length"])
         check_size(length, line=number)
         title = found["title"] or found["seq_title"] or ""
-        words = title_words(_TIGHT.sub("", title, count=1) if _TIGHT.match(title) else title)
+        words = split_title(
+            _ENERGY_BEFORE_NAME.sub("", title, count=1)
+            if _ENERGY_BEFORE_NAME.match(title)
+            else title
+        )
         body: list[tuple[int, str]] = []
         for _ in range(length):
             row = next(rows, None)
@@ -77,7 +83,7 @@ def read_ct(lines: Iterable[str], name: str = "sequence_1") -> Iterator[Structur
         yield _record(words[0] or name, words[1], body)
 
 
-def title_words(title: str) -> tuple[str, str]:
+def split_title(title: str) -> tuple[str, str]:
     """The name (or "") and the description in a header, without the energy in front of it."""
     found = _ENERGY.match(title)
     words = title[found.end() if found else 0 :].split(maxsplit=1)
@@ -122,7 +128,7 @@ def _record(name: str, description: str, body: list[tuple[int, str]]) -> Structu
         letters.append(columns[1])
         partners.append((int(columns[4]), line))
     structure = structure_from_partners(partners, name)
-    return StructureRecord(name, as_rna("".join(letters)), structure, description)
+    return StructureRecord(name, to_rna("".join(letters)), structure, description)
 
 
 def structure_from_partners(partners: list[tuple[int, int]], name: str) -> Structure:

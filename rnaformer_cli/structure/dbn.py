@@ -11,15 +11,15 @@ from collections.abc import Iterable, Iterator
 
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
-from rnaformer_cli.structure.ct import title_words
-from rnaformer_cli.structure.structure import StructureRecord, as_rna, check_size
+from rnaformer_cli.structure.ct import split_title
+from rnaformer_cli.structure.structure import StructureRecord, check_size, to_rna
 
 _ENSEMBLE = re.compile(
     r"\S+\s+[\[{].*[\]}]\s*$|\s*(frequency of mfe|minimum free energy|free energy of ensemble)",
     re.IGNORECASE,
 )
 _ENERGY = re.compile(r"-?\d+\.\d+")  # one word, behind the sequence, as RNAsubopt writes
-_Numbered = tuple[int, str]  # 1-based line, text
+_NumberedLine = tuple[int, str]  # 1-based line, text
 
 
 def format_dbn(record: StructureRecord, note: str = "") -> str:
@@ -39,8 +39,8 @@ def read_dbn(lines: Iterable[str]) -> Iterator[StructureRecord]:
         StructureError: a record without a structure or with several, of two lengths, or with
             broken brackets.
     """
-    for number, (header, body) in enumerate(_blocks(lines), start=1):
-        name, description = title_words(header[1])
+    for number, (header, body) in enumerate(_split_records(lines), start=1):
+        name, description = split_title(header[1])
         name = name or f"sequence_{number}"
         if len(body) < 2:
             message = "expected a sequence line and a structure line below this header"
@@ -48,9 +48,9 @@ def read_dbn(lines: Iterable[str]) -> Iterator[StructureRecord]:
         yield _record(name, description, body)
 
 
-def _record(name: str, description: str, body: list[_Numbered]) -> StructureRecord:
+def _record(name: str, description: str, body: list[_NumberedLine]) -> StructureRecord:
     first = _first_structure_line(body)
-    sequence = as_rna("".join(_letters(text) for _, text in body[:first]))
+    sequence = to_rna("".join(_letters(text) for _, text in body[:first]))
     signs = [text.split()[0] for _, text in body[first:]]
     try:
         if len(signs) > 1 and all(len(line) == len(sequence) for line in signs):
@@ -68,7 +68,7 @@ def _letters(text: str) -> str:
     return "".join(words)
 
 
-def _first_structure_line(body: list[_Numbered]) -> int:
+def _first_structure_line(body: list[_NumberedLine]) -> int:
     """Where the sequence ends, which may be wrapped; half-way if letters are all there is."""
     for index, (_, text) in enumerate(body[1:], start=1):
         if not text.split()[0].isalpha():
@@ -76,10 +76,10 @@ def _first_structure_line(body: list[_Numbered]) -> int:
     return len(body) // 2
 
 
-def _blocks(lines: Iterable[str]) -> Iterator[tuple[_Numbered, list[_Numbered]]]:
+def _split_records(lines: Iterable[str]) -> Iterator[tuple[_NumberedLine, list[_NumberedLine]]]:
     """Header and body lines of each record; an empty header where there is none."""
-    header: _Numbered | None = None
-    body: list[_Numbered] = []
+    header: _NumberedLine | None = None
+    body: list[_NumberedLine] = []
     held = 0  # letters of the body
     for number, line in enumerate(lines, start=1):
         name = _header(line)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from rnaformer_cli.errors import InputError, StructureError
-from rnaformer_cli.files import STDIN, check_regular, files_of, read_lines, text_name
+from rnaformer_cli.files import STDIN, check_regular, list_files, read_lines, text_name
 from rnaformer_cli.structure import bpseq, ct
 from rnaformer_cli.structure.bpseq import format_bpseq, read_bpseq
 from rnaformer_cli.structure.ct import format_ct, read_ct
@@ -34,7 +34,7 @@ WRITERS: dict[WriteFormat, Callable[[StructureRecord], str]] = {
     "bpseq": format_bpseq,
     "jsonl": format_json,
 }
-ONE_RECORD_A_FILE: tuple[WriteFormat, ...] = ("ct", "bpseq")
+SINGLE_RECORD_FORMATS: tuple[WriteFormat, ...] = ("ct", "bpseq")
 SUFFIXES: Set[str] = {
     ".dbn",
     ".db",
@@ -49,8 +49,8 @@ SUFFIXES: Set[str] = {
 
 Read = TypeVar("Read")
 
-LOOK_AHEAD = 1000  # lines that tell the formats apart, also below a long wrapped sequence
-LOOK_AHEAD_LETTERS = 10_000_000  # after which no more lines are held
+DETECTION_LINES = 1000  # lines that tell the formats apart, also below a long wrapped sequence
+DETECTION_LETTERS = 10_000_000  # after which no more lines are held
 
 
 def read_structures(
@@ -86,7 +86,7 @@ def _read(
     what: str,
 ) -> Iterator[Read]:
     if str(path) != STDIN and Path(path).is_dir():
-        files = files_of(path, suffixes)
+        files = list_files(path, suffixes)
         if not files:
             raise InputError(f"no {what} file in this folder", path=path)
         for file in files:
@@ -124,10 +124,10 @@ def parse_structures(
 def _head(lines: Iterator[str]) -> list[str]:
     head: list[str] = []
     letters = 0
-    for line in itertools.islice(lines, LOOK_AHEAD):
+    for line in itertools.islice(lines, DETECTION_LINES):
         head.append(line)
         letters += len(line)
-        if letters > LOOK_AHEAD_LETTERS:
+        if letters > DETECTION_LETTERS:
             break
     return head
 

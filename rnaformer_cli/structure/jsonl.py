@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from rnaformer_cli.errors import StructureError, shown
 from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
-from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord, as_rna
+from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord, to_rna
 
 SCHEMA_VERSION = 1
 
@@ -33,7 +33,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class FamilyPart:
+class FamilySpan:
     """A part of an RNA that is of a family, from the first to the last base, 1-based."""
 
     family: str
@@ -50,7 +50,7 @@ class PredictedRecord:
     confidence: float  # the F1 to expect if the scores are probabilities
     settings: Settings
     warnings: tuple[str, ...] = ()
-    families: tuple[FamilyPart, ...] = ()  # that were recognised
+    families: tuple[FamilySpan, ...] = ()  # that were recognised
 
 
 def format_json(
@@ -112,7 +112,7 @@ def _read_objects(
         name = None
         try:
             values = parse_json(line)
-            name = _one_word(str(values["id"]), number)
+            name = _to_one_word(str(values["id"]), number)
             yield convert(name, values)
         except StructureError as error:
             raise StructureError(error.message, line=number, record=name) from None
@@ -123,7 +123,7 @@ def _read_objects(
             raise StructureError(f"expected {expected}", line=number, record=name) from None
 
 
-def _one_word(name: str, number: int) -> str:
+def _to_one_word(name: str, number: int) -> str:
     """An id that other formats can hold too: white space would end it, or begin a record."""
     return "_".join(name.split()) or f"sequence_{number}"
 
@@ -155,7 +155,7 @@ def _record(name: str, values: Mapping[str, Any]) -> StructureRecord:
     version = values.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION or type(version) is not int:
         raise StructureError(f"schema_version is {shown(version)}; expected {SCHEMA_VERSION}")
-    sequence = as_rna(values["sequence"])
+    sequence = to_rna(values["sequence"])
     structure = _structure(values, len(sequence))
     return StructureRecord(name, sequence, structure, str(values.get("description") or ""))
 
@@ -175,7 +175,7 @@ def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
         scores[min(left, right) - 1, max(left, right) - 1] = _share(row, 2)
     warnings = tuple(str(text) for text in _typed(values, "warnings", list))
     families = tuple(
-        FamilyPart(
+        FamilySpan(
             _typed(part, "family", str), _typed(part, "first", int), _typed(part, "last", int)
         )
         for part in values.get("families", ())

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaformer_cli.errors import StructureError
-from rnaformer_cli.structure.crossing import conflicts
+from rnaformer_cli.structure.crossing import conflict_groups
 from rnaformer_cli.structure.structure import BasePair
 
 MAX_ENDS = 12_000  # a table of 0.6 GB, or 1.2 GB of scores; hundreds in the knots of real RNAs
@@ -28,7 +28,7 @@ def heaviest_nested(arcs: Sequence[BasePair], weights: Sequence[float]) -> list[
         StructureError: a set with more than MAX_ENDS ends.
     """
     chosen: list[int] = []
-    for group in conflicts(arcs):
+    for group in conflict_groups(arcs):
         own = _heaviest([arcs[index] for index in group], [weights[index] for index in group])
         chosen.extend(group[index] for index in own)
     return sorted(chosen)

@@ -11,7 +11,7 @@ from Bio.Align import MultipleSeqAlignment
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.limits import MAX_ALIGNMENT
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.structure.structure import Structure, StructureRecord, as_rna
+from rnaformer_cli.structure.structure import Structure, StructureRecord, to_rna
 
 _GAPS = "-.~_"
 
@@ -66,6 +66,6 @@ def _project(name: str, row: str, signs: str, description: str) -> StructureReco
         for left, right in aligned.pairs
         if left in position and right in position
     )
-    sequence = as_rna("".join(row[column] for column in columns))
+    sequence = to_rna("".join(row[column] for column in columns))
     about = "" if description == name else " ".join(description.split())
     return StructureRecord(name, sequence, Structure(len(sequence), pairs), about)

@@ -121,7 +121,7 @@ def is_canonical(sequence: str, pair: BasePair) -> bool:
     return sequence[pair[0]] + sequence[pair[1]] in CANONICAL
 
 
-def as_rna(text: str) -> str:
+def to_rna(text: str) -> str:
     """Letters of a structure file as upper-case RNA: T is read as U, all else stays."""
     return text.upper().replace("T", "U")
 

@@ -15,16 +15,16 @@ from typing import IO
 
 from rnaformer_cli.errors import InputError, OutputError, WeightsError
 from rnaformer_cli.files import make_folder, reason, sha256_of, text_name
-from rnaformer_cli.limits import MAX_DOWNLOAD_BYTES, SLOWEST_DOWNLOAD, WATCHED_SECONDS
+from rnaformer_cli.limits import DOWNLOAD_WINDOW_SECONDS, MAX_DOWNLOAD_BYTES, MIN_DOWNLOAD_RATE
 from rnaformer_cli.model.checkpoint import Checkpoint, save_checkpoint
 from rnaformer_cli.model.config import CONFIG_FILE
 from rnaformer_cli.weight_store.published import read_published
-from rnaformer_cli.weight_store.store import all_weights, user_folder
-from rnaformer_cli.weight_store.urls import SameServer, check_url, without_credentials
+from rnaformer_cli.weight_store.store import list_weights, user_folder
+from rnaformer_cli.weight_store.urls import SameHostRedirects, check_url, without_credentials
 from rnaformer_cli.weight_store.watchdog import Watchdog, WatchedHTTP, WatchedHTTPS, watched
 
 # https://github.com/automl/RNAformer lists these files; no checksums are published.
-PUBLISHED_AT = "https://ml.informatik.uni-freiburg.de/research-artifacts/RNAformer/models"
+PUBLISHED_URL = "https://ml.informatik.uni-freiburg.de/research-artifacts/RNAformer/models"
 PUBLISHED = {
     "rnaformer-32m-biophysical": "biophysical",
     "rnaformer-32m-bprna": "bprna",
@@ -56,7 +56,7 @@ def import_published(
         InputError, ConfigError, WeightsError: files that are not such a checkpoint.
         OutputError: the folder is there already or cannot be written.
     """
-    folder = free_folder(target)
+    folder = new_checkpoint_folder(target)
     model, tensors, notes = read_published(state, config)
     about = {
         "origin": "published RNAformer weights (automl/RNAformer, Apache-2.0)",
@@ -80,7 +80,7 @@ def import_published(
     return Imported(folder, checkpoint, notes)
 
 
-def free_folder(target: str | Path) -> Path:
+def new_checkpoint_folder(target: str | Path) -> Path:
     """Where a new checkpoint of that name or folder goes.
 
     Raises:
@@ -88,7 +88,7 @@ def free_folder(target: str | Path) -> Path:
     """
     text = str(target)
     is_name = text and not text.startswith(".") and os.sep not in text
-    folder = all_weights().get(text, user_folder() / text) if is_name else Path(target)
+    folder = list_weights().get(text, user_folder() / text) if is_name else Path(target)
     if (folder / CONFIG_FILE).exists():
         raise OutputError("holds a checkpoint already; choose another name", path=folder)
     return folder
@@ -96,7 +96,7 @@ def free_folder(target: str | Path) -> Path:
 
 def fetch(
     name: str,
-    base_url: str = PUBLISHED_AT,
+    base_url: str = PUBLISHED_URL,
     sha256: str | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Imported:
@@ -114,7 +114,7 @@ def fetch(
     if name not in PUBLISHED:
         listed = ", ".join(PUBLISHED)
         raise WeightsError(f"no published weights named {name!r}; known: {listed}")
-    free_folder(name)  # before the download, not after
+    new_checkpoint_folder(name)  # before the download, not after
     stem = PUBLISHED[name]
     base_url = base_url.rstrip("/")
     with tempfile.TemporaryDirectory(prefix="rnaformer-fetch-") as temporary:
@@ -168,21 +168,21 @@ def _download(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
 
 def _copy(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
     check_url(url)
-    handlers = (SameServer, WatchedHTTP(watchdog), WatchedHTTPS(watchdog))
+    handlers = (SameHostRedirects, WatchedHTTP(watchdog), WatchedHTTPS(watchdog))
     with urllib.request.build_opener(*handlers).open(url, timeout=TIMEOUT) as answer:
         announced = answer.headers.get("Content-Length")
         if announced is not None and not (announced.isascii() and announced.isdecimal()):
             raise InputError(f"the Content-Length is no number: {announced!r}", path=shown)
         with path.open("wb") as file:
-            received = _receive(answer, file, shown, watchdog)
+            received = _receive_body(answer, file, shown, watchdog)
     if announced is not None and received != int(announced):
         raise InputError(f"broke off after {received} of {announced} bytes", path=shown)
 
 
-def _receive(answer: HTTPResponse, file: IO[bytes], url: str, watchdog: Watchdog) -> int:
+def _receive_body(answer: HTTPResponse, file: IO[bytes], url: str, watchdog: Watchdog) -> int:
     """Write what comes, as long as it comes at a useful speed and has an end; how many bytes."""
     received = counted = 0
-    watchdog.extend(2 * WATCHED_SECONDS)
+    watchdog.extend(2 * DOWNLOAD_WINDOW_SECONDS)
     began = time.monotonic()
     while chunk := answer.read1(_CHUNK):
         file.write(chunk)
@@ -191,12 +191,12 @@ def _receive(answer: HTTPResponse, file: IO[bytes], url: str, watchdog: Watchdog
             raise InputError(
                 f"more than {MAX_DOWNLOAD_BYTES:,} bytes, which is the limit", path=url
             )
-        if time.monotonic() - began > WATCHED_SECONDS:
-            if received - counted < SLOWEST_DOWNLOAD * WATCHED_SECONDS:
-                message = f"slower than {SLOWEST_DOWNLOAD:,} bytes a second"
+        if time.monotonic() - began > DOWNLOAD_WINDOW_SECONDS:
+            if received - counted < MIN_DOWNLOAD_RATE * DOWNLOAD_WINDOW_SECONDS:
+                message = f"slower than {MIN_DOWNLOAD_RATE:,} bytes a second"
                 raise InputError(message, path=url)
             began, counted = time.monotonic(), received
-            watchdog.extend(2 * WATCHED_SECONDS)
+            watchdog.extend(2 * DOWNLOAD_WINDOW_SECONDS)
     return received
 
 

@@ -27,9 +27,9 @@ from rnaformer_cli.model.tensor_file import read_tensor_file
 
 # A released config says `cycling: false` although its weights were trained with recycling;
 # the public evaluation script runs it with 6 passes.
-PASSES_WHEN_UNSAID = 6
+DEFAULT_CYCLES = 6
 
-_RENAMED = (
+_TENSOR_NAMES = (
     (r"^recycle_pair_norm\.", "recycle_norm."),
     (r"^seq2mat_embed\.norm\.", "embedding.norm."),
     (r"^seq2mat_embed\.src_embed_1\.", "embedding.column."),
@@ -67,7 +67,7 @@ def read_published(
     tensors = {_rename(name): tensor.float() for name, tensor in published.items()}
     try:
         config = published_config(raw)
-        config, notes = _settle_recycling(config, tensors)
+        config, notes = _resolve_recycling(config, tensors)
         _check_constants(config, tensors)
         if any(".lora_" in name for name in tensors):
             tensors, note = merge_lora(tensors, raw)
@@ -148,7 +148,7 @@ def published_config(raw: Mapping[str, Any]) -> ModelConfig:
         raise ConfigError(f"cycling must be a number of passes, not {shown(cycling)}")
     return ModelConfig.from_dict(
         {
-            **{ours: _setting(section, theirs) for ours, theirs in _SAME.items()},
+            **{ours: _setting(section, theirs) for ours, theirs in _SETTING_NAMES.items()},
             "ff_factor": _number(section, "ff_factor"),
             "norm_eps": _number(section, "ln_eps"),
             "softmax_scale": bool(_setting(section, "softmax_scale")),
@@ -164,7 +164,7 @@ def published_config(raw: Mapping[str, Any]) -> ModelConfig:
     )
 
 
-_SAME = {
+_SETTING_NAMES = {
     "dim": "model_dim",
     "depth": "n_layers",
     "heads": "num_head",
@@ -176,7 +176,7 @@ _SAME = {
 
 
 def _rename(name: str) -> str:
-    for pattern, ours in _RENAMED:
+    for pattern, ours in _TENSOR_NAMES:
         name = re.sub(pattern, ours, name)
     return name
 
@@ -206,7 +206,7 @@ def _rotary_fraction(section: Mapping[str, Any]) -> float:
     return _number(section, "rotary_emb_fraction") if section.get("rotary_emb") else 0.0
 
 
-def _settle_recycling(config: ModelConfig, tensors: Tensors) -> tuple[ModelConfig, list[str]]:
+def _resolve_recycling(config: ModelConfig, tensors: Tensors) -> tuple[ModelConfig, list[str]]:
     has_norm = "recycle_norm.weight" in tensors
     if has_norm == config.recycling:
         return config, []
@@ -214,9 +214,9 @@ def _settle_recycling(config: ModelConfig, tensors: Tensors) -> tuple[ModelConfi
         raise WeightsError(f"the config asks for {config.cycles} cycles, but no recycling norm")
     note = (
         "the config says 'cycling: false', but the weights carry a recycling norm; "
-        f"taking {PASSES_WHEN_UNSAID} cycles"
+        f"taking {DEFAULT_CYCLES} cycles"
     )
-    return replace(config, recycling=True, cycles=PASSES_WHEN_UNSAID), [note]
+    return replace(config, recycling=True, cycles=DEFAULT_CYCLES), [note]
 
 
 def _check_constants(config: ModelConfig, tensors: Tensors) -> None:

@@ -38,7 +38,7 @@ def user_folder() -> Path:
     return Path(cache) / "rnaformer" / "weights"
 
 
-def all_weights() -> dict[str, Path]:
+def list_weights() -> dict[str, Path]:
     """The folder of each named checkpoint; a shipped one hides the user's of the same name."""
     found: dict[str, Path] = {}
     roots = [shipped_folder()]
@@ -66,7 +66,7 @@ def find_weights(name: str | Path) -> Path:
         WeightsError: neither a folder nor a name that is known; a file that is a link out of the
             folder, unless it is a shipped one: some installers link what they install.
     """
-    known = all_weights()
+    known = list_weights()
     if (Path(name) / CONFIG_FILE).is_file():
         folder = Path(name)
     elif str(name) in known:

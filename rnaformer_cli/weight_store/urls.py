@@ -48,7 +48,7 @@ def _port(parts: SplitResult) -> int:
     return _PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
 
 
-class SameServer(urllib.request.HTTPRedirectHandler):
+class SameHostRedirects(urllib.request.HTTPRedirectHandler):
     """Follows a redirect only where the user pointed, and not to where anybody can listen."""
 
     def redirect_request(  # the signature is urllib's
@@ -61,7 +61,7 @@ class SameServer(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         """Refuse before anything is sent there."""
-        fault = _fault(urlsplit(req.full_url), urlsplit(newurl))
+        fault = _redirect_fault(urlsplit(req.full_url), urlsplit(newurl))
         if fault:
             message = f"redirected to {fault}: {without_credentials(newurl)}"
             raise InputError(message, path=without_credentials(req.full_url))
@@ -69,7 +69,7 @@ class SameServer(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _fault(asked: SplitResult, told: SplitResult) -> str | None:
+def _redirect_fault(asked: SplitResult, told: SplitResult) -> str | None:
     """What is wrong with a redirect; from http to https with the usual ports is fine."""
     if told.hostname != asked.hostname:
         return "another host"

@@ -75,7 +75,7 @@ class WatchedHTTP(urllib.request.HTTPHandler):
 
     def http_open(self, req: urllib.request.Request) -> HTTPResponse:
         """Connect and send; see urllib."""
-        found: HTTPResponse = self.do_open(_known_to(self._watchdog, HTTPConnection), req)
+        found: HTTPResponse = self.do_open(_watched_connection(self._watchdog, HTTPConnection), req)
         return found
 
 
@@ -88,11 +88,13 @@ class WatchedHTTPS(urllib.request.HTTPSHandler):
 
     def https_open(self, req: urllib.request.Request) -> HTTPResponse:
         """Connect and send; see urllib."""
-        found: HTTPResponse = self.do_open(_known_to(self._watchdog, HTTPSConnection), req)
+        found: HTTPResponse = self.do_open(
+            _watched_connection(self._watchdog, HTTPSConnection), req
+        )
         return found
 
 
-def _known_to(watchdog: Watchdog, kind: type[HTTPConnection]) -> Any:
+def _watched_connection(watchdog: Watchdog, kind: type[HTTPConnection]) -> Any:
     class Connection(kind):  # type: ignore[misc,valid-type]  # either of two classes of http.client
         """Tells of its socket as soon as there is one: a proxy may drip, too."""
 

@@ -9,17 +9,17 @@ import pytest
 
 TESTS = Path(__file__).parent.parent
 EXAMPLES = TESTS.parent / "examples"
-TERMINAL = ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
+TERMINAL_VARIABLES = ("COLUMNS", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
 
 @pytest.fixture(autouse=True)
-def empty_folder(tmp_path, monkeypatch):
+def isolated_folder(tmp_path, monkeypatch):
     """The current folder, and a store of weights that holds only what the test puts there."""
     folder = tmp_path / "here"
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("RNAFORMER_HOME", str(tmp_path / "home"))
-    for name in TERMINAL:
+    for name in TERMINAL_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
     return folder

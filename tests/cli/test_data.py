@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from dataset_makers import hairpin, mutated, record, rna
+from dataset_makers import hairpin, mutate, record, rna
 
 from rnaformer_cli.dataset.records import read_dataset, write_dataset
-from rnaformer_cli.folding.scores import SHAPES
+from rnaformer_cli.folding.scores import TABLE_SHAPES
 from rnaformer_cli.training.folding_model.fit import write_scores
 
 DBN = ">a\nGGGAAACCC\n(((...)))\n>b\nGGAACC\n((.))\n>c\nGGAAACC\n((...))\n"
@@ -24,7 +24,7 @@ def families(tmp_path):
     write_dataset(
         path,
         [
-            record(name, mutated(sequence, 0.08, n), family=f"RF{n // 3}")
+            record(name, mutate(sequence, 0.08, n), family=f"RF{n // 3}")
             for name, (sequence, n) in sequences.items()
         ],
     )
@@ -75,7 +75,7 @@ def test_split_writes_parts_that_share_nothing(run, families, tmp_path):
 
 def test_leaks_between_two_sets_are_told(run, tmp_path):
     write_dataset(tmp_path / "train", [record("t", rna(80, 1))])
-    write_dataset(tmp_path / "test", [record("u", mutated(rna(80, 1), 0.1, 2))])
+    write_dataset(tmp_path / "test", [record("u", mutate(rna(80, 1), 0.1, 2))])
     done = run("data", "leaks", tmp_path / "train", tmp_path / "test")
     assert (done.out, done.code) == ("", 1)
     assert done.err == (
@@ -114,7 +114,7 @@ def test_shuffled_sequences_are_labelled_by_the_folding_model(run, tmp_path):
     made, labelled = tmp_path / "made.jsonl.gz", tmp_path / "labelled.jsonl.gz"
     kinds = ("--kind", "shuffled", "--kind", "random")
     run("data", "sample", tmp_path / "set.jsonl.gz", "-n", 9, "-o", made, *kinds)
-    write_scores(tmp_path / "s", {name: torch.zeros(shape) for name, shape in SHAPES.items()})
+    write_scores(tmp_path / "s", {name: torch.zeros(shape) for name, shape in TABLE_SHAPES.items()})
     done = run("data", "label", made, "--folding", tmp_path / "s", "-o", labelled)
     assert (done.err, done.code) == (f"9 records in {labelled}\n", 0)
     records = list(read_dataset(labelled))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rnaformer_cli.cli.run.output import for_stream
+from rnaformer_cli.cli.run.output import escape_for_terminal
 from rnaformer_cli.files import read_lines
 from rnaformer_cli.model.checkpoint import config_digest
 
@@ -45,8 +45,8 @@ CODES = re.compile(r"[^\S \n\t]|[\x00-\x08\x0b-\x1f\x7f]|\u202e")  # what a term
 
 
 @pytest.fixture
-def fasta(empty_folder):
-    path = empty_folder / "in.fasta"
+def fasta(isolated_folder):
+    path = isolated_folder / "in.fasta"
     path.write_text(FASTA)
     return path
 
@@ -102,7 +102,7 @@ def test_figures_for_people_hold_no_terminal_code(predict, fasta):
     assert CODES.search(finished.out + finished.err) is None
 
 
-def test_scores_of_each_record_hold_no_terminal_code(run, empty_folder):
+def test_scores_of_each_record_hold_no_terminal_code(run, isolated_folder):
     Path("a.dbn").write_text(STRUCTURES.replace(">same\n", ">other\n", 1))
     finished = run("score", "a.dbn", "--ref", "a.dbn")
     assert finished.code == 0
@@ -111,14 +111,14 @@ def test_scores_of_each_record_hold_no_terminal_code(run, empty_folder):
 
 
 @pytest.mark.parametrize("kind", FORMATS[:4])
-def test_converted_files_stay_in_their_folder(run, empty_folder, tmp_path, kind):
+def test_converted_files_stay_in_their_folder(run, isolated_folder, tmp_path, kind):
     Path("a.dbn").write_text(STRUCTURES)
     finished = run("convert", "a.dbn", "-t", kind, "--out-dir", "out")
     assert (finished.out, finished.err, finished.code) == ("", "", 0)
     assert_all_inside(tmp_path, 1)
 
 
-def test_drawn_files_stay_in_their_folder(run, empty_folder, tmp_path):
+def test_drawn_files_stay_in_their_folder(run, isolated_folder, tmp_path):
     Path("a.dbn").write_text(STRUCTURES)
     finished = run("draw", "a.dbn", "--as", "arcs", "--out-dir", "out")
     assert (finished.out, finished.err, finished.code) == ("", "", 0)
@@ -167,8 +167,8 @@ class Terminal(io.StringIO):
 
 @pytest.mark.parametrize("text", [f">{HOSTILE}\nGG\n..\n", f'{{"id": "{HOSTILE}"}}\n'])
 def test_what_is_printed_on_a_terminal_moves_no_cursor(text):
-    assert for_stream(text, io.StringIO()) == text
-    shown = for_stream(text, Terminal())
+    assert escape_for_terminal(text, io.StringIO()) == text
+    shown = escape_for_terminal(text, Terminal())
     assert ESCAPED in shown
     assert not CODES.search(shown)
     assert shown.count("\n") == text.count("\n")

@@ -11,17 +11,19 @@ from pathlib import Path
 
 import click
 import pytest
-from command_tree import HELPED
+from command_tree import COMMAND_WORDS
 
 from rnaformer_cli import __version__
 from rnaformer_cli.cli import main
-from rnaformer_cli.cli.main import COMMANDS, cli, one_line
+from rnaformer_cli.cli.main import COMMANDS, cli, escape_controls
 
 PROGRAM = [sys.executable, "-m", "rnaformer_cli"]
 PATIENCE = 60.0  # seconds until a test gives up on another process
 
 
-@pytest.mark.parametrize("command", HELPED, ids=lambda command: "-".join(command) or "rnaformer")
+@pytest.mark.parametrize(
+    "command", COMMAND_WORDS, ids=lambda command: "-".join(command) or "rnaformer"
+)
 def test_help_is_what_it_was(run, golden, command):
     finished = run(*command, "--help")
     golden(f"help/{'-'.join(('rnaformer', *command))}.txt", finished.out)
@@ -29,7 +31,7 @@ def test_help_is_what_it_was(run, golden, command):
 
 
 def test_every_line_of_help_fits_the_terminal(run):
-    lines = [line for command in HELPED for line in run(*command, "-h").out.splitlines()]
+    lines = [line for command in COMMAND_WORDS for line in run(*command, "-h").out.splitlines()]
     assert max(len(line) for line in lines) <= 100
 
 
@@ -80,7 +82,7 @@ def test_a_failure_is_one_line_on_stderr_with_exit_code_1(run):
     ],
 )
 def test_one_line_escapes_what_could_move_the_cursor(text, line):
-    assert one_line(text) == line
+    assert escape_controls(text) == line
 
 
 def test_a_shell_that_asks_gets_completions(run, monkeypatch):

@@ -5,23 +5,23 @@ import sys
 from pathlib import Path
 
 import pytest
-from predictions import prediction_line
+from predictions import make_prediction_line
 
-A, B = prediction_line("a"), prediction_line("b")
+A, B = make_prediction_line("a"), make_prediction_line("b")
 REFERENCE = ">a\nGGAAAACC\n((....))\n"
 PREDICTION = "expected a prediction as `rnaformer predict -f jsonl` writes it"
 
 
 @pytest.fixture
-def files(empty_folder):
+def files(isolated_folder):
     """Two files of predictions, a folder of both, and references."""
-    (empty_folder / "a.jsonl").write_text(A)
-    (empty_folder / "b.jsonl").write_text(B)
-    (empty_folder / "both").mkdir()
+    (isolated_folder / "a.jsonl").write_text(A)
+    (isolated_folder / "b.jsonl").write_text(B)
+    (isolated_folder / "both").mkdir()
     for name, text in (("a.jsonl", A), ("b.jsonl", B), (".rnaformer-run.jsonl", "{}\n")):
-        (empty_folder / "both" / name).write_text(text)
-    (empty_folder / "known.dbn").write_text(REFERENCE)
-    return empty_folder
+        (isolated_folder / "both" / name).write_text(text)
+    (isolated_folder / "known.dbn").write_text(REFERENCE)
+    return isolated_folder
 
 
 def ids_in(page):
@@ -106,7 +106,7 @@ def test_so_many_records_get_a_picture(run, files, options, figures):
             "x.jsonl:1: record 'z': no field 'confidence'",
         ),
         (
-            prediction_line(confidence=2),
+            make_prediction_line(confidence=2),
             "x.jsonl:1: record 'x': confidence is 2; expected a number from 0 to 1",
         ),
     ],

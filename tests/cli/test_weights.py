@@ -23,7 +23,7 @@ from rnaformer_cli.errors import InputError
 from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
 from rnaformer_cli.weight_store import fetch
 from rnaformer_cli.weight_store.store import DEFAULT, find_weights, shipped_folder
-from rnaformer_cli.weight_store.urls import SameServer, without_credentials
+from rnaformer_cli.weight_store.urls import SameHostRedirects, without_credentials
 
 PARITY = Path(__file__).parent.parent / "data" / "parity"
 CASES = sorted(path.stem for path in PARITY.glob("*.pth"))
@@ -525,7 +525,7 @@ def drip(handler):
 def test_a_server_that_drips_is_given_up(fetch_from, server, store, monkeypatch):
     server.enough = threading.Event()
     server.answers[f"/models/{CONFIG}"] = drip
-    monkeypatch.setattr(fetch, "WATCHED_SECONDS", 0.1)
+    monkeypatch.setattr(fetch, "DOWNLOAD_WINDOW_SECONDS", 0.1)
     finished = fetch_from(server.url)
     server.enough.set()
     assert_nothing_came(finished, store, server.url, "slower than 1,000 bytes a second")
@@ -562,7 +562,7 @@ def test_a_server_that_drips_before_any_content_is_given_up(
     server.enough = threading.Event()
     server.answers[f"/models/{CONFIG}"] = answer
     monkeypatch.setattr(fetch, "PATIENCE", 0.3)
-    monkeypatch.setattr(fetch, "WATCHED_SECONDS", 0.15)
+    monkeypatch.setattr(fetch, "DOWNLOAD_WINDOW_SECONDS", 0.15)
     finished = fetch_from(server.url)
     server.enough.set()
     message = "no whole answer in time: the server only drips"
@@ -602,7 +602,7 @@ def test_a_length_that_is_no_number_is_told(fetch_from, server, store):
 def test_a_redirect_to_elsewhere_is_refused_without_credentials(requested, told, message):
     with pytest.raises(InputError) as caught:
         request = urllib.request.Request(requested)
-        SameServer().redirect_request(request, None, 302, "", None, told)
+        SameHostRedirects().redirect_request(request, None, 302, "", None, told)
     assert str(caught.value) == f"http://host/a: {message}"
 
 
@@ -641,7 +641,7 @@ def test_the_page_of_a_redirect_is_not_read(fetch_from, server, store):
 )
 def test_a_redirect_to_the_same_server_is_followed(requested, told):
     request = urllib.request.Request(requested)
-    found = SameServer().redirect_request(request, io.BytesIO(), 302, "", {}, told)
+    found = SameHostRedirects().redirect_request(request, io.BytesIO(), 302, "", {}, told)
     assert found.full_url == told
 
 
@@ -649,7 +649,7 @@ def test_a_redirect_to_the_same_server_is_followed(requested, told):
 def test_a_redirect_to_https_of_another_port_is_refused(told):
     request = urllib.request.Request("http://host:8080/a")
     with pytest.raises(InputError, match=r"redirected to another port: https://host"):
-        SameServer().redirect_request(request, io.BytesIO(), 302, "", {}, told)
+        SameHostRedirects().redirect_request(request, io.BytesIO(), 302, "", {}, told)
 
 
 @pytest.mark.parametrize(
@@ -711,7 +711,7 @@ def test_a_redirect_to_a_file_is_refused(fetch_from, server, store):
 def test_a_redirect_from_https_to_http_is_refused():
     requested = urllib.request.Request("https://host/a")
     with pytest.raises(InputError) as caught:
-        SameServer().redirect_request(requested, None, 302, "", None, "http://host/b")
+        SameHostRedirects().redirect_request(requested, None, 302, "", None, "http://host/b")
     assert str(caught.value) == "https://host/a: redirected to plain http: http://host/b"
 
 

@@ -3,14 +3,14 @@
 import os
 
 import pytest
-from dataset_makers import mutated, record, rna
+from dataset_makers import mutate, record, rna
 
 from rnaformer_cli.dataset.similarity import (
     CDHIT,
-    WindowIndex,
+    KmerIndex,
+    cluster_by_similarity,
     find_leaks,
-    group_by_likeness,
-    windows_of,
+    kmers,
 )
 from rnaformer_cli.errors import DatasetError
 
@@ -21,22 +21,22 @@ def no_cdhit(monkeypatch):
 
 
 def test_windows_of_a_short_sequence_are_the_sequence():
-    assert windows_of("ACG") == {"ACG"}
-    assert windows_of("ACGUACGUAC") == {"ACGUACGU", "CGUACGUA", "GUACGUAC"}
+    assert kmers("ACG") == {"ACG"}
+    assert kmers("ACGUACGUAC") == {"ACGUACGU", "CGUACGUA", "GUACGUAC"}
 
 
 @pytest.mark.parametrize("length", [60, 120, 400])
 def test_relatives_are_alike_and_strangers_are_not(length):
-    index = WindowIndex()
+    index = KmerIndex()
     for seed in range(20):
         index.add(rna(length, seed))
     for seed in range(20):
-        assert list(index.alike(mutated(rna(length, seed), 0.12, seed))) == [seed]
+        assert list(index.alike(mutate(rna(length, seed), 0.12, seed))) == [seed]
         assert list(index.alike(rna(length, 1000 + seed))) == []
 
 
 def test_a_part_is_like_the_whole():
-    index = WindowIndex()
+    index = KmerIndex()
     index.add(rna(300, 1))
     assert list(index.alike(rna(300, 1)[100:180])) == [0]
 
@@ -44,14 +44,14 @@ def test_a_part_is_like_the_whole():
 def test_groups_hold_relatives_and_relatives_of_relatives():
     one, other = rna(80, 1), rna(80, 2)
     joined = one + other  # like both, so all three belong together
-    groups = group_by_likeness([one, other, joined, rna(80, 3)])
+    groups = cluster_by_similarity([one, other, joined, rna(80, 3)])
     assert groups[0] == groups[1] == groups[2] != groups[3]
 
 
 def test_groups_do_not_depend_on_the_order():
-    sequences = [mutated(rna(90, seed % 4), 0.1, seed) for seed in range(12)]
-    groups = group_by_likeness(sequences)
-    turned = group_by_likeness(sequences[::-1])[::-1]
+    sequences = [mutate(rna(90, seed % 4), 0.1, seed) for seed in range(12)]
+    groups = cluster_by_similarity(sequences)
+    turned = cluster_by_similarity(sequences[::-1])[::-1]
     same = [[a == b for b in groups] for a in groups]
     assert same == [[a == b for b in turned] for a in turned]
 
@@ -62,7 +62,7 @@ def test_copies_families_and_relatives_are_leaks(no_cdhit):
         record("copy", rna(80, 2)),
         record("family", rna(80, 3), family="RF1"),
         record("clan", rna(80, 4), family="RF2", clan="CL1"),
-        record("relative", mutated(rna(80, 1), 0.1, 5)),
+        record("relative", mutate(rna(80, 1), 0.1, 5)),
         record("stranger", rna(80, 6), family="RF3"),
     ]
     leaks, method = find_leaks(train, test)

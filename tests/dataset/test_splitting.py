@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from dataset_makers import mutated, record, rna
+from dataset_makers import mutate, record, rna
 
 from rnaformer_cli.dataset.splitting import check_leaks, split
 from rnaformer_cli.errors import DatasetError
@@ -19,7 +19,7 @@ def relatives(families=30, members=4):
     made = []
     for family in range(families):
         for member in range(members):
-            sequence = mutated(rna(70, family), 0.08, 100 * family + member)
+            sequence = mutate(rna(70, family), 0.08, 100 * family + member)
             name = f"f{family}m{member}"
             made.append(record(name, sequence, family=f"RF{family}", clan=f"CL{family // 2}"))
     random.Random(0).shuffle(made)

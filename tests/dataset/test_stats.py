@@ -17,8 +17,8 @@ def test_counts_by_hand():
     assert (stats.families, stats.clans, stats.clusters) == (1, 1, 1)
     assert stats.sources == {"pdb": 2, "lab": 1}
     assert stats.length_quantiles == (7, 8, 9, 9, 9, 9)
-    assert (stats.pseudoknot_share, stats.multiplet_share) == (1 / 3, 1 / 3)
-    assert (stats.noncanonical_share, stats.unknown_share) == (1 / 6, 1 / 25)
+    assert (stats.pseudoknot_fraction, stats.multiplet_fraction) == (1 / 3, 1 / 3)
+    assert (stats.noncanonical_fraction, stats.unknown_fraction) == (1 / 6, 1 / 25)
 
 
 def test_a_pair_that_is_listed_twice_counts_once():
@@ -28,4 +28,4 @@ def test_a_pair_that_is_listed_twice_counts_once():
 
 def test_an_empty_set_has_no_shares():
     stats = describe([])
-    assert (stats.records, stats.noncanonical_share, stats.pseudoknot_share) == (0, 0.0, 0.0)
+    assert (stats.records, stats.noncanonical_fraction, stats.pseudoknot_fraction) == (0, 0.0, 0.0)

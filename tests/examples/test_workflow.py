@@ -41,9 +41,9 @@ def snakemake(folder, *arguments):
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory):
+def workflow_folder(tmp_path_factory):
     """A folder with FASTA files and references, where the workflow has run on a laptop."""
-    folder = tmp_path_factory.mktemp("desk")
+    folder = tmp_path_factory.mktemp("workflow_folder")
     (folder / "reads").mkdir()
     for name, text in FASTA.items():
         (folder / "reads" / name).write_text(text)
@@ -55,10 +55,10 @@ def desk(tmp_path_factory):
 
 
 @pytest.fixture
-def results(desk, monkeypatch):
+def results(workflow_folder, monkeypatch):
     """Its results; the test works in the same folder."""
-    monkeypatch.chdir(desk)
-    return desk / "results"
+    monkeypatch.chdir(workflow_folder)
+    return workflow_folder / "results"
 
 
 def without_seconds(text):

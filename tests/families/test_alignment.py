@@ -30,7 +30,7 @@ def drawn(bases, columns, seed=0):
     return source.integers(0, PADDING, bases), odds
 
 
-def sharp(sequence, share=0.9):
+def peaked_odds(sequence, share=0.9):
     """The odds of a profile that holds one letter in each column, for the most part."""
     odds = np.full((CODES, len(sequence)), 4 * (1 - share) / 3, np.float32)
     odds[encode(sequence), range(len(sequence))] = 4 * share
@@ -104,11 +104,11 @@ def test_no_jobs_have_no_answers():
 @pytest.mark.parametrize(
     "job",
     [
-        (encode("A" * 600), sharp("A" * 600)),
-        (encode("A" * 600), sharp("C" * 50)),
-        (encode("N" * 200), sharp(rna(60, 1))),
-        (encode(rna(700, 1)), sharp(rna(700, 1), 0.999)),
-        (encode(rna(3000, 1)), sharp(rna(150, 2))),
+        (encode("A" * 600), peaked_odds("A" * 600)),
+        (encode("A" * 600), peaked_odds("C" * 50)),
+        (encode("N" * 200), peaked_odds(rna(60, 1))),
+        (encode(rna(700, 1)), peaked_odds(rna(700, 1), 0.999)),
+        (encode(rna(3000, 1)), peaked_odds(rna(150, 2))),
     ],
 )
 def test_long_sequences_and_strong_odds_stay_numbers(job):
@@ -124,7 +124,7 @@ def test_long_sequences_and_strong_odds_stay_numbers(job):
 @pytest.mark.parametrize("behind", [0, 300])
 def test_a_profile_is_found_within_a_longer_sequence(before, behind):
     motif = rna(120, 1)
-    [found] = align([(encode(rna(before, 2) + motif + rna(behind, 3)), sharp(motif))])
+    [found] = align([(encode(rna(before, 2) + motif + rna(behind, 3)), peaked_odds(motif))])
     own = found[before : before + 120]
     assert own.diagonal()[5:-5].min() > 0.95
     assert own.diagonal().sum() == pytest.approx(120, abs=1)
@@ -134,23 +134,23 @@ def test_a_profile_is_found_within_a_longer_sequence(before, behind):
 @pytest.mark.parametrize(("start", "stop"), [(0, 40), (40, 80), (80, 120)])
 def test_a_part_of_a_profile_is_found(start, stop):
     motif = rna(120, 1)
-    job = encode(rna(30, 2) + motif[start:stop] + rna(30, 3)), sharp(motif)
+    job = encode(rna(30, 2) + motif[start:stop] + rna(30, 3)), peaked_odds(motif)
     [found] = align([job])
     assert found[30:70, start:stop].diagonal()[3:-3].min() > 0.9
-    whole = encode(rna(30, 2) + motif + rna(30, 3)), sharp(motif)
+    whole = encode(rna(30, 2) + motif + rna(30, 3)), peaked_odds(motif)
     assert 20 < log_odds([job])[0] < log_odds([whole])[0] - 60
 
 
 @pytest.mark.parametrize("size", [40, 100, 300])
 def test_a_profile_that_comes_twice_is_found_at_both_places(size):
     motif = rna(size, 1)
-    [found] = align([(encode(motif + rna(50, 3) + motif), sharp(motif))])
+    [found] = align([(encode(motif + rna(50, 3) + motif), peaked_odds(motif))])
     for start in (0, size + 50):
         np.testing.assert_allclose(found[start : start + size].diagonal(), 0.5, atol=0.03)
 
 
 def test_all_places_of_a_profile_of_one_letter_count():
-    [found] = align([(encode("A" * 600), sharp("A" * 100))])
+    [found] = align([(encode("A" * 600), peaked_odds("A" * 100))])
     assert found.sum() == pytest.approx(100, abs=1)
 
 
@@ -158,8 +158,8 @@ def test_all_places_of_a_profile_of_one_letter_count():
 def test_bases_without_a_column_and_columns_without_a_base_are_passed_over(gap):
     motif = rna(80, 4)
     jobs = [
-        (encode(motif[:40] + "N" * gap + motif[40:]), sharp(motif)),
-        (encode(motif), sharp(motif[:40] + rna(gap, 5) + motif[40:])),
+        (encode(motif[:40] + "N" * gap + motif[40:]), peaked_odds(motif)),
+        (encode(motif), peaked_odds(motif[:40] + rna(gap, 5) + motif[40:])),
     ]
     longer, wider = align(jobs)
     for found in (longer, wider.T):

@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from family_makers import profile_of
+from family_makers import make_profile
 
 from rnaformer_cli.errors import ConfigError
 from rnaformer_cli.families.mixture import MIN_PROBABILITY, FamilyMixture, logit
 from rnaformer_cli.families.recognition import Hit, Region
 
 SIZE = 6
-UNEVEN = FamilyMixture(0.3, 5.0, 0.7, 1.2, -0.08, -0.4, 0.8)
+MIXTURE = FamilyMixture(0.3, 5.0, 0.7, 1.2, -0.08, -0.4, 0.8)
 KNOWN = (
     "evidence_scale, null_log_odds, network_coefficient, family_coefficient, interaction, "
     "intercept, ceiling, null_log_odds_slope"
@@ -21,7 +21,7 @@ KNOWN = (
 def hit(log_odds, name="x", pairs=((0, 5), (1, 4)), pair_frequency=0.9):
     """A hit whose columns are the bases."""
     aligned = np.eye(SIZE, dtype=np.float32)
-    return Hit(profile_of(["ACGUAC"], name, pairs, pair_frequency), log_odds, 0, aligned)
+    return Hit(make_profile(["ACGUAC"], name, pairs, pair_frequency), log_odds, 0, aligned)
 
 
 def region(*hits):
@@ -51,29 +51,31 @@ def test_hits_that_are_hardly_believed_change_nothing():
 
 def test_beliefs_and_the_rest_add_up_to_one():
     mixture = FamilyMixture(evidence_scale=0.4, null_log_odds=12)
-    found = mixture.posteriors(region(hit(10.0), hit(14.0), hit(11.5)))
+    found = mixture.decode_posteriors(region(hit(10.0), hit(14.0), hit(11.5)))
     odds = [math.exp(0.4 * log_odds) for log_odds in (10.0, 14.0, 11.5, 12)]
     assert found.tolist() == pytest.approx([one / sum(odds) for one in odds[:-1]], rel=1e-5)
 
 
 def test_a_family_with_the_evidence_needed_is_as_likely_as_none():
-    assert FamilyMixture(null_log_odds=9).posteriors(region(hit(9.0))).tolist() == [0.5]
+    assert FamilyMixture(null_log_odds=9).decode_posteriors(region(hit(9.0))).tolist() == [0.5]
 
 
 def test_a_long_sequence_needs_more_evidence():
     mixture = FamilyMixture(evidence_scale=1.0, null_log_odds=9, null_log_odds_slope=2.0)
-    [short], [long] = (mixture.posteriors(Region((hit(9.0),), length)) for length in (100, 272))
+    [short], [long] = (
+        mixture.decode_posteriors(Region((hit(9.0),), length)) for length in (100, 272)
+    )
     assert short == 0.5
     assert long == pytest.approx(1 / (1 + math.exp(2.0 * math.log(2.72))), rel=1e-5)
 
 
 def test_more_evidence_is_more_belief():
     found = [
-        FamilyMixture().posteriors(region(hit(log_odds)))[0]
+        FamilyMixture().decode_posteriors(region(hit(log_odds)))[0]
         for log_odds in (5.0, 10.0, 14.0, 20.0, 40.0)
     ]
     assert found == sorted(set(found))
-    assert FamilyMixture().posteriors(region(hit(3000.0))).tolist() == [1.0]
+    assert FamilyMixture().decode_posteriors(region(hit(3000.0))).tolist() == [1.0]
 
 
 def odds(value):
@@ -92,7 +94,7 @@ def combined(mixture, score, pair_frequency):
     return mixture.ceiling / (1 + math.exp(-total - mixture.intercept))
 
 
-@pytest.mark.parametrize("mixture", [FamilyMixture(), UNEVEN])
+@pytest.mark.parametrize("mixture", [FamilyMixture(), MIXTURE])
 def test_scores_of_a_sure_family_follow_the_formula(mixture):
     given = scores()
     found = mixture.apply(given, [region(hit(500.0))])
@@ -208,29 +210,29 @@ def embedded(count, start, pair_frequency=0.9):
 def test_pairs_of_a_base_without_a_counterpart_keep_their_scores_unless_the_other_is_paired():
     """Bases beside the RNA may be the partner that this RNA brings along."""
     found_hit, given = embedded(20, 8, pair_frequency=1.0)
-    found = UNEVEN.apply(given, [region(found_hit)])
+    found = MIXTURE.apply(given, [region(found_hit)])
     inner, paired = range(8, 8 + SIZE), (8, 9, 12, 13)
     for left, right in zip(*np.triu_indices(20, 1), strict=True):
         before = float(given[left, right])
         is_known = (left in inner and right in inner) or left in paired or right in paired
         if is_known:
             pair_frequency = 1.0 if (left, right) in ((8, 13), (9, 12)) else 0.0
-            before = combined(UNEVEN, before, pair_frequency)
+            before = combined(MIXTURE, before, pair_frequency)
         assert found[left, right] == found[right, left] == pytest.approx(before, abs=1e-5)
 
 
 def test_pairs_of_a_strand_that_is_inserted_keep_their_scores():
     """Twenty bases between two halves of a family that leaves its last bases unpaired."""
-    profile = profile_of(["ACGUAC" * 4], "x", ((0, 5), (1, 4)), 1.0)
+    profile = make_profile(["ACGUAC" * 4], "x", ((0, 5), (1, 4)), 1.0)
     aligned = np.zeros((44, 24), np.float32)
     aligned[np.arange(12), np.arange(12)] = aligned[np.arange(32, 44), np.arange(12, 24)] = 1.0
     given = np.full((44, 44), 0.4, np.float32)
     np.fill_diagonal(given, 0.0)
-    found = UNEVEN.apply(given, [Region((Hit(profile, 500.0, 0, aligned),), 44)])
+    found = MIXTURE.apply(given, [Region((Hit(profile, 500.0, 0, aligned),), 44)])
     assert found[20, 40] == found[20, 25] == pytest.approx(0.4, abs=0.01)  # inserted
-    assert found[8, 42] == pytest.approx(combined(UNEVEN, 0.4, 0.0), abs=0.01)  # unpaired in both
+    assert found[8, 42] == pytest.approx(combined(MIXTURE, 0.4, 0.0), abs=0.01)  # unpaired in both
     assert found[0, 20] == pytest.approx(
-        combined(UNEVEN, 0.4, 0.0), abs=1e-5
+        combined(MIXTURE, 0.4, 0.0), abs=1e-5
     )  # has another partner
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from dataset_makers import rna
-from family_makers import PAIRS, SIZE, library_of, members, profile_of
+from family_makers import PAIRS, SIZE, make_library, make_profile, members
 from safetensors.numpy import load_file, save
 
 from rnaformer_cli.errors import WeightsError
@@ -15,9 +15,9 @@ from rnaformer_cli.families.alignment import PADDING
 from rnaformer_cli.families.profiles import (
     WORDS,
     Library,
+    add_pseudocounts,
+    count_kmers,
     read_library,
-    smoothed,
-    word_counts,
     write_library,
 )
 from rnaformer_cli.sequence.encode import encode
@@ -32,8 +32,8 @@ NO_LIBRARY = "not a library of families: arrays are missing or misshapen"
 def library():
     """Two profiles of different sizes, the second of them without a name."""
     long, short = members(1, 5), [rna(20, seed) for seed in range(3)]
-    first = profile_of(long, "tRNA of *E. coli* — één")
-    second = profile_of(short, "", [(2, 17), (3, 16)], pair_frequency=0.7)
+    first = make_profile(long, "tRNA of *E. coli* — één")
+    second = make_profile(short, "", [(2, 17), (3, 16)], pair_frequency=0.7)
     rarity = np.random.default_rng(0).random(WORDS, np.float32)
     return Library((first, second), rarity)
 
@@ -63,7 +63,7 @@ def test_the_same_library_is_the_same_bytes(path, tmp_path):
 
 
 def test_a_profile_without_pairs_is_kept(tmp_path):
-    write_library(tmp_path / "x", library_of(profile_of([rna(9, 1)], "loop", [])))
+    write_library(tmp_path / "x", make_library(make_profile([rna(9, 1)], "loop", [])))
     [profile] = read_library(tmp_path / "x").profiles
     assert len(profile.left) == len(profile.right) == len(profile.pair_frequency) == 0
     assert len(profile.letters) == 9
@@ -71,8 +71,8 @@ def test_a_profile_without_pairs_is_kept(tmp_path):
 
 def test_no_letter_is_impossible_after_reading(tmp_path):
     letters = np.eye(4, dtype=np.float32)[[0, 1, 2, 3]]
-    profile = replace(profile_of(["ACGU"], "x", []), letters=letters)
-    write_library(tmp_path / "x", library_of(profile))
+    profile = replace(make_profile(["ACGU"], "x", []), letters=letters)
+    write_library(tmp_path / "x", make_library(profile))
     [found] = read_library(tmp_path / "x").profiles
     assert found.letters.min() == pytest.approx(STEP)
     assert np.isfinite(np.log(found.odds[:4])).all()
@@ -80,7 +80,7 @@ def test_no_letter_is_impossible_after_reading(tmp_path):
 
 def test_odds_compare_with_equal_letters():
     letters = np.array([[0.7, 0.1, 0.1, 0.1], [0.5, 0.5, 0.5, 0.5]], np.float32)
-    odds = replace(profile_of(["AC"], "x", []), letters=letters).odds
+    odds = replace(make_profile(["AC"], "x", []), letters=letters).odds
     np.testing.assert_allclose(odds[:4, 0], [2.8, 0.4, 0.4, 0.4], rtol=1e-6)
     np.testing.assert_allclose(odds[:4, 1], 1.0)
     assert (odds[4] == 1.0).all()
@@ -190,23 +190,23 @@ def test_rarity_that_is_no_number_is_refused(path, value):
 
 
 def test_words_are_counted_three_times_at_the_most():
-    counts = word_counts(encode("ACGUACGU"))
+    counts = count_kmers(encode("ACGUACGU"))
     assert counts.sum() == 4
     assert counts[0b00_01_10_11_00] == counts[0b11_00_01_10_11] == 1
-    repeated = word_counts(encode("A" * 50 + "C"))
+    repeated = count_kmers(encode("A" * 50 + "C"))
     assert repeated[0] == 3
     assert repeated[1] == 1
     assert repeated.sum() == 4
 
 
 def test_words_with_an_unknown_letter_do_not_count():
-    assert word_counts(encode("ACGUANACGUA")).sum() == 2
-    assert word_counts(encode("ACGUNACGU")).sum() == 0
+    assert count_kmers(encode("ACGUANACGUA")).sum() == 2
+    assert count_kmers(encode("ACGUNACGU")).sum() == 0
 
 
 @pytest.mark.parametrize("size", range(6))
 def test_sequences_shorter_than_a_word_have_none(size):
-    counts = word_counts(encode("ACGUA"[:size]))
+    counts = count_kmers(encode("ACGUA"[:size]))
     assert counts.shape == (WORDS,)
     assert counts.sum() == (size == 5)
 
@@ -221,5 +221,5 @@ def test_signatures_have_length_one_or_zero_and_rare_words_for_more():
 
 
 def test_letters_are_expected_as_counted_with_one_more_for_all_four():
-    found = smoothed(np.array([[3.0, 0, 0, 0], [0, 0, 0, 0]]))
+    found = add_pseudocounts(np.array([[3.0, 0, 0, 0], [0, 0, 0, 0]]))
     np.testing.assert_allclose(found, [[0.8125, 0.0625, 0.0625, 0.0625], [0.25] * 4])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from dataset_makers import rna
-from family_makers import LONG, PAIRS, SIZE, library_of, members, profile_of
+from family_makers import LONG, PAIRS, SIZE, make_library, make_profile, members
 
 from rnaformer_cli.families.recognition import Hit, ProfileSearch, pair_probabilities
 
@@ -17,12 +17,12 @@ def family(name, count=8):
 
 def profiles():
     """Each of all members but the last two."""
-    return [profile_of(family(name)[:-2], name, pairs) for name, (_, pairs) in NAMES.items()]
+    return [make_profile(family(name)[:-2], name, pairs) for name, (_, pairs) in NAMES.items()]
 
 
 @pytest.fixture(scope="module")
 def known():
-    return ProfileSearch(library_of(*profiles()))
+    return ProfileSearch(make_library(*profiles()))
 
 
 def likely(hit):
@@ -78,9 +78,9 @@ def test_members_are_recognised_as_often_as_they_are_there(known):
 def test_the_same_bases_have_one_site(known):
     """Windows overlap, and so do the profiles of one family."""
     own = family("one")
-    combined = [profile_of(own[start : start + 4], f"{start}") for start in range(4)]
+    combined = [make_profile(own[start : start + 4], f"{start}") for start in range(4)]
     sequence = rna(200, 11) + own[-1] + rna(200, 12)
-    [[region, *others]] = ProfileSearch(library_of(*combined)).recognise([sequence])
+    [[region, *others]] = ProfileSearch(make_library(*combined)).recognise([sequence])
     assert len({hit.profile.name for hit in region.hits}) > 2
     assert not any(other.hits[0].log_odds > 15 for other in others)
 
@@ -119,8 +119,8 @@ def hits_of(regions):
 
 def test_hits_with_the_most_evidence_come_first():
     own = family("one", 10)
-    combined = [profile_of(own[: 2 * count], f"{count}") for count in (1, 2, 3, 4)]
-    [[region]] = ProfileSearch(library_of(*combined)).recognise([own[-1]])
+    combined = [make_profile(own[: 2 * count], f"{count}") for count in (1, 2, 3, 4)]
+    [[region]] = ProfileSearch(make_library(*combined)).recognise([own[-1]])
     log_odds = [hit.log_odds for hit in region.hits]
     assert log_odds == sorted(log_odds, reverse=True)
     assert len(log_odds) == 4
@@ -128,14 +128,14 @@ def test_hits_with_the_most_evidence_come_first():
 
 def test_hits_far_behind_a_better_one_of_the_same_bases_are_left_out():
     own = members(1, 8, share=0.05)
-    part = profile_of([text[:20] for text in own[:-1]], "part", [])
-    whole = profile_of(own[:-1], "whole")
-    [[alone]] = ProfileSearch(library_of(part)).recognise([own[-1]])
-    [[best]] = ProfileSearch(library_of(part, whole)).recognise([own[-1]])
+    part = make_profile([text[:20] for text in own[:-1]], "part", [])
+    whole = make_profile(own[:-1], "whole")
+    [[alone]] = ProfileSearch(make_library(part)).recognise([own[-1]])
+    [[best]] = ProfileSearch(make_library(part, whole)).recognise([own[-1]])
     assert [hit.profile.name for hit in alone.hits + best.hits] == ["part", "whole"]
     assert best.hits[0].log_odds > alone.hits[0].log_odds + 20
     apart = own[-1][:20] + rna(300, 9) + own[-1]
-    [regions] = ProfileSearch(library_of(part, whole)).recognise([apart])
+    [regions] = ProfileSearch(make_library(part, whole)).recognise([apart])
     assert [region.hits[0].profile.name for region in regions] == ["whole", "part"]
 
 
@@ -153,18 +153,18 @@ def test_pairs_are_symmetric_probabilities_without_a_diagonal(known):
 
 def test_bases_between_those_with_a_column_are_within():
     aligned = np.array([[0, 0], [0.3, 0], [0.6, 0], [0, 0], [0, 0.9], [0, 0]], np.float32)
-    hit = Hit(profile_of(["AC"], "x", []), 9.0, 10, aligned)
+    hit = Hit(make_profile(["AC"], "x", []), 9.0, 10, aligned)
     np.testing.assert_allclose(hit.within, [0, 0.3, 0.9, 0.9, 0.9, 0], atol=1e-6)
     assert (hit.span, hit.stop) == ((12, 15), 16)
 
 
 def test_a_hit_that_is_hardly_aligned_spans_its_part():
-    hit = Hit(profile_of(["AC"], "x", []), 9.0, 10, np.full((6, 2), 0.01, np.float32))
+    hit = Hit(make_profile(["AC"], "x", []), 9.0, 10, np.full((6, 2), 0.01, np.float32))
     assert hit.span == (10, 16)
 
 
 def test_the_chance_of_a_pair_is_that_of_its_columns_and_places():
-    profile = profile_of(["ACGU"], "x", [(0, 3), (1, 2)], pair_frequency=0.5)
+    profile = make_profile(["ACGU"], "x", [(0, 3), (1, 2)], pair_frequency=0.5)
     aligned = np.array([[0.8, 0.1, 0, 0], [0, 0.9, 0, 0], [0, 0, 0, 0], [0, 0, 0.4, 0.6]])
     found = pair_probabilities(aligned.astype(np.float32), profile)
     expected = np.zeros((4, 4))

@@ -3,38 +3,38 @@
 import numpy as np
 import pytest
 from dataset_makers import rna
-from family_makers import SIZE, library_of, members, profile_of
+from family_makers import SIZE, make_library, make_profile, members
 
-from rnaformer_cli.families.search import CANDIDATES, WindowSearch
+from rnaformer_cli.families.search import MAX_CANDIDATES, WindowSearch
 from rnaformer_cli.sequence.encode import encode
 
 WINDOW = 96  # the first of 64, 96, 144, ... with a quarter more bases than profiles have columns
 
 
 def windows(sequence, *profiles):
-    return WindowSearch(library_of(*profiles)).windows(encode(sequence))
+    return WindowSearch(make_library(*profiles)).windows(encode(sequence))
 
 
 def test_no_more_profiles_are_chosen_than_there_are_candidates():
     own = members(1, 8)
-    many = [profile_of(own[:-1], f"{number}") for number in range(CANDIDATES + 3)]
+    many = [make_profile(own[:-1], f"{number}") for number in range(MAX_CANDIDATES + 3)]
     found = windows(own[-1], *many)
     assert [(one.number, one.start, one.stop) for one in found] == [
-        (number, 0, SIZE) for number in range(CANDIDATES)
+        (number, 0, SIZE) for number in range(MAX_CANDIDATES)
     ]
 
 
 def test_the_family_is_among_the_candidates_of_a_large_library():
-    many = [profile_of(members(seed, 4, share=0.1), f"{seed}") for seed in range(50)]
-    search = WindowSearch(library_of(*many))
+    many = [make_profile(members(seed, 4, share=0.1), f"{seed}") for seed in range(50)]
+    search = WindowSearch(make_library(*many))
     found = [search.windows(encode(members(seed, 5, share=0.1)[-1])) for seed in range(50)]
     right = sum(number in [one.number for one in own] for number, own in enumerate(found))
     assert right > 45
 
 
 def test_the_family_is_found_where_it_is_in_a_long_sequence():
-    many = [profile_of(members(seed, 4, share=0.1), f"{seed}") for seed in range(50)]
-    search = WindowSearch(library_of(*many))
+    many = [make_profile(members(seed, 4, share=0.1), f"{seed}") for seed in range(50)]
+    search = WindowSearch(make_library(*many))
     right = 0
     for seed in range(50):
         sequence = rna(500, seed) + members(seed, 5, share=0.1)[-1] + rna(300, seed + 100)
@@ -46,14 +46,14 @@ def test_the_family_is_found_where_it_is_in_a_long_sequence():
 @pytest.mark.parametrize("length", [0, 1, WINDOW - SIZE])
 def test_a_sequence_no_longer_than_the_window_is_the_only_one(length):
     own = members(1, 8)
-    [place] = windows(own[-1] + rna(length, 2), profile_of(own[:-1], "x"))
+    [place] = windows(own[-1] + rna(length, 2), make_profile(own[:-1], "x"))
     assert (place.start, place.stop) == (0, SIZE + length)
 
 
 def test_windows_lie_in_the_sequence_and_half_their_size_apart():
     own = members(1, 8)
-    found = windows("".join(own), profile_of(own, "x"))
-    assert 5 < len(found) <= 2 * CANDIDATES
+    found = windows("".join(own), make_profile(own, "x"))
+    assert 5 < len(found) <= 2 * MAX_CANDIDATES
     assert all(0 <= one.start < one.stop <= 8 * SIZE for one in found)
     assert all(one.stop - one.start <= WINDOW * 3 // 2 for one in found)
     middles = np.sort([(one.start + one.stop) / 2 for one in found])
@@ -62,15 +62,15 @@ def test_windows_lie_in_the_sequence_and_half_their_size_apart():
 
 @pytest.mark.parametrize(("length", "most"), [(100, 5), (400, 5), (401, 10), (2000, 25)])
 def test_longer_sequences_have_more_windows(length, most):
-    many = [profile_of(members(seed, 4, share=0.1), f"{seed}") for seed in range(50)]
+    many = [make_profile(members(seed, 4, share=0.1), f"{seed}") for seed in range(50)]
     assert len(windows(rna(length, 9), *many)) == most
 
 
 def test_windows_of_different_sizes_compete_by_what_is_special_to_them():
     """Longer windows share more words with any profile."""
-    short = [profile_of(members(seed, 4), f"{seed}") for seed in range(20)]
-    long = [profile_of([rna(300, 60 + seed)], f"long {seed}", []) for seed in range(40)]
-    search = WindowSearch(library_of(*short, *long))
+    short = [make_profile(members(seed, 4), f"{seed}") for seed in range(20)]
+    long = [make_profile([rna(300, 60 + seed)], f"long {seed}", []) for seed in range(40)]
+    search = WindowSearch(make_library(*short, *long))
     right = 0
     for seed in range(20):
         sequence = rna(500, 150 + seed) + members(seed, 5)[-1] + rna(400, 250 + seed)

@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from rnaformer_cli.folding.model import Folding, as_features, scaled_inside
+from rnaformer_cli.folding.model import Folding, probabilities_to_features, scaled_inside
 from rnaformer_cli.folding.pairs import MIN_LOOP, NO_LETTER, PAIRS
 from rnaformer_cli.folding.partition import boltzmann_factors, inside, outside, to_matrix
-from rnaformer_cli.folding.scores import SHAPES, SMALL, loop_scores
+from rnaformer_cli.folding.scores import SMALL, TABLE_SHAPES, loop_scores
 from rnaformer_cli.training.folding_model.structure_loops import loops, score
 
 # Between them every kind of loop: see test_the_examples_have_every_loop.
@@ -41,7 +41,7 @@ def scores(seed=0):
     generator = torch.Generator().manual_seed(seed)
     return {
         name: torch.randn(shape, generator=generator, dtype=torch.float64)
-        for name, shape in SHAPES.items()
+        for name, shape in TABLE_SHAPES.items()
     }
 
 
@@ -82,9 +82,17 @@ def test_the_examples_have_every_loop():
         for pairs in structures(sequence, 0, len(sequence) - 1)
         for name, place in loops(pairs, len(sequence))
     }
-    simple = {"hairpin", *SMALL, "closing", "branch", "exterior", "multi_base", "exterior_base"}
-    sized = {(name, kind) for name in ("outer", "inner", "size") for kind in (0, 1)}
-    assert kinds == {(name, None) for name in simple} | sized
+    simple = {
+        "hairpin",
+        *SMALL,
+        "closing",
+        "branch",
+        "exterior",
+        "multi_unpaired",
+        "exterior_unpaired",
+    }
+    interior_sums = {(name, kind) for name in ("outer", "inner", "size") for kind in (0, 1)}
+    assert kinds == {(name, None) for name in simple} | interior_sums
 
 
 def test_padding_and_neighbours_change_nothing():
@@ -127,7 +135,7 @@ def test_a_scale_is_found_for_long_sequences():
 
 def folding():
     model = Folding()
-    model.load_state_dict({name: torch.zeros(shape) for name, shape in SHAPES.items()})
+    model.load_state_dict({name: torch.zeros(shape) for name, shape in TABLE_SHAPES.items()})
     model.stack.fill_(4.0)
     model.hairpin_length.fill_(-3.0)
     for name in ("bulge_length", "inner_length", "edge_length", "single_mismatch", "multi"):
@@ -149,6 +157,6 @@ def test_unknown_letters_do_not_pair():
 
 
 def test_features_run_from_zero_to_one():
-    features = as_features(torch.tensor([0.0, 1e-4, 0.01, 1.0]))
+    features = probabilities_to_features(torch.tensor([0.0, 1e-4, 0.01, 1.0]))
     expected = torch.tensor([[0.0, 0.0], [1e-4, 0.0], [0.01, 0.5], [1.0, 1.0]])
     torch.testing.assert_close(features, expected)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rnaformer_cli.folding.pairs import NO_LETTER, PAIRS, Pairs, shifted
-from rnaformer_cli.folding.scores import CONTEXT, HELIX_ENDS, SHAPES, loop_scores
+from rnaformer_cli.folding.scores import CONTEXT, HELIX_ENDS, TABLE_SHAPES, loop_scores
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.training.folding_model.structure_loops import score
 
@@ -21,7 +21,7 @@ def codes(sequence):
 
 def added(sequence, signs, table, place, value):
     """What an entry of a table adds to the structure's score."""
-    scores = {name: torch.zeros(shape) for name, shape in SHAPES.items()}
+    scores = {name: torch.zeros(shape) for name, shape in TABLE_SHAPES.items()}
     scores[table][place] = value
     found = score(loop_scores(codes(sequence), scores), 0, parse_dot_bracket(signs).pairs)
     return pytest.approx(float(found), abs=1e-5)

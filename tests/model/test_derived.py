@@ -5,7 +5,7 @@ import torch
 from network_variants import VARIANTS, sequences
 
 from rnaformer_cli.errors import ConfigError
-from rnaformer_cli.model.derived import deeper_network, wider_network
+from rnaformer_cli.model.derived import deepen_network, widen_network
 from rnaformer_cli.model.network import RNAformer
 
 
@@ -15,7 +15,7 @@ from rnaformer_cli.model.network import RNAformer
 def test_a_deeper_network_gives_the_same(variant, doubled, depth):
     torch.manual_seed(2)
     network = RNAformer(VARIANTS[variant]).eval()
-    deeper = deeper_network(network, doubled)
+    deeper = deepen_network(network, doubled)
     assert deeper.config.depth == depth
     assert len(deeper.blocks) == depth
     bases, is_base = sequences(9, 14)
@@ -23,7 +23,7 @@ def test_a_deeper_network_gives_the_same(variant, doubled, depth):
 
 
 def test_a_copy_stands_behind_its_block_and_learns(tiny_network):
-    deeper = deeper_network(tiny_network, [1]).train()
+    deeper = deepen_network(tiny_network, [1]).train()
     first, copy, last = deeper.blocks
     assert torch.equal(copy.transition.widen.weight, first.transition.widen.weight)
     assert torch.equal(copy.row_attention.qkv.weight, first.row_attention.qkv.weight)
@@ -40,7 +40,7 @@ def test_a_copy_stands_behind_its_block_and_learns(tiny_network):
 @pytest.mark.parametrize("number", [0, 3, -1])
 def test_only_blocks_that_are_there_are_doubled(tiny_network, number):
     with pytest.raises(ConfigError) as caught:
-        deeper_network(tiny_network, [number])
+        deepen_network(tiny_network, [number])
     assert str(caught.value) == f"no block {number}; there are 2"
 
 
@@ -50,7 +50,7 @@ def test_a_wider_network_gives_the_same(variant):
     torch.manual_seed(2)
     network = RNAformer(VARIANTS[variant]).eval()
     factor = 2 * network.config.ff_factor
-    wider = wider_network(network, factor)
+    wider = widen_network(network, factor)
     assert wider.config.ff_factor == factor
     assert len(wider.blocks[0].transition.widen.weight) == wider.config.hidden_dim
     bases, is_base = sequences(9, 14)
@@ -59,7 +59,7 @@ def test_a_wider_network_gives_the_same(variant):
 
 def test_new_channels_see_something_and_learn(tiny_network):
     before = tiny_network.config.hidden_dim
-    wider = wider_network(tiny_network, 5.0).train()
+    wider = widen_network(tiny_network, 5.0).train()
     bases, is_base = sequences(9, 14)
     wider(bases, is_base).sum().backward()
     for block in wider.blocks:
@@ -72,5 +72,5 @@ def test_new_channels_see_something_and_learn(tiny_network):
 @pytest.mark.parametrize(("factor", "hidden"), [(2.0, 32), (1.0, 16)])
 def test_a_wider_network_has_more_channels(tiny_network, factor, hidden):
     with pytest.raises(ConfigError) as caught:
-        wider_network(tiny_network, factor)
+        widen_network(tiny_network, factor)
     assert str(caught.value) == f"{hidden} hidden channels are not more than the 32 there are"

@@ -9,8 +9,8 @@ import pytest
 import torch
 from network_variants import VARIANTS, sequences
 
-from rnaformer_cli.model.engine import Engine, matrix_sides, square_norm, zero_outside
-from rnaformer_cli.model.network import RNAformer, SquareNorm
+from rnaformer_cli.model.engine import Engine, matrix_sides, norm_scale_and_shift, zero_outside
+from rnaformer_cli.model.network import MaskedGroupNorm, RNAformer
 
 ONE_ROW = 1  # bytes: strips as thin as they can be
 
@@ -83,11 +83,13 @@ def test_the_norm_as_factor_and_term_is_the_masked_norm(affine, is_padded):
     pair = torch.randn(2, 5, 5, 3)
     is_index = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
     real = is_index[:, :, None] & is_index[:, None] if is_padded else None
-    norm = SquareNorm(3, affine)
+    norm = MaskedGroupNorm(3, affine)
     if affine:
         torch.nn.init.normal_(norm.weight)
         torch.nn.init.normal_(norm.bias)
-    factor, term = square_norm(norm, pair, matrix_sides(pair, is_index if is_padded else None))
+    factor, term = norm_scale_and_shift(
+        norm, pair, matrix_sides(pair, is_index if is_padded else None)
+    )
     found = pair * factor + term
     if real is not None:
         found = found * real[..., None]
@@ -135,7 +137,7 @@ MEMORY = """
 import sys, torch
 from pathlib import Path
 from rnaformer_cli.model.config import ModelConfig
-from rnaformer_cli.model.engine import Engine, memory_estimate
+from rnaformer_cli.model.engine import Engine, estimate_memory
 from rnaformer_cli.model.network import RNAformer
 
 def held(kind):
@@ -151,7 +153,7 @@ for size in (20, length):  # the first loads and sets up
     bases = torch.zeros(1, size, dtype=torch.long)
     with torch.autocast("cpu", torch.bfloat16, enabled=half):
         engine.logits(bases, torch.ones_like(bases, dtype=torch.bool))
-print(held("VmHWM") - before, memory_estimate(config, length))
+print(held("VmHWM") - before, estimate_memory(config, length))
 """
 
 

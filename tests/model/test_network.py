@@ -6,7 +6,7 @@ import pytest
 import torch
 from network_variants import SMALL, VARIANTS, sequences
 
-from rnaformer_cli.model.network import RNAformer, SquareNorm
+from rnaformer_cli.model.network import MaskedGroupNorm, RNAformer
 
 
 @pytest.fixture(params=VARIANTS.values(), ids=VARIANTS.keys())
@@ -108,7 +108,7 @@ def test_dropout_acts_in_training_only():
 
 
 def test_the_masked_norm_is_group_norm_without_padding():
-    norm = SquareNorm(4, affine=True)
+    norm = MaskedGroupNorm(4, affine=True)
     torch.nn.init.normal_(norm.weight)
     torch.nn.init.normal_(norm.bias)
     pair = torch.randn(2, 4, 5, 5)
@@ -119,7 +119,7 @@ def test_the_masked_norm_is_group_norm_without_padding():
 def test_the_masked_norm_counts_real_cells_only():
     is_cell = torch.tensor([[[True, False], [False, False]]])
     pair = torch.tensor([[[[1.0, 9.0], [9.0, 9.0]], [[3.0, 9.0], [9.0, 9.0]]]])
-    normed = SquareNorm(2, affine=False)(pair, is_cell)
+    normed = MaskedGroupNorm(2, affine=False)(pair, is_cell)
     expected = torch.zeros(1, 2, 2, 2)
     expected[0, :, 0, 0] = torch.tensor([-1.0, 1.0])  # mean 2, deviation 1
     torch.testing.assert_close(normed, expected)

@@ -80,7 +80,7 @@ def test_the_engine_is_the_same_function_with_it(strip_bytes, monkeypatch):
         return convolve(*arguments)
 
     monkeypatch.setattr(engine, "WIDE", 16)
-    monkeypatch.setattr(engine, "_LEAST_ROWS", 5)
+    monkeypatch.setattr(engine, "_MIN_WINOGRAD_ROWS", 5)
     monkeypatch.setattr(winograd, "convolve", counted)
     torch.manual_seed(3)
     network = RNAformer(ModelConfig(dim=16, depth=2, heads=2, ff_factor=2.0, patch=1)).eval()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from dataset_makers import rna
-from family_makers import PAIRS, SIZE, library_of, members, profile_of
+from family_makers import PAIRS, SIZE, make_library, make_profile, members
 
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyMixture, FamilyModel
 from rnaformer_cli.families.recognition import ProfileSearch
@@ -12,7 +12,7 @@ from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.predictor import Options, Predictor
 from rnaformer_cli.sequence.record import RnaRecord
 
-TRUST = FamilyMixture(
+FAMILY_ONLY = FamilyMixture(
     evidence_scale=1.0, null_log_odds=10.0, network_coefficient=0.0, family_coefficient=1.0
 )
 FOUND = members(1, 9)
@@ -26,8 +26,8 @@ RECORDS = [
 
 @pytest.fixture(scope="module")
 def families():
-    library = library_of(profile_of(FOUND[:6], "RF1"), profile_of(members(2, 6), "RF2"))
-    return FamilyModel(ProfileSearch(library), TRUST)
+    library = make_library(make_profile(FOUND[:6], "RF1"), make_profile(members(2, 6), "RF2"))
+    return FamilyModel(ProfileSearch(library), FAMILY_ONLY)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rnaformer_cli.errors import ConfigError
-from rnaformer_cli.prediction.memory import format_size, free_bytes, group_bytes, parse_size
+from rnaformer_cli.prediction.memory import cgroup_free_bytes, format_size, free_bytes, parse_size
 
 
 @pytest.mark.parametrize(
@@ -56,11 +56,11 @@ V1 = ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/me
 )
 def test_a_container_may_have_less_memory(tmp_path, names, limit, used, stat, left):
     group(tmp_path, names, limit, used, stat)
-    assert group_bytes(tmp_path, tmp_path / "none") == left
+    assert cgroup_free_bytes(tmp_path, tmp_path / "none") == left
 
 
 def test_without_control_groups_nothing_is_said_of_a_container(tmp_path):
-    assert group_bytes(tmp_path, tmp_path / "none") is None
+    assert cgroup_free_bytes(tmp_path, tmp_path / "none") is None
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_the_tightest_group_that_a_process_is_in_counts(tmp_path, table, left):
     names = [name.removeprefix("memory/") for name in V1]
     group(tmp_path / "memory" / "docker" / "abc", names, "100\n", "50\n", "")
     (tmp_path / "table").write_text(table)
-    assert group_bytes(tmp_path, tmp_path / "table") == left
+    assert cgroup_free_bytes(tmp_path, tmp_path / "table") == left

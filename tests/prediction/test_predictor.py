@@ -7,7 +7,7 @@ from dataset_makers import rna
 
 from rnaformer_cli.errors import ConfigError, DeviceError, WeightsError
 from rnaformer_cli.model.config import ModelConfig
-from rnaformer_cli.model.engine import memory_estimate
+from rnaformer_cli.model.engine import estimate_memory
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.decoding import MIN_THRESHOLD
 from rnaformer_cli.prediction.predictor import (
@@ -159,10 +159,10 @@ def test_records_that_do_not_fit_together_into_the_folding_model_are_folded_one_
 class Greedy(RNAformer):
     """Asks for more memory than any machine has when a sequence is long."""
 
-    def whole_cells(self, bases, is_base):
+    def pad_to_patches(self, bases, is_base):
         if bases.shape[1] > 20:
             torch.empty(1 << 60)
-        return super().whole_cells(bases, is_base)
+        return super().pad_to_patches(bases, is_base)
 
 
 def test_a_record_that_does_not_fit_is_told_and_the_others_are_predicted(tiny_network):
@@ -176,7 +176,7 @@ def test_a_record_that_does_not_fit_is_told_and_the_others_are_predicted(tiny_ne
 class Broken(RNAformer):
     """Fails for a reason that is no lack of memory."""
 
-    def whole_cells(self, *_):
+    def pad_to_patches(self, *_):
         raise RuntimeError("a bug")
 
 
@@ -189,7 +189,7 @@ def test_a_record_that_would_take_too_much_is_not_tried(tiny_network):
     options = Options(max_cells=1, max_memory=40_000_000)
     long = RnaRecord("long", "A" * 3000)
     error, answer = Predictor(tiny_network, "tiny", options).predict([long, RECORDS[0]])
-    needed = memory_estimate(tiny_network.config, 3000) / 2**20
+    needed = estimate_memory(tiny_network.config, 3000) / 2**20
     sizes = f"needs about {needed:.0f} MiB of memory, 38 MiB may be used"
     assert str(error) == f"record 'long': 3000 bases: {sizes}"
     assert answer.record == RECORDS[0]

@@ -15,10 +15,10 @@ from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import WINDOW
 from rnaformer_cli.prediction.predictor import Options, Predictor, load
 from rnaformer_cli.prediction.workers import (
-    ENOUGH_CELLS,
+    MIN_CELLS_FOR_WORKERS,
     MOST,
     Source,
-    _undisturbed,
+    _defer_signals,
     predict_with_workers,
     suggested_jobs,
 )
@@ -99,7 +99,7 @@ def test_no_record_starts_no_worker(predictor, source):
 
 def test_workers_are_for_many_short_records(predictor, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    many = [RnaRecord("r", "A" * 200)] * (ENOUGH_CELLS // 200**2)
+    many = [RnaRecord("r", "A" * 200)] * (MIN_CELLS_FOR_WORKERS // 200**2)
     assert suggested_jobs(predictor, many) == 4
     assert suggested_jobs(predictor, many[1:]) == 1
     assert suggested_jobs(predictor, [RnaRecord("long", "A" * 9000)]) == 1
@@ -108,7 +108,7 @@ def test_workers_are_for_many_short_records(predictor, monkeypatch):
 
 
 def test_workers_are_for_narrow_networks(predictor):
-    many = [RnaRecord("r", "A" * 200)] * (ENOUGH_CELLS // 200**2)
+    many = [RnaRecord("r", "A" * 200)] * (MIN_CELLS_FOR_WORKERS // 200**2)
     wide = Predictor(RNAformer(ModelConfig(dim=256, heads=4, depth=1)), "wide")
     assert suggested_jobs(wide, many) == 1
 
@@ -121,7 +121,7 @@ def test_a_signal_waits_until_a_worker_is_started():
 
     before = signal.signal(signal.SIGTERM, hear)
     try:
-        with _undisturbed():
+        with _defer_signals():
             signal.raise_signal(signal.SIGTERM)
             assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
             order.append("started")

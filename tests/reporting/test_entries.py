@@ -4,7 +4,7 @@ import pytest
 from predictions import prediction
 
 from rnaformer_cli.errors import ScoreError
-from rnaformer_cli.reporting.entries import Entry, compared, illustrated
+from rnaformer_cli.reporting.entries import Entry, add_pictures, compared
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.jsonl import PredictedRecord, Settings
 from rnaformer_cli.structure.structure import Structure, StructureRecord
@@ -71,5 +71,5 @@ def test_another_rna_is_no_reference():
 
 
 def test_the_first_entries_get_pictures():
-    entries = illustrated([Entry(prediction(name)) for name in "abc"], 2)
+    entries = add_pictures([Entry(prediction(name)) for name in "abc"], 2)
     assert [entry.picture[:5] for entry in entries] == ["<svg ", "<svg ", ""]

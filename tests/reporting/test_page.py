@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 import pytest
 from predictions import prediction
 
-from rnaformer_cli.reporting.entries import Entry, compared, illustrated
+from rnaformer_cli.reporting.entries import Entry, add_pictures, compared
 from rnaformer_cli.reporting.page import Report, render
 from rnaformer_cli.scoring.summary import summarise
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.structure.jsonl import FamilyPart
+from rnaformer_cli.structure.jsonl import FamilySpan
 from rnaformer_cli.structure.structure import StructureRecord
 
 DASH = "\N{EN DASH}"
@@ -81,7 +81,7 @@ def test_a_row_tells_id_length_pairs_and_confidence():
 
 
 def test_the_families_of_a_record_are_told():
-    named = replace(prediction(), families=(FamilyPart(EVIL, 1, 5), FamilyPart("tRNA", 6, 8)))
+    named = replace(prediction(), families=(FamilySpan(EVIL, 1, 5), FamilySpan("tRNA", 6, 8)))
     assert f"Recognised: {EVIL} (1-5), tRNA (6-8)" in page(named).text
     assert "Recognised" not in page().text
 
@@ -130,13 +130,13 @@ def test_an_rna_without_pairs_says_so():
     ],
 )
 def test_the_page_says_where_pictures_end(limit, told):
-    entries = illustrated([Entry(prediction("x")), Entry(prediction("y"))], limit)
+    entries = add_pictures([Entry(prediction("x")), Entry(prediction("y"))], limit)
     assert told in Page(render(Report("A run", entries))).text
 
 
 def test_names_titles_descriptions_and_warnings_are_text():
     evil = prediction(EVIL, description=EVIL, model=EVIL, decoding=EVIL, warnings=[EVIL])
-    entries = illustrated([Entry(evil)], 1)
+    entries = add_pictures([Entry(evil)], 1)
     summary = summarise(compared([prediction("x")], REFERENCES)[1])
     found = Page(render(Report(EVIL, entries, summary, missing=[EVIL])))
     assert found.tags.count("script") == 1
@@ -157,7 +157,7 @@ def test_what_html_cannot_hold_or_would_turn_text_round_is_replaced():
 
 
 def test_nothing_is_loaded_and_only_our_script_may_run():
-    html = render(Report("A run", illustrated([Entry(prediction())], 1)))
+    html = render(Report("A run", add_pictures([Entry(prediction())], 1)))
     script = re.search(r"<script>(.*?)</script>", html, re.DOTALL)[1]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     found = Page(html)
@@ -175,7 +175,7 @@ def test_nothing_is_loaded_and_only_our_script_may_run():
 
 
 def test_every_id_is_used_once_and_what_a_button_controls_exists():
-    entries = illustrated([Entry(prediction("x")), Entry(prediction("x"))], 2)
+    entries = add_pictures([Entry(prediction("x")), Entry(prediction("x"))], 2)
     found = Page(render(Report("A run", entries)))
     ids = [value for _, name, value in found.attributes if name == "id"]
     controlled = [value for _, name, value in found.attributes if name == "aria-controls"]
@@ -185,5 +185,5 @@ def test_every_id_is_used_once_and_what_a_button_controls_exists():
 
 
 def test_the_same_run_gives_the_same_page():
-    report = Report("A run", illustrated([Entry(prediction())], 1))
+    report = Report("A run", add_pictures([Entry(prediction())], 1))
     assert render(report) == render(report)

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from rnaformer_cli.reporting.pictures import for_page, picture, shows_arcs
+from rnaformer_cli.reporting.pictures import embed_svg, picture, shows_arcs
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.structure import Structure, StructureRecord
 
@@ -24,7 +24,7 @@ L 10.0 -0.999"/></defs>
 
 
 def test_a_file_becomes_an_element_with_ids_of_its_own():
-    assert for_page(SVG, "p1-", 'of "x"') == (
+    assert embed_svg(SVG, "p1-", 'of "x"') == (
         '<svg xmlns="http://www.w3.org/2000/svg" version="1.1" role="img" '
         'aria-label="of &quot;x&quot;" stroke-linejoin="round">\n '
         '<defs><path d="M 1.23 2 L 10.0 -1.00" id="p1-dot" /></defs>'
@@ -79,4 +79,4 @@ def test_arcs_are_for_comparing_and_for_several_partners(structure, reference, a
 
 def test_the_label_of_a_picture_holds_no_control_characters():
     svg = b'<svg xmlns="http://www.w3.org/2000/svg"><g/></svg>'
-    assert 'aria-label="a\ufffd[31m\ufffdb"' in for_page(svg, "p1", "a\x1b[31m\u202eb")
+    assert 'aria-label="a\ufffd[31m\ufffdb"' in embed_svg(svg, "p1", "a\x1b[31m\u202eb")

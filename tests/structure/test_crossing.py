@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure import nesting
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
-from rnaformer_cli.structure.crossing import conflicts, crosses
+from rnaformer_cli.structure.crossing import conflict_groups, crosses
 from rnaformer_cli.structure.structure import Structure
 
 arcs = st.lists(st.sampled_from(list(itertools.combinations(range(14), 2))), max_size=14)
@@ -36,7 +36,7 @@ def test_arcs_in_conflict_are_in_one_set(found):
             touched = [group for group in expected if {one, other} & group]
             expected = [group for group in expected if group not in touched]
             expected.append(set().union(*touched))
-    assert sorted(conflicts(found)) == sorted(sorted(group) for group in expected)
+    assert sorted(conflict_groups(found)) == sorted(sorted(group) for group in expected)
 
 
 SIDE_BY_SIDE = "(.)" * 20_000

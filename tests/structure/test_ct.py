@@ -1,7 +1,7 @@
 """CT files: RNAstructure's, mfold's, UNAFold's and those of other networks."""
 
 import pytest
-from conftest import structure_records
+from conftest import any_structure_records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,7 +39,7 @@ def test_a_base_with_several_partners_is_refused():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(structure_records(), max_size=3))
+@given(st.lists(any_structure_records(), max_size=3))
 def test_writing_then_reading_gives_the_same_records(records):
     assert read("".join(format_ct(record) for record in records)) == records
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import structure_records
+from conftest import any_structure_records
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from predictions import prediction_line
+from predictions import make_prediction_line
 
 from rnaformer_cli.errors import InputError, StructureError
-from rnaformer_cli.files import files_of
+from rnaformer_cli.files import list_files
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.ct import format_ct, read_ct
 from rnaformer_cli.structure.dbn import format_dbn, read_dbn
@@ -41,7 +41,7 @@ def parse(text, written_as=None):
 
 @pytest.mark.parametrize("name", WRITE_FORMATS)
 @settings(max_examples=30, deadline=None)
-@given(record=structure_records())
+@given(record=any_structure_records())
 def test_every_written_format_is_recognised_and_read_back(name, record):
     [again] = parse(WRITERS[name](record))
     assert (again.sequence, again.structure) == (record.sequence, record.structure)
@@ -130,12 +130,12 @@ def test_a_record_without_a_name_is_called_after_its_file(path, name):
 )
 def test_files_of_a_folder_are_chosen_by_their_suffix(tmp_path, name, expected):
     (tmp_path / name).touch()
-    assert bool(files_of(tmp_path, SUFFIXES)) is expected
+    assert bool(list_files(tmp_path, SUFFIXES)) is expected
 
 
 def test_a_folder_with_a_suffix_is_no_file(tmp_path):
     (tmp_path / "a.ct").mkdir()
-    assert files_of(tmp_path, SUFFIXES) == []
+    assert list_files(tmp_path, SUFFIXES) == []
 
 
 def test_a_file_is_read_compressed_and_with_other_line_ends(tmp_path):
@@ -213,8 +213,8 @@ def test_any_text_is_read_or_refused(text):
 
 
 def test_a_folder_gives_the_predictions_of_its_json_lines_files(tmp_path):
-    (tmp_path / "b.jsonl").write_text(prediction_line("b"))
-    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(prediction_line("a").encode()))
+    (tmp_path / "b.jsonl").write_text(make_prediction_line("b"))
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(make_prediction_line("a").encode()))
     (tmp_path / "a.dbn").write_text(">c\nGC\n()\n")
     (tmp_path / ".rnaformer-run.jsonl").write_text("{}\n")
     found = [one.structure_record.id for one in read_prediction_files(tmp_path)]

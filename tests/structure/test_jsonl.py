@@ -3,14 +3,14 @@
 import json
 
 import pytest
-from conftest import structure_records
+from conftest import any_structure_records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.jsonl import (
-    FamilyPart,
+    FamilySpan,
     PredictedRecord,
     Settings,
     format_json,
@@ -71,7 +71,7 @@ def test_letters_beyond_ascii_stay_readable():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(structure_records(), max_size=3))
+@given(st.lists(any_structure_records(), max_size=3))
 def test_writing_then_reading_gives_the_same_records(records):
     assert read("".join(format_json(record) for record in records)) == records
 
@@ -203,7 +203,7 @@ def test_a_prediction_is_read_with_its_scores_and_how_it_was_made():
 def test_the_families_of_a_prediction_are_read():
     lines = [json.dumps({**PREDICTED, "families": found}) for found in ([PART], [])]
     found = [one.families for one in read_predictions(lines)]
-    assert found == [(FamilyPart("tRNA", 1, 3),), ()]
+    assert found == [(FamilySpan("tRNA", 1, 3),), ()]
 
 
 @pytest.mark.parametrize("name", sorted(PREDICTED.keys() - {"id", "description"}))

@@ -4,7 +4,7 @@ import itertools
 import random
 
 import pytest
-from conftest import structure_records
+from conftest import any_structure_records
 from hypothesis import given, settings
 
 from rnaformer_cli.scoring.counts import count_pairs
@@ -13,7 +13,7 @@ from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_brack
 from rnaformer_cli.structure.dbn import format_dbn
 from rnaformer_cli.structure.structure import Structure
 
-some_records = given(structure_records())
+some_records = given(any_structure_records())
 few = settings(max_examples=60, deadline=None)
 
 

@@ -10,9 +10,9 @@ from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.structure import (
     Structure,
     StructureRecord,
-    as_rna,
     is_canonical,
     stems,
+    to_rna,
 )
 
 
@@ -100,7 +100,7 @@ def test_a_record_whose_parts_do_not_fit_is_told(sequence, message):
 
 
 def test_letters_of_a_file_are_read_as_upper_case_rna():
-    assert as_rna("acgTtN-") == "ACGUUN-"
+    assert to_rna("acgTtN-") == "ACGUUN-"
 
 
 def test_a_stem_is_a_run_of_stacked_pairs_from_the_outside():

@@ -13,8 +13,8 @@ from rnaformer_cli.model.checkpoint import load_families, load_network, save_che
 from rnaformer_cli.weight_store import store
 from rnaformer_cli.weight_store.store import (
     DEFAULT,
-    all_weights,
     find_weights,
+    list_weights,
     shipped_folder,
     user_folder,
 )
@@ -47,7 +47,7 @@ def test_own_weights_are_found_by_name_and_by_folder(home):
     folder = home / "weights" / "mine"
     assert find_weights("mine") == folder
     assert find_weights(folder) == folder
-    assert list(all_weights()) == [DEFAULT, "mine"]
+    assert list(list_weights()) == [DEFAULT, "mine"]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_shipped_weights_may_be_installed_as_links(linked, monkeypatch):
     assert find_weights("linked") == linked
 
 
-def homeless():
+def raise_no_home():
     raise RuntimeError("Could not determine home directory.")
 
 
@@ -126,7 +126,7 @@ def test_without_a_home_the_shipped_weights_are_found(monkeypatch):
     """As a container runs it: a number for a user, and no HOME."""
     for name in ("RNAFORMER_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr(Path, "home", raise_no_home)
     assert find_weights(DEFAULT) == shipped_folder() / DEFAULT
     with pytest.raises(WeightsError) as caught:
         user_folder()

@@ -11,7 +11,7 @@ import click
 
 from rnaformer_cli.cli.run.progress import Expected, Report
 from rnaformer_cli.errors import InputError, RnaformerError, SequenceError
-from rnaformer_cli.files import STDIN, SafeNames, check_regular
+from rnaformer_cli.files import STDIN, UniqueFileNames, check_regular
 from rnaformer_cli.sequence.fasta import fasta_files, read_fasta_file
 from rnaformer_cli.sequence.record import RnaRecord
 
@@ -36,7 +36,7 @@ class Inputs:
         Names are those of a whole run, so those of other parts are taken too.
         """
         part, parts = self.shard or (1, 1)
-        taken = SafeNames() if self.named else None
+        taken = UniqueFileNames() if self.named else None
         for number, found in enumerate(self._scan()):
             name = taken.take(found.id) if taken and isinstance(found, RnaRecord) else ""
             if number % parts != part - 1:
@@ -44,7 +44,7 @@ class Inputs:
             error = self._refusal(found)
             if isinstance(found, RnaRecord) and error is None:
                 if is_done(found, name):
-                    report.leave_out(len(found))
+                    report.skip(len(found))
                     continue
                 report.count(found)
                 yield found, name

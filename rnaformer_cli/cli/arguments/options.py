@@ -15,7 +15,7 @@ from rnaformer_cli.errors import ConfigError, OutputError
 
 
 # What a shell completes file names for; whether a file can be read is told by who reads it.
-class GivenPath(click.Path):
+class NonEmptyPath(click.Path):
     """A path that is not empty, as that of an unset variable is: it would be the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -29,8 +29,8 @@ class GivenPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-PATH = GivenPath(readable=False)
-FOLDER = GivenPath(file_okay=False, readable=False)
+PATH = NonEmptyPath(readable=False)
+FOLDER = NonEmptyPath(file_okay=False, readable=False)
 
 STDOUT = ("-", "/dev/stdout")  # not opened by name: a rename would replace what it stands for
 
@@ -73,7 +73,7 @@ def _parse_size(context: click.Context, _: click.Parameter, value: str | None) -
         raise click.BadParameter(str(error)) from None
 
 
-def _without_weights(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+def _check_no_checkpoint(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """A folder for new weights, which must not hold others."""
     from rnaformer_cli.model.config import CONFIG_FILE
 
@@ -105,9 +105,9 @@ def complete_weights(
     _: click.Context, __: click.Parameter, begun: str
 ) -> list[CompletionItem[str]]:
     """The names of weights, or folders where no name begins like that."""
-    from rnaformer_cli.weight_store.store import all_weights
+    from rnaformer_cli.weight_store.store import list_weights
 
-    names = [CompletionItem(name) for name in all_weights() if name.startswith(begun)]
+    names = [CompletionItem(name) for name in list_weights() if name.startswith(begun)]
     return names or [CompletionItem(begun, type="dir")]
 
 
@@ -117,7 +117,7 @@ new_weights = click.option(
     required=True,
     metavar="DIR",
     type=FOLDER,
-    callback=_without_weights,
+    callback=_check_no_checkpoint,
     help="Folder of the new weights.",
 )
 output = click.option(
@@ -195,7 +195,7 @@ max_memory = click.option(
 quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
 
 
-def warn_of_bf16(precision: str, device: str, quiet: bool) -> None:
+def warn_slow_bf16(precision: str, device: str, quiet: bool) -> None:
     """Tell that bf16 was asked for on a processor that has to imitate it."""
     from rnaformer_cli.prediction.device import choose_device, has_bf16
 

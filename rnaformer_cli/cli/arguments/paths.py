@@ -37,11 +37,11 @@ def check_paths(
         if path is None or path == STDIN:
             continue
         for place, option in taken.items():
-            if _holds(Path(path), Path(place), suffixes):
+            if _is_input(Path(path), Path(place), suffixes):
                 raise click.UsageError(f"{option} would replace an input: {path}")
 
 
-def _holds(path: Path, place: Path, suffixes: Set[str]) -> bool:
+def _is_input(path: Path, place: Path, suffixes: Set[str]) -> bool:
     """Whether an input is this file, or a folder in which it would be read."""
     if not place.exists():
         return False

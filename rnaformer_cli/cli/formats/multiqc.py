@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.scoring.compare import RecordScore
 
 # MultiQC finds it by a name that ends in _mqc.tsv and reads the comments as YAML.
@@ -36,7 +36,7 @@ def format_multiqc(scores: Iterable[RecordScore]) -> str:
     for score in scores:
         uses[score.id] += 1
         name = score.id if uses[score.id] == 1 else f"{score.id} ({uses[score.id]})"
-        rows.append("\t".join([one_line(name), *_figures(score)]) + "\n")
+        rows.append("\t".join([escape_controls(name), *_figures(score)]) + "\n")
     return HEAD + "".join(rows)
 
 

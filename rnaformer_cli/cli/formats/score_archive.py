@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rnaformer_cli.errors import InputError, ScoreError
-from rnaformer_cli.files import SafeNames, reason, safe_name
+from rnaformer_cli.files import UniqueFileNames, reason, safe_name
 from rnaformer_cli.structure.structure import StructureRecord
 
 Matrix = np.ndarray[Any, np.dtype[np.float32]]  # of scores, (L, L)
@@ -35,7 +35,7 @@ class ScoreArchive:
         with self._told():
             self._archive = zipfile.ZipFile(path)
         known = {name.removesuffix(".npy") for name in self._archive.namelist()}
-        names = SafeNames()
+        names = UniqueFileNames()
         self._names = [names.take(record.id) for record in records]
         plain = {safe_name(record.id) for record in records}
         for name in sorted(known - set(self._names)):

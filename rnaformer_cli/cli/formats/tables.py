@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.formats.text import escape_controls
 
 
 def print_table(
@@ -27,7 +27,9 @@ def print_table(
 
     What is too wide for a terminal is neither wrapped nor cut: it can be searched and piped.
     """
-    rows, footer = ([[one_line(cell) for cell in row] for row in part] for part in (rows, footer))
+    rows, footer = (
+        [[escape_controls(cell) for cell in row] for row in part] for part in (rows, footer)
+    )
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, title in enumerate(head):
         table.add_column(title, justify="left" if index < left else "right", no_wrap=True)

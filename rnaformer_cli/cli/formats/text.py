@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 
-def one_line(text: str) -> str:
+def escape_controls(text: str) -> str:
     """Text that cannot move the cursor or break the line: other characters are escaped."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

@@ -12,7 +12,7 @@ from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import make_folder, reason
 
 NAME = ".rnaformer-run.lock"
-_HELD = {errno.EACCES, errno.EAGAIN}  # systems differ in how they say it
+_LOCKED_ERRNOS = {errno.EACCES, errno.EAGAIN}  # systems differ in how they say it
 
 
 @contextlib.contextmanager
@@ -47,5 +47,5 @@ def _lock(file: int, part: tuple[int, int] | None) -> bool:
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)
     except OSError as error:
-        return error.errno not in _HELD
+        return error.errno not in _LOCKED_ERRNOS
     return True

@@ -46,11 +46,13 @@ class RunLog:
     def has(self, record: RnaRecord, name: str) -> bool:
         """Whether this very record was done under this name, and its files are as written."""
         done = self._done.get(name)
-        return done is not None and done == _Done(fingerprint(record), self._files(name))
+        return done is not None and done == _FinishedRecord(
+            record_checksum(record), self._files(name)
+        )
 
     def add(self, record: RnaRecord, name: str) -> None:
         """Note a record whose files are written."""
-        line = {"name": name, "record": fingerprint(record), "files": self._files(name)}
+        line = {"name": name, "record": record_checksum(record), "files": self._files(name)}
         try:
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
             self._file.flush()
@@ -88,13 +90,13 @@ class RunLog:
         except OSError as error:
             raise OutputError(reason(error), path=self._path) from None
 
-    def _read(self, settings: Mapping[str, Any]) -> dict[str, _Done]:
+    def _read(self, settings: Mapping[str, Any]) -> dict[str, _FinishedRecord]:
         """Records that are done, by name; a last line that is not whole does not count."""
         try:
             text = self._path.read_text(encoding="utf-8")
             first, *rest = [json.loads(line) for line in text.split("\n")[:-1]]
             before = dict(first["settings"])
-            done = {line["name"]: _Done(line["record"], line["files"]) for line in rest}
+            done = {line["name"]: _FinishedRecord(line["record"], line["files"]) for line in rest}
         except OSError as error:
             raise InputError(reason(error), path=self._path) from None
         except (ValueError, KeyError, TypeError):
@@ -109,14 +111,14 @@ class RunLog:
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class _FinishedRecord:
     """The checksums of a record that was read and of the files that were written for it."""
 
     record: str
     files: str
 
 
-def fingerprint(record: RnaRecord) -> str:
+def record_checksum(record: RnaRecord) -> str:
     """The same for records that give the same files."""
     text = "\n".join((record.id, record.description, record.sequence))
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

@@ -11,17 +11,17 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.run.lock import locked
 from rnaformer_cli.cli.run.log import RunLog
 from rnaformer_cli.cli.run.pictures import Drawer
 from rnaformer_cli.cli.run.progress import counted
 from rnaformer_cli.drawing.picture import save
 from rnaformer_cli.errors import OutputError
-from rnaformer_cli.files import make_folder, write_text, write_whole
+from rnaformer_cli.files import make_folder, write_atomically, write_text
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.dbn import format_dbn
-from rnaformer_cli.structure.formats import ONE_RECORD_A_FILE, WRITERS
+from rnaformer_cli.structure.formats import SINGLE_RECORD_FORMATS, WRITERS
 from rnaformer_cli.structure.jsonl import format_json
 from rnaformer_cli.structure.pair_table import HEADER, format_pair_rows
 
@@ -114,11 +114,11 @@ class Formatter:
         return format_json(record, prediction.pair_scores, details)
 
 
-def for_stream(text: str, stream: IO[str]) -> str:
+def escape_for_terminal(text: str, stream: IO[str]) -> str:
     """Text as it is for files and pipes; on a terminal control characters are escaped."""
     if not stream.isatty():
         return text
-    return "".join(f"{one_line(line)}\n" for line in text.split("\n")[:-1])
+    return "".join(f"{escape_controls(line)}\n" for line in text.split("\n")[:-1])
 
 
 class StreamDestination:
@@ -134,10 +134,12 @@ class StreamDestination:
 
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
-        if self._count and self._name in ONE_RECORD_A_FILE:
+        if self._count and self._name in SINGLE_RECORD_FORMATS:
             message = f"{self._name} holds one record a file; use --out-dir"
             raise OutputError(message, record=prediction.record.id)
-        self._stream.write(for_stream(self._formatter.format(prediction, self._name), self._stream))
+        self._stream.write(
+            escape_for_terminal(self._formatter.format(prediction, self._name), self._stream)
+        )
         self._stream.flush()
         self._count += 1
 
@@ -167,7 +169,7 @@ class FolderDestination:
         return False
 
 
-class Logged:
+class LoggedDestination:
     """Another destination whose records are noted when they are written."""
 
     def __init__(self, inner: Destination, log: RunLog) -> None:
@@ -204,7 +206,7 @@ class Pictures:
         return self._inner.has(record, name) and (self._folder / f"{name}.svg").exists()
 
 
-class RecordTable:
+class TableDestination:
     """Another destination with a row for each record: how long, how many pairs, how sure."""
 
     HEADER = "id\tlength\tpairs\tconfidence\n"
@@ -258,20 +260,22 @@ def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[D
             stack.enter_context(locked(chosen["out_dir"], chosen["shard"]))
             log = _open_log(chosen, formatter, formats)
             stack.callback(log.close)
-            destination = Logged(FolderDestination(chosen["out_dir"], formatter, formats), log)
+            destination = LoggedDestination(
+                FolderDestination(chosen["out_dir"], formatter, formats), log
+            )
         else:
             stream = sys.stdout
             if chosen["output"]:
-                stream = cast("Any", stack.enter_context(write_whole(chosen["output"])))
+                stream = cast("Any", stack.enter_context(write_atomically(chosen["output"])))
             destination = StreamDestination(stream, formatter, formats[0])
         if chosen["scores"]:
-            file = stack.enter_context(write_whole(chosen["scores"], binary=True))
+            file = stack.enter_context(write_atomically(chosen["scores"], binary=True))
             archive = ScoreArchive(destination, cast("IO[bytes]", file))
             stack.callback(archive.close)
             destination = archive
         if chosen["table"]:
-            table = stack.enter_context(write_whole(chosen["table"]))
-            destination = RecordTable(destination, cast("IO[str]", table))
+            table = stack.enter_context(write_atomically(chosen["table"]))
+            destination = TableDestination(destination, cast("IO[str]", table))
         if chosen["draw"]:
             destination = Pictures(destination, chosen["draw"])
         yield destination

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnaformer_cli.cli.formats.text import one_line
+from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import OutputError, RnaformerError
 from rnaformer_cli.files import reason
 from rnaformer_cli.sequence.record import RnaRecord
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 LOW_CONFIDENCE = 0.5  # expected F1 below which a structure is a guess
-LONG_RUN = 100  # records
-MOST_TOLD = 20  # records whose failure is told in full: nobody reads a million lines
+LONG_RUN_RECORDS = 100  # records
+MAX_LISTED_FAILURES = 20  # records whose failure is told in full: nobody reads a million lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +70,31 @@ class Report:
         if self._failure_table is not None:
             self._failure_table.add(error)
         self._failed_records += error.place.record is not None
-        if error.place.record is None or self._failed_records <= MOST_TOLD:
-            self._say(f"rnaformer: {one_line(str(error))}")
-        elif self._failed_records == MOST_TOLD + 1:
+        if error.place.record is None or self._failed_records <= MAX_LISTED_FAILURES:
+            self._print(f"rnaformer: {escape_controls(str(error))}")
+        elif self._failed_records == MAX_LISTED_FAILURES + 1:
             where = (
                 "the table has them" if self._failure_table else "--failures FILE.tsv lists them"
             )
-            self._say(f"rnaformer: further records that fail are counted only ({where})")
+            self._print(f"rnaformer: further records that fail are counted only ({where})")
 
-    def tell_untold(self) -> None:
+    def report_unlisted(self) -> None:
         """Tell how many more records failed than were told."""
-        untold = self._failed_records - MOST_TOLD
+        untold = self._failed_records - MAX_LISTED_FAILURES
         if untold > 0:
-            self._say(f"rnaformer: {counted(untold, 'more record')} failed")
+            self._print(f"rnaformer: {counted(untold, 'more record')} failed")
 
     def warn(self, text: str) -> None:
         """Tell what the user may want to know."""
         if not self.quiet:
-            self._say(f"rnaformer: warning: {text}")
+            self._print(f"rnaformer: warning: {text}")
 
-    def note_confidence(self, confidence: float) -> None:
+    def count_confidence(self, confidence: float) -> None:
         """Count a record that was predicted."""
         self._predicted += 1
         self._low_confidence += confidence < LOW_CONFIDENCE
 
-    def tell_low_confidence(self) -> None:
+    def report_low_confidence(self) -> None:
         """Tell once how many records have a low confidence."""
         if self._low_confidence:
             low = f"{self._low_confidence:,} of {counted(self._predicted, 'record')}"
@@ -108,24 +108,24 @@ class Report:
             records = counted(self._ambiguous_records, "record")
             self.warn(f"read {letters} as N in {records}")
 
-    def tell_left_out(self) -> None:
+    def report_skipped(self) -> None:
         """Tell how many records an earlier run had done."""
         if self.left_out and not self.quiet:
-            self._say(f"rnaformer: {counted(self.left_out, 'record')} done before")
+            self._print(f"rnaformer: {counted(self.left_out, 'record')} done before")
 
-    def tell_summary(self) -> None:
+    def report_summary(self) -> None:
         """Tell what a long run did and how long it took; a short one only where progress is."""
         done = self.written - self.left_out
-        if self.quiet or (done + self.failures < LONG_RUN and not self.is_drawn):
+        if self.quiet or (done + self.failures < LONG_RUN_RECORDS and not self.shows_progress):
             return
         seconds = time.perf_counter() - self._started
         failed = f"; {self.failures:,} failed" if self.failures else ""
-        self._say(
+        self._print(
             f"rnaformer: {counted(done, 'record')}, {self._bases:,} nt in {seconds:.1f} s{failed}"
         )
 
     @property
-    def is_drawn(self) -> bool:
+    def shows_progress(self) -> bool:
         """Whether progress is shown: stderr is a terminal and stdout is not."""
         return not self.quiet and sys.stderr.isatty() and not sys.stdout.isatty()
 
@@ -133,7 +133,7 @@ class Report:
     def progress(self, expected: Expected | None = None) -> Iterator[None]:
         """Show how much is done, if anybody sees it; with a time left if the end is known."""
         self._started = time.perf_counter()
-        if not self.is_drawn:
+        if not self.shows_progress:
             yield
             return
         from rich.console import Console
@@ -147,7 +147,7 @@ class Report:
             yield
         self._progress = None
 
-    def leave_out(self, bases: int = 0) -> None:
+    def skip(self, bases: int = 0) -> None:
         """One more record was written by an earlier run."""
         self.left_out += 1
         self._bases -= bases  # which is about what this run does
@@ -170,7 +170,7 @@ class Report:
         if self._progress is not None:
             self._progress.update(self._progress.task_ids[0], told=counted(number, "record"))
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if self._progress is not None:
             self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
@@ -198,7 +198,7 @@ class FailureTable:
         """One more failure."""
         place = error.place
         values = (place.path, place.line, place.column, place.record, error.message)
-        self._write(["" if value is None else one_line(str(value)) for value in values])
+        self._write(["" if value is None else escape_controls(str(value)) for value in values])
 
     def close(self) -> None:
         """Close the file."""

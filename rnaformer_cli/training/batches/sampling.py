@@ -18,9 +18,9 @@ from rnaformer_cli.errors import DatasetError
 from rnaformer_cli.training.batches.config import BatchConfig
 from rnaformer_cli.training.batches.variation import vary
 
-ROUND = 512  # records that are drawn and sorted by length at once
+ROUND_RECORDS = 512  # records that are drawn and sorted by length at once
 _SHORT = 100  # bases up to which a record is not drawn less often
-_JITTER = 8  # bases by which lengths are blurred, so that batches differ between rounds
+_LENGTH_JITTER = 8  # bases by which lengths are blurred, so that batches differ between rounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +99,23 @@ class BatchStream:
         self._drawn = (number, limit)
         random = np.random.default_rng((self._seed, number))
         chosen = self._choose(random, limit)
-        blurred = self._lengths[chosen] + random.random(len(chosen)) * _JITTER
+        blurred = self._lengths[chosen] + random.random(len(chosen)) * _LENGTH_JITTER
         order = [int(index) for index in chosen[np.argsort(-blurred, kind="stable")]]
-        self._batches = self._cut(order)
+        self._batches = self._make_batches(order)
         random.shuffle(self._batches)
 
     def _choose(self, random: np.random.Generator, limit: int) -> NDArray[np.int64]:
         allowed = np.where(self._lengths <= limit, self._weights, 0.0)
         parts = []
-        computed = round(ROUND * self._config.computed_share)
-        for is_curated, count in ((True, ROUND - computed), (False, computed)):
+        computed = round(ROUND_RECORDS * self._config.computed_share)
+        for is_curated, count in ((True, ROUND_RECORDS - computed), (False, computed)):
             weights = np.where(self._is_curated == is_curated, allowed, 0.0)
             if weights.sum() > 0:
                 weights = weights / weights.sum()
                 parts.append(random.choice(len(weights), count, p=weights))
         return np.concatenate(parts)
 
-    def _cut(self, order: list[int]) -> list[list[int]]:
+    def _make_batches(self, order: list[int]) -> list[list[int]]:
         made: list[list[int]] = []
         longest = 0
         for index in order:

@@ -20,7 +20,14 @@ from numpy.typing import NDArray
 from rnaformer_cli.dataset.records import COMPUTED_SOURCES, LabelledRecord
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.families.alignment import CODES, Floats, align, log_odds
-from rnaformer_cli.families.profiles import WORDS, Library, Profile, smoothed, unit, word_counts
+from rnaformer_cli.families.profiles import (
+    WORDS,
+    Library,
+    Profile,
+    add_pseudocounts,
+    count_kmers,
+    unit,
+)
 from rnaformer_cli.families.recognition import ProfileSearch, Region, pair_probabilities
 from rnaformer_cli.scoring.counts import count_pair_sets
 from rnaformer_cli.sequence.encode import ALPHABET, encode
@@ -28,7 +35,7 @@ from rnaformer_cli.structure.structure import BasePair
 
 _MAX_COMPARED = 120  # members that are aligned with a seed
 _MAX_SEEDS = 200  # of one family in a round
-_BATCH = 100  # seeds that are aligned at once
+_BATCH = 100  # seed_inputs that are aligned at once
 _MIN_SIMILARITY = 0.12  # of words, for records without a family
 _MIN_LOG_ODDS = 5.0  # nats, of a record that joins a profile
 _ITERATIONS = 2  # of alignment and counting
@@ -42,7 +49,7 @@ _MIN_PAIR_FREQUENCY = 0.05
 class Plan:
     """Settings of the library."""
 
-    per_cluster: int = 3  # records of a cluster that are used; together they have weight 1
+    records_per_cluster: int = 3  # records of a cluster that are used; together they have weight 1
     alike: float = 0.65  # F1 between transferred and own pairs from which a record joins
     least: int = 2  # records of a profile
     rounds: int = 15  # remaining records are left out
@@ -58,7 +65,7 @@ class RoundReport:
     left: int  # records without a profile
 
 
-Groups = dict[str, "list[_Member]"]
+MembersByFamily = dict[str, "list[_Member]"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -79,7 +86,7 @@ def learn_library(
     Raises:
         TrainingError: no two records are alike.
     """
-    rarity, groups = _members(records, plan)
+    rarity, groups = _sample_members(records, plan)
     profiles: list[Profile] = []
     for number in range(1, plan.rounds + 1):
         begun = [
@@ -98,7 +105,7 @@ def learn_library(
         enough = [(name, members) for (name, _), members in each if len(members) >= plan.least]
         profiles += [
             _shrunk(profile, members)
-            for profile, (_, members) in zip(_refined(enough), enough, strict=True)
+            for profile, (_, members) in zip(_refine(enough), enough, strict=True)
         ]
         report(RoundReport(number, len(profiles), sum(map(len, groups.values()))))
         if not groups:
@@ -142,7 +149,9 @@ def _name(profile: Profile, regions: Sequence[Region], alike: float) -> str:
     return ""
 
 
-def _members(records: Iterable[LabelledRecord], plan: Plan) -> tuple[Floats, Groups]:
+def _sample_members(
+    records: Iterable[LabelledRecord], plan: Plan
+) -> tuple[Floats, MembersByFamily]:
     """The inverse document frequency of each word, and sampled records by family."""
     clusters: dict[tuple[str, int | str], list[LabelledRecord]] = defaultdict(list)
     for record in records:
@@ -151,14 +160,14 @@ def _members(records: Iterable[LabelledRecord], plan: Plan) -> tuple[Floats, Gro
             clusters[record.family or "", cluster].append(record)
     draw = random.Random(plan.seed)
     chosen = [
-        (name, draw.sample(found, min(len(found), plan.per_cluster)))
+        (name, draw.sample(found, min(len(found), plan.records_per_cluster)))
         for (name, _), found in clusters.items()
     ]
-    counts = [[word_counts(encode(record.sequence)) for record in found] for _, found in chosen]
+    counts = [[count_kmers(encode(record.sequence)) for record in found] for _, found in chosen]
     every = [one for some in counts for one in some]
     having = sum(((one > 0).astype(np.float64) for one in every), np.zeros(WORDS))
     rarity: Floats = np.log(max(len(every), 1) / (1.0 + having)).clip(0.0).astype(np.float32)
-    groups: Groups = defaultdict(list)
+    groups: MembersByFamily = defaultdict(list)
     for (name, found), some in zip(chosen, counts, strict=True):
         for record, one in zip(found, some, strict=True):
             weight, words = 1.0 / len(found), unit(one * rarity)
@@ -189,7 +198,9 @@ def _grow(seeded: Sequence[list[_Member]], alike: float) -> list[list[_Member]]:
     joined = []
     for start in range(0, len(seeded), _BATCH):
         some = seeded[start : start + _BATCH]
-        profiles = [_counted("", members[:1], [_itself(members[0])]) for members in some]
+        profiles = [
+            _count_profile("", members[:1], [_identity_alignment(members[0])]) for members in some
+        ]
         tried = [(place, other) for place, members in enumerate(some) for other in members[1:]]
         jobs = [(other.codes, profiles[place].odds) for place, other in tried]
         found = log_odds(jobs)
@@ -197,15 +208,18 @@ def _grow(seeded: Sequence[list[_Member]], alike: float) -> list[list[_Member]]:
         own = [members[:1] for members in some]
         for number, aligned in zip(close, align([jobs[number] for number in close]), strict=True):
             place, other = tried[number]
-            if _agreement(pair_probabilities(aligned, profiles[place]), other) >= alike:
+            if _pair_f1(pair_probabilities(aligned, profiles[place]), other) >= alike:
                 own[place].append(other)
         joined += own
     return joined
 
 
-def _refined(found: Sequence[tuple[str, list[_Member]]]) -> list[Profile]:
+def _refine(found: Sequence[tuple[str, list[_Member]]]) -> list[Profile]:
     """The profile of each group of records, whose first record is the seed."""
-    profiles = [_counted(name, members[:1], [_itself(members[0])]) for name, members in found]
+    profiles = [
+        _count_profile(name, members[:1], [_identity_alignment(members[0])])
+        for name, members in found
+    ]
     for _ in range(_ITERATIONS):
         jobs = [
             (one.codes, profile.odds)
@@ -214,18 +228,19 @@ def _refined(found: Sequence[tuple[str, list[_Member]]]) -> list[Profile]:
         ]
         aligned = iter(align(jobs))
         profiles = [
-            _counted(name, members, [next(aligned) for _ in members]) for name, members in found
+            _count_profile(name, members, [next(aligned) for _ in members])
+            for name, members in found
         ]
     return profiles
 
 
-def _itself(member: _Member) -> Floats:
+def _identity_alignment(member: _Member) -> Floats:
     """A sequence aligned with itself, (L, L)."""
     return np.eye(len(member.codes), dtype=np.float32)
 
 
-def _counted(name: str, members: Sequence[_Member], aligned: Sequence[Floats]) -> Profile:
-    """Count bases and pairs in each column, weighted by alignment posteriors (L, C)."""
+def _count_profile(name: str, members: Sequence[_Member], aligned: Sequence[Floats]) -> Profile:
+    """Count bases and pairs in each column, weighted by alignment decode_posteriors (L, C)."""
     columns = aligned[0].shape[1]
     letters, pairs = np.zeros((columns, CODES)), np.zeros((columns, columns), np.float32)
     for one, where in zip(members, aligned, strict=True):
@@ -236,7 +251,7 @@ def _counted(name: str, members: Sequence[_Member], aligned: Sequence[Floats]) -
     left, right = np.nonzero(pairs > _MIN_PAIR_FREQUENCY)
     words = unit(sum((one.weight * one.words for one in members), np.zeros(WORDS, np.float32)))
     frequencies = np.minimum(pairs[left, right], 1.0)
-    return Profile(name, smoothed(letters[:, :4]), left, right, frequencies, words)
+    return Profile(name, add_pseudocounts(letters[:, :4]), left, right, frequencies, words)
 
 
 def _shrunk(profile: Profile, members: Sequence[_Member]) -> Profile:
@@ -248,7 +263,7 @@ def _shrunk(profile: Profile, members: Sequence[_Member]) -> Profile:
     )
 
 
-def _agreement(pair_frequencies: Floats, member: _Member) -> float:
+def _pair_f1(pair_frequencies: Floats, member: _Member) -> float:
     """F1 of the transferred pairs above 0.5 against the record's own."""
     transferred = {
         (int(left), int(right)) for left, right in np.argwhere(np.triu(pair_frequencies > 0.5))

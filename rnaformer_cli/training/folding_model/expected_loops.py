@@ -30,16 +30,16 @@ def expected(weights: BoltzmannFactors, sums: Inside, around: Outside) -> dict[s
     ends = (index[:, None] + index + 1).clamp(max=len(index))
     outer = sums.prefix[:, None, :-1] * sums.suffix[:, ends]
     found["exterior"] = weights.exterior * outer * sums.qb / each
-    found["multi_base"] = _multi_bases(found["closing"], found["branch"])
+    found["multi_unpaired"] = _expected_multi_unpaired(found["closing"], found["branch"])
     base_at = sums.prefix[:, :-1] * sums.suffix[:, 1:] / sums.total[:, None]
-    found["exterior_base"] = weights.exterior_base * base_at
-    found["outer"] = weights.outer * likely[:, None] * sums.sized
-    found["inner"] = weights.inner * around.sized * (sums.qb / each)[:, None]
+    found["exterior_unpaired"] = weights.exterior_unpaired * base_at
+    found["outer"] = weights.outer * likely[:, None] * sums.interior_sums
+    found["inner"] = weights.inner * around.interior_sums * (sums.qb / each)[:, None]
     found["size"] = weights.size * _sizes(sums, around)
     return found
 
 
-def _multi_bases(closing: Tensor, branch: Tensor) -> Tensor:
+def _expected_multi_unpaired(closing: Tensor, branch: Tensor) -> Tensor:
     """How often each base is an unpaired one of a multiloop, (B, L), from its pairs (B, D, L).
 
     Every closing pair has the bases inside of it in its loop, but for those of its branches.

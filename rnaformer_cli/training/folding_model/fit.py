@@ -21,10 +21,10 @@ from torch import Tensor
 from rnaformer_cli.dataset.reactivities import ReactivityProfile
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError, WeightsError
-from rnaformer_cli.files import read_bytes, write_whole
+from rnaformer_cli.files import read_bytes, write_atomically
 from rnaformer_cli.folding.model import scaled_inside
 from rnaformer_cli.folding.partition import outside
-from rnaformer_cli.folding.scores import SHAPES, loop_scores
+from rnaformer_cli.folding.scores import TABLE_SHAPES, loop_scores
 from rnaformer_cli.model.checkpoint import check_tensors, shapes
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.structure import BasePair
@@ -36,9 +36,9 @@ from rnaformer_cli.training.folding_model.reactivity_likelihood import (
     ProfileStream,
     backward_reactivities,
 )
-from rnaformer_cli.training.folding_model.structure_loops import foldable, score
+from rnaformer_cli.training.folding_model.structure_loops import keep_foldable, score
 
-FIRST_GUESS = {  # what is not named is 0
+INITIAL_SCORES = {  # what is not named is 0
     "stack": 1.5,
     "hairpin_length": -3.0,
     "bulge_length": -3.0,
@@ -47,7 +47,7 @@ FIRST_GUESS = {  # what is not named is 0
     "single_mismatch": -0.5,
     "multi": -2.0,
 }
-_RATES = {  # parts of the rate for scores that many bases of a structure add up
+_RATE_FACTORS = {  # parts of the rate for scores that many bases of a structure add up
     "unpaired_hairpin": 0.3,
     "unpaired_interior": 0.3,
     "unpaired_multi": 0.1,
@@ -83,7 +83,7 @@ class Told:
     records: int
     share: float  # of the whole, from 0 to 1
     loss: float  # -log(probability of the structures) per base, of the last batch
-    of_values: float | None = None  # -log(likelihood ratio) per reactivity, of the last batch
+    reactivity_loss: float | None = None  # -log(likelihood ratio) per reactivity, of the last batch
 
 
 def learn(
@@ -107,20 +107,23 @@ def learn(
         max_cells=plan.max_cells, lengths=(plan.max_length,), computed_share=plan.computed_share
     )
     stream, position = BatchStream(short, chosen, plan.seed), Position()
-    probed = _Probed(profiles, plan) if profiles else None
-    scores = first_guess() if start is None else _copied(start)
+    probed = _ReactivityLoss(profiles, plan) if profiles else None
+    scores = initial_scores() if start is None else _clone_scores(start)
     optimiser = torch.optim.Adam(
-        [{"params": tensor, "part": _RATES.get(name, 1.0)} for name, tensor in scores.items()],
+        [
+            {"params": tensor, "part": _RATE_FACTORS.get(name, 1.0)}
+            for name, tensor in scores.items()
+        ],
         plan.rate,
         _BETAS,
     )
     started, step, seen, share = time.perf_counter(), 0, 0, 0.0
     while share < 1.0:
         batch, position = next(stream.batches(position, share))
-        pairs = [foldable(record.sequence, record.pairs) for record in batch]
+        pairs = [keep_foldable(record.sequence, record.pairs) for record in batch]
         loss = backward(scores, [record.sequence for record in batch], pairs)
-        of_values = probed.backward(scores, step) if probed else 0.0
-        if not math.isfinite(loss + of_values):
+        reactivity_loss = probed.backward(scores, step) if probed else 0.0
+        if not math.isfinite(loss + reactivity_loss):
             raise TrainingError(f"step {step + 1}: the loss is {loss}")
         for group in optimiser.param_groups:
             warm = min(1.0, (step + 1) / _WARMUP)
@@ -131,11 +134,11 @@ def learn(
         step, seen = step + 1, seen + len(batch)
         spent = (time.perf_counter() - started) / (60.0 * plan.minutes)
         share = min(step / plan.steps if plan.steps else spent, 1.0)
-        tell(Told(step, seen, share, loss, of_values if probed else None))
+        tell(Told(step, seen, share, loss, reactivity_loss if probed else None))
     return {name: tensor.detach() for name, tensor in scores.items()}
 
 
-class _Probed:
+class _ReactivityLoss:
     """The part of learning that sees reactivities."""
 
     def __init__(self, profiles: Sequence[ReactivityProfile], plan: Plan) -> None:
@@ -149,15 +152,15 @@ class _Probed:
         return backward_reactivities(scores, batch, self._densities, self._weight)
 
 
-def _copied(scores: Mapping[str, Tensor]) -> Scores:
-    return {name: scores[name].detach().clone().requires_grad_() for name in SHAPES}
+def _clone_scores(scores: Mapping[str, Tensor]) -> Scores:
+    return {name: scores[name].detach().clone().requires_grad_() for name in TABLE_SHAPES}
 
 
-def first_guess() -> Scores:
+def initial_scores() -> Scores:
     """Scores to begin with: stacked pairs are good, loops are not."""
     return {
-        name: torch.full(shape, FIRST_GUESS.get(name, 0.0), requires_grad=True)
-        for name, shape in SHAPES.items()
+        name: torch.full(shape, INITIAL_SCORES.get(name, 0.0), requires_grad=True)
+        for name, shape in TABLE_SHAPES.items()
     }
 
 
@@ -177,7 +180,7 @@ def backward(
         factor = getattr(found, name)
         likely = likely + (factor.masked_fill(factor.isinf(), 0.0) * counts.to(factor)).sum()
     pull = torch.stack(
-        [(tensor - FIRST_GUESS.get(name, 0.0)).square().sum() for name, tensor in scores.items()]
+        [(tensor - INITIAL_SCORES.get(name, 0.0)).square().sum() for name, tensor in scores.items()]
     ).sum()
     ((likely - known) / size + _RIDGE * pull).backward()  # type: ignore[no-untyped-call]
     total = float(sums.total.log().sum()) + sums.scale * bases.numel()
@@ -190,7 +193,7 @@ def write_scores(path: str | Path, scores: Mapping[str, Tensor]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    with write_whole(path, binary=True) as file:
+    with write_atomically(path, binary=True) as file:
         file.write(save(dict(scores)))  # type: ignore[arg-type]  # opened as binary
 
 
@@ -207,7 +210,7 @@ def read_scores(path: str | Path) -> Scores:
     except (SafetensorError, ValueError):
         raise WeightsError("not a whole safetensors file", path=path) from None
     try:
-        check_tensors(dict(SHAPES), shapes(scores))
+        check_tensors(dict(TABLE_SHAPES), shapes(scores))
     except WeightsError as error:
         raise error.at(path) from None
     return scores

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from rnaformer_cli.dataset.reactivities import ReactivityProfile, designed_bases
 from rnaformer_cli.errors import DatasetError
-from rnaformer_cli.folding.evidence import with_unpaired_scores
+from rnaformer_cli.folding.evidence import add_unpaired_scores
 from rnaformer_cli.folding.model import scaled_inside
 from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.folding.partition import Inside, Outside, outside, to_matrix
@@ -26,11 +26,11 @@ from rnaformer_cli.folding.scores import LoopScores, loop_scores
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.training.folding_model.expected_loops import expected
 
-EDGES = (0.0, 0.03, 0.07, 0.12, 0.18, 0.25, 0.33, 0.43, 0.55, 0.7, 0.85, 1.0, 1.25, 1.6, 2.2)
+BIN_EDGES = (0.0, 0.03, 0.07, 0.12, 0.18, 0.25, 0.33, 0.43, 0.55, 0.7, 0.85, 1.0, 1.25, 1.6, 2.2)
 NO_VALUE = -1  # in place of a bin
-_UNIT = 0.9  # the quantile of a profile's values that is 1, whatever their scale
+_UNIT_QUANTILE = 0.9  # the quantile of a profile's values that is 1, whatever their scale
 _DECAY = 0.98  # of the counts, for each batch
-_PRIOR = 2.0  # counts of each bin in addition
+_PSEUDOCOUNT = 2.0  # counts of each bin in addition
 
 
 class Densities:
@@ -41,11 +41,11 @@ class Densities:
     """
 
     def __init__(self) -> None:
-        self.counts = torch.zeros(2, NO_LETTER, len(EDGES) + 1, dtype=torch.float64)
+        self.counts = torch.zeros(2, NO_LETTER, len(BIN_EDGES) + 1, dtype=torch.float64)
 
     def log_ratio(self, bases: Tensor, bins: Tensor) -> Tensor:
         """log(density if unpaired / density if paired), 0 without a value, (B, L)."""
-        counts = self.counts + _PRIOR
+        counts = self.counts + _PSEUDOCOUNT
         logs = (counts / counts.sum(2, keepdim=True)).log()
         found = (logs[1] - logs[0])[bases.clamp(max=NO_LETTER - 1), bins.clamp(min=0)]
         return torch.where(_has_value(bases, bins), found, 0.0)
@@ -94,15 +94,15 @@ class ProfileStream:
             chosen.append(profile)
 
 
-def binned(profiles: Sequence[ReactivityProfile]) -> Tensor:
+def bin_reactivities(profiles: Sequence[ReactivityProfile]) -> Tensor:
     """The bin of each value that counts, NO_VALUE elsewhere, (B, L)."""
     longest = max(map(len, profiles))
     bins = torch.full((len(profiles), longest), NO_VALUE, dtype=torch.int64)
-    edges = torch.tensor(EDGES, dtype=torch.float64)
+    edges = torch.tensor(BIN_EDGES, dtype=torch.float64)
     for row, profile in enumerate(profiles):
         values = np.array(profile.reactivities, dtype=np.float64)  # None is not a number
         known = values[~np.isnan(values)].clip(min=0.0)
-        unit = float(np.quantile(known, _UNIT)) or float(known.max())
+        unit = float(np.quantile(known, _UNIT_QUANTILE)) or float(known.max())
         for place in designed_bases(profile.sequence):
             if not np.isnan(values[place]):
                 bins[row, place] = torch.bucketize(float(values[place]) / unit, edges)
@@ -121,12 +121,12 @@ def backward_reactivities(
     nothing is known of the structure it is 0. The densities learn of the batch.
     """
     bases, _ = to_tensors([profile.sequence for profile in profiles])
-    bins = binned(profiles)
+    bins = bin_reactivities(profiles)
     found = loop_scores(bases, scores)
     evidence = densities.log_ratio(bases, bins)
     with torch.no_grad():
-        free, free_total, _before = _ensemble(found)
-        guided, guided_total, after = _ensemble(with_unpaired_scores(found, evidence))
+        free, free_total, _before = _ensemble_counts(found)
+        guided, guided_total, after = _ensemble_counts(add_unpaired_scores(found, evidence))
     densities.add(bases, bins, after)
     known = _has_value(bases, bins)
     size = max(int(known.sum()), 1)
@@ -139,7 +139,7 @@ def backward_reactivities(
     return float(free_total - guided_total - evidence.sum()) / size
 
 
-def _ensemble(found: LoopScores) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+def _ensemble_counts(found: LoopScores) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """What loops are to be expected, log(sum over all structures), p(unpaired) (B, L)."""
     weights, sums = scaled_inside(found)
     around = outside(weights, sums)

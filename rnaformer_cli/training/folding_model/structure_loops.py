@@ -15,7 +15,7 @@ from rnaformer_cli.structure.structure import BasePair
 Place = tuple[int, ...]
 
 
-def foldable(sequence: str, pairs: Iterable[BasePair]) -> list[BasePair]:
+def keep_foldable(sequence: str, pairs: Iterable[BasePair]) -> list[BasePair]:
     """The pairs that the model can give: canonical, nested, one partner a base, no long loop."""
     known = [
         (left, right)
@@ -24,7 +24,7 @@ def foldable(sequence: str, pairs: Iterable[BasePair]) -> list[BasePair]:
     ]
     chosen = [known[index] for index in heaviest_nested(known, [1] * len(known))]
     while True:
-        long = {pair for pair, inner in _children(chosen).items() if _is_long(pair, inner)}
+        long = {pair for pair, inner in _enclosed_pairs(chosen).items() if _is_long(pair, inner)}
         if not long:
             return sorted(chosen)
         chosen = [pair for pair in chosen if pair not in long]
@@ -33,21 +33,25 @@ def foldable(sequence: str, pairs: Iterable[BasePair]) -> list[BasePair]:
 def loops(pairs: Iterable[BasePair], length: int) -> list[tuple[str, Place]]:
     """The loops of a nested structure: names and indices of the loop scores in its sum."""
     found: list[tuple[str, Place]] = []
-    children = _children(pairs)
+    children = _enclosed_pairs(pairs)
     enclosed = {inner for group in children.values() for inner in group}
     outermost = [pair for pair in children if pair not in enclosed]
     found.extend(("exterior", (right - left, left)) for left, right in outermost)
-    found.extend(("exterior_base", (base,)) for base in _unpaired_between(outermost, -1, length))
+    found.extend(
+        ("exterior_unpaired", (base,)) for base in _unpaired_between(outermost, -1, length)
+    )
     for (left, right), inner in children.items():
         here = (right - left, left)
         if not inner:
             found.append(("hairpin", here))
         elif len(inner) == 1:
-            found.extend(_interior((left, right), inner[0]))
+            found.extend(_interior_loops((left, right), inner[0]))
         else:
             found.append(("closing", here))
             found.extend(("branch", (end - start, start)) for start, end in inner)
-            found.extend(("multi_base", (base,)) for base in _unpaired_between(inner, left, right))
+            found.extend(
+                ("multi_unpaired", (base,)) for base in _unpaired_between(inner, left, right)
+            )
     return found
 
 
@@ -57,7 +61,7 @@ def _unpaired_between(pairs: Iterable[BasePair], left: int, right: int) -> list[
     return [base for base in range(left + 1, right) if base not in covered]
 
 
-def _interior(outer: BasePair, inner: BasePair) -> list[tuple[str, Place]]:
+def _interior_loops(outer: BasePair, inner: BasePair) -> list[tuple[str, Place]]:
     one, other = inner[0] - outer[0] - 1, outer[1] - inner[1] - 1
     here, there = (outer[1] - outer[0], outer[0]), (inner[1] - inner[0], inner[0])
     for name, sides in SMALL.items():
@@ -67,7 +71,7 @@ def _interior(outer: BasePair, inner: BasePair) -> list[tuple[str, Place]]:
     return [("outer", (kind, *here)), ("inner", (kind, *there)), ("size", (kind, one, other))]
 
 
-def _children(pairs: Iterable[BasePair]) -> dict[BasePair, list[BasePair]]:
+def _enclosed_pairs(pairs: Iterable[BasePair]) -> dict[BasePair, list[BasePair]]:
     """The pairs just inside of each pair."""
     children: dict[BasePair, list[BasePair]] = {}
     around: list[BasePair] = []
@@ -90,7 +94,7 @@ def _is_long(pair: BasePair, inner: list[BasePair]) -> bool:
 def score(loop_scores: LoopScores, row: int, pairs: Iterable[BasePair]) -> Tensor:
     """The score of a structure of one sequence of the batch, ()."""
     places: dict[str, list[Place]] = {}
-    for name, place in loops(pairs, loop_scores.exterior_base.shape[1]):
+    for name, place in loops(pairs, loop_scores.exterior_unpaired.shape[1]):
         places.setdefault(name, []).append((row, *place))
     parts = [
         getattr(loop_scores, name)[tuple(zip(*found, strict=True))].sum()

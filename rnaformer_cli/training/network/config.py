@@ -90,7 +90,7 @@ class TrainConfig:
                 raise ConfigError(f"unknown section {name!r}; known: {', '.join(sections)}")
             if not isinstance(section, Mapping):
                 raise ConfigError(f"{name!r} must be a section, not {shown(section)}")
-            built[name] = _section(types[name], name, section)
+            built[name] = _build_section(types[name], name, section)
         return cls(**built)
 
 
@@ -113,7 +113,7 @@ def read_config(path: str | Path) -> TrainConfig:
         raise error.at(path) from None
 
 
-def _section(kind: type, name: str, values: Mapping[str, Any]) -> Any:
+def _build_section(kind: type, name: str, values: Mapping[str, Any]) -> Any:
     if kind is ModelConfig:
         return ModelConfig.from_dict(values)
     types = get_type_hints(kind)

@@ -48,7 +48,7 @@ class Team:
         dist.all_reduce(held, op=dist.ReduceOp.MAX)
         return float(held)
 
-    def add_gradients(self, parameters: list[nn.Parameter], bases: float) -> float:
+    def average_gradients(self, parameters: list[nn.Parameter], bases: float) -> float:
         """Sum gradients over all processes and divide them by all their bases; how many bases.
 
         One flat tensor is exchanged, so that a small network costs one message a step.
@@ -66,7 +66,7 @@ class Team:
 
 
 @contextmanager
-def join_team(device: torch.device) -> Iterator[Team]:
+def join_process_group(device: torch.device) -> Iterator[Team]:
     """The team that torchrun's environment describes; one process alone without it."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:

@@ -38,7 +38,7 @@ class Optimiser:
 
     def step(self, progress: float) -> float:
         """One step with the rate of this moment of the run (0 to 1), which is returned."""
-        rate = self.config.rate * rate_share(self.config, progress)
+        rate = self.config.rate * rate_factor(self.config, progress)
         for part in self._parts:
             for group in part.param_groups:
                 group["lr"] = rate
@@ -55,7 +55,7 @@ class Optimiser:
             part.load_state_dict(state)
 
 
-def rate_share(config: OptimiserConfig, progress: float) -> float:
+def rate_factor(config: OptimiserConfig, progress: float) -> float:
     """Linear warm-up, then half a cosine down to the final share."""
     if progress < config.warmup:
         return max(progress / config.warmup, 1e-3)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from rnaformer_cli.errors import ConfigError, InputError, TrainingError
-from rnaformer_cli.files import make_folder, read_bytes, text_name, write_text, write_whole
+from rnaformer_cli.files import make_folder, read_bytes, text_name, write_atomically, write_text
 from rnaformer_cli.model.checkpoint import save_checkpoint
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.tensor_file import parse_tensors
@@ -49,7 +49,7 @@ class RunFolder:
         if stored.exists() and not resume:
             raise TrainingError("holds a run already; --resume goes on with it", path=path)
         if stored.exists():
-            _check_same(_read_json(stored), config, path)
+            _check_same_config(_read_json(stored), config, path)
         make_folder(self.path)
         if not stored.exists():
             write_text(stored, json.dumps(config.to_dict(), indent=2) + "\n")
@@ -75,7 +75,7 @@ class RunFolder:
         names = []
         for number, start in enumerate(range(0, len(data), PART_BYTES), start=1):
             names.append(f"last-{state['step']}-{number}.pt")
-            with write_whole(self.path / names[-1], binary=True) as file:
+            with write_atomically(self.path / names[-1], binary=True) as file:
                 cast("IO[bytes]", file).write(data[start : start + PART_BYTES])
         write_text(self.path / LAST, json.dumps(names) + "\n")
         for old in self.path.glob("last-*.pt"):
@@ -117,7 +117,7 @@ class RunFolder:
             right.plot(minutes, [row["f1"][name] for row in rows], label=name)
         right.set(xlabel="minutes", ylabel="mean F1")
         right.legend()
-        with write_whole(self.path / CURVES, binary=True) as file:
+        with write_atomically(self.path / CURVES, binary=True) as file:
             figure.savefig(file, format="svg")
         return True
 
@@ -149,7 +149,7 @@ def _read_json(path: Path) -> Any:
         return None
 
 
-def _check_same(stored: Any, config: TrainConfig, path: str | Path) -> None:
+def _check_same_config(stored: Any, config: TrainConfig, path: str | Path) -> None:
     """Refuse to go on with another config, and name the first key that differs.
 
     A setting that is younger than the run has its default there.

@@ -44,7 +44,7 @@ def to_batch(records: Sequence[LabelledRecord]) -> LabelledBatch:
     return LabelledBatch(bases, is_base, target, flag)
 
 
-def summed_loss(logits: Tensor, batch: LabelledBatch, negative_share: float, seed: int) -> Tensor:
+def sum_loss(logits: Tensor, batch: LabelledBatch, negative_share: float, seed: int) -> Tensor:
     """Binary cross-entropy summed over the real cells off the diagonal.
 
     With a share below 1, cells without a pair enter at random, as in the paper's loss, and

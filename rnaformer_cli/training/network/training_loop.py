@@ -25,11 +25,11 @@ from rnaformer_cli.training.network.config import TrainConfig
 from rnaformer_cli.training.network.distributed import Team
 from rnaformer_cli.training.network.optimiser import Average, Optimiser
 from rnaformer_cli.training.network.run_folder import BEST, LATEST, RunFolder
-from rnaformer_cli.training.network.targets import summed_loss, to_batch
+from rnaformer_cli.training.network.targets import sum_loss, to_batch
 from rnaformer_cli.training.network.validation import Validation, validate
 
-_SMOOTHED = 100  # steps in the reported loss
-_PAUSE = 20.0  # times the usual: longer records make steps longer, but not so much
+_SMOOTHING_STEPS = 100  # steps in the reported loss
+_PAUSE_FACTOR = 20.0  # times the usual: longer records make steps longer, but not so much
 _KNOWN = 10  # steps after which the usual is known
 
 
@@ -95,7 +95,7 @@ class Trainer:
             check_tensors(shapes(self.network.state_dict()), shapes(start))
             self.network.load_state_dict(dict(start))
         if folding is not None:
-            self._build_on(folding)
+            self._load_folding_scores(folding)
         self.network.to(self.how.device).train()
         self.network.save_memory = self.how.save_memory
         self.optimiser = Optimiser(self.network, config.optimiser, self.how.dtype)
@@ -104,10 +104,10 @@ class Trainer:
         self.validation = validation
         self.progress = Progress()
         self._losses: list[float] = []
-        self._durations: deque[float] = deque(maxlen=_SMOOTHED)  # seconds of the last steps
-        self._forward = self._compiled() if self.how.compile else self.network
+        self._durations: deque[float] = deque(maxlen=_SMOOTHING_STEPS)  # seconds of the last steps
+        self._forward = self._compile() if self.how.compile else self.network
 
-    def _compiled(self) -> Callable[..., Tensor]:
+    def _compile(self) -> Callable[..., Tensor]:
         """The network compiled, but for its folding model, whose loops would be unrolled."""
         module = self.network.folding
         if module is not None:
@@ -115,7 +115,7 @@ class Trainer:
             module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign,no-untyped-call]
         return torch.compile(self.network)
 
-    def _build_on(self, folding: Mapping[str, Tensor]) -> None:
+    def _load_folding_scores(self, folding: Mapping[str, Tensor]) -> None:
         """Take over the scores of the folding model, which do not change in this run.
 
         Raises:
@@ -162,7 +162,7 @@ class Trainer:
         source = self.stream.batches(self.progress.position, share)
         drawn = list(islice(source, self.config.batches.batches_per_step))
         batches = [records for records, _ in drawn]
-        loss = self._gradients(batches)
+        loss = self._accumulate_gradients(batches)
         parameters = list(self.network.parameters())
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.optimiser.clip)
         if not (math.isfinite(loss) and math.isfinite(float(norm))):
@@ -174,22 +174,22 @@ class Trainer:
         self.progress.records += sum(map(len, batches))
         self.progress.position = drawn[-1][1]
         self.average.update(self.network, self.progress.step)
-        self._losses = [*self._losses[1 - _SMOOTHED :], loss]
+        self._losses = [*self._losses[1 - _SMOOTHING_STEPS :], loss]
         spent = self.team.largest(time.perf_counter() - started, self.how.device)
-        self.progress.seconds += self.without_pause(spent)
+        self.progress.seconds += self.clip_pause(spent)
         return loss
 
-    def without_pause(self, seconds: float) -> float:
+    def clip_pause(self, seconds: float) -> float:
         """The seconds of a step; what is far beyond the usual was a pause of the process.
 
         A process that was suspended, or a laptop that slept, must not lose its schedule.
         """
         usual = statistics.median(self._durations) if self._durations else seconds
-        counted = min(seconds, _PAUSE * usual) if len(self._durations) >= _KNOWN else seconds
+        counted = min(seconds, _PAUSE_FACTOR * usual) if len(self._durations) >= _KNOWN else seconds
         self._durations.append(counted)
         return counted
 
-    def _gradients(self, batches: list[list[LabelledRecord]]) -> float:
+    def _accumulate_gradients(self, batches: list[list[LabelledRecord]]) -> float:
         """Gradients of the loss per base over all batches, shared out in the team; the loss."""
         step = self.progress.step
         cycles = random.Random(f"{self.config.run.seed} {step}").randint(
@@ -205,12 +205,12 @@ class Trainer:
                 logits = self._forward(batch.bases, batch.is_base, cycles, flag)
             share = self.config.batches.negative_share
             seed = hash((self.config.run.seed, step, place))
-            loss = summed_loss(logits.float(), batch, share, seed)
+            loss = sum_loss(logits.float(), batch, share, seed)
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
             bases += sum(map(len, batches[place]))
         summed = self.team.add(torch.tensor([total], device=self.how.device))
-        count = self.team.add_gradients(list(self.network.parameters()), float(bases))
+        count = self.team.average_gradients(list(self.network.parameters()), float(bases))
         return float(summed) / count
 
     def _validate(self, folder: RunFolder | None) -> None:

@@ -73,8 +73,8 @@ def fit_mixture(
         optimiser.zero_grad()
         scale, null, by_network, by_family, interaction, intercept, ceiling, slope = values
         nulls = (scale * (null + slope * log_lengths))[:, None]
-        posteriors = torch.softmax(torch.cat([scale * log_odds, nulls], 1), 1)[:, :-1]
-        each = posteriors.repeat_interleave(sizes, 0)
+        decode_posteriors = torch.softmax(torch.cat([scale * log_odds, nulls], 1), 1)[:, :-1]
+        each = decode_posteriors.repeat_interleave(sizes, 0)
         weight = (each * coverage).sum(1)
         family = torch.logit(
             (each * probabilities).sum(1) / weight.clamp(min=1e-6), MIN_PROBABILITY

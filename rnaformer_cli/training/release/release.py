@@ -87,11 +87,11 @@ def release(
         raise TrainingError("no record to calibrate with")
     if network.read_out.bias is None:
         raise TrainingError("a read-out without a bias cannot be calibrated")
-    pairs = {name: scored_pairs(network, records) for name, records in sets.items()}
+    pairs = {name: collect_scored_pairs(network, records) for name, records in sets.items()}
     pooled = [one for found in pairs.values() for one in found]
     logits = np.concatenate([one.logits for one in pooled])
     truth = np.concatenate([one.truth for one in pooled])
-    scale, shift = fit_logits(logits, truth)
+    scale, shift = fit_platt_scaling(logits, truth)
     with torch.no_grad():
         network.read_out.weight.mul_(scale)
         network.read_out.bias.mul_(scale).add_(shift)
@@ -132,7 +132,9 @@ class ScoredPairs:
         return matrix
 
 
-def scored_pairs(network: RNAformer, records: Sequence[LabelledRecord]) -> list[ScoredPairs]:
+def collect_scored_pairs(
+    network: RNAformer, records: Sequence[LabelledRecord]
+) -> list[ScoredPairs]:
     """The logits of each record, and the labels of the pairs scored at least MIN_SCORE."""
     found = []
     for record, scores in scored(network, records):
@@ -166,7 +168,7 @@ def _fitted_mixture(
     return fit_mixture(examples), regions
 
 
-def fit_logits(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
+def fit_platt_scaling(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
     """The scale and shift of the logits that maximise the likelihood (Newton's method).
 
     Raises:

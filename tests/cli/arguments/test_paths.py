@@ -10,7 +10,7 @@ LABELLED = '{"id": "a", "seq": "GGGGAAAACCCC", "pairs": [[0, 11]], "source": "x"
 
 
 @pytest.fixture(autouse=True)
-def inputs(empty_folder):
+def inputs(isolated_folder):
     """Inputs under several names."""
     Path("in.fa").write_text(READS)
     Path("in.dbn").write_text(KNOWN)

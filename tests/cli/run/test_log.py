@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from rnaformer_cli.cli.run.log import RunLog, fingerprint
+from rnaformer_cli.cli.run.log import RunLog, record_checksum
 from rnaformer_cli.errors import InputError, OutputError
 from rnaformer_cli.model.checkpoint import config_digest
 from rnaformer_cli.sequence.record import RnaRecord
@@ -157,7 +157,7 @@ def test_half_a_line_at_the_end_does_not_count(tmp_path):
     files = hashlib.sha256(b"...").hexdigest()[:32]
     assert lines == [
         {"settings": {"model": "x"}},
-        {"name": "r0", "record": fingerprint(RECORDS[0]), "files": files},
+        {"name": "r0", "record": record_checksum(RECORDS[0]), "files": files},
     ]
 
 

@@ -44,10 +44,10 @@ def listed(folder):
     return names
 
 
-def test_each_record_gets_a_file_in_each_format(predict, empty_folder):
+def test_each_record_gets_a_file_in_each_format(predict, isolated_folder):
     options = [word for name in FORMATS for word in ("-f", name)]
     finished = predict("-", "--out-dir", "new/out", *options, stdin=READS)
-    assert all_files(empty_folder) == sorted(
+    assert all_files(isolated_folder) == sorted(
         f"new/out/{name}.{suffix}" for name in ("one", "two") for suffix in FORMATS
     )
     assert (finished.out, finished.err, finished.code) == ("", "", 0)
@@ -75,16 +75,16 @@ def test_a_table_in_a_folder_has_its_own_header(predict):
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name != "Same"])
-def test_no_id_leaves_the_folder_or_breaks_a_name(predict, empty_folder, name):
+def test_no_id_leaves_the_folder_or_breaks_a_name(predict, isolated_folder, name):
     finished = predict("-", "--out-dir", "out", stdin=f">{name} text\nACGU\n")
-    assert all_files(empty_folder) == [f"out/{HOSTILE[name]}.dbn"]
+    assert all_files(isolated_folder) == [f"out/{HOSTILE[name]}.dbn"]
     assert Path(f"out/{HOSTILE[name]}.dbn").read_text() == f">{name}\nACGU\n....\n"
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_all_of_them_together_get_a_file_each(predict, empty_folder):
+def test_all_of_them_together_get_a_file_each(predict, isolated_folder):
     predict("-", "--out-dir", "out", stdin="".join(f">{name}\nACGU\n" for name in HOSTILE))
-    assert all_files(empty_folder) == sorted(f"out/{name}.dbn" for name in HOSTILE.values())
+    assert all_files(isolated_folder) == sorted(f"out/{name}.dbn" for name in HOSTILE.values())
 
 
 def test_a_repeated_id_is_numbered_even_where_the_number_is_taken(predict):

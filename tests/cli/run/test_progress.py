@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from rnaformer_cli.cli.run.progress import (
-    LONG_RUN,
-    MOST_TOLD,
+    LONG_RUN_RECORDS,
+    MAX_LISTED_FAILURES,
     Expected,
     FailureTable,
     Report,
@@ -52,10 +52,10 @@ def test_a_failure_is_told_at_once_in_one_line_and_counted(capsys):
 
 def test_many_failures_are_counted_but_a_file_that_fails_is_always_told(capsys, tmp_path):
     report = Report(quiet=True)
-    for number in range(MOST_TOLD + 1_500):
+    for number in range(MAX_LISTED_FAILURES + 1_500):
         report.fail(SequenceError("a bad letter", record=f"r{number}"))
     report.fail(InputError("no such file", path="absent.fa"))
-    report.tell_untold()
+    report.report_unlisted()
     *told, note, file, count = capsys.readouterr().err.splitlines()
     assert told == [f"rnaformer: record 'r{number}': a bad letter" for number in range(20)]
     assert note == (
@@ -70,13 +70,13 @@ def test_many_failures_are_counted_but_a_file_that_fails_is_always_told(capsys, 
 def test_a_table_has_the_failures_that_are_not_told(capsys, tmp_path):
     table = FailureTable(tmp_path / "failed.tsv")
     report = Report(failure_table=table)
-    for number in range(MOST_TOLD + 2):
+    for number in range(MAX_LISTED_FAILURES + 2):
         report.fail(SequenceError("a bad letter", record=f"r{number}"))
     table.close()
-    assert capsys.readouterr().err.splitlines()[MOST_TOLD:] == [
+    assert capsys.readouterr().err.splitlines()[MAX_LISTED_FAILURES:] == [
         "rnaformer: further records that fail are counted only (the table has them)"
     ]
-    assert len((tmp_path / "failed.tsv").read_text().splitlines()) == 1 + MOST_TOLD + 2
+    assert len((tmp_path / "failed.tsv").read_text().splitlines()) == 1 + MAX_LISTED_FAILURES + 2
 
 
 def test_ambiguous_letters_are_told_once_for_all_records(capsys):
@@ -160,13 +160,13 @@ def test_progress_tells_how_much_is_left_when_the_end_is_known(monkeypatch):
 
 def test_a_long_run_ends_with_a_summary(capsys):
     report = Report()
-    for _ in range(LONG_RUN - 1):
+    for _ in range(LONG_RUN_RECORDS - 1):
         report.advance(20)
-    report.tell_summary()
+    report.report_summary()
     assert capsys.readouterr().err == ""
     report.fail(SequenceError("bad"))
     capsys.readouterr()
-    report.tell_summary()
+    report.report_summary()
     assert re.fullmatch(
         r"rnaformer: 99 records, 1,980 nt in \d+\.\d s; 1 failed\n", capsys.readouterr().err
     )
@@ -174,18 +174,18 @@ def test_a_long_run_ends_with_a_summary(capsys):
 
 def test_a_summary_counts_what_this_run_did(capsys):
     report = Report()
-    for _ in range(LONG_RUN):
+    for _ in range(LONG_RUN_RECORDS):
         report.advance(20)
-    report.leave_out(1_000)
-    report.tell_summary()
+    report.skip(1_000)
+    report.report_summary()
     assert capsys.readouterr().err.startswith("rnaformer: 100 records, 2,000 nt in ")
 
 
 def test_no_summary_when_all_should_be_quiet(capsys):
     report = Report(quiet=True)
-    for _ in range(LONG_RUN):
+    for _ in range(LONG_RUN_RECORDS):
         report.advance(20)
-    report.tell_summary()
+    report.report_summary()
     assert capsys.readouterr().err == ""
 
 
@@ -194,7 +194,7 @@ def test_a_short_run_ends_with_a_summary_where_progress_was_drawn(monkeypatch):
         report = Report()
         with report.progress():
             report.advance(20)
-        report.tell_summary()
+        report.report_summary()
         assert re.search(r"rnaformer: 1 record, 20 nt in \d+\.\d s\r\n$", shown())
 
 

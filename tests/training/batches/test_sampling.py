@@ -8,7 +8,12 @@ from dataset_makers import hairpin, record, rna
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import DatasetError
 from rnaformer_cli.training.batches.config import BatchConfig
-from rnaformer_cli.training.batches.sampling import ROUND, BatchStream, Position, record_weights
+from rnaformer_cli.training.batches.sampling import (
+    ROUND_RECORDS,
+    BatchStream,
+    Position,
+    record_weights,
+)
 
 RECORDS = [hairpin(f"s{n}", 8, n) for n in range(30)] + [hairpin(f"l{n}", 60, n) for n in range(30)]
 CONFIG = BatchConfig(max_cells=40_000, lengths=(50, 200), computed_share=0.0)
@@ -75,8 +80,8 @@ def test_computed_labels_have_their_share():
         if position.round:
             break
         names += [one.id[0] for one in batch]
-    assert len(names) == ROUND
-    assert names.count("c") == ROUND // 4
+    assert len(names) == ROUND_RECORDS
+    assert names.count("c") == ROUND_RECORDS // 4
 
 
 def test_large_clusters_are_drawn_less_than_their_size():

@@ -8,7 +8,7 @@ from dataset_makers import rna
 from family_makers import LONG, PAIRS, SIZE, combined, labelled
 
 from rnaformer_cli.errors import TrainingError
-from rnaformer_cli.families.profiles import word_counts
+from rnaformer_cli.families.profiles import count_kmers
 from rnaformer_cli.families.recognition import ProfileSearch
 from rnaformer_cli.sequence.encode import encode
 from rnaformer_cli.training.family_profiles.fit import Plan, learn_library
@@ -60,7 +60,7 @@ def test_letters_are_those_of_the_members():
 
 def test_words_of_few_records_tell_more():
     records = [*ONE, *TWO]
-    having = sum((word_counts(encode(one.sequence)) > 0).astype(int) for one in records)
+    having = sum((count_kmers(encode(one.sequence)) > 0).astype(int) for one in records)
     expected = np.log(12 / (1 + having)).clip(0)
     np.testing.assert_allclose(learned(records).rarity, expected, rtol=1e-6)
 
@@ -95,7 +95,7 @@ def test_records_of_one_cluster_count_as_one():
 @pytest.mark.parametrize(("most", "found"), [(2, ["two"]), (3, ["one", "two"])])
 def test_no_more_records_of_a_cluster_are_looked_at_than_planned(most, found):
     records = [*labelled(1, 8, family="one", cluster=4), *TWO]
-    assert names(records, per_cluster=most, least=3) == found
+    assert names(records, records_per_cluster=most, least=3) == found
 
 
 def test_pairs_of_some_members_have_their_share():

@@ -7,14 +7,14 @@ from dataset_makers import hairpin, record, rna
 from rnaformer_cli.errors import DatasetError, WeightsError
 from rnaformer_cli.folding.model import Folding, scaled_inside
 from rnaformer_cli.folding.partition import outside
-from rnaformer_cli.folding.scores import SHAPES, loop_scores
+from rnaformer_cli.folding.scores import TABLE_SHAPES, loop_scores
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.training.folding_model.fit import (
     Plan,
     backward,
     expected,
-    first_guess,
+    initial_scores,
     learn,
     read_scores,
     write_scores,
@@ -31,7 +31,7 @@ def random_scores():
     generator = torch.Generator().manual_seed(5)
     scores = {
         name: 0.2 * torch.randn(shape, generator=generator, dtype=torch.float64)
-        for name, shape in SHAPES.items()
+        for name, shape in TABLE_SHAPES.items()
     }
     for name in (
         "stack",
@@ -64,7 +64,7 @@ def loss(scores):
     return float((total - known).detach() / sum(map(len, SEQUENCES)))
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", TABLE_SHAPES)
 def test_gradients_are_those_of_finite_differences(name, monkeypatch):
     monkeypatch.setattr("rnaformer_cli.training.folding_model.fit._RIDGE", 0.0)
     scores = random_scores()
@@ -96,8 +96,13 @@ def test_what_is_learned_makes_the_structures_likely():
 
 
 def test_scores_that_many_bases_add_up_learn_slowly():
-    before, after = first_guess(), learn([hairpin(f"h{n}", 6, n) for n in range(4)], Plan(steps=1))
-    steps = {name: float((after[name] - before[name].detach()).abs().max()) for name in SHAPES}
+    before, after = (
+        initial_scores(),
+        learn([hairpin(f"h{n}", 6, n) for n in range(4)], Plan(steps=1)),
+    )
+    steps = {
+        name: float((after[name] - before[name].detach()).abs().max()) for name in TABLE_SHAPES
+    }
     assert steps["stack"] > 0.0
     assert steps["unpaired_hairpin"] == pytest.approx(0.3 * steps["stack"], rel=1e-3)
     assert steps["unpaired_exterior"] == pytest.approx(0.03 * steps["stack"], rel=1e-3)
@@ -106,7 +111,7 @@ def test_scores_that_many_bases_add_up_learn_slowly():
 def test_the_same_seed_learns_the_same_up_to_rounding():
     records = [hairpin(f"h{n}", 6, n) for n in range(20)]
     one, other = (learn(records, Plan(steps=3, seed=4)) for _ in range(2))
-    for name in SHAPES:  # threads add up gradients in any order
+    for name in TABLE_SHAPES:  # threads add up gradients in any order
         torch.testing.assert_close(one[name], other[name], atol=1e-4, rtol=0)
 
 
@@ -116,10 +121,10 @@ def test_records_may_all_be_too_long():
 
 
 def test_scores_are_read_as_written(tmp_path):
-    scores = {name: tensor.detach() for name, tensor in first_guess().items()}
+    scores = {name: tensor.detach() for name, tensor in initial_scores().items()}
     write_scores(tmp_path / "scores.safetensors", scores)
     found = read_scores(tmp_path / "scores.safetensors")
-    assert all(torch.equal(found[name], scores[name]) for name in SHAPES)
+    assert all(torch.equal(found[name], scores[name]) for name in TABLE_SHAPES)
 
 
 def test_other_files_are_refused(tmp_path):
@@ -128,7 +133,7 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(WeightsError) as caught:
         read_scores(path)
     assert str(caught.value) == f"{path}: not a whole safetensors file"
-    scores = {name: tensor.detach() for name, tensor in first_guess().items()}
+    scores = {name: tensor.detach() for name, tensor in initial_scores().items()}
     del scores["multi"]
     write_scores(path, scores)
     with pytest.raises(WeightsError) as caught:

@@ -8,23 +8,23 @@ from dataset_makers import hairpin, rna
 
 from rnaformer_cli.dataset.reactivities import ReactivityProfile
 from rnaformer_cli.errors import DatasetError
-from rnaformer_cli.folding.evidence import with_unpaired_scores
+from rnaformer_cli.folding.evidence import add_unpaired_scores
 from rnaformer_cli.folding.model import scaled_inside
-from rnaformer_cli.folding.scores import SHAPES, loop_scores
+from rnaformer_cli.folding.scores import TABLE_SHAPES, loop_scores
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.training.folding_model.fit import Plan, learn
 from rnaformer_cli.training.folding_model.reactivity_likelihood import (
-    EDGES,
+    BIN_EDGES,
     NO_VALUE,
     Densities,
     ProfileStream,
     backward_reactivities,
-    binned,
+    bin_reactivities,
 )
 
 SEQUENCES = ["GGCGAAAGCACGAAAACGAC", "CGAGAACAGGAAACAGAACCG"]
 A, C, G, U, N = range(5)
-HIGH, LOW = len(EDGES), 1  # bins
+HIGH, LOW = len(BIN_EDGES), 1  # bins
 
 
 def random_scores():
@@ -32,7 +32,7 @@ def random_scores():
     generator = torch.Generator().manual_seed(5)
     scores = {
         name: 0.2 * torch.randn(shape, generator=generator, dtype=torch.float64)
-        for name, shape in SHAPES.items()
+        for name, shape in TABLE_SHAPES.items()
     }
     for name in ("stack", "multi", "single_mismatch", "bulge_length", "edge_length"):
         scores[name] += 1.0
@@ -61,17 +61,17 @@ def random_densities():
 def loss(scores):
     """-log(likelihood of the values / their likelihood if all bases were paired) per value."""
     bases, _ = to_tensors(SEQUENCES)
-    bins = binned(profiles())
+    bins = bin_reactivities(profiles())
     evidence = random_densities().log_ratio(bases, bins)
     free = loop_scores(bases, scores)
     logs = []
-    for found in (free, with_unpaired_scores(free, evidence)):
+    for found in (free, add_unpaired_scores(free, evidence)):
         _, sums = scaled_inside(found)
         logs.append(float(sums.total.log().sum() + sums.scale * bases.numel()))
     return (logs[0] - logs[1] - float(evidence.sum())) / int((bins != NO_VALUE).sum())
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", TABLE_SHAPES)
 def test_gradients_are_those_of_finite_differences(name):
     scores = random_scores()
     found = backward_reactivities(scores, profiles(), random_densities(), weight=0.5)
@@ -117,7 +117,7 @@ def test_values_are_told_apart_whatever_their_scale():
     values = [0.0, 0.1, 0.4, None, 0.9, 1.5, 0.2, 0.0]
     small = ReactivityProfile("s", "ACGUACGU", tuple(values))
     large = ReactivityProfile("l", "ACGUACGU", tuple(v and 300 * v for v in values))
-    one, other = binned([small, large])
+    one, other = bin_reactivities([small, large])
     assert one.tolist() == other.tolist()
     assert one[3] == NO_VALUE
     assert one[0] < one[1] < one[2] < one[4] < one[5]
@@ -125,7 +125,7 @@ def test_values_are_told_apart_whatever_their_scale():
 
 def test_ends_that_designs_share_do_not_count():
     sequence = "GGAAA" + "CAGUC" + "CCAUUUUCGAAUGG" + "AAAGAAACAACAACAACAAC"
-    bins = binned([ReactivityProfile("d", sequence, (1.0,) * len(sequence))])[0]
+    bins = bin_reactivities([ReactivityProfile("d", sequence, (1.0,) * len(sequence))])[0]
     counted = [place for place, found in enumerate(bins.tolist()) if found != NO_VALUE]
     assert counted == list(range(5, 10))
 
@@ -174,5 +174,5 @@ def test_reactivities_make_measured_helices_likely():
         told.append,
         profiles=[probed(f"p{n}", 5, n) for n in range(30)],
     )
-    first, last = (sum(one.of_values for one in part) for part in (told[2:7], told[-5:]))
+    first, last = (sum(one.reactivity_loss for one in part) for part in (told[2:7], told[-5:]))
     assert last < first - 0.5  # summed over five steps

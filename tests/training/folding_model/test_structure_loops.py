@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from rnaformer_cli.folding.scores import MAX_LOOP, SHAPES, loop_scores
+from rnaformer_cli.folding.scores import MAX_LOOP, TABLE_SHAPES, loop_scores
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.training.folding_model.structure_loops import foldable, loops, score
+from rnaformer_cli.training.folding_model.structure_loops import keep_foldable, loops, score
 
 
 def named(signs):
@@ -15,7 +15,7 @@ def named(signs):
 @pytest.mark.parametrize(
     ("signs", "expected"),
     [
-        ("..", [("exterior_base", (0,)), ("exterior_base", (1,))]),
+        ("..", [("exterior_unpaired", (0,)), ("exterior_unpaired", (1,))]),
         ("(...)", [("exterior", (4, 0)), ("hairpin", (4, 0))]),
         ("((...))", [("exterior", (6, 0)), ("hairpin", (4, 1)), ("stack", (6, 0))]),
         ("(.(...))", [("exterior", (7, 0)), ("hairpin", (4, 2)), ("left_bulge", (7, 0))]),
@@ -55,10 +55,10 @@ def named(signs):
                 ("branch", (4, 8)),
                 ("closing", (12, 1)),
                 ("exterior", (12, 1)),
-                ("exterior_base", (0,)),
+                ("exterior_unpaired", (0,)),
                 ("hairpin", (4, 2)),
                 ("hairpin", (4, 8)),
-                ("multi_base", (7,)),
+                ("multi_unpaired", (7,)),
             ],
         ),
     ],
@@ -68,10 +68,10 @@ def test_loops_by_hand(signs, expected):
 
 
 def test_what_the_model_cannot_give_is_left_out():
-    assert foldable("GAAC", [(0, 3)]) == []  # too tight
-    assert foldable("GAAAAG", [(0, 5)]) == []  # not canonical
-    assert foldable("GGAAAACCAAC", [(0, 7), (1, 10)]) == [(0, 7)]  # crossing
-    assert foldable("GAAAAC", [(0, 5)]) == [(0, 5)]
+    assert keep_foldable("GAAC", [(0, 3)]) == []  # too tight
+    assert keep_foldable("GAAAAG", [(0, 5)]) == []  # not canonical
+    assert keep_foldable("GGAAAACCAAC", [(0, 7), (1, 10)]) == [(0, 7)]  # crossing
+    assert keep_foldable("GAAAAC", [(0, 5)]) == [(0, 5)]
 
 
 @pytest.mark.parametrize(("size", "kept"), [(MAX_LOOP, 2), (MAX_LOOP + 1, 1)])
@@ -79,11 +79,11 @@ def test_a_longer_loop_is_opened(size, kept):
     sequence = "G" + "A" * size + "GAAAACC"
     last = len(sequence) - 1
     pairs = [(0, last), (size + 1, last - 1)]
-    assert len(foldable(sequence, pairs)) == kept
+    assert len(keep_foldable(sequence, pairs)) == kept
 
 
 def test_a_score_is_the_sum_of_its_loops():
-    scores = {name: torch.zeros(shape) for name, shape in SHAPES.items()}
+    scores = {name: torch.zeros(shape) for name, shape in TABLE_SHAPES.items()}
     scores["stack"] += 2.0
     scores["hairpin_length"][3] = -1.5
     scores["exterior_mismatch"][2] = 0.25  # GC

@@ -21,7 +21,7 @@ from rnaformer_cli.training.network.distributed import Team
 from rnaformer_cli.training.network.training_loop import Trainer
 
 MODEL = ModelConfig(dim=16, depth=1, heads=2, ff_factor=2.0)
-PLAN = TrainConfig(
+CONFIG = TrainConfig(
     MODEL, BatchConfig(max_cells=3_000, lengths=(60,), batches_per_step=2), run=RunConfig(steps=3)
 )
 RECORDS = [hairpin(f"h{n}", 6 + n % 9, n) for n in range(40)]
@@ -29,11 +29,11 @@ RECORDS = [hairpin(f"h{n}", 6 + n % 9, n) for n in range(40)]
 
 def member():
     """What each process of the team runs: three steps, then its gradients' sum and weights."""
-    from rnaformer_cli.training.network.distributed import join_team
+    from rnaformer_cli.training.network.distributed import join_process_group
 
     torch.set_num_threads(1)
-    with join_team(torch.device("cpu")) as team:
-        trainer = Trainer(PLAN, RECORDS, {}, team=team)
+    with join_process_group(torch.device("cpu")) as team:
+        trainer = Trainer(CONFIG, RECORDS, {}, team=team)
         losses = [trainer.step() for _ in range(3)]
         weights = torch.cat([p.detach().flatten() for p in trainer.network.parameters()])
     # Not before the others have left too: a full pipe would keep this process from leaving.
@@ -47,7 +47,7 @@ def free_port():
 
 
 def test_two_processes_learn_what_one_learns():
-    alone = Trainer(PLAN, RECORDS, {})
+    alone = Trainer(CONFIG, RECORDS, {})
     losses = [alone.step() for _ in range(3)]
     weights = torch.cat([p.detach().flatten() for p in alone.network.parameters()])
 
@@ -76,7 +76,7 @@ def test_two_processes_learn_what_one_learns():
 
 def test_batches_that_cannot_be_shared_out_are_refused():
     with pytest.raises(TrainingError) as caught:
-        Trainer(PLAN, RECORDS, {}, team=Team(rank=0, size=3))
+        Trainer(CONFIG, RECORDS, {}, team=Team(rank=0, size=3))
     message = "batches_per_step (2) must be divisible by the number of processes (3)"
     assert str(caught.value) == message
 

@@ -9,7 +9,7 @@ from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.initial import initialise
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.training.network.config import OptimiserConfig
-from rnaformer_cli.training.network.optimiser import Average, Optimiser, rate_share
+from rnaformer_cli.training.network.optimiser import Average, Optimiser, rate_factor
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def backward(network):
 
 def test_the_rate_rises_and_falls():
     config = OptimiserConfig(warmup=0.1, final_rate=0.2)
-    shares = [rate_share(config, progress) for progress in (0.0, 0.05, 0.1, 0.55, 1.0, 1.5)]
+    shares = [rate_factor(config, progress) for progress in (0.0, 0.05, 0.1, 0.55, 1.0, 1.5)]
     assert shares == pytest.approx([0.001, 0.5, 1.0, 0.6, 0.2, 0.2])
 
 

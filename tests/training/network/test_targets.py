@@ -4,7 +4,7 @@ import pytest
 import torch
 from dataset_makers import record
 
-from rnaformer_cli.training.network.targets import summed_loss, to_batch
+from rnaformer_cli.training.network.targets import sum_loss, to_batch
 
 
 def test_targets_are_symmetric_and_padded():
@@ -29,7 +29,7 @@ def test_a_base_may_have_several_partners():
 
 def test_the_loss_counts_real_cells_off_the_diagonal():
     batch = to_batch([record("a", "GAAAAC", [(0, 5)]), record("b", "GAAC")])
-    loss = summed_loss(torch.zeros(2, 6, 6), batch, 1.0, seed=0)
+    loss = sum_loss(torch.zeros(2, 6, 6), batch, 1.0, seed=0)
     cells = 6 * 5 + 4 * 3
     assert float(loss) == pytest.approx(cells * 0.693147, rel=1e-5)
 
@@ -37,19 +37,19 @@ def test_the_loss_counts_real_cells_off_the_diagonal():
 def test_what_stands_at_padding_and_on_the_diagonal_is_no_loss():
     batch = to_batch([record("a", "GAAAAC", [(0, 5)]), record("b", "GAAC")])
     logits = torch.zeros(2, 6, 6)
-    expected = summed_loss(logits, batch, 1.0, seed=0)
+    expected = sum_loss(logits, batch, 1.0, seed=0)
     logits[1, 4:] = 9.0
     logits[1, :, 4:] = -9.0
     logits.diagonal(dim1=1, dim2=2).fill_(7.0)
-    assert summed_loss(logits, batch, 1.0, seed=0) == expected
+    assert sum_loss(logits, batch, 1.0, seed=0) == expected
 
 
 def test_a_share_of_the_negatives_has_the_same_expectation():
     batch = to_batch([record("a", "GAAAACGAAAACGAAAACGAAAAC", [(0, 23)])])
     logits = torch.randn(1, 24, 24, generator=torch.Generator().manual_seed(1))
     logits = (logits + logits.transpose(1, 2)) / 2
-    whole = float(summed_loss(logits, batch, 1.0, seed=0))
-    parts = [float(summed_loss(logits, batch, 0.25, seed=seed)) for seed in range(300)]
+    whole = float(sum_loss(logits, batch, 1.0, seed=0))
+    parts = [float(sum_loss(logits, batch, 0.25, seed=seed)) for seed in range(300)]
     assert sum(parts) / len(parts) == pytest.approx(whole, rel=0.05)
 
 
@@ -57,11 +57,11 @@ def test_pairs_are_never_left_out():
     batch = to_batch([record("a", "GAAAAC", [(0, 5)])])
     logits = torch.full((1, 6, 6), -20.0)
     for seed in range(5):
-        loss = summed_loss(logits, batch, 0.01, seed)
+        loss = sum_loss(logits, batch, 0.01, seed)
         assert float(loss) == pytest.approx(40.0, rel=1e-3)  # the pair in both triangles
 
 
 def test_a_seed_repeats_the_share():
     batch = to_batch([record("a", "GAAAACGAAAAC", [(0, 11)])])
     logits = torch.zeros(1, 12, 12)
-    assert summed_loss(logits, batch, 0.5, 4) == summed_loss(logits, batch, 0.5, 4)
+    assert sum_loss(logits, batch, 0.5, 4) == sum_loss(logits, batch, 0.5, 4)

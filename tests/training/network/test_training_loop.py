@@ -120,10 +120,10 @@ def test_a_time_budget_ends_the_schedule():
 
 def test_a_pause_of_the_process_does_not_count():
     trainer = Trainer(config(4), RECORDS, {})
-    first = [trainer.without_pause(30.0)] + [trainer.without_pause(0.5) for _ in range(9)]
+    first = [trainer.clip_pause(30.0)] + [trainer.clip_pause(0.5) for _ in range(9)]
     assert first == [30.0] + 9 * [0.5]  # what is usual is not known yet
-    assert trainer.without_pause(5.0) == 5.0  # a batch of long records
-    assert trainer.without_pause(3600.0) == 10.0
+    assert trainer.clip_pause(5.0) == 5.0  # a batch of long records
+    assert trainer.clip_pause(3600.0) == 10.0
 
 
 def test_training_begins_with_given_weights():
@@ -145,7 +145,7 @@ def test_other_arithmetic_learns_too(how):
 def gradients(how):
     plan = TrainConfig(ModelConfig(dim=16, depth=2, heads=2), BATCHES)
     trainer = Trainer(plan, RECORDS, {}, how)
-    trainer._gradients([RECORDS[:4]])
+    trainer._accumulate_gradients([RECORDS[:4]])
     return [parameter.grad for parameter in trainer.network.parameters()]
 
 
@@ -164,7 +164,7 @@ def test_gradients_in_bf16_are_those_in_fp32():
     for dtype in (torch.float32, torch.bfloat16):
         start, plan = network.state_dict(), TrainConfig(network.config, BATCHES)
         trainer = Trainer(plan, RECORDS, {}, How(dtype=dtype), start=start)
-        trainer._gradients([[labelled]])
+        trainer._accumulate_gradients([[labelled]])
         found[dtype] = dict(trainer.network.named_parameters())
     for name, parameter in found[torch.float32].items():
         change = found[torch.bfloat16][name].grad - parameter.grad

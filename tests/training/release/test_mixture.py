@@ -12,7 +12,7 @@ from rnaformer_cli.training.release.mixture import fit_mixture
 
 LENGTH = 40
 WITHIN = (40, 100, 400)  # lengths of the sequences that regions are said to be in
-DRAWN_WITH = FamilyMixture(
+TRUE_MIXTURE = FamilyMixture(
     0.8,
     10.0,
     network_coefficient=0.6,
@@ -46,16 +46,16 @@ def drawn(count, columns=LENGTH):
     for number in range(count):
         found = hit(random, random.uniform(0, 30), columns)
         said, regions = scores(random), [Region((found,), random.choice(WITHIN))]
-        likely = np.triu(DRAWN_WITH.apply(said, regions), k=1)
+        likely = np.triu(TRUE_MIXTURE.apply(said, regions), k=1)
         pairs = [tuple(pair) for pair in np.argwhere(random.random(likely.shape) < likely).tolist()]
         yield record(f"r{number}", "A" * LENGTH, pairs), said, regions
 
 
 def test_the_mixture_that_labels_were_drawn_with_is_found():
     found = fit_mixture(drawn(200))
-    assert found.null_log_odds == pytest.approx(DRAWN_WITH.null_log_odds, abs=0.8)
-    assert found.null_log_odds_slope == pytest.approx(DRAWN_WITH.null_log_odds_slope, abs=0.8)
-    assert found.evidence_scale == pytest.approx(DRAWN_WITH.evidence_scale, abs=0.25)
+    assert found.null_log_odds == pytest.approx(TRUE_MIXTURE.null_log_odds, abs=0.8)
+    assert found.null_log_odds_slope == pytest.approx(TRUE_MIXTURE.null_log_odds_slope, abs=0.8)
+    assert found.evidence_scale == pytest.approx(TRUE_MIXTURE.evidence_scale, abs=0.25)
     for name in (
         "network_coefficient",
         "family_coefficient",
@@ -63,13 +63,13 @@ def test_the_mixture_that_labels_were_drawn_with_is_found():
         "intercept",
         "ceiling",
     ):
-        assert getattr(found, name) == pytest.approx(getattr(DRAWN_WITH, name), abs=0.08)
+        assert getattr(found, name) == pytest.approx(getattr(TRUE_MIXTURE, name), abs=0.08)
 
 
 def test_pairs_beside_the_rna_do_not_count():
     found = fit_mixture(drawn(400, columns=28))
-    assert found.network_coefficient == pytest.approx(DRAWN_WITH.network_coefficient, abs=0.08)
-    assert found.family_coefficient == pytest.approx(DRAWN_WITH.family_coefficient, abs=0.08)
+    assert found.network_coefficient == pytest.approx(TRUE_MIXTURE.network_coefficient, abs=0.08)
+    assert found.family_coefficient == pytest.approx(TRUE_MIXTURE.family_coefficient, abs=0.08)
 
 
 def test_records_without_sites_say_nothing():

@@ -14,9 +14,9 @@ from rnaformer_cli.training.network.validation import Validation
 from rnaformer_cli.training.release.release import (
     RATIOS,
     THRESHOLDS,
-    fit_logits,
+    collect_scored_pairs,
+    fit_platt_scaling,
     release,
-    scored_pairs,
 )
 
 RECORDS = [hairpin(f"h{n}", 6 + n, n) for n in range(4)]
@@ -32,20 +32,20 @@ def drawn(scale, shift, count=200_000):
 
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (2.0, -1.0), (0.5, 0.7)])
 def test_the_stretch_and_shift_of_labels_is_found(scale, shift):
-    found = fit_logits(*drawn(scale, shift))
+    found = fit_platt_scaling(*drawn(scale, shift))
     assert found == pytest.approx((scale, shift), abs=0.03)
 
 
 @pytest.mark.parametrize("value", [True, False])
 def test_labels_that_are_all_the_same_are_refused(value):
     with pytest.raises(TrainingError) as caught:
-        fit_logits(np.array([0.0, 1.0]), np.array([value, value]))
+        fit_platt_scaling(np.array([0.0, 1.0]), np.array([value, value]))
     message = "validation needs pairs that are there and pairs that are not"
     assert str(caught.value) == message
 
 
 def test_scored_pairs_are_those_of_the_upper_triangle(tiny_network):
-    found = scored_pairs(tiny_network, RECORDS)
+    found = collect_scored_pairs(tiny_network, RECORDS)
     assert sorted(one.record.id for one in found) == sorted(record.id for record in RECORDS)
     for one in found:
         assert one.matrix.shape == (len(one.record), len(one.record))
@@ -62,7 +62,7 @@ def pooled(found):
 def test_the_threshold_is_chosen_on_what_the_released_network_gives(tiny_network):
     torch.manual_seed(5)
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
-    found = scored_pairs(network, RECORDS)
+    found = collect_scored_pairs(network, RECORDS)
     done = release(network, {"hairpins": RECORDS})
     for one in found:
         [after] = Predictor(network, "x").score([one.record.sequence])
@@ -81,7 +81,7 @@ def test_release_stretches_and_shifts_every_logit():
     [after] = Predictor(network, "x").score([RECORDS[0].sequence])
     expected = done.scale * logit(before[0, 5]) + done.shift
     assert logit(after[0, 5]) == pytest.approx(expected, abs=1e-3)
-    again = fit_logits(*pooled(scored_pairs(network, RECORDS)))
+    again = fit_platt_scaling(*pooled(collect_scored_pairs(network, RECORDS)))
     assert again == pytest.approx((1.0, 0.0), abs=0.05)
 
 
@@ -107,7 +107,7 @@ def test_release_calibrates_with_the_flag_that_is_asked_for():
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1, label_flag=True))
     release(network, {"hairpins": RECORDS}, flag=0.5)
     assert network.config.flag == 0.5
-    again = fit_logits(*pooled(scored_pairs(network, RECORDS)))
+    again = fit_platt_scaling(*pooled(collect_scored_pairs(network, RECORDS)))
     assert again == pytest.approx((1.0, 0.0), abs=0.05)
 
 
