@@ -1,4 +1,4 @@
-"""FamilyModel of random RNAs that fold alike, for the tests of profiles and of learning them."""
+"""Families of random RNAs that fold alike, for the tests of profiles and of learning them."""
 
 import numpy as np
 from dataset_makers import mutate, record, rna

@@ -19,7 +19,7 @@ from rnaformer_cli.scoring.summary import Summary
 if TYPE_CHECKING:
     from rnaformer_cli.evaluation.evaluate import By, Evaluation
     from rnaformer_cli.prediction.predictor import Predictor
-    from rnaformer_cli.prediction.workers import Helped
+    from rnaformer_cli.prediction.workers import ParallelPredictor
 
 
 @click.command()
@@ -70,10 +70,11 @@ if TYPE_CHECKING:
 def command(**chosen: Any) -> None:
     """Predict labelled data sets and score them.
 
-    F1 is the mean over records with exact pairs, and its interval a 95 % bootstrap; `shifted`
-    accepts one end off by one, `canonical` leaves out other pairs on both sides, `knots` are
-    crossing pairs, pooled. ECE is the calibration error over pairs scored 0.01 and more; `rank`
-    is Spearman's rho of confidence and F1.
+    F1 is the mean over records with exact pairs, and its 95 % CI a bootstrap over records. F1 ±1
+    accepts pairs with one end off by one, F1 canonical leaves out non-canonical pairs of both
+    structures, and crossing F1 is pooled over the crossing pairs (pseudoknots) of all records.
+    ECE is the expected calibration error over pairs with a probability of 0.01 or more; Spearman
+    is the rank correlation of confidence and F1.
 
     \b
     Examples:
@@ -90,12 +91,12 @@ def command(**chosen: Any) -> None:
     set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
     report = Report(quiet=chosen["quiet"])
-    helped = _load(chosen, report)
+    predictor = _load(chosen, report)
     evaluations = []
     with report.progress():
         for path in chosen["data"]:
-            evaluations.append(_evaluate(helped, path, chosen, report))
-    _show(evaluations, helped.predictor, chosen)
+            evaluations.append(_evaluate(predictor, path, chosen, report))
+    _show(evaluations, predictor.predictor, chosen)
     if chosen["plot"]:
         _plot(evaluations, chosen["plot"])
     if any(evaluation.failures for evaluation in evaluations):
@@ -114,9 +115,9 @@ def _show(evaluations: list[Evaluation], predictor: Predictor, chosen: dict[str,
             _print_groups(evaluations, chosen["by"])
 
 
-def _load(chosen: dict[str, Any], report: Report) -> Helped:
+def _load(chosen: dict[str, Any], report: Report) -> ParallelPredictor:
     from rnaformer_cli.prediction.predictor import Options, load
-    from rnaformer_cli.prediction.workers import Helped, Source
+    from rnaformer_cli.prediction.workers import ParallelPredictor, Source
     from rnaformer_cli.weight_store.store import DEFAULT
 
     how = Options(
@@ -129,10 +130,12 @@ def _load(chosen: dict[str, Any], report: Report) -> Helped:
     )
     source = Source(chosen["weights"] or DEFAULT, how, chosen["precision"])
     predictor = load(source.weights, how, chosen["device"], chosen["precision"])
-    return Helped(predictor, source, chosen["jobs"], report.warn)
+    return ParallelPredictor(predictor, source, chosen["jobs"], report.warn)
 
 
-def _evaluate(predictor: Helped, path: str, chosen: dict[str, Any], report: Report) -> Evaluation:
+def _evaluate(
+    predictor: ParallelPredictor, path: str, chosen: dict[str, Any], report: Report
+) -> Evaluation:
     import random
 
     from rnaformer_cli.dataset.records import read_dataset
@@ -150,19 +153,19 @@ def _evaluate(predictor: Helped, path: str, chosen: dict[str, Any], report: Repo
 
 
 def _print(evaluations: list[Evaluation], seed: int) -> None:
-    head = ["set", "records", "F1", "interval", "precision", "recall", "shifted", "canonical"]
-    head += ["pooled", "knots", "in records", "ECE", "rank", "seconds"]
+    head = ["set", "records", "F1", "95 % CI", "precision", "recall", "F1 ±1", "F1 canonical"]
+    head += ["F1 pooled", "crossing F1", "crossing n", "ECE", "Spearman", "seconds"]
     rows = []
     for evaluation in evaluations:
         summary = evaluation.summary(seed)
         low, high = summary.f1_interval
-        shifted = summary.tolerant_f1 or 0.0
+        tolerant = summary.tolerant_f1 or 0.0
         row = [escape_controls(evaluation.name), str(summary.records), f"{summary.f1:.3f}"]
         row += [f"{low:.3f} to {high:.3f}"]
-        figures = [summary.precision, summary.recall, shifted, evaluation.canonical_f1]
+        figures = [summary.precision, summary.recall, tolerant, evaluation.canonical_f1]
         row += [f"{figure:.3f}" for figure in (*figures, summary.pooled.f1)]
-        knots = f"{summary.pseudoknot.f1:.3f}" if summary.pseudoknot_records else "-"
-        row += [knots, str(summary.pseudoknot_records)]
+        crossing = f"{summary.pseudoknot.f1:.3f}" if summary.pseudoknot_records else "-"
+        row += [crossing, str(summary.pseudoknot_records)]
         row += [f"{evaluation.calibration.error:.4f}", f"{evaluation.ranking:.2f}"]
         rows.append([*row, f"{evaluation.seconds:.1f}"])
     print_table(head, rows)
@@ -183,7 +186,7 @@ def _print_groups(evaluations: list[Evaluation], by: By) -> None:
                 ]
             )
     click.echo()
-    head = ["set", by, "records", "F1", "precision", "recall", "pooled"]
+    head = ["set", by, "records", "F1", "precision", "recall", "F1 pooled"]
     print_table(head, rows, left=2)
 
 
@@ -213,14 +216,14 @@ def _as_json(
         "threshold_ratio": predictor.threshold_ratio,
         **_figures(summary),
         "f1_interval": summary.f1_interval,
-        "f1_shifted": summary.tolerant_f1,
+        "f1_tolerance_1": summary.tolerant_f1,
         "f1_canonical": evaluation.canonical_f1,
         "mcc": summary.mcc,
         "pseudoknot_f1": summary.pseudoknot.f1 if summary.pseudoknot_records else None,
         "pseudoknot_records": summary.pseudoknot_records,
         "calibration_error": evaluation.calibration.error,
         "calibration_curve": evaluation.calibration.curve(),
-        "rank_correlation": evaluation.ranking,
+        "spearman_confidence_f1": evaluation.ranking,
         "seconds": evaluation.seconds,
         "failures": evaluation.failures,
         "groups": {name: _figures(part) for name, part in groups},

@@ -21,7 +21,7 @@ from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import StructureRecord
 
 if TYPE_CHECKING:
-    from rnaformer_cli.prediction.workers import Helped
+    from rnaformer_cli.prediction.workers import ParallelPredictor
 
 FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
 MULTIPLET_FORMATS = {"jsonl", "tsv"}
@@ -154,14 +154,13 @@ def _predict(
     inputs: Inputs, chosen: dict[str, Any], report: Report, keep: bool
 ) -> list[StructureRecord]:
     """Write a prediction for every record; with `keep`, give them back as well."""
-    helped = _load(chosen, report)
-    predictor = helped.predictor
+    predictor = _load(chosen, report)
     names: deque[str] = deque()  # of the records on their way through the network
     predicted: list[StructureRecord] = []
     expected = inputs.expected() if report.shows_progress else None
-    with open_destination(chosen, predictor) as destination, report.progress(expected):
+    with open_destination(chosen, predictor.predictor) as destination, report.progress(expected):
         records = _queue_names(inputs.records(report, destination.has), names)
-        for answer in helped.predict(records):
+        for answer in predictor.predict(records):
             name = names.popleft()
             if isinstance(answer, RnaformerError):
                 _fail(answer, chosen["fail_fast"], report)
@@ -237,10 +236,10 @@ def _read_references(path: str | None) -> list[StructureRecord] | None:
     return list(read_structures(path))
 
 
-def _load(chosen: dict[str, Any], report: Report) -> Helped:
+def _load(chosen: dict[str, Any], report: Report) -> ParallelPredictor:
     from rnaformer_cli.prediction import device
     from rnaformer_cli.prediction.predictor import Options, load
-    from rnaformer_cli.prediction.workers import Helped, Source
+    from rnaformer_cli.prediction.workers import ParallelPredictor, Source
     from rnaformer_cli.weight_store.store import DEFAULT
 
     device.set_threads(chosen["threads"])
@@ -258,7 +257,7 @@ def _load(chosen: dict[str, Any], report: Report) -> Helped:
     weights = chosen["weights"] or DEFAULT
     predictor = load(weights, how, chosen["device"], chosen["precision"])
     source = Source(weights, how, chosen["precision"])
-    return Helped(predictor, source, chosen["jobs"], report.warn)
+    return ParallelPredictor(predictor, source, chosen["jobs"], report.warn)
 
 
 def _write(

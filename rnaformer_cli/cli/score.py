@@ -88,7 +88,7 @@ def command(predicted: str, ref: str, **chosen: Any) -> None:
     elif chosen["as_tsv"]:
         _print_tsv(ours, theirs)
     else:
-        _print(ours, theirs, chosen["seed"], err=False)
+        _print(ours, theirs, chosen["seed"], rules.tolerance)
 
 
 def print_scores(
@@ -105,7 +105,7 @@ def print_scores(
     scores, extra = compare(predicted, references)
     if not quiet:
         warn_unmatched(scores, extra)
-    _print(scores, None, 0, err)
+    _print(scores, None, seed=0, tolerance=0, err=err)
 
 
 def warn_unmatched(scores: list[RecordScore], extra: list[str]) -> None:
@@ -118,11 +118,17 @@ def warn_unmatched(scores: list[RecordScore], extra: list[str]) -> None:
             click.echo(f"rnaformer: warning: {what} {listed}{more}", err=True)
 
 
-def _print(ours: list[RecordScore], theirs: list[RecordScore] | None, seed: int, err: bool) -> None:
+def _print(
+    ours: list[RecordScore],
+    theirs: list[RecordScore] | None,
+    seed: int,
+    tolerance: int,
+    err: bool = False,
+) -> None:
     summary = summarise(ours, seed)
     has_tolerance = summary.tolerant_f1 is not None
     head = ["id", "length", "precision", "recall", "F1", "MCC"]
-    head += ["F1 shifted"] if has_tolerance else []
+    head += [f"F1 ±{tolerance}"] if has_tolerance else []
     head += ["F1 other"] if theirs else []
     rows = []
     for index, score in enumerate(ours):
@@ -184,7 +190,7 @@ def _difference(
 
 def _print_tsv(ours: list[RecordScore], theirs: list[RecordScore] | None) -> None:
     columns = ["id", "length", "predicted", "reference", "matched", "precision", "recall"]
-    columns += ["f1", "mcc"] + (["f1_shifted"] if ours[0].tolerant else [])
+    columns += ["f1", "mcc"] + (["f1_tolerant"] if ours[0].tolerant else [])
     columns += ["f1_other"] if theirs else []
     click.echo("\t".join(columns))
     for index, score in enumerate(ours):

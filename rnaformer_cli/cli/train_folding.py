@@ -11,7 +11,7 @@ from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
 
 if TYPE_CHECKING:
-    from rnaformer_cli.training.folding_model.fit import Told
+    from rnaformer_cli.training.folding_model.fit import StepReport
 
 _TELL_EVERY = 20.0  # seconds
 
@@ -63,7 +63,7 @@ _TELL_EVERY = 20.0  # seconds
     help="Leave out longer records.",
 )
 @click.option(
-    "--computed-share",
+    "--computed-fraction",
     type=options.FiniteRange(0, 1),
     default=0.0,
     show_default=True,
@@ -94,23 +94,23 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
     plan = Plan(
         minutes=chosen["minutes"],
         max_length=chosen["max_length"],
-        computed_share=chosen["computed_share"],
+        computed_fraction=chosen["computed_fraction"],
         seed=chosen["seed"],
         reactivity_weight=chosen["reactivity_weight"],
     )
     last = time.monotonic()
 
-    def tell(told: Told) -> None:
+    def report(done: StepReport) -> None:
         nonlocal last
-        if not chosen["quiet"] and (time.monotonic() - last >= _TELL_EVERY or told.share == 1.0):
+        if not chosen["quiet"] and (time.monotonic() - last >= _TELL_EVERY or done.share == 1.0):
             last = time.monotonic()
-            counts = f"step {told.step}, {told.records} records"
+            counts = f"step {done.step}, {done.records} records"
             values = (
                 ""
-                if told.reactivity_loss is None
-                else f", of reactivities {told.reactivity_loss:.3f}"
+                if done.reactivity_loss is None
+                else f", of reactivities {done.reactivity_loss:.3f}"
             )
-            line = f"rnaformer: {told.share:.0%}, {counts}: loss {told.loss:.3f}{values}"
+            line = f"rnaformer: {done.share:.0%}, {counts}: loss {done.loss:.3f}{values}"
             click.echo(line, err=True)
 
-    write_scores(output, learn(records, plan, tell, profiles=profiles, start=start))
+    write_scores(output, learn(records, plan, report, profiles=profiles, start=start))

@@ -43,14 +43,14 @@ def draw_plane(record: StructureRecord) -> Figure:
     Raises:
         DependencyError: ViennaRNA or matplotlib is not installed.
     """
-    places, knots = plane(record.structure)
+    places, crossing = plane(record.structure)
     low, high = places.min(0) - 2.0, places.max(0) + 2.0
     figure, axes = _canvas(*(high - low) * _INCHES_PER_BASE)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
     axes.plot(*places.T, color=BACKBONE, linewidth=0.8, zorder=1, gid="backbone")
-    for left, right in sorted(record.structure.pairs - set(knots)):
+    for left, right in sorted(record.structure.pairs - set(crossing)):
         axes.plot(*places[[left, right]].T, color=PAIR, linewidth=1.4, zorder=1, gid="pair")
-    for left, right in knots:
+    for left, right in crossing:
         axes.add_patch(_curve(places[left], places[right]))
     _letters(axes, places, record.sequence)
     middle = places.mean(0)

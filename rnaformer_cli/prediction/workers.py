@@ -95,7 +95,7 @@ def predict_with_workers(
 
 
 @dataclass(frozen=True, slots=True)
-class Helped:
+class ParallelPredictor:
     """A predictor that workers help, where a predictor is wanted; see predict_with_workers."""
 
     predictor: Predictor

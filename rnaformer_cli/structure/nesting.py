@@ -11,7 +11,9 @@ from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.crossing import conflict_groups
 from rnaformer_cli.structure.structure import BasePair
 
-MAX_ENDS = 12_000  # a table of 0.6 GB, or 1.2 GB of scores; hundreds in the knots of real RNAs
+MAX_ENDS = (
+    12_000  # a table of 0.6 GB, or 1.2 GB of scores; hundreds in the pseudoknots of real RNAs
+)
 _LARGEST = np.iinfo(np.int32).max
 
 Table = NDArray[np.float64] | NDArray[np.int32]

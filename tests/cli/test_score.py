@@ -109,7 +109,7 @@ def test_json_has_these_fields(score):
 
 def test_a_tolerance_of_one_finds_the_shifted_helix(score):
     rows = [line.split() for line in score("--tolerance", 1).out.splitlines()]
-    assert rows[0][-2:] == ["F1", "shifted"]
+    assert rows[0][-2:] == ["F1", "±1"]
     assert [row[-1] for row in rows[1:5]] == ["1.000", "0.667", "1.000", "1.000"]
 
 

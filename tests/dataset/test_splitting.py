@@ -15,7 +15,7 @@ def no_cdhit(monkeypatch):
 
 
 def relatives(families=30, members=4):
-    """FamilyModel of relatives; two families to a clan."""
+    """Families of relatives; two families to a clan."""
     made = []
     for family in range(families):
         for member in range(members):

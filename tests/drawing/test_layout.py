@@ -16,9 +16,9 @@ def distances(places):
 
 def test_bases_of_a_helix_stand_opposite_and_in_steps():
     structure = parse_dot_bracket(TRNA)
-    places, knots = plane(structure)
+    places, crossing = plane(structure)
     assert places.shape == (76, 2)
-    assert knots == []
+    assert crossing == []
     between = distances(places)
     widths = [between[pair] for pair in structure.pairs]
     assert np.ptp(widths) < 0.05
@@ -33,21 +33,21 @@ def test_no_two_bases_stand_in_one_place():
 
 def test_pseudoknots_are_left_for_later():
     structure = parse_dot_bracket("((((...[[[))))...]]]")
-    places, knots = plane(structure)
-    assert knots == [(7, 19), (8, 18), (9, 17)]
+    places, crossing = plane(structure)
+    assert crossing == [(7, 19), (8, 18), (9, 17)]
     assert np.isfinite(places).all()
 
 
 def test_neighbours_and_several_partners_do_not_hang_the_layout():
     pairs = {(0, 1), (2, 9), (2, 10)}
-    places, knots = plane(Structure(12, frozenset(pairs)))
-    assert (0, 1) in knots
-    assert len(knots) == 2
+    places, crossing = plane(Structure(12, frozenset(pairs)))
+    assert (0, 1) in crossing
+    assert len(crossing) == 2
     assert np.isfinite(places).all()
 
 
 @pytest.mark.parametrize("length", [1, 2, 30])
 def test_without_pairs_the_chain_is_laid_out(length):
-    places, knots = plane(Structure(length, frozenset()))
+    places, crossing = plane(Structure(length, frozenset()))
     assert places.shape == (length, 2)
-    assert knots == []
+    assert crossing == []

@@ -1,4 +1,4 @@
-"""FamilyModel that are recognised by their profiles, and the pairs that these tell."""
+"""Families are recognised by their profiles, which give base pairs."""
 
 import numpy as np
 import pytest

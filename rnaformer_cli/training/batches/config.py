@@ -15,21 +15,29 @@ class BatchConfig:
     max_cells: int = 40_000  # B·L·L of a batch; a longer record is a batch of its own
     batches_per_step: int = 2  # gradients of so many batches make one step, on any number of GPUs
     lengths: tuple[int, ...] = (128, 128, 200, 300, 500)  # longest record in each part of the run
-    cluster_power: float = 0.3  # a cluster of n records is drawn n ** this as often as one of 1
-    long_power: float = 1.0  # a record of L > 100 bases is drawn (100 / L) ** this as often
-    computed_share: float = 0.35  # of the records: those whose label a program made
+    cluster_exponent: float = 0.3  # a cluster of n records is drawn n ** this as often as one of 1
+    length_exponent: float = 1.0  # a record of L > 100 bases is drawn (100 / L) ** this as often
+    computed_fraction: float = 0.35  # of the records: those whose label a program made
     source_weights: Mapping[str, float] = field(default_factory=lambda: {"rfam-predicted": 0.5})
-    negative_share: float = 1.0  # of the cells without a pair that enter the loss
-    varied_share: float = 0.0  # of the curated records: those whose letters are redrawn
-    variation: float = 0.5  # the largest share of pairs and unpaired letters that is redrawn
+    negative_fraction: float = 1.0  # of the cells without a pair that enter the loss
+    augmented_fraction: float = 0.0  # of the curated records: those whose letters are redrawn
+    max_mutation_rate: float = (
+        0.5  # the largest share of pairs and unpaired letters that is redrawn
+    )
 
     def __post_init__(self) -> None:
         check_at_least(self, 1, "max_cells", "batches_per_step")
-        check_fractions(self, "computed_share", "negative_share", "varied_share", "variation")
+        check_fractions(
+            self,
+            "computed_fraction",
+            "negative_fraction",
+            "augmented_fraction",
+            "max_mutation_rate",
+        )
         if not self.lengths or min(self.lengths) < 1:
             raise ConfigError(f"lengths must be positive, not {list(self.lengths)}")
-        if self.negative_share == 0.0:
-            raise ConfigError("negative_share must be above 0")
+        if self.negative_fraction == 0.0:
+            raise ConfigError("negative_fraction must be above 0")
         for name, weight in self.source_weights.items():
             if not isinstance(weight, (int, float)) or not 0 <= weight < 2**63:
                 message = f"source_weights of {name!r} must be 0 or more, not {shown(weight)}"

@@ -1,7 +1,7 @@
 """Which records make which batch: drawn by weight, grouped by length, bounded by cells.
 
 Everything here is a function of the seed and of the step, so that a run that is resumed draws
-what it would have drawn, and several processes draw the same list and share it out.
+what it would have drawn, and several processes draw the same list and divide it.
 """
 
 from __future__ import annotations
@@ -71,10 +71,12 @@ class BatchStream:
     def _batch(self, position: Position) -> list[LabelledRecord]:
         """The records of a batch, with other letters where the config asks for it."""
         records = [self._records[index] for index in self._batches[position.batch]]
-        share, most = self._config.varied_share, self._config.variation
+        fraction, max_rate = self._config.augmented_fraction, self._config.max_mutation_rate
         random = np.random.default_rng((self._seed, position.round, position.batch))
         return [
-            vary(record, random, most) if record.is_curated and random.random() < share else record
+            vary(record, random, max_rate)
+            if record.is_curated and random.random() < fraction
+            else record
             for record in records
         ]
 
@@ -107,7 +109,7 @@ class BatchStream:
     def _choose(self, random: np.random.Generator, limit: int) -> NDArray[np.int64]:
         allowed = np.where(self._lengths <= limit, self._weights, 0.0)
         parts = []
-        computed = round(ROUND_RECORDS * self._config.computed_share)
+        computed = round(ROUND_RECORDS * self._config.computed_fraction)
         for is_curated, count in ((True, ROUND_RECORDS - computed), (False, computed)):
             weights = np.where(self._is_curated == is_curated, allowed, 0.0)
             if weights.sum() > 0:
@@ -135,7 +137,7 @@ def record_weights(records: Sequence[LabelledRecord], config: BatchConfig) -> ND
     weights = np.ones(len(records))
     for index, record in enumerate(records):
         if record.cluster is not None:
-            weights[index] = sizes[record.cluster] ** (config.cluster_power - 1.0)
+            weights[index] = sizes[record.cluster] ** (config.cluster_exponent - 1.0)
         weights[index] *= config.source_weights.get(record.source, 1.0)
-        weights[index] *= min(1.0, _SHORT / len(record)) ** config.long_power
+        weights[index] *= min(1.0, _SHORT / len(record)) ** config.length_exponent
     return weights

@@ -68,7 +68,7 @@ class Plan:
     steps: int = 0  # if above 0, in place of minutes
     max_length: int = 200  # longest record
     max_cells: int = 400_000  # B·L·L of a batch
-    computed_share: float = 0.0  # of the records: those whose label a program made
+    computed_fraction: float = 0.0  # of the records: those whose label a program made
     rate: float = 0.05  # of Adam, at its highest
     seed: int = 0
     reactivity_weight: float = 0.3  # of the loss per reactivity, base_at the loss per base
@@ -76,7 +76,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class StepReport:
     """How far it is."""
 
     step: int
@@ -89,7 +89,7 @@ class Told:
 def learn(
     records: Sequence[LabelledRecord],
     plan: Plan,
-    tell: Callable[[Told], None] = lambda _: None,
+    report: Callable[[StepReport], None] = lambda _: None,
     *,
     profiles: Sequence[ReactivityProfile] = (),
     start: Mapping[str, Tensor] | None = None,
@@ -104,7 +104,9 @@ def learn(
     """
     short = [record for record in records if len(record) <= plan.max_length]
     chosen = BatchConfig(
-        max_cells=plan.max_cells, lengths=(plan.max_length,), computed_share=plan.computed_share
+        max_cells=plan.max_cells,
+        lengths=(plan.max_length,),
+        computed_fraction=plan.computed_fraction,
     )
     stream, position = BatchStream(short, chosen, plan.seed), Position()
     probed = _ReactivityLoss(profiles, plan) if profiles else None
@@ -134,7 +136,7 @@ def learn(
         step, seen = step + 1, seen + len(batch)
         spent = (time.perf_counter() - started) / (60.0 * plan.minutes)
         share = min(step / plan.steps if plan.steps else spent, 1.0)
-        tell(Told(step, seen, share, loss, reactivity_loss if probed else None))
+        report(StepReport(step, seen, share, loss, reactivity_loss if probed else None))
     return {name: tensor.detach() for name, tensor in scores.items()}
 
 

@@ -27,17 +27,17 @@ class OptimiserConfig:
     kind: Literal["muon", "adamw"] = (
         "muon"  # muon: for the matrices of the blocks, AdamW for the rest
     )
-    rate: float = 4e-3  # at its highest
-    final_rate: float = 0.02  # at the end, as a share of the highest
+    learning_rate: float = 4e-3  # at its highest
+    final_learning_rate_fraction: float = 0.02  # at the end, as a share of the highest
     warmup: float = 0.03  # share of the run
     weight_decay: float = 0.01  # on the matrices of the blocks
-    clip: float = 1.0  # largest norm of a gradient
-    ema: float = 0.999  # of the averaged weights, which are those that are kept
+    max_gradient_norm: float = 1.0  # largest norm of a gradient
+    ema_decay: float = 0.999  # of the averaged weights, which are those that are kept
 
     def __post_init__(self) -> None:
-        check_fractions(self, "final_rate", "warmup", "ema")
+        check_fractions(self, "final_learning_rate_fraction", "warmup", "ema_decay")
         check_at_least(self, 0, "weight_decay")
-        for name in ("rate", "clip"):
+        for name in ("learning_rate", "max_gradient_norm"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"{name} must be above 0, not {getattr(self, name)}")
 

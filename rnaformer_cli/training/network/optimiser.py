@@ -29,16 +29,16 @@ class Optimiser:
         rest = [p for _, p in named if id(p) not in chosen]
         decay = config.weight_decay
         blocks = (
-            Muon(hidden, config.rate, decay, dtype)
+            Muon(hidden, config.learning_rate, decay, dtype)
             if config.kind == "muon"
-            else torch.optim.AdamW(hidden, config.rate, betas=_BETAS, weight_decay=decay)
+            else torch.optim.AdamW(hidden, config.learning_rate, betas=_BETAS, weight_decay=decay)
         )
-        others = torch.optim.AdamW(rest, config.rate, betas=_BETAS, weight_decay=0.0)
+        others = torch.optim.AdamW(rest, config.learning_rate, betas=_BETAS, weight_decay=0.0)
         self._parts: list[torch.optim.Optimizer] = [blocks, others]
 
     def step(self, progress: float) -> float:
         """One step with the rate of this moment of the run (0 to 1), which is returned."""
-        rate = self.config.rate * rate_factor(self.config, progress)
+        rate = self.config.learning_rate * rate_factor(self.config, progress)
         for part in self._parts:
             for group in part.param_groups:
                 group["lr"] = rate
@@ -60,7 +60,9 @@ def rate_factor(config: OptimiserConfig, progress: float) -> float:
     if progress < config.warmup:
         return max(progress / config.warmup, 1e-3)
     rest = min((progress - config.warmup) / max(1.0 - config.warmup, 1e-9), 1.0)
-    return config.final_rate + (1.0 - config.final_rate) * 0.5 * (1.0 + math.cos(math.pi * rest))
+    return config.final_learning_rate_fraction + (
+        1.0 - config.final_learning_rate_fraction
+    ) * 0.5 * (1.0 + math.cos(math.pi * rest))
 
 
 class Average:

@@ -44,7 +44,7 @@ def to_batch(records: Sequence[LabelledRecord]) -> LabelledBatch:
     return LabelledBatch(bases, is_base, target, flag)
 
 
-def sum_loss(logits: Tensor, batch: LabelledBatch, negative_share: float, seed: int) -> Tensor:
+def sum_loss(logits: Tensor, batch: LabelledBatch, negative_fraction: float, seed: int) -> Tensor:
     """Binary cross-entropy summed over the real cells off the diagonal.
 
     With a share below 1, cells without a pair enter at random, as in the paper's loss, and
@@ -53,9 +53,9 @@ def sum_loss(logits: Tensor, batch: LabelledBatch, negative_share: float, seed: 
     real = batch.is_base[:, :, None] & batch.is_base[:, None, :]
     off_diagonal = ~torch.eye(real.shape[1], dtype=torch.bool, device=real.device)
     weights = (real & off_diagonal).to(logits.dtype)
-    if negative_share < 1.0:
+    if negative_fraction < 1.0:
         draw = torch.rand(batch.target.shape, generator=torch.Generator().manual_seed(seed))
-        kept = ((draw + draw.transpose(1, 2)) % 1.0 < negative_share).to(real.device)
-        weights = weights * torch.where(batch.target > 0, 1.0, kept / negative_share)
+        kept = ((draw + draw.transpose(1, 2)) % 1.0 < negative_fraction).to(real.device)
+        weights = weights * torch.where(batch.target > 0, 1.0, kept / negative_fraction)
     losses = F.binary_cross_entropy_with_logits(logits, batch.target, reduction="none")
     return (losses * weights).sum()

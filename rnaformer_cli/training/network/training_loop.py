@@ -99,7 +99,7 @@ class Trainer:
         self.network.to(self.how.device).train()
         self.network.save_memory = self.how.save_memory
         self.optimiser = Optimiser(self.network, config.optimiser, self.how.dtype)
-        self.average = Average(self.network, config.optimiser.ema)
+        self.average = Average(self.network, config.optimiser.ema_decay)
         self.stream = BatchStream(records, config.batches, config.run.seed)
         self.validation = validation
         self.progress = Progress()
@@ -164,7 +164,7 @@ class Trainer:
         batches = [records for records, _ in drawn]
         loss = self._accumulate_gradients(batches)
         parameters = list(self.network.parameters())
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.optimiser.clip)
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.optimiser.max_gradient_norm)
         if not (math.isfinite(loss) and math.isfinite(float(norm))):
             ids = ", ".join(record.id for records in batches for record in records)
             raise TrainingError(f"step {self.progress.step + 1}: the loss is {loss} with {ids}")
@@ -203,7 +203,7 @@ class Trainer:
             ):
                 flag = batch.flag if self.config.model.label_flag else None
                 logits = self._forward(batch.bases, batch.is_base, cycles, flag)
-            share = self.config.batches.negative_share
+            share = self.config.batches.negative_fraction
             seed = hash((self.config.run.seed, step, place))
             loss = sum_loss(logits.float(), batch, share, seed)
             loss.backward()  # type: ignore[no-untyped-call]

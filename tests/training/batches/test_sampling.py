@@ -16,7 +16,7 @@ from rnaformer_cli.training.batches.sampling import (
 )
 
 RECORDS = [hairpin(f"s{n}", 8, n) for n in range(30)] + [hairpin(f"l{n}", 60, n) for n in range(30)]
-CONFIG = BatchConfig(max_cells=40_000, lengths=(50, 200), computed_share=0.0)
+CONFIG = BatchConfig(max_cells=40_000, lengths=(50, 200), computed_fraction=0.0)
 
 
 def ids(stream, count, position=None, progress=1.0):
@@ -73,7 +73,7 @@ def test_a_resumed_round_is_the_one_that_was_begun():
 
 def test_computed_labels_have_their_share():
     computed = [hairpin(f"c{n}", 8, n, source="rnafold") for n in range(5)]
-    config = BatchConfig(lengths=(50,), computed_share=0.25)
+    config = BatchConfig(lengths=(50,), computed_fraction=0.25)
     stream = BatchStream([*RECORDS, *computed], config, 1)
     names = []
     for batch, position in stream.batches(Position(), 0.0):
@@ -86,7 +86,7 @@ def test_computed_labels_have_their_share():
 
 def test_large_clusters_are_drawn_less_than_their_size():
     records = [record(f"{n}", rna(50, n), cluster=int(n >= 16)) for n in range(17)]
-    weights = record_weights(records, BatchConfig(cluster_power=0.5))
+    weights = record_weights(records, BatchConfig(cluster_exponent=0.5))
     assert weights[16] == 1.0
     assert weights[:16].sum() == pytest.approx(4.0)  # 16 ** 0.5
 
@@ -108,7 +108,9 @@ def test_nothing_short_enough_is_refused():
 def test_a_share_of_the_curated_records_is_varied_the_same_way_every_time() -> None:
     labelled = [LabelledRecord(f"r{i}", "GGGAAACCC", ((0, 8),), "bprna") for i in range(50)]
     computed = [LabelledRecord(f"c{i}", "GGGAAACCC", ((0, 8),), "rnafold") for i in range(50)]
-    config = BatchConfig(max_cells=400, lengths=(100,), varied_share=0.5, variation=1.0)
+    config = BatchConfig(
+        max_cells=400, lengths=(100,), augmented_fraction=0.5, max_mutation_rate=1.0
+    )
     stream = BatchStream([*labelled, *computed], config, seed=1)
 
     def drawn() -> list[LabelledRecord]:

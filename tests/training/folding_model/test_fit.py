@@ -86,7 +86,7 @@ def test_gradients_are_those_of_finite_differences(name, monkeypatch):
 def test_what_is_learned_makes_the_structures_likely():
     records = [hairpin(f"h{n}", 6, n) for n in range(20)]
     losses = []
-    scores = learn(records, Plan(steps=30), lambda told: losses.append(told.loss))
+    scores = learn(records, Plan(steps=30), lambda done: losses.append(done.loss))
     assert losses[-1] < 0.5 * losses[0]
     model = Folding()
     model.load_state_dict(scores)

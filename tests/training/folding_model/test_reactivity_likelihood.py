@@ -167,12 +167,12 @@ def probed(name, stem, seed):
 
 def test_reactivities_make_measured_helices_likely():
     records = [hairpin(f"h{n}", 6, n) for n in range(8)]
-    told = []
+    done = []
     learn(
         records,
         Plan(steps=40, reactivity_cells=8000),
-        told.append,
+        done.append,
         profiles=[probed(f"p{n}", 5, n) for n in range(30)],
     )
-    first, last = (sum(one.reactivity_loss for one in part) for part in (told[2:7], told[-5:]))
+    first, last = (sum(one.reactivity_loss for one in part) for part in (done[2:7], done[-5:]))
     assert last < first - 0.5  # summed over five steps

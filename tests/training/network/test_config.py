@@ -14,7 +14,7 @@ lengths = [64, 128]
 source_weights = {"rfam-predicted" = 0.25}
 [optimiser]
 kind = "adamw"
-rate = 1
+learning_rate = 1
 [run]
 steps = 10
 """
@@ -26,7 +26,7 @@ def test_a_config_is_read_by_section(tmp_path):
     assert (config.model.dim, config.model.heads) == (32, 2)
     assert config.batches.lengths == (64, 128)
     assert config.batches.source_weights == {"rfam-predicted": 0.25}
-    assert (config.optimiser.kind, config.optimiser.rate) == ("adamw", 1)
+    assert (config.optimiser.kind, config.optimiser.learning_rate) == ("adamw", 1)
     assert (config.run.steps, config.run.minutes) == (10, 0.0)
 
 
@@ -42,13 +42,13 @@ def test_a_stored_config_is_read_back():
         ("run = 3\n", "'run' must be a section, not 3"),
         (
             "[optimiser]\nlr = 1\n",
-            "unknown key 'lr' in [optimiser]; known: kind, rate, final_rate, warmup, "
-            "weight_decay, clip, ema",
+            "unknown key 'lr' in [optimiser]; known: kind, learning_rate, final_learning_rate_fraction, warmup, "
+            "weight_decay, max_gradient_norm, ema_decay",
         ),
         ('[optimiser]\nkind = "sgd"\n', "kind must be one of 'muon', 'adamw', not 'sgd'"),
         ('[optimiser]\nrate = "fast"\n', "rate must be float, not 'fast'"),
-        ("[optimiser]\nrate = 0\n", "rate must be above 0, not 0"),
-        ("[optimiser]\nema = 2.0\n", "ema must be from 0 to 1, not 2.0"),
+        ("[optimiser]\nlearning_rate = 0\n", "learning_rate must be above 0, not 0"),
+        ("[optimiser]\nema_decay = 2.0\n", "ema_decay must be from 0 to 1, not 2.0"),
         ("[optimiser]\nweight_decay = -0.1\n", "weight_decay must be at least 0, not -0.1"),
         ("[run]\nsteps = 1\nseed = -1\n", "seed must be at least 0, not -1"),
         ("[batches]\nlengths = []\n", "lengths must be positive, not []"),
@@ -56,8 +56,8 @@ def test_a_stored_config_is_read_back():
         ("[batches]\nlengths = 128\n", "lengths must be a list, not 128"),
         ('[batches]\nlengths = ["a"]\n', "lengths must be int, not 'a'"),
         ("[batches]\nmax_cells = 0\n", "max_cells must be at least 1, not 0"),
-        ("[batches]\nnegative_share = 0.0\n", "negative_share must be above 0"),
-        ("[batches]\ncomputed_share = 1.5\n", "computed_share must be from 0 to 1, not 1.5"),
+        ("[batches]\nnegative_fraction = 0.0\n", "negative_fraction must be above 0"),
+        ("[batches]\ncomputed_fraction = 1.5\n", "computed_fraction must be from 0 to 1, not 1.5"),
         ("[batches]\nsource_weights = 1\n", "source_weights must be dict, not 1"),
         (
             "[batches]\nsource_weights = {a = -1}\n",

@@ -26,7 +26,7 @@ def backward(network):
 
 
 def test_the_rate_rises_and_falls():
-    config = OptimiserConfig(warmup=0.1, final_rate=0.2)
+    config = OptimiserConfig(warmup=0.1, final_learning_rate_fraction=0.2)
     shares = [rate_factor(config, progress) for progress in (0.0, 0.05, 0.1, 0.55, 1.0, 1.5)]
     assert shares == pytest.approx([0.001, 0.5, 1.0, 0.6, 0.2, 0.2])
 
@@ -34,7 +34,7 @@ def test_the_rate_rises_and_falls():
 @pytest.mark.parametrize("kind", ["muon", "adamw"])
 def test_a_step_changes_every_parameter(network, kind):
     before = {name: parameter.clone() for name, parameter in network.named_parameters()}
-    optimiser = Optimiser(network, OptimiserConfig(kind=kind, rate=0.01))
+    optimiser = Optimiser(network, OptimiserConfig(kind=kind, learning_rate=0.01))
     for _ in range(3):  # read-out and residuals begin at zero: what is behind them learns later
         backward(network)
         optimiser.step(0.5)

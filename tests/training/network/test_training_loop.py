@@ -41,7 +41,7 @@ def test_one_hairpin_is_learned_to_its_exact_structure():
     plan = TrainConfig(
         ModelConfig(dim=16, depth=2, heads=2, ff_factor=2.0),
         BatchConfig(lengths=(40,), batches_per_step=1, max_cells=400),
-        OptimiserConfig(rate=1e-2, ema=0.9),
+        OptimiserConfig(learning_rate=1e-2, ema_decay=0.9),
         RunConfig(steps=60),
     )
     trainer = Trainer(plan, [target], {})
