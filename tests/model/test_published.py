@@ -3,6 +3,7 @@
 import json
 import resource
 import shutil
+import time
 import zipfile
 
 import numpy as np
@@ -393,3 +394,68 @@ def test_a_state_dict_of_the_older_kind_of_file_is_read(tmp_path):
         "weight": [[1.0] * 3] * 2,
         "bias": [0.0] * 2,
     }
+
+
+def written(path, pickled, **members):
+    """An archive as torch.save writes it, around any pickle."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", pickled)
+        archive.writestr("x/version", b"3\n")
+        archive.writestr("x/byteorder", b"little")
+        for name, content in members.items():
+            archive.writestr(f"x/data/{name}", content)
+
+
+NAME = b"ccollections\nOrderedDict\nq\x00"
+FULL = b"](" + b"".join(b"K%c}\x86" % number for number in range(200)) + b"eq\x01"  # [(0, {}), ...]
+HALVES = b"K\x01" + b"q\x02h\x02\x86" * 40  # ((((1, 1), (1, 1)), ...
+STORAGE = b"(X\x07\x00\x00\x00storageq\x03ctorch\nFloatStorage\nq\x04X\x01\x00\x00\x00%cX\x03\x00\x00\x00cpuJ%btQ"
+LARGE = (10**9).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        NAME + b"]" + b"(h\x00" + FULL + b"\x85R" + b"h\x00h\x01\x85R" * 3000 + b"e.",
+        NAME + b"h\x00)R" * 90_000 + b".",
+        b"}" * 300_000 + b".",
+        b"}" + HALVES + b"K\x01s.",
+        b"}(" + HALVES + b"K\x02u.",
+        b"}" + STORAGE % (b"a", b"\x01\x00\x00\x00") + b".",
+        b"}" + STORAGE % (b"0", LARGE) + b".",
+        b"}" + STORAGE % (b"0", b"\xff" * 4) + b".",
+        b"}}}b.",
+        b"\x85.",
+        b"s.",
+        b"t.",
+        b"h\x07.",
+        b"}K\x01a.",
+        b"\x8f.",
+        b"K\x01K\x02R.",
+        b"K\x01K\x02K\x03K\x04\x87Q.",
+    ],
+    ids=range(17),
+)
+@pytest.mark.parametrize("is_archive", [True, False])
+def test_a_pickle_that_no_state_of_tensors_needs_is_refused_at_once(
+    tmp_path, content, is_archive
+):
+    """Dictionaries made of one list, or endless ones; keys whose hash takes for ever; and others."""
+    path = tmp_path / "state.pth"
+    content = b"\x80\x02" + content
+    if is_archive:
+        written(path, content, a=b"\x00" * 4)
+    else:
+        path.write_bytes(content)
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    with pytest.raises(InputError) as caught:
+        read_state_dict(path)
+    assert str(caught.value) == f"{path}: not a PyTorch state dict of tensors"
+    assert time.process_time() - began < 2
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # kB
+
+
+def test_a_device_is_no_state_dict():
+    with pytest.raises(InputError) as caught:
+        read_state_dict("/dev/zero")
+    assert str(caught.value) == "/dev/zero: not a PyTorch state dict of tensors"
