@@ -282,7 +282,10 @@ def test_a_state_dict_of_other_things_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("!!python/object/apply:os.system ['true']", "not a plain YAML file"),
+        ("a: -\n  - b", "not a plain YAML file"),
+        ('a: "\\UFFFFFFFF"', "not a plain YAML file"),
+        ("a: 1" + ":1" * 300 + ".0", "not a plain YAML file"),
+        ("a: " + "b" * 100_000, "more than 100,000 bytes, which is the limit"),
         ("a: [", "not a plain YAML file"),
         ("[" + "[], " * 499 + "]", "expected a YAML mapping"),
         ("a: " + "[" * 250 + "{" * 251, "more than 500 brackets in a config"),
@@ -355,6 +358,34 @@ def test_aliases_are_refused_before_anything_is_built(tmp_path, text, line):
     with pytest.raises(InputError) as caught:
         read_yaml(path)
     assert str(caught.value) == f"{path}:{line}: an alias, which no config needs"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\n!!python/object/apply:os.system ['true']: 2", "2: a tag, which no config needs"),
+        ("a: !!bool x", "1: a tag, which no config needs"),
+        ("a: !!int ''", "1: a tag, which no config needs"),
+        ("a: !!timestamp x", "1: a tag, which no config needs"),
+        ("\n" + "- " * 49_000, "2: nested more than 20 deep, which is the limit"),
+        ("? " * 49_000, "1: nested more than 20 deep, which is the limit"),
+        ("dim: 1\nb:\n  - {c: 1, d: 2, c: 3}\n", "3: the key 'c' a second time"),
+        ("dim: 1\nb: 2\n'dim': 3\n", "3: the key 'dim' a second time"),
+    ],
+)
+def test_what_no_config_has_is_refused_where_it_stands(tmp_path, text, message):
+    path = tmp_path / "config.yml"
+    path.write_text(text)
+    began = time.process_time()
+    with pytest.raises(InputError) as caught:
+        read_yaml(path)
+    assert str(caught.value) == f"{path}:{message}"
+    assert time.process_time() - began < 1
+
+
+def test_lists_of_twenty_levels_are_read(tmp_path):
+    (tmp_path / "config.yml").write_text("a: " + "[" * 19 + "]" * 19)
+    assert list(read_yaml(tmp_path / "config.yml")) == ["a"]
 
 
 def make_of(name, count):
