@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnaformer_cli.errors import ConfigError, DeviceError
+from rnaformer_cli.errors import ConfigError, DeviceError, StructureError
 from rnaformer_cli.families.blending import Families, Verdict
 from rnaformer_cli.families.recognition import Site
 from rnaformer_cli.model.checkpoint import (
@@ -260,9 +260,7 @@ class Predictor:
             return [DeviceError(message, record=records[0].id)]
         seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
         return [
-            self._read(record, matrix, seconds * len(record) ** 2, cycles, own)
-            if np.isfinite(matrix).all()
-            else DeviceError(_NO_NUMBERS, record=record.id)
+            self._answer(record, matrix, seconds * len(record) ** 2, cycles, own)
             for record, matrix, cycles, own in zip(records, matrices, passes, sites, strict=True)
         ]
 
@@ -276,6 +274,20 @@ class Predictor:
             return None
         sizes = f"needs about {format_size(needed)} of memory, {format_size(limit)} may be used"
         return DeviceError(f"{len(record)} bases: {sizes}", record=record.id)
+
+    def _answer(
+        self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, sites: list[Site]
+    ) -> Prediction | DeviceError:
+        """What is read from the scores of a record, or why nothing can be."""
+        if not np.isfinite(matrix).all():
+            return DeviceError(_NO_NUMBERS, record=record.id)
+        try:
+            return self._read(record, matrix, seconds, cycles, sites)
+        except StructureError as error:  # pairs that cross at too many places for `nested`
+            return DeviceError(error.message, record=record.id)
+        except MemoryError:
+            message = f"not enough memory to decode {len(record)} bases"
+            return DeviceError(message, record=record.id)
 
     def _read(
         self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, sites: list[Site]

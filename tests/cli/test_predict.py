@@ -13,6 +13,7 @@ import torch
 from rnaformer_cli import Options, RnaRecord, count_pairs, load, read_fasta, read_structures
 from rnaformer_cli.cli.main import run as run_command
 from rnaformer_cli.prediction.device import has_bf16
+from rnaformer_cli.structure import nesting
 
 HAIRPIN = ">hairpin\nGGGGAAAACCCC\n"
 LONG = "GCGGAUUUAGCUCAGUUGGGAGAGCGCCAGACUGAAGAUCUGGAGGUCC"
@@ -279,6 +280,15 @@ def test_nested_decoding_crosses_no_pairs_and_matching_may(predict):
     for record in (*matching, *nested):  # partners() refuses a base with two
         assert sum(base >= 0 for base in record.structure.partners()) >= 20
         assert all(right - left > 3 for left, right in record.structure.pairs)
+
+
+def test_a_record_whose_pairs_cross_at_too_many_places_fails_alone(predict, monkeypatch):
+    monkeypatch.setattr(nesting, "MAX_ENDS", 12)
+    finished = predict("-", "--decode", "nested", "--threshold", 0.0, "--quiet", stdin=MIXED)
+    message = "pairs that cross at more than 12 places, which is the limit"
+    told = [f"rnaformer: record {name!r}: {message}" for name in ("middle", "long")]
+    assert (ids(finished.out), finished.err.splitlines()) == (["short", "second"], told)
+    assert finished.code == 1
 
 
 def test_raw_decoding_is_the_matrix_above_the_threshold(predict, tiny_weights):
