@@ -62,10 +62,6 @@ class _Follower:
             self._stack.append(_Made(_MADE[name]))
         elif name in _SHORT_TUPLES:
             self._stack[-_SHORT_TUPLES[name] :] = [tuple(self._pop(_SHORT_TUPLES[name]))]
-        elif name in ("BINPUT", "LONG_BINPUT"):
-            self._memo[argument] = self._stack[-1]
-        elif name in ("BINGET", "LONG_BINGET"):
-            self._stack.append(self._memo[argument])
         elif name in _STEPS:
             _STEPS[name](self, argument)
         elif name not in ("PROTO", "STOP"):
@@ -76,6 +72,14 @@ class _Follower:
         if len(self._stack) < count:
             raise IndexError(count)
         return self._stack[-count:]
+
+    def remember(self, argument: int) -> None:
+        """The uppermost value, under a number."""
+        self._memo[argument] = self._stack[-1]
+
+    def recall(self, argument: int) -> None:
+        """A value by its number."""
+        self._stack.append(self._memo[argument])
 
     def mark(self, _: Any) -> None:
         """Begin a list of values."""
@@ -168,6 +172,10 @@ _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": (
 _MADE = {"EMPTY_DICT": "dict", "EMPTY_LIST": "list"}
 _SHORT_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _STEPS: Mapping[str, Callable[[_Follower, Any], None]] = {
+    "BINPUT": _Follower.remember,
+    "LONG_BINPUT": _Follower.remember,
+    "BINGET": _Follower.recall,
+    "LONG_BINGET": _Follower.recall,
     "MARK": _Follower.mark,
     "TUPLE": _Follower.tuple_of_many,
     "GLOBAL": _Follower.take_name,

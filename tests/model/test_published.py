@@ -440,7 +440,9 @@ def written(path, pickled, **members):
 NAME = b"ccollections\nOrderedDict\nq\x00"
 FULL = b"](" + b"".join(b"K%c}\x86" % number for number in range(200)) + b"eq\x01"  # [(0, {}), ...]
 HALVES = b"K\x01" + b"q\x02h\x02\x86" * 40  # ((((1, 1), (1, 1)), ...
-STORAGE = b"(X\x07\x00\x00\x00storageq\x03ctorch\nFloatStorage\nq\x04X\x01\x00\x00\x00%cX\x03\x00\x00\x00cpuJ%btQ"
+STORAGE = (  # ("storage", FloatStorage, key, "cpu", size)
+    b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x00%cX\x03\x00\x00\x00cpuJ%btQ"
+)
 LARGE = (10**9).to_bytes(4, "little")
 
 
@@ -468,10 +470,8 @@ LARGE = (10**9).to_bytes(4, "little")
     ids=range(17),
 )
 @pytest.mark.parametrize("is_archive", [True, False])
-def test_a_pickle_that_no_state_of_tensors_needs_is_refused_at_once(
-    tmp_path, content, is_archive
-):
-    """Dictionaries made of one list, or endless ones; keys whose hash takes for ever; and others."""
+def test_a_pickle_that_no_state_of_tensors_needs_is_refused_at_once(tmp_path, content, is_archive):
+    """Dictionaries of one list, or endless ones; keys whose hash takes for ever; and others."""
     path = tmp_path / "state.pth"
     content = b"\x80\x02" + content
     if is_archive:
