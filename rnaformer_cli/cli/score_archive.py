@@ -74,8 +74,9 @@ class ScoreArchive:
             found: Matrix = np.lib.format.read_array(
                 file, allow_pickle=False, max_header_size=_MAX_HEADER
             )
-        if not ((found >= 0) & (found <= 1 + _ROUNDING)).all() or np.abs(found - found.T).max() > _ROUNDING:
-            raise InputError(_NO_ARCHIVE, path=self._path)  # nor are they if they are NaN
+        is_score = (found >= 0) & (found <= 1 + _ROUNDING)  # and no NaN
+        if not is_score.all() or np.abs(found - found.T).max() > _ROUNDING:
+            raise InputError(_NO_ARCHIVE, path=self._path)
         return found
 
     def _header(self, name: str) -> tuple[tuple[int, ...], Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rnaformer_cli.errors import StructureError, shown
-from rnaformer_cli.json_text import parse_json
+from rnaformer_cli.json_text import RepeatedKeyError, parse_json, text_id
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord, as_rna
 
@@ -112,13 +112,15 @@ def _read_objects(
         name = None
         try:
             values = parse_json(line)
-            name = _one_word(str(values["id"]), number)
+            name = _one_word(text_id(values["id"]), number)
             yield convert(name, values)
         except StructureError as error:
             raise StructureError(error.message, line=number, record=name) from None
         except KeyError as error:
             message = f"no field {error.args[0]!r}"
             raise StructureError(message, line=number, record=name) from None
+        except RepeatedKeyError as error:
+            raise StructureError(str(error), line=number) from None
         except (ValueError, TypeError, AttributeError, IndexError):
             raise StructureError(f"expected {expected}", line=number, record=name) from None
 
