@@ -274,13 +274,13 @@ def test_a_key_that_is_there_twice_is_refused():
     line = '{"id": "x", "sequence": "GAC", "pairs": [[1, 3]], "pairs": []}'
     with pytest.raises(StructureError) as caught:
         list(read_json([line]))
-    assert str(caught.value) == "line 1: the key 'pairs' a second time"
+    assert str(caught.value) == "line:1: the key 'pairs' a second time"
 
 
 @pytest.mark.parametrize("name", [None, ["a"], 1.5, True, {}])
 def test_an_id_is_text_or_a_whole_number(name):
     values = {"id": name, "sequence": "GAC", "pairs": []}
-    with pytest.raises(StructureError, match=r"^line 1: expected a JSON object with id"):
+    with pytest.raises(StructureError, match=r"^line:1: expected a JSON object with id"):
         list(read_json([json.dumps(values)]))
 
 
@@ -288,5 +288,5 @@ def test_numbers_of_many_digits_are_cut_in_messages():
     values = {"id": "x", "sequence": "GAC", "pairs": [[1, 10**4000]]}
     with pytest.raises(StructureError) as caught:
         list(read_json([json.dumps(values)]))
-    assert str(caught.value).startswith("line 1: record 'x': pair (1, 1000")
+    assert str(caught.value).startswith("line:1: record 'x': pair (1, 1000")
     assert len(str(caught.value)) < 200
