@@ -174,15 +174,28 @@ def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
     scores = {}
     for row in values["pairs"]:
         left, right, _ = row
-        scores[min(left, right) - 1, max(left, right) - 1] = _share(row, 2)
+        pair = min(left, right) - 1, max(left, right) - 1
+        if pair in scores:
+            raise StructureError(f"the pair [{left}, {right}] is listed twice")
+        scores[pair] = _share(row, 2)
     warnings = tuple(str(text) for text in _typed(values, "warnings", list))
-    families = tuple(
-        FamilyPart(
-            _typed(part, "family", str), _typed(part, "first", int), _typed(part, "last", int)
-        )
-        for part in values.get("families", ())
-    )
+    length = len(record.sequence)
+    parts = values.get("families", [])
+    if not isinstance(parts, list):
+        raise TypeError
+    families = tuple(_part(part, len(record.sequence)) for part in parts)
     return PredictedRecord(record, scores, confidence, settings, warnings, families)
+
+
+def _part(values: Any, length: int) -> FamilyPart:
+    """A part of an RNA of a family, which lies within it."""
+    family = _typed(values, "family", str)
+    first, last = _typed(values, "first", int), _typed(values, "last", int)
+    if not 1 <= first <= last <= length:
+        raise StructureError(
+            f"a family from base {shown(first)} to {shown(last)}, of {length} bases"
+        )
+    return FamilyPart(family, first, last)
 
 
 def _share(values: Any, key: str | int) -> float:
