@@ -85,7 +85,7 @@ def _without_weights(_: click.Context, __: click.Parameter, value: str | None) -
 def _parse_cycles(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
     if value is None or value == "auto":
         return value
-    if not (value.isascii() and value.isdecimal() and int(value) > 0):
+    if not (value.isascii() and value.isdecimal() and len(value) < 10 and int(value)):
         raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 on")
     return int(value)
 

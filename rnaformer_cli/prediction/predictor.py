@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnaformer_cli.errors import ConfigError, DeviceError, StructureError
+from rnaformer_cli.errors import ConfigError, DeviceError, StructureError, shown
 from rnaformer_cli.families.blending import Families, Verdict
 from rnaformer_cli.families.recognition import Site
 from rnaformer_cli.model.checkpoint import (
@@ -22,6 +22,7 @@ from rnaformer_cli.model.checkpoint import (
     load_families,
     load_network,
 )
+from rnaformer_cli.model.config import MOST
 from rnaformer_cli.model.engine import STRIP_BYTES, Engine, memory_estimate
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import batches, to_tensors, windows
@@ -134,6 +135,9 @@ class Predictor:
         if self.cycles < 1 or (self.cycles > 1 and not config.recycling):
             allowed = "at least 1" if config.recycling else "1, these weights do not recycle"
             raise ConfigError(f"cycles must be {allowed}, not {self.cycles}")
+        if self.cycles > MOST["cycles"]:
+            message = f"cycles must be at most {MOST['cycles']:,}, not {shown(self.cycles)}"
+            raise ConfigError(message)
         self.flag = config.flag if self.options.like is None else _FLAGS[self.options.like]
         if self.options.like == "computed" and not config.label_flag:
             raise ConfigError("these weights have no label flag: they know one kind of labels")

@@ -179,7 +179,6 @@ def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
             raise StructureError(f"the pair [{left}, {right}] is listed twice")
         scores[pair] = _share(row, 2)
     warnings = tuple(str(text) for text in _typed(values, "warnings", list))
-    length = len(record.sequence)
     parts = values.get("families", [])
     if not isinstance(parts, list):
         raise TypeError

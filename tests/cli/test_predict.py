@@ -547,6 +547,10 @@ def test_a_device_that_is_none_is_wrong_usage(run):
             "Invalid value for '--cycles': '0' is neither auto nor a number from 1 on",
         ),
         (
+            ["--cycles", "9" * 10],
+            "Invalid value for '--cycles': '9999999999' is neither auto nor a number from 1 on",
+        ),
+        (
             ["--max-memory", "much"],
             "Invalid value for '--max-memory': 'much' is no size; "
             "expected a number of bytes, or 500M, 4G",
