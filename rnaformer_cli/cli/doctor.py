@@ -93,7 +93,7 @@ def _self_test(weights: str | None, device: str) -> str:
     from rnaformer_cli.sequence.record import RnaRecord
     from rnaformer_cli.structure.brackets import parse_dot_bracket
 
-    folder = find_weights(weights or DEFAULT)
+    folder = find_weights(DEFAULT if weights is None else weights)
     predictor = load(folder, device=device)
     [answer] = predictor.predict([RnaRecord("tRNA-Phe", SELF_TEST)])
     if not isinstance(answer, Prediction):

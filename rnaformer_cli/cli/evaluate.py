@@ -116,7 +116,6 @@ def _show(evaluations: list[Evaluation], predictor: Predictor, chosen: dict[str,
 
 def _load(chosen: dict[str, Any], report: Report) -> Helped:
     from rnaformer_cli.prediction.predictor import Options, load
-    from rnaformer_cli.prediction.store import DEFAULT
     from rnaformer_cli.prediction.workers import Helped, Source
 
     how = Options(
@@ -127,7 +126,7 @@ def _load(chosen: dict[str, Any], report: Report) -> Helped:
         like=chosen["like"],
         families=not chosen["no_families"],
     )
-    source = Source(chosen["weights"] or DEFAULT, how, chosen["precision"])
+    source = Source(options.or_default(chosen["weights"]), how, chosen["precision"])
     predictor = load(source.weights, how, chosen["device"], chosen["precision"])
     return Helped(predictor, source, chosen["jobs"], report.warn)
 

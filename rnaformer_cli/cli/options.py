@@ -82,6 +82,13 @@ def _without_weights(_: click.Context, __: click.Parameter, value: str | None) -
     return value
 
 
+def or_default(weights: str | None) -> str:
+    """The weights that are asked for; an empty name, as of an unset variable, is none of them."""
+    from rnaformer_cli.prediction.store import DEFAULT
+
+    return DEFAULT if weights is None else weights
+
+
 def _parse_cycles(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
     if value is None or value == "auto":
         return value

@@ -240,7 +240,6 @@ def _read_references(path: str | None) -> list[StructureRecord] | None:
 def _load(chosen: dict[str, Any], report: Report) -> Helped:
     from rnaformer_cli.prediction import device
     from rnaformer_cli.prediction.predictor import Options, load
-    from rnaformer_cli.prediction.store import DEFAULT
     from rnaformer_cli.prediction.workers import Helped, Source
 
     device.set_threads(chosen["threads"])
@@ -255,7 +254,7 @@ def _load(chosen: dict[str, Any], report: Report) -> Helped:
         families=not chosen["no_families"],
         max_memory=chosen["max_memory"],
     )
-    weights = chosen["weights"] or DEFAULT
+    weights = options.or_default(chosen["weights"])
     predictor = load(weights, how, chosen["device"], chosen["precision"])
     source = Source(weights, how, chosen["precision"])
     return Helped(predictor, source, chosen["jobs"], report.warn)

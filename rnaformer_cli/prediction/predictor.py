@@ -245,10 +245,10 @@ class Predictor:
         self, records: list[RnaRecord], sites: list[list[Site]], features: Tensor | None = None
     ) -> list[Prediction | DeviceError]:
         start = time.perf_counter()
-        if len(records) == 1:  # the only kind of batch that is larger than max_cells
-            error = self._too_large(records[0])
-            if error is not None:
-                return [error]
+        if len(records) == 1 or self.options.max_memory is not None:
+            errors = [self._too_large(record) for record in records]
+            if any(errors):  # of one record the batch may be larger than max_cells
+                return self._predict_rest(records, sites, errors)
         try:
             sequences = [record.sequence for record in records]
             matrices, passes = self._score(sequences, sites, features)
@@ -267,6 +267,18 @@ class Predictor:
             self._answer(record, matrix, seconds * len(record) ** 2, cycles, own)
             for record, matrix, cycles, own in zip(records, matrices, passes, sites, strict=True)
         ]
+
+    def _predict_rest(
+        self,
+        records: list[RnaRecord],
+        sites: list[list[Site]],
+        errors: list[DeviceError | None],
+    ) -> list[Prediction | DeviceError]:
+        """The predictions of the records without an error, between the errors of the others."""
+        kept = [place for place, error in enumerate(errors) if error is None]
+        own = [records[place] for place in kept], [sites[place] for place in kept]
+        rest = iter(self._predict_batch(*own) if kept else [])
+        return [next(rest) if error is None else error for error in errors]
 
     def _too_large(self, record: RnaRecord) -> DeviceError | None:
         """Why a record is not even tried: the memory that it would take."""

@@ -291,6 +291,22 @@ def test_a_record_whose_pairs_cross_at_too_many_places_fails_alone(predict, monk
     assert finished.code == 1
 
 
+def test_a_record_is_refused_by_its_memory_whatever_its_batch(predict):
+    finished = predict("-", "--max-memory", 0, "--quiet", stdin=MIXED)
+    told = finished.err.splitlines()
+    assert [line.split("'")[1] for line in told] == IDS
+    assert all("of memory, 0 " in line for line in told)
+    assert (finished.out, finished.code) == ("", 1)
+
+
+def test_an_empty_name_of_weights_is_not_the_default(run, tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    finished = run("predict", "-", "-w", "", stdin=HAIRPIN)
+    assert finished.err.startswith("rnaformer: no weights named ''; known: ")
+    assert finished.code == 1
+
+
 def test_raw_decoding_is_the_matrix_above_the_threshold(predict, tiny_weights):
     options = ("--decode", "raw", "--threshold", 0.3, "--scores", "s.npz")
     [row] = map(json.loads, predict("-", "-f", "jsonl", *options, stdin=HAIRPIN).out.splitlines())
