@@ -101,6 +101,8 @@ def test_options_override_the_weights_config(tiny_network):
 def test_cycles_that_the_network_cannot_make_are_refused(tiny_network):
     with pytest.raises(ConfigError, match=r"^cycles must be at least 1, not 0$"):
         Predictor(tiny_network, "tiny", Options(cycles=0))
+    with pytest.raises(ConfigError, match=r"^cycles must be at most 1,000, not 1001$"):
+        Predictor(tiny_network, "tiny", Options(cycles=1001))
     still = RNAformer(ModelConfig(dim=8, depth=1, heads=1, recycling=False, cycles=1))
     with pytest.raises(ConfigError) as caught:
         Predictor(still, "still", Options(cycles=2))
