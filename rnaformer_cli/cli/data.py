@@ -159,7 +159,7 @@ def leaks(train: str, test: str, by: By) -> None:
     for path, records in zip((train, test), sets, strict=True):
         if not records:  # in which no leak could be found
             raise InputError("no record in this file", path=path)
-    method = check_leaks(*sets, test, by)
+    method = check_leaks(sets[0], sets[1], test, by)
     click.echo(f"no leak found by {method}")
 
 
