@@ -49,7 +49,7 @@ def test_a_stored_config_is_read_back():
             "weight_decay, max_gradient_norm, ema_decay",
         ),
         ('[optimiser]\nkind = "sgd"\n', "kind must be one of 'muon', 'adamw', not 'sgd'"),
-        ('[optimiser]\nrate = "fast"\n', "rate must be float, not 'fast'"),
+        ('[optimiser]\nlearning_rate = "fast"\n', "learning_rate must be float, not 'fast'"),
         ("[optimiser]\nlearning_rate = 0\n", "learning_rate must be above 0, not 0"),
         ("[optimiser]\nema_decay = 2.0\n", "ema_decay must be from 0 to 1, not 2.0"),
         ("[optimiser]\nweight_decay = -0.1\n", "weight_decay must be at least 0, not -0.1"),
