@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from rnaformer_cli.folding.evidence import add_unpaired_scores
 from rnaformer_cli.folding.partition import (
     BoltzmannFactors,
     Inside,
@@ -37,8 +38,11 @@ class Folding(nn.Module):
         return {name: getattr(self, name) for name in TABLE_SHAPES}
 
     @torch.no_grad()
-    def forward(self, bases: Tensor) -> Tensor:
+    def forward(self, bases: Tensor, unpaired_scores: Tensor | None = None) -> Tensor:
         """bases (B, L) -> the probability of each pair (B, L, L), symmetric.
+
+        `unpaired_scores` (B, L) are soft constraints in nats: the logarithm of the factor by which
+        a structure is more likely if the base is unpaired.
 
         Padding at the end changes nothing. Computed in float64; on the processor, where the
         device has none.
@@ -48,7 +52,10 @@ class Folding(nn.Module):
             bases = bases.cpu()
         with torch.autocast(device.type, enabled=False):
             scores = {name: score.to(bases.device) for name, score in self.scores.items()}
-            weights, sums = scaled_inside(loop_scores(bases, scores))
+            loops = loop_scores(bases, scores)
+            if unpaired_scores is not None:
+                loops = add_unpaired_scores(loops, unpaired_scores.to(bases.device))
+            weights, sums = scaled_inside(loops)
             around = outside(weights, sums)
             upper = to_matrix(around.pair * sums.qb / sums.total[:, None, None])
         both = (upper + upper.transpose(1, 2)).nan_to_num().clamp(0.0, 1.0)

@@ -16,6 +16,7 @@ from torch import Tensor
 from rnaformer_cli.errors import ConfigError, DeviceError, StructureError, shown
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyModel
 from rnaformer_cli.families.recognition import Region
+from rnaformer_cli.folding.model import MIN_PROBABILITY
 from rnaformer_cli.model.checkpoint import (
     Checkpoint,
     config_digest,
@@ -35,6 +36,7 @@ from rnaformer_cli.prediction.decoding import (
 )
 from rnaformer_cli.prediction.device import Precision, choose_device, choose_dtype
 from rnaformer_cli.prediction.memory import format_size, free_bytes
+from rnaformer_cli.probing.likelihood import log_likelihood_ratios
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
 from rnaformer_cli.weight_store.store import DEFAULT, find_weights
@@ -46,6 +48,7 @@ _NOT_FINITE = (
     "scores are not finite numbers: the weights are damaged, or overflow in this precision"
 )
 _LABEL_TYPE_VALUES: dict[Labels, float] = {"curated": 1.0, "computed": 0.0}
+_EPSILON = 1e-7  # scores are clipped to [this, 1 - this] before a change of their logits
 MAX_CELLS = 60_000  # per batch: larger ones were no faster on a CPU
 FOLDING_MAX_CELLS = 300_000  # the folding model gains from more
 _STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # a GPU wants more at once
@@ -248,6 +251,30 @@ class Predictor:
             cut = list(map(self.families.mixture.apply, cut, regions))
         return cut, passes
 
+    def _with_reactivities(self, record: RnaRecord, scores: Scores) -> Scores:
+        """Scores (L, L) given the reactivities of a record, if it has some.
+
+        The reactivities are soft constraints of the folding model. The change of its logits is
+        added to those of the scores, so that the data count once.
+
+        Raises:
+            ConfigError: weights without a folding model.
+        """
+        if record.reactivities is None:
+            return scores
+        if self.engine.network.folding is None:
+            raise ConfigError("these weights have no folding model, which reactivities need")
+        data = record.reactivities
+        ratios = log_likelihood_ratios(record.sequence, data.values, data.reagent)
+        bases, _ = to_tensors([record.sequence] * 2)
+        unpaired = torch.from_numpy(np.stack([np.zeros_like(ratios), ratios]))
+        with torch.inference_mode():
+            prior, posterior = self.engine.network.folding(bases.to(self.device), unpaired).cpu()
+        change = torch.logit(posterior, MIN_PROBABILITY) - torch.logit(prior, MIN_PROBABILITY)
+        guided = torch.sigmoid(torch.logit(torch.from_numpy(scores), _EPSILON) + change).numpy()
+        np.fill_diagonal(guided, 0.0)
+        return _symmetrise(guided)
+
     def _predict_batch(
         self, records: list[RnaRecord], regions: list[list[Region]], features: Tensor | None = None
     ) -> list[Prediction | DeviceError]:
@@ -259,6 +286,10 @@ class Predictor:
         try:
             sequences = [record.sequence for record in records]
             matrices, passes = self._score(sequences, regions, features)
+            matrices = [
+                self._with_reactivities(record, matrix)
+                for record, matrix in zip(records, matrices, strict=True)
+            ]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

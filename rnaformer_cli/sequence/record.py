@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnaformer_cli.errors import SequenceError
+from rnaformer_cli.probing.reactivities import Reactivities
 from rnaformer_cli.sequence.encode import ALPHABET
 
 
@@ -13,13 +14,15 @@ class RnaRecord:
     """An RNA with its name; the sequence is upper case and holds A C G U N only.
 
     Raises:
-        SequenceError: no base, or a letter that is none of the five.
+        SequenceError: no base, a letter that is none of the five, or a number of reactivities that
+            is not that of the bases.
     """
 
     id: str
     sequence: str
     description: str = ""
     n_ambiguous: int = 0  # letters that were read as N
+    reactivities: Reactivities | None = None  # of a probing experiment
 
     def __post_init__(self) -> None:
         if not self.sequence:
@@ -28,6 +31,9 @@ class RnaRecord:
             if letter not in ALPHABET:
                 message = f"{letter!r} at base {base} is not one of A C G U N"
                 raise SequenceError(message, record=self.id)
+        if self.reactivities is not None and len(self.reactivities) != len(self.sequence):
+            message = f"{len(self.reactivities)} reactivities for {len(self.sequence)} bases"
+            raise SequenceError(message, record=self.id)
 
     def __len__(self) -> int:
         return len(self.sequence)
