@@ -151,9 +151,7 @@ def _typed_again(part, name, shell):
     if not part.startswith("```console"):
         return part
     commands = re.findall(r"^\$ (.*)$", part, re.MULTILINE)
-    shown = "".join(
-        f"$ {command}\n{shell(name, command).stdout}" for command in commands
-    )
+    shown = "".join(f"$ {command}\n{shell(name, command).stdout}" for command in commands)
     return f"```console\n{shown}```\n"
 
 
