@@ -155,6 +155,22 @@ def _typed_again(part, name, shell):
     return f"```console\n{shown}```\n"
 
 
+@pytest.mark.parametrize("page", [*ROOT.glob("docs/*.md")], ids=lambda page: page.name)
+def test_links_to_headings_resolve(page):
+    links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text(encoding="utf-8"))
+    missing = [
+        f"{name}#{anchor}"
+        for name, anchor in links
+        if anchor not in _anchors(page.parent / (name or page.name))
+    ]
+    assert missing == []
+
+
+def _anchors(page):
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_the_annotated_record_is_what_comes_out(shell):
     [annotated] = re.findall(r"^```jsonc\n(.*?)^```", ANNOTATED.read_text("utf-8"), re.M | re.S)
     shown = json.loads(re.sub(r" *//.*", "", annotated))
