@@ -1,6 +1,7 @@
 """README and examples are true: links resolve, outputs are what the shipped weights give."""
 
 import re
+import subprocess
 
 import pytest
 from conftest import ROOT
@@ -9,6 +10,7 @@ from rnaformer_cli.cli.main import COMMANDS
 from rnaformer_cli.training.network.config import read_config
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "weights" / "README.md"]
 
 
@@ -20,17 +22,26 @@ def test_local_links_resolve(page):
 
 
 def test_two_commands_do_everything_on_a_fresh_machine():
-    commands = [line for line in README.splitlines() if "-m venv" in line]
-    assert len(commands) == 2
-    assert commands[0].endswith(
-        "&& .venv/bin/rnaformer predict examples/rnas.fasta --ref examples/rnas.dbn"
-    )
-    assert commands[1].endswith("&& .venv/bin/pytest")
-    assert all("-c constraints.txt" in command for command in commands)
+    commands = [block for block in SHELL.findall(README) if "-m venv" in block]
+    install = "python3 -m venv .venv &&\n  .venv/bin/pip install -q -c constraints.txt "
+    predict = ".venv/bin/rnaformer predict examples/rnas.fasta --ref examples/rnas.dbn"
+    assert commands == [
+        f"{install}. &&\n  {predict}\n",
+        f"{install}'.[test]' &&\n  .venv/bin/pytest\n",
+    ]
+
+
+def test_ci_runs_these_commands():
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    reader = re.search(r"^command_of_readme\(\) \{.*?^\}\n", script, re.DOTALL | re.MULTILINE)[0]
+    call = f"{reader}command_of_readme 1; command_of_readme 2"
+    found = subprocess.run(["bash", "-c", call], cwd=ROOT, capture_output=True, text=True)
+    commands = [block for block in SHELL.findall(README) if "-m venv" in block]
+    assert found.stdout == "".join(commands)
 
 
 def test_every_command_in_the_readme_exists():
-    blocks = "".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+    blocks = "".join(SHELL.findall(README))
     named = set(re.findall(r"\brnaformer ([a-z]+)", blocks))
     assert named - set(COMMANDS) == set()
     assert {"predict", "score", "weights"} <= named
