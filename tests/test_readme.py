@@ -1,6 +1,7 @@
 """README and examples are true: links resolve, outputs are what the shipped weights give."""
 
 import re
+import runpy
 import subprocess
 
 import pytest
@@ -19,6 +20,41 @@ def test_local_links_resolve(page):
     links = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if not (page.parent / link).exists()]
     assert missing == []
+
+
+WRAPPED = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("api", "gpu", "measurements", "published-weights")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("reliability", "results", "speed", "training")),
+    *(path for name in ("examples", "weights", "tests") for path in (ROOT / name).rglob("*.md")),
+]
+
+
+@pytest.mark.parametrize("page", WRAPPED, ids=lambda page: str(page.relative_to(ROOT)))
+def test_lines_are_short_enough_to_compare(page):
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("bench", ["faults", "fuzz"])
+def test_a_bench_finds_its_tables_and_writes_them_as_they_are(bench, tmp_path):
+    page, copy = ROOT / "docs" / "measurements.md", tmp_path / "measurements.md"
+    text = page.read_text(encoding="utf-8")
+    copy.write_text(text, encoding="utf-8")
+    names = runpy.run_path(str(ROOT / "benches" / f"{bench}.py"))
+    assert names["PAGE"] == page
+    table = text.split(names["BEGIN"])[1].split(names["END"])[0].strip()
+    if bench == "faults":
+        sections = dict(part.split("\n\n", 1) for part in table.split("### ")[1:])
+        assert list(sections) == [title for title, _ in names["PARTS"].values()]
+        write, rows = names["write"], [(sections,)]
+    else:
+        rows = [(row.split()[1], row) for row in table.splitlines()[2:]]
+        write = names["write_row"]
+    write.__globals__["PAGE"] = copy
+    for row in rows:
+        write(*row)
+    assert copy.read_text(encoding="utf-8") == text
 
 
 def test_two_commands_do_everything_on_a_fresh_machine():
