@@ -2,7 +2,7 @@
 
     python benches/faults.py                      all parts
     python benches/faults.py kills --kills 20     one part
-    python benches/faults.py load --write         into docs/reliability.md, other parts kept
+    python benches/faults.py load --write         into docs/measurements.md, other parts kept
 
 kills     a run of 1,000 records, ended at random moments and resumed each time
 sameness  the same records in other batches, orders and windows
@@ -31,7 +31,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "measurements.md"
 BEGIN, END = "<!-- faults -->", "<!-- /faults -->"
 PROGRAM = [sys.executable, "-m", "rnaformer_cli", "predict", "--device", "cpu"]
 FORMATS = [word for name in ("dbn", "ct", "bpseq", "jsonl", "tsv") for word in ("-f", name)]
@@ -64,7 +64,9 @@ def files(folder: Path) -> dict[str, str]:
 
 def kills(chosen: argparse.Namespace) -> Table:
     """Each ending is that of a whole run or of one of its two workers."""
-    rows: Table = [("ended by", "times", "files", "torn", "missing", "differ", "processes left")]
+    rows: Table = [
+        ("ended by", "times", "files", "truncated", "missing", "different", "processes left")
+    ]
     for ending in ("SIGKILL", "SIGKILL of a worker", "Ctrl-C", "SIGTERM", "SIGKILL, with `--draw`"):
         draw = "--draw" if "draw" in ending else ""
         count = chosen.records // 10 if draw else chosen.records  # pictures are slow
@@ -166,7 +168,7 @@ def sameness(chosen: argparse.Namespace) -> Table:
     thirds = [known[part::3] for part in range(3)]
     variants: dict[str, Callable[[], dict[str, Prediction]]] = {
         "again": lambda: answers(known),
-        "one record a batch": lambda: answers(known, 1),
+        "one record per batch": lambda: answers(known, 1),
         "batches of 10,000 cells": lambda: answers(known, 10_000),
         "reverse order": lambda: answers(known[::-1]),
         "random order": lambda: answers(mixed),
@@ -177,7 +179,14 @@ def sameness(chosen: argparse.Namespace) -> Table:
     torch.set_num_threads(1)
     base = answers(known)
     rows: Table = [
-        ("variant", "records", "other structure", "scores", "other 4th digit", "largest")
+        (
+            "variant",
+            "records",
+            "structures that differ",
+            "probabilities",
+            "4th digits that differ",
+            "largest difference",
+        )
     ]
     for name, make in variants.items():
         rows.append((name, len(known), *_differences(base, make())))
@@ -200,7 +209,7 @@ def _differences(base: dict, others: dict) -> tuple[object, ...]:  # type: ignor
 
 def load(chosen: argparse.Namespace) -> Table:
     """One process; a run that takes too long is given no more records."""
-    rows: Table = [("records of 20 to 40 nt", "format", "peak memory", "records a second")]
+    rows: Table = [("records of 20 to 40 nt", "format", "peak memory", "records/s")]
     for count in chosen.counts:
         texts = fasta(records(count, 20, 40))
         options = ["-f", "jsonl", "--jobs", "1", "--threads", "1", "-q"]
@@ -211,7 +220,16 @@ def load(chosen: argparse.Namespace) -> Table:
 
 def unusable(chosen: argparse.Namespace) -> Table:
     """Protein on standard input; stderr is counted."""
-    rows: Table = [("protein records", "size", "peak memory", "seconds", "lines on stderr", "exit")]
+    rows: Table = [
+        (
+            "protein records",
+            "size",
+            "peak memory",
+            "time, s",
+            "lines on standard error",
+            "exit code",
+        )
+    ]
     for size in (chosen.size // 10, chosen.size):
         protein = "MKVLEFQPISRDNHWYTGCA" * 5
         text = "".join(f">p{number}\n{protein}\n" for number in range(1000))
@@ -283,18 +301,18 @@ def growth(chosen: argparse.Namespace) -> Table:
         structure = Structure(len(record), fresh)
         kept.append(StructureRecord(record.id, record.sequence, structure))
 
-    rows: Table = [("what grows", "when", "bytes a record")]
+    rows: Table = [("part of the run", "option", "bytes per record")]
     with tempfile.TemporaryDirectory() as folder:
         logs: list[RunLog] = []
         for what, when, work in (
             (
-                "names taken",
+                "output file names",
                 "--out-dir, --draw, --scores",
                 lambda: [names.take(r.id) for r in found],
             ),
-            ("log in the making", "--out-dir", lambda: logs.append(note(folder, False))),
-            ("log that was read", "--resume", lambda: logs.append(note(folder, True))),
-            ("predictions kept", "--ref", lambda: [keep(r) for r in found]),
+            ("run log, while it is written", "--out-dir", lambda: logs.append(note(folder, False))),
+            ("run log, after it is read", "--resume", lambda: logs.append(note(folder, True))),
+            ("predictions", "--ref", lambda: [keep(r) for r in found]),
         ):
             tracemalloc.start()
             result = work()
@@ -302,16 +320,16 @@ def growth(chosen: argparse.Namespace) -> Table:
             rows.append((what, when, f"{tracemalloc.get_traced_memory()[0] / count:.0f}"))
             tracemalloc.stop()
         size = sum(path.stat().st_size for path in Path(folder).iterdir())
-    rows.append(("the log's file, on the disk", "--out-dir", f"{size / count:.0f}"))
+    rows.append(("run log, on disk", "--out-dir", f"{size / count:.0f}"))
     return rows
 
 
 PARTS: dict[str, tuple[str, Callable[[argparse.Namespace], Table]]] = {
     "kills": ("Runs that were ended and resumed", kills),
-    "sameness": ("The same records, predicted in another way", sameness),
+    "sameness": ("The same records in other batches and orders", sameness),
     "load": ("Many short records", load),
     "unusable": ("Records that cannot be predicted", unusable),
-    "growth": ("What grows with the number of records", growth),
+    "growth": ("Memory per record", growth),
 }
 
 

@@ -1,7 +1,7 @@
 """Feed the readers with a million broken inputs each, guided by the code that they reach.
 
     python benches/fuzz.py --inputs 1000000 fasta ct
-    python benches/fuzz.py --inputs 1000000 --write      all readers, into docs/reliability.md
+    python benches/fuzz.py --inputs 1000000 --write      all readers, into docs/measurements.md
 
 Each reader gets a process of its own. It fails with anything but a located error or an answer
 that comes back the same: a traceback, a warning, over a second of processor time for one input, or
@@ -27,7 +27,7 @@ MAX_BYTES = 4096  # of an input: what it takes to reach every branch
 MAX_SECONDS = 1.0  # of the processor, so that a busy machine fails no reader
 MAX_GROWTH = 100_000  # kB of memory that one input may add
 MAX_MEMORY = 3072  # MB of a process, PyTorch included
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "measurements.md"
 BEGIN, END = "<!-- fuzz -->", "<!-- /fuzz -->"
 STRUCTURES = {
     "dbn": b">x some text\nGGGAAACCC\n(((...))) (-1.20)\n",
