@@ -238,10 +238,10 @@ def label(file: str, output: str, label: Label | None, folding: str | None, jobs
 
 def _label_by_folding(file: str, output: str, scores: str, report: Report) -> int:
     from rnaformer_cli.dataset.folding_labels import label_by_folding
-    from rnaformer_cli.folding.model import Folding
+    from rnaformer_cli.folding.model import FoldingModel
     from rnaformer_cli.training.folding_model.fit import read_scores
 
-    folding = Folding()
+    folding = FoldingModel()
     folding.load_state_dict(dict(read_scores(scores)))
     labelled = label_by_folding(read_dataset(file), folding)
     return write_dataset(output, _told(labelled, report))

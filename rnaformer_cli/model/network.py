@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from rnaformer_cli.folding.model import MIN_PROBABILITY, Folding, probabilities_to_features
+from rnaformer_cli.folding.model import MIN_PROBABILITY, FoldingModel, probabilities_to_features
 from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.embedding import (
@@ -42,7 +42,7 @@ class RNAformer(nn.Module):
         self.config = config
         self.save_memory = False  # in training: recompute a block's activations when needed
         self.embedding = PairEmbedding(config)
-        self.folding = Folding() if config.folding else None
+        self.folding = FoldingModel() if config.folding else None
         self.folded = nn.Linear(2, config.dim) if config.folding else None
         self.shrink = Downsample(config.dim) if config.patch == 2 else None
         self.flag = nn.Linear(1, config.dim) if config.label_flag else None

@@ -211,7 +211,7 @@ class Predictor:
         """The regions of each sequence that match family profiles; none without a library."""
         if self.families is None:
             return [[] for _ in sequences]
-        return self.families.search.recognise(sequences)
+        return self.families.search.find_regions(sequences)
 
     def score(self, sequences: Sequence[str]) -> list[Scores]:
         """The score matrix of each sequence, from one batch.
