@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from rnaformer_cli.folding.evidence import add_unpaired_scores
 from rnaformer_cli.folding.partition import (
     BoltzmannFactors,
     Inside,
@@ -17,6 +16,7 @@ from rnaformer_cli.folding.partition import (
     to_matrix,
 )
 from rnaformer_cli.folding.scores import TABLE_SHAPES, LoopScores, score_loops
+from rnaformer_cli.folding.soft_constraints import add_unpaired_scores
 
 _LOG_SCALE = 0.3  # typical score per base of an RNA under learned scores
 _MAX_LOG_SCALE = 10.0  # above the score per base of every RNA
