@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from rnaformer_cli.training.network.distributed import Team
-    from rnaformer_cli.training.network.training_loop import How, Progress, Trainer
+    from rnaformer_cli.training.network.training_loop import ComputeOptions, Progress, Trainer
 
 _TELL_EVERY = 20.0  # seconds
 
@@ -112,17 +112,17 @@ def _read_train_config(path: str, minutes: float | None) -> TrainConfig:
     return replace(plan, run=replace(plan.run, minutes=minutes, steps=0))
 
 
-def _compute_config(chosen: dict[str, Any]) -> How:
+def _compute_config(chosen: dict[str, Any]) -> ComputeOptions:
     from rnaformer_cli.prediction.device import choose_device, choose_dtype
     from rnaformer_cli.training.network.distributed import local_device
-    from rnaformer_cli.training.network.training_loop import How
+    from rnaformer_cli.training.network.training_loop import ComputeOptions
 
     device = choose_device(local_device(choose_device(chosen["device"]).type))
     dtype = choose_dtype(chosen["precision"], device)
-    return How(device, dtype, chosen["compiled"], chosen["save_memory"])
+    return ComputeOptions(device, dtype, chosen["compiled"], chosen["save_memory"])
 
 
-def _trainer(plan: TrainConfig, chosen: dict[str, Any], how: How, team: Team) -> Trainer:
+def _trainer(plan: TrainConfig, chosen: dict[str, Any], how: ComputeOptions, team: Team) -> Trainer:
     from rnaformer_cli.training.network.training_loop import Trainer
     from rnaformer_cli.training.network.validation import choose_records
 
@@ -214,7 +214,7 @@ class TrainingReporter:
         """One line with where the run is."""
         if not self._quiet:
             progress = self._trainer.progress
-            share = progress.share(self._trainer.config)
+            share = progress.fraction(self._trainer.config)
             minutes = f"{progress.seconds / 60:.1f} min"
             counts = f"step {progress.step}, {progress.records} records, {minutes}"
             click.echo(f"rnaformer: {share:.0%}, {counts}: {text}", err=True)

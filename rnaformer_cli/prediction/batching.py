@@ -12,11 +12,11 @@ from rnaformer_cli.sequence.encode import ALPHABET, UNKNOWN, encode
 from rnaformer_cli.sequence.record import RnaRecord
 
 WINDOW = 256  # records that are read ahead and sorted by length
-WINDOW_CELLS = 2**24  # of their matrices, in case these are kept
+WINDOW_CELLS = 2**24  # of their matrices, which may be kept
 
 
 def windows(records: Iterable[RnaRecord]) -> Iterator[list[RnaRecord]]:
-    """Cut the input into runs that are small enough to hold and large enough to sort."""
+    """Split the input into windows of up to WINDOW records and WINDOW_CELLS cells."""
     window: list[RnaRecord] = []
     size = 0
     for record in records:

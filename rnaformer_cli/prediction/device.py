@@ -1,4 +1,4 @@
-"""What the network runs on: device, number format, threads."""
+"""Device, number format and threads of the network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """`auto` takes a CUDA device if there is one, then the CPU; else what is named.
+    """The named device; `auto` is a CUDA device if there is one, else the CPU.
 
     Raises:
         DeviceError: a name that is none, or a device that this machine does not have.
@@ -32,7 +32,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """`auto` is fp32: the published decisions were made near the threshold of a float.
+    """The number format; `auto` is fp32.
 
     Raises:
         DeviceError: bf16 on a CUDA device without it.
@@ -45,9 +45,9 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether a device has instructions for bf16; without, it takes longer than fp32.
+    """Whether a device has bf16 instructions; without them bf16 is slower than fp32.
 
-    True where PyTorch cannot tell.
+    True if PyTorch does not know.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
@@ -60,6 +60,6 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def set_threads(count: int | None) -> None:
-    """Limit the CPU threads of the network; None leaves PyTorch's choice."""
+    """Set the number of CPU threads; None keeps PyTorch's default."""
     if count is not None:
         torch.set_num_threads(count)

@@ -15,8 +15,8 @@ from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import WINDOW
 from rnaformer_cli.prediction.predictor import Options, Predictor, load
 from rnaformer_cli.prediction.workers import (
+    MAX_WORKERS,
     MIN_CELLS_FOR_WORKERS,
-    MOST,
     Source,
     _defer_signals,
     predict_with_workers,
@@ -104,7 +104,7 @@ def test_workers_are_for_many_short_records(predictor, monkeypatch):
     assert suggested_jobs(predictor, many[1:]) == 1
     assert suggested_jobs(predictor, [RnaRecord("long", "A" * 9000)]) == 1
     monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
-    assert suggested_jobs(predictor, many) == MOST
+    assert suggested_jobs(predictor, many) == MAX_WORKERS
 
 
 def test_workers_are_for_narrow_networks(predictor):

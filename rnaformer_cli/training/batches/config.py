@@ -13,17 +13,15 @@ class BatchConfig:
     """Which records are drawn, and how many at once."""
 
     max_cells: int = 40_000  # B·L·L of a batch; a longer record is a batch of its own
-    batches_per_step: int = 2  # gradients of so many batches make one step, on any number of GPUs
-    lengths: tuple[int, ...] = (128, 128, 200, 300, 500)  # longest record in each part of the run
-    cluster_exponent: float = 0.3  # a cluster of n records is drawn n ** this as often as one of 1
-    length_exponent: float = 1.0  # a record of L > 100 bases is drawn (100 / L) ** this as often
-    computed_fraction: float = 0.35  # of the records: those whose label a program made
+    batches_per_step: int = 2  # whose gradients are summed for a step, on any number of GPUs
+    lengths: tuple[int, ...] = (128, 128, 200, 300, 500)  # longest record in each phase of the run
+    cluster_exponent: float = 0.3  # a cluster of n records has the weight n ** this
+    length_exponent: float = 1.0  # a record of L > 100 bases has the weight (100 / L) ** this
+    computed_fraction: float = 0.35  # of the records drawn: those labelled by a program
     source_weights: Mapping[str, float] = field(default_factory=lambda: {"rfam-predicted": 0.5})
-    negative_fraction: float = 1.0  # of the cells without a pair that enter the loss
-    augmented_fraction: float = 0.0  # of the curated records: those whose letters are redrawn
-    max_mutation_rate: float = (
-        0.5  # the largest share of pairs and unpaired letters that is redrawn
-    )
+    negative_fraction: float = 1.0  # of the cells without a pair in the loss
+    augmented_fraction: float = 0.0  # of the curated records drawn: those with mutated bases
+    max_mutation_rate: float = 0.5  # of the pairs and unpaired bases of an augmented record
 
     def __post_init__(self) -> None:
         check_at_least(self, 1, "max_cells", "batches_per_step")

@@ -1,4 +1,4 @@
-"""One process or several that train together (torch.distributed, started by torchrun)."""
+"""Data-parallel training in several processes (torch.distributed, started by torchrun)."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
-_FINISHED, _LEFT = "rnaformer/finished", "rnaformer/left"  # how many processes have
+_FINISHED, _LEFT = "rnaformer/finished", "rnaformer/left"  # keys of counters in the store
 _POLL = 0.02  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """This process among those that train together."""
+    """The rank of this process and the number of processes."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes files and talks."""
+        """Whether this process writes files and reports."""
         return self.rank == 0
 
-    def share(self, count: int) -> range:
-        """Which of `count` things this process works on."""
+    def assigned(self, count: int) -> range:
+        """The indices of `count` items that this process works on."""
         return range(self.rank, count, self.size)
 
     def add(self, values: Tensor) -> Tensor:
-        """The sum of every process's values, the same bits in each."""
+        """The sum over all processes, bit-identical in each."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
 
     def largest(self, value: float, device: torch.device) -> float:
-        """The largest of every process's values."""
+        """The maximum over all processes."""
         if self.size == 1:
             return value
         held = torch.tensor([value], dtype=torch.float64, device=device)
@@ -49,9 +49,9 @@ class Team:
         return float(held)
 
     def average_gradients(self, parameters: list[nn.Parameter], bases: float) -> float:
-        """Sum gradients over all processes and divide them by all their bases; how many bases.
+        """Average gradients over the bases of all processes. Returns the number of bases.
 
-        One flat tensor is exchanged, so that a small network costs one message a step.
+        All gradients are exchanged as one flat tensor: one message for each step.
         """
         gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
         count = gradients[0].new_tensor([bases])
@@ -67,7 +67,7 @@ class Team:
 
 @contextmanager
 def join_process_group(device: torch.device) -> Iterator[Team]:
-    """The team that torchrun's environment describes; one process alone without it."""
+    """Join the processes that torchrun started; without torchrun, a team of one."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield Team()
@@ -78,26 +78,26 @@ def join_process_group(device: torch.device) -> Iterator[Team]:
     )
     try:
         yield Team(rank, size)
-        # A process that closes its connections while another still reads from them aborts it.
-        # Not a collective: the same would happen at its end.
+        # A process that closes its connections while another one reads from them aborts it. The
+        # store is used instead of a collective, which would have the same problem at its end.
         store.add(_FINISHED, 1)
         _wait(store, _FINISHED, size)
     finally:
         dist.destroy_process_group()
     if rank:
         store.add(_LEFT, 1)
-    else:  # this process may keep the store
+    else:  # this process may hold the store
         _wait(store, _LEFT, size - 1)
 
 
 def _wait(store: Any, key: str, count: int) -> None:
-    """Until so many processes have added to a key of the store."""
+    """Wait until `count` processes have added to a key of the store."""
     while store.add(key, 0) < count:
         time.sleep(_POLL)
 
 
 def local_device(name: str) -> str:
-    """The device of this process: each of several on one machine takes a GPU of its own."""
+    """The device of this process: one GPU for each process of a machine."""
     return (
         f"cuda:{os.environ['LOCAL_RANK']}"
         if name == "cuda" and "LOCAL_RANK" in os.environ

@@ -1,4 +1,4 @@
-"""Muon: momentum whose matrices are made orthogonal before each step.
+"""The Muon optimiser: momentum, orthogonalised before each step.
 
 Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; steps are scaled to the size of
 AdamW's (Liu et al. 2025, arXiv 2502.16982).
@@ -23,8 +23,8 @@ _ADAMW_SIZE = 0.2  # root mean square of an entry of AdamW's steps
 class Muon(torch.optim.Optimizer):
     """For weights of two or more dimensions: a kernel is a matrix of output by input entries.
 
-    PyTorch's own iterates in bf16, matrix by matrix; here it is in `dtype`, since processors
-    without bf16 need another, and matrices of one shape go together.
+    Unlike PyTorch's implementation, it iterates in `dtype` (processors without bf16 need fp32) and
+    batches matrices of one shape.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # takes no closure
         """One step on every parameter with a gradient."""
         for group in self.param_groups:
-            alike: dict[tuple[int, ...], list[nn.Parameter]] = defaultdict(list)
+            by_shape: dict[tuple[int, ...], list[nn.Parameter]] = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    alike[tuple(parameter.shape)].append(parameter)
-            for parameters in alike.values():
+                    by_shape[tuple(parameter.shape)].append(parameter)
+            for parameters in by_shape.values():
                 self._step_together(parameters, group["lr"], group["weight_decay"])
 
     def _step_together(self, parameters: list[nn.Parameter], lr: float, decay: float) -> None:
@@ -58,7 +58,7 @@ class Muon(torch.optim.Optimizer):
             parameter.add_(step.view_as(parameter), alpha=-lr * size)
 
     def _with_momentum(self, parameter: nn.Parameter) -> Tensor:
-        """The gradient, looking ahead along its own average (Nesterov)."""
+        """The gradient with Nesterov momentum."""
         assert parameter.grad is not None
         state = self.state[parameter]
         if not state:
@@ -69,11 +69,9 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """(N, rows, columns) -> the same with singular values near 1, by Newton-Schulz steps.
+    """(N, rows, columns) -> singular values near 1, by Newton-Schulz steps in `dtype`.
 
-    `dtype` is what the steps are computed in.
-
-    Near: between about 0.7 and 1.2, for all but the smallest singular values.
+    All but the smallest singular values end between about 0.7 and 1.2.
     """
     if matrices.shape[1] > matrices.shape[2]:
         return orthogonal(matrices.mT, dtype).mT

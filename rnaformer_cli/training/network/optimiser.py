@@ -37,7 +37,7 @@ class Optimiser:
         self._parts: list[torch.optim.Optimizer] = [blocks, others]
 
     def step(self, progress: float) -> float:
-        """One step with the rate of this moment of the run (0 to 1), which is returned."""
+        """Take a step at a progress from 0 to 1. Returns the learning rate."""
         rate = self.config.learning_rate * rate_factor(self.config, progress)
         for part in self._parts:
             for group in part.param_groups:
@@ -46,17 +46,17 @@ class Optimiser:
         return rate
 
     def state_dict(self) -> list[dict[str, object]]:
-        """What load_state_dict takes."""
+        """The state for load_state_dict."""
         return [part.state_dict() for part in self._parts]
 
     def load_state_dict(self, states: list[dict[str, object]]) -> None:
-        """Go on from a stored state."""
+        """Restore a stored state."""
         for part, state in zip(self._parts, states, strict=True):
             part.load_state_dict(state)
 
 
 def rate_factor(config: OptimiserConfig, progress: float) -> float:
-    """Linear warm-up, then half a cosine down to the final share."""
+    """The learning rate schedule: linear warm-up, then a cosine to the final fraction."""
     if progress < config.warmup:
         return max(progress / config.warmup, 1e-3)
     rest = min((progress - config.warmup) / max(1.0 - config.warmup, 1e-9), 1.0)
@@ -66,7 +66,7 @@ def rate_factor(config: OptimiserConfig, progress: float) -> float:
 
 
 class Average:
-    """The exponential moving average of a network's weights; younger ones count more at first."""
+    """The exponential moving average of a network's weights, with a smaller decay at first."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self._decay = decay
@@ -74,7 +74,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Take in the weights after a step, counted from 1."""
-        share = 1.0 - min(self._decay, (1.0 + step) / (10.0 + step))
+        """Update with the weights after a step, counted from 1."""
+        weight = 1.0 - min(self._decay, (1.0 + step) / (10.0 + step))
         for name, tensor in network.state_dict().items():
-            self.tensors[name].lerp_(tensor, share)
+            self.tensors[name].lerp_(tensor, weight)

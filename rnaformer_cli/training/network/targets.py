@@ -47,8 +47,8 @@ def to_batch(records: Sequence[LabelledRecord]) -> LabelledBatch:
 def sum_loss(logits: Tensor, batch: LabelledBatch, negative_fraction: float, seed: int) -> Tensor:
     """Binary cross-entropy summed over the real cells off the diagonal.
 
-    With a share below 1, cells without a pair enter at random, as in the paper's loss, and
-    count for those left out, so that the expectation stays the same.
+    With a negative_fraction below 1, cells without a pair are sampled, as in the paper's loss,
+    and weighted so that the expectation stays the same.
     """
     real = batch.is_base[:, :, None] & batch.is_base[:, None, :]
     off_diagonal = ~torch.eye(real.shape[1], dtype=torch.bool, device=real.device)

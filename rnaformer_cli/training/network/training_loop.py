@@ -1,4 +1,4 @@
-"""The loop: batches in, better weights out, nothing lost when it stops."""
+"""The training loop of the network, which can be stopped and resumed at any step."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from rnaformer_cli.training.network.targets import sum_loss, to_batch
 from rnaformer_cli.training.network.validation import Validation, validate
 
 _SMOOTHING_STEPS = 100  # steps in the reported loss
-_PAUSE_FACTOR = 20.0  # times the usual: longer records make steps longer, but not so much
-_KNOWN = 10  # steps after which the usual is known
+_PAUSE_FACTOR = 20.0  # times the median; longer steps were pauses of the process
+_MIN_DURATIONS = 10  # steps before the median is used
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is; with the weights, all that resuming needs."""
+    """The position of a run, as stored for resuming."""
 
     step: int = 0
     seconds: float = 0.0  # of training, without validation
@@ -43,16 +43,16 @@ class Progress:
     position: Position = field(default_factory=Position)
     best_f1: float = -1.0
 
-    def share(self, config: TrainConfig) -> float:
-        """From 0 to 1, by steps or by time."""
+    def fraction(self, config: TrainConfig) -> float:
+        """The completed fraction of the run, by steps or by time."""
         run = config.run
         done = self.step / run.steps if run.steps else self.seconds / (60.0 * run.minutes)
         return min(done, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class How:
-    """Where and in which arithmetic a run is computed."""
+class ComputeOptions:
+    """Device, number format and memory options of a run."""
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
@@ -61,13 +61,13 @@ class How:
 
 
 class Trainer:
-    """A network on its way through a run.
+    """Trains a network.
 
     Raises:
-        TrainingError: batches that cannot be shared out evenly in the team, or scores for a
-            folding model that the config does not have.
+        TrainingError: a number of batches that the processes cannot divide evenly, or scores for
+            a folding model that the config does not have.
         DatasetError: no record that is short enough.
-        WeightsError: weights to begin with that do not fit the config.
+        WeightsError: initial weights that do not fit the config.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class Trainer:
         config: TrainConfig,
         records: Sequence[LabelledRecord],
         validation: Mapping[str, Sequence[LabelledRecord]],
-        how: How | None = None,
+        compute: ComputeOptions | None = None,
         team: Team | None = None,
         start: Mapping[str, Tensor] | None = None,
         folding: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.config = config
-        self.how = how or How()
+        self.compute = compute or ComputeOptions()
         self.team = team or Team()
         if config.batches.batches_per_step % self.team.size:
             raise TrainingError(
@@ -96,19 +96,19 @@ class Trainer:
             self.network.load_state_dict(dict(start))
         if folding is not None:
             self._load_folding_scores(folding)
-        self.network.to(self.how.device).train()
-        self.network.save_memory = self.how.save_memory
-        self.optimiser = Optimiser(self.network, config.optimiser, self.how.dtype)
+        self.network.to(self.compute.device).train()
+        self.network.save_memory = self.compute.save_memory
+        self.optimiser = Optimiser(self.network, config.optimiser, self.compute.dtype)
         self.average = Average(self.network, config.optimiser.ema_decay)
         self.stream = BatchStream(records, config.batches, config.run.seed)
         self.validation = validation
         self.progress = Progress()
         self._losses: list[float] = []
         self._durations: deque[float] = deque(maxlen=_SMOOTHING_STEPS)  # seconds of the last steps
-        self._forward = self._compile() if self.how.compile else self.network
+        self._forward = self._compile() if self.compute.compile else self.network
 
     def _compile(self) -> Callable[..., Tensor]:
-        """The network compiled, but for its folding model, whose loops would be unrolled."""
+        """Compile the network without its folding model, whose loops would be unrolled."""
         module = self.network.folding
         if module is not None:
             # PyTorch's own function, which it leaves untyped; of this one module, not of its class.
@@ -116,7 +116,7 @@ class Trainer:
         return torch.compile(self.network)
 
     def _load_folding_scores(self, folding: Mapping[str, Tensor]) -> None:
-        """Take over the scores of the folding model, which do not change in this run.
+        """Load the scores of the folding model, which are not trained in this run.
 
         Raises:
             TrainingError: a network without a folding model.
@@ -129,25 +129,25 @@ class Trainer:
         self,
         folder: RunFolder | None = None,
         wants_stop: Callable[[], bool] = lambda: False,
-        tell: Callable[[Progress, float], None] = lambda *_: None,
+        on_step: Callable[[Progress, float], None] = lambda *_: None,
     ) -> bool:
-        """Train to the end, or until `wants_stop`; whether the end was reached.
+        """Train until the end or until `wants_stop`. Returns whether the end was reached.
 
-        Saves at every validation and when it stops. `tell` hears of every step and its loss.
+        Saves at every validation and at the end. `on_step` is called with the loss of each step.
 
         Raises:
             TrainingError: the loss or a gradient is not finite.
         """
         interval = 60.0 * self.config.run.validate_every
-        # From the begin of the run, not of this process: short pieces are validated as well.
+        # Counted from the start of the run, so that short sessions validate too.
         next_validation = interval * (self.progress.seconds // interval + 1)
-        while self.progress.share(self.config) < 1.0:
-            if self.team.largest(float(wants_stop()), self.how.device):
+        while self.progress.fraction(self.config) < 1.0:
+            if self.team.largest(float(wants_stop()), self.compute.device):
                 self._save(folder)
                 return False
-            tell(self.progress, self.step())
+            on_step(self.progress, self.step())
             is_due = self.progress.seconds >= next_validation
-            if is_due and self.progress.share(self.config) < 1.0:
+            if is_due and self.progress.fraction(self.config) < 1.0:
                 next_validation += interval
                 self._validate(folder)
                 self._save(folder)
@@ -156,10 +156,10 @@ class Trainer:
         return True
 
     def step(self) -> float:
-        """One step on the next batches; the loss per base."""
+        """Take a step on the next batches. Returns the loss per base."""
         started = time.perf_counter()
-        share = self.progress.share(self.config)
-        source = self.stream.batches(self.progress.position, share)
+        fraction = self.progress.fraction(self.config)
+        source = self.stream.batches(self.progress.position, fraction)
         drawn = list(islice(source, self.config.batches.batches_per_step))
         batches = [records for records, _ in drawn]
         loss = self._accumulate_gradients(batches)
@@ -168,48 +168,54 @@ class Trainer:
         if not (math.isfinite(loss) and math.isfinite(float(norm))):
             ids = ", ".join(record.id for records in batches for record in records)
             raise TrainingError(f"step {self.progress.step + 1}: the loss is {loss} with {ids}")
-        self.optimiser.step(share)
+        self.optimiser.step(fraction)
         self.network.zero_grad(set_to_none=True)
         self.progress.step += 1
         self.progress.records += sum(map(len, batches))
         self.progress.position = drawn[-1][1]
         self.average.update(self.network, self.progress.step)
         self._losses = [*self._losses[1 - _SMOOTHING_STEPS :], loss]
-        spent = self.team.largest(time.perf_counter() - started, self.how.device)
+        spent = self.team.largest(time.perf_counter() - started, self.compute.device)
         self.progress.seconds += self.clip_pause(spent)
         return loss
 
     def clip_pause(self, seconds: float) -> float:
-        """The seconds of a step; what is far beyond the usual was a pause of the process.
+        """The duration of a step in seconds, limited to _PAUSE_FACTOR times the median.
 
-        A process that was suspended, or a laptop that slept, must not lose its schedule.
+        A suspended process or a sleeping laptop does not use up the time of the run.
         """
-        usual = statistics.median(self._durations) if self._durations else seconds
-        counted = min(seconds, _PAUSE_FACTOR * usual) if len(self._durations) >= _KNOWN else seconds
+        median = statistics.median(self._durations) if self._durations else seconds
+        counted = (
+            min(seconds, _PAUSE_FACTOR * median)
+            if len(self._durations) >= _MIN_DURATIONS
+            else seconds
+        )
         self._durations.append(counted)
         return counted
 
     def _accumulate_gradients(self, batches: list[list[LabelledRecord]]) -> float:
-        """Gradients of the loss per base over all batches, shared out in the team; the loss."""
+        """Accumulate gradients of the loss per base over all processes. Returns the loss."""
         step = self.progress.step
         cycles = random.Random(f"{self.config.run.seed} {step}").randint(
             1, self.config.model.cycles
         )
         total, bases = 0.0, 0
-        for place in self.team.share(len(batches)):
-            batch = to_batch(batches[place]).to(self.how.device)
+        for place in self.team.assigned(len(batches)):
+            batch = to_batch(batches[place]).to(self.compute.device)
             with torch.autocast(
-                self.how.device.type, self.how.dtype, enabled=self.how.dtype != torch.float32
+                self.compute.device.type,
+                self.compute.dtype,
+                enabled=self.compute.dtype != torch.float32,
             ):
                 flag = batch.flag if self.config.model.label_flag else None
                 logits = self._forward(batch.bases, batch.is_base, cycles, flag)
-            share = self.config.batches.negative_fraction
+            fraction = self.config.batches.negative_fraction
             seed = hash((self.config.run.seed, step, place))
-            loss = sum_loss(logits.float(), batch, share, seed)
+            loss = sum_loss(logits.float(), batch, fraction, seed)
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
             bases += sum(map(len, batches[place]))
-        summed = self.team.add(torch.tensor([total], device=self.how.device))
+        summed = self.team.add(torch.tensor([total], device=self.compute.device))
         count = self.team.average_gradients(list(self.network.parameters()), float(bases))
         return float(summed) / count
 
@@ -237,13 +243,13 @@ class Trainer:
             folder.save_weights(name, self.config.model, found.threshold, weights, about)
 
     def validate(self) -> Validation:
-        """The averaged weights on the validation sets."""
-        averaged = RNAformer(self.config.model).to(self.how.device)
+        """Validate the averaged weights."""
+        averaged = RNAformer(self.config.model).to(self.compute.device)
         averaged.load_state_dict(self.average.tensors)
         return validate(averaged, self.validation)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that going on as if never stopped needs."""
+        """The complete state of the run, for resuming."""
         progress = self.progress
         return {
             "network": self.network.state_dict(),
@@ -260,10 +266,10 @@ class Trainer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a stored state."""
+        """Restore a stored state."""
         self.network.load_state_dict(state["network"])
         self.average.tensors = {
-            name: tensor.to(self.how.device) for name, tensor in state["average"].items()
+            name: tensor.to(self.compute.device) for name, tensor in state["average"].items()
         }
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["random"])

@@ -1,4 +1,4 @@
-"""How good a network is while it is trained: F1 at the best of some thresholds."""
+"""Validation during training: mean F1 at the best of several thresholds."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from rnaformer_cli.scoring.counts import count_pairs
 from rnaformer_cli.structure.structure import Structure
 from rnaformer_cli.training.network.config import RunConfig
 
-# A half-trained network is shy: F1 is best well below one half.
+# The probabilities of a partly trained network are low: F1 is best well below 0.5.
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Mean F1 of each validation set at the threshold, or the share, best for all together."""
+    """Mean F1 of each validation set at the threshold or ratio that is best for all sets."""
 
     f1: dict[str, float]
-    threshold: float  # or the share of the expected F1 that each record's own is
+    threshold: float  # or the ratio of threshold and expected F1
 
     @property
     def mean(self) -> float:
-        """The mean over the sets, which decides what is best."""
+        """The mean over the sets."""
         return sum(self.f1.values()) / len(self.f1)
 
 
 def choose_records(records: Sequence[LabelledRecord], config: RunConfig) -> list[LabelledRecord]:
-    """The records of a set that are validated with: drawn once, the same for every run."""
+    """Sample the validation records of a set; the same for every run."""
     short = [record for record in records if len(record) <= config.validate_length]
     return random.Random(1).sample(short, min(config.validate_records, len(short)))
 
@@ -67,45 +67,47 @@ def scored(
 def choose_threshold(
     sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]],
     thresholds: Sequence[float],
-    within: float = 0.0,
+    tolerance: float = 0.0,
 ) -> Validation:
     """The threshold with the best mean F1 over the sets, each counted once.
 
-    Of several whose mean F1 is within so much of the best, the first.
+    Returns the first whose mean F1 is within `tolerance` of the best.
     """
-    return _choose(sets, thresholds, within, decode)
+    return _choose(sets, thresholds, tolerance, decode)
 
 
 def choose_ratio(
     sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]],
-    shares: Sequence[float],
-    within: float = 0.0,
+    ratios: Sequence[float],
+    tolerance: float = 0.0,
 ) -> Validation:
-    """The same for thresholds that are a share of each record's expected F1."""
-    return _choose(sets, shares, within, lambda scores, share: decode_adaptively(scores, share)[0])
+    """The same for ratios of each record's threshold and expected F1."""
+    return _choose(
+        sets, ratios, tolerance, lambda scores, ratio: decode_adaptively(scores, ratio)[0]
+    )
 
 
 def _choose(
     sets: Mapping[str, Iterable[tuple[LabelledRecord, Scores]]],
     values: Sequence[float],
-    within: float,
-    read: Callable[[Scores, float], Structure],
+    tolerance: float,
+    decoder: Callable[[Scores, float], Structure],
 ) -> Validation:
-    table = {name: _mean_f1(records, values, read) for name, records in sets.items()}
+    table = {name: _mean_f1(records, values, decoder) for name, records in sets.items()}
     means = [sum(row[place] for row in table.values()) / len(table) for place in range(len(values))]
-    first = next(place for place, mean in enumerate(means) if mean >= max(means) - within)
+    first = next(place for place, mean in enumerate(means) if mean >= max(means) - tolerance)
     return Validation({name: row[first] for name, row in table.items()}, values[first])
 
 
 def _mean_f1(
     records: Iterable[tuple[LabelledRecord, Scores]],
     values: Sequence[float],
-    read: Callable[[Scores, float], Structure],
+    decoder: Callable[[Scores, float], Structure],
 ) -> list[float]:
-    """Mean F1 at each threshold or share."""
+    """Mean F1 at each threshold or ratio."""
     sums, count = [0.0] * len(values), 0
     for record, scores in records:
         count += 1
         for place, value in enumerate(values):
-            sums[place] += count_pairs(read(scores, value), record.structure).f1
+            sums[place] += count_pairs(decoder(scores, value), record.structure).f1
     return [total / max(count, 1) for total in sums]

@@ -81,8 +81,8 @@ def test_batches_that_cannot_be_shared_out_are_refused():
     assert str(caught.value) == message
 
 
-def test_each_process_has_its_share():
-    shares = [list(Team(rank, 3).share(7)) for rank in range(3)]
+def test_each_process_works_on_its_own_indices():
+    shares = [list(Team(rank, 3).assigned(7)) for rank in range(3)]
     assert shares == [[0, 3, 6], [1, 4], [2, 5]]
 
 

@@ -21,7 +21,7 @@ from rnaformer_cli.training.network.config import (
     TrainConfig,
 )
 from rnaformer_cli.training.network.run_folder import RunFolder, load_state
-from rnaformer_cli.training.network.training_loop import How, Trainer
+from rnaformer_cli.training.network.training_loop import ComputeOptions, Trainer
 from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -115,7 +115,7 @@ def test_a_time_budget_ends_the_schedule():
     trainer = Trainer(plan, RECORDS, {})
     assert trainer.run()
     assert trainer.progress.seconds >= 0.6
-    assert trainer.progress.share(plan) == 1.0
+    assert trainer.progress.fraction(plan) == 1.0
 
 
 def test_a_pause_of_the_process_does_not_count():
@@ -135,7 +135,9 @@ def test_training_begins_with_given_weights():
         assert torch.equal(tensor, start[name])
 
 
-@pytest.mark.parametrize("how", [How(dtype=torch.bfloat16), How(save_memory=True)])
+@pytest.mark.parametrize(
+    "how", [ComputeOptions(dtype=torch.bfloat16), ComputeOptions(save_memory=True)]
+)
 def test_other_arithmetic_learns_too(how):
     trainer = Trainer(config(8), RECORDS[:2], {}, how)
     losses = [trainer.step() for _ in range(8)]
@@ -150,7 +152,9 @@ def gradients(how):
 
 
 def test_recomputing_activations_changes_no_gradient():
-    pairs = zip(gradients(How(save_memory=True)), gradients(How()), strict=True)
+    pairs = zip(
+        gradients(ComputeOptions(save_memory=True)), gradients(ComputeOptions()), strict=True
+    )
     for recomputed, kept in pairs:
         torch.testing.assert_close(recomputed, kept)
 
@@ -163,7 +167,7 @@ def test_gradients_in_bf16_are_those_in_fp32():
     found = {}
     for dtype in (torch.float32, torch.bfloat16):
         start, plan = network.state_dict(), TrainConfig(network.config, BATCHES)
-        trainer = Trainer(plan, RECORDS, {}, How(dtype=dtype), start=start)
+        trainer = Trainer(plan, RECORDS, {}, ComputeOptions(dtype=dtype), start=start)
         trainer._accumulate_gradients([[labelled]])
         found[dtype] = dict(trainer.network.named_parameters())
     for name, parameter in found[torch.float32].items():
