@@ -64,7 +64,7 @@ def command(
         names = UniqueFileNames()
         for record in records:
             path = Path(out_dir) / f"{names.take(record.id)}.{chosen}"
-            write_text(path, _format(record, chosen))
+            write_text(path, _format(record, chosen), follow=False)
         return
     texts: list[str] = []
     for record in records:

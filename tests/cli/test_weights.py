@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import json
+import math
 import os
 import resource
 import shutil
@@ -787,7 +788,7 @@ def test_a_disk_that_is_full_during_a_transfer_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fetch, "_copy", fail)
     with pytest.raises(InputError) as caught:
-        fetch.download("http://localhost/x", tmp_path / "x")
+        fetch.download("http://localhost/x", tmp_path / "x", 9, math.inf)
     message = "transfer failed: no space left on device"
     assert str(caught.value) == f"http://localhost/x: {message}"
 
