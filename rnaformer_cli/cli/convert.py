@@ -9,7 +9,7 @@ import click
 
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
-from rnaformer_cli.cli.run.output import escape_for_terminal
+from rnaformer_cli.cli.formats.text import escape_for_terminal
 from rnaformer_cli.errors import OutputError, RnaformerError
 from rnaformer_cli.files import UniqueFileNames, make_folder, write_text
 from rnaformer_cli.structure.formats import (

@@ -124,6 +124,7 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
+        error.message = "\n".join(map(escape_controls, error.message.split("\n")))
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):

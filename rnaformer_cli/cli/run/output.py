@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 import numpy as np
 
 from rnaformer_cli import __version__
-from rnaformer_cli.cli.formats.text import escape_controls
+from rnaformer_cli.cli.formats.text import escape_for_terminal
 from rnaformer_cli.cli.run.lock import locked
 from rnaformer_cli.cli.run.log import RunLog
 from rnaformer_cli.cli.run.pictures import Drawer
@@ -113,13 +113,6 @@ class Formatter:
             "warnings": [f"{counted(letters, 'ambiguous letter')} read as N"] if letters else [],
         }
         return format_json(record, prediction.pair_scores, details)
-
-
-def escape_for_terminal(text: str, stream: IO[str]) -> str:
-    """Text as it is for files and pipes; on a terminal control characters are escaped."""
-    if not stream.isatty():
-        return text
-    return "".join(f"{escape_controls(line)}\n" for line in text.split("\n")[:-1])
 
 
 class StreamDestination:
