@@ -22,8 +22,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 STDIN = "-"
 MAX_NAME_BYTES = 200  # of a file name, which may grow by a number and a suffix to 255
 _DEVICES = frozenset(  # of Windows, with any suffix
-    ["CON", "PRN", "AUX", "NUL", *(f"{name}{n}" for name in ("COM", "LPT") for n in "123456789¹²³")]
-)
+    ["CON", "CONIN$", "CONOUT$", "PRN", "AUX", "NUL"]
+).union(f"{name}{n}" for name in ("COM", "LPT") for n in "123456789¹²³")
 _CHUNK = 1 << 20
 _BYTE_ORDER_MARK = "\ufeff"  # of the byte order
 

@@ -219,7 +219,13 @@ def _checksum(ctx: click.Context, parameter: click.Parameter, text: str | None) 
 
 @command.command()
 @click.argument("name")
-@click.option("--from", "base_url", metavar="URL", help="Another server with the same files.")
+@click.option(
+    "--from",
+    "base_url",
+    metavar="URL",
+    type=options.NonEmptyText(),
+    help="Another server with the same files.",
+)
 @click.option(
     "--sha256",
     metavar="HEX",

@@ -25,6 +25,7 @@ from pathlib import Path
 import torch
 
 from rnaformer_cli.errors import DeviceError
+from rnaformer_cli.files import reason
 from rnaformer_cli.prediction.batching import windows
 from rnaformer_cli.prediction.device import Precision
 from rnaformer_cli.prediction.predictor import (
@@ -44,6 +45,8 @@ MIN_CELLS_FOR_WORKERS = (
 )
 NARROW = 128  # channels up to which processes beat threads
 _LONGEST = 500  # bases of a record that one thread is enough for
+# No more files or processes allowed; no shared memory, as in some containers; no semaphores at all.
+_NO_WORKERS = (OSError, ImportError, NotImplementedError)
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PREFETCHED_WINDOWS = 1  # windows whose records wait while an earlier one is finished
 
@@ -116,9 +119,13 @@ class _WorkerPool:
     ) -> None:
         self._predictor = predictor
         self._tell = tell
-        self._pool: ProcessPoolExecutor | None = ProcessPoolExecutor(
-            jobs, multiprocessing.get_context("spawn"), _begin, (source,)
-        )
+        self._others = set(multiprocessing.active_children())
+        self._pool: ProcessPoolExecutor | None = None
+        try:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(jobs, context, _begin, (source,))
+        except _NO_WORKERS as error:
+            self._do_without(error)
 
     def predict(self, cut: Iterable[list[RnaRecord]]) -> Iterator[Answer]:
         """Yield the answers for all windows, in order."""
@@ -151,6 +158,9 @@ class _WorkerPool:
         except BrokenProcessPool:
             self._drop_pool()
             return None
+        except OSError as error:
+            self._do_without(error)
+            return None
 
     def _finish(self, window: _Window, later: Iterable[_Window]) -> Iterator[Answer]:
         return reorder(
@@ -176,6 +186,18 @@ class _WorkerPool:
                 self._drop_pool()
         concurrent.futures.wait([found for window in later for found in window.futures()])
         return self._predictor.predict_group(members)
+
+    def _do_without(self, error: Exception) -> None:
+        """End the workers that are there, if not all could be started."""
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        self._tell(f"no worker process can be started ({why}); going on without workers")
+        for one in multiprocessing.active_children():
+            if one not in self._others:
+                one.terminate()
+                one.join()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
     def _drop_pool(self) -> None:
         if self._pool is not None:

@@ -29,6 +29,22 @@ class NonEmptyPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class NonEmptyText(click.ParamType):
+    """Text that is not empty, as that of an unset variable is: it would mean the default."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text.
+
+        Raises:
+            click.BadParameter: an empty one.
+        """
+        if not value:
+            self.fail("the text is empty", param, ctx)
+        return value
+
+
 PATH = NonEmptyPath(readable=False)
 FOLDER = NonEmptyPath(file_okay=False, readable=False)
 
@@ -132,6 +148,7 @@ weights = click.option(
     "-w",
     "--weights",
     metavar="NAME|DIR",
+    type=NonEmptyText(),
     shell_complete=complete_weights,
     help="Weights by name (see `rnaformer weights list`) or folder.  [default: the shipped ones]",
 )
