@@ -29,20 +29,19 @@ class NonEmptyPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-class NonEmptyText(click.ParamType):
+class NonEmptyText(click.types.StringParamType):
     """Text that is not empty, as that of an unset variable is: it would mean the default."""
 
-    name = "text"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The text.
 
         Raises:
             click.BadParameter: an empty one.
         """
-        if not value:
+        text = super().convert(value, param, ctx)
+        if not text:
             self.fail("the text is empty", param, ctx)
-        return value
+        return text
 
 
 PATH = NonEmptyPath(readable=False)
