@@ -216,12 +216,12 @@ def unusable(chosen: argparse.Namespace) -> Table:
         protein = "MKVLEFQPISRDNHWYTGCA" * 5
         text = "".join(f">p{number}\n{protein}\n" for number in range(1000))
         times = max(1, size // len(text))
-        _, peak, seconds, combined, code = _run_on_stream(
+        _, peak, seconds, errors, code = _run_on_stream(
             ["--jobs", "1"], (text for _ in range(times))
         )
         size_told = f"{times * len(text) / 1e6:,.0f} MB"
         rows.append(
-            (f"{times * 1000:,}", size_told, f"{peak:.0f} MiB", f"{seconds:.0f}", combined, code)
+            (f"{times * 1000:,}", size_told, f"{peak:.0f} MiB", f"{seconds:.0f}", errors, code)
         )
     return rows
 
@@ -231,12 +231,12 @@ def _run_on_stream(
 ) -> tuple[int, float, float, int, int]:
     """Lines on stdout, peak in MiB, seconds, lines on stderr, exit code of a run on a stream."""
     begin = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as combined:
+    with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             [*PROGRAM, "-", *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=combined,
+            stderr=errors,
             text=True,
         )
         assert process.stdin and process.stdout
@@ -254,8 +254,8 @@ def _run_on_stream(
         process.returncode = os.waitstatus_to_exitcode(status)
         process.stdout.close()
         seconds = time.perf_counter() - begin
-        combined.seek(0)
-        return lines, usage.ru_maxrss / 1024, seconds, len(list(combined)), process.returncode
+        errors.seek(0)
+        return lines, usage.ru_maxrss / 1024, seconds, len(list(errors)), process.returncode
 
 
 def growth(chosen: argparse.Namespace) -> Table:
@@ -336,7 +336,7 @@ def write(measured: dict[str, str]) -> None:
 def main() -> None:
     """Measure the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PARTIAL_END")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
     parser.add_argument("--kills", type=int, default=10, help="of each kind")
     parser.add_argument("--records", type=int, default=1000, help="of a run that is killed")
     parser.add_argument("--same", type=int, default=300, help="records for sameness")

@@ -43,6 +43,7 @@ CONTRADICTIONS = [
     b'{"id": "x", "sequence": "GAC", "pairs": [], "structure": "(.)", "schema_version": 1}\n',
     b'{"id": "x", "sequence": "GAC", "pairs": {}, "length": 4}\n',
 ]
+REPEATED = b'{"id": "x", "sequence": "GAC", "pairs": [[1, 3]], "pairs": [], "length": 3}\n'
 MERGED = b"a: &a\n  b: 1\nc: &c\n  <<: [*a, *a]\nd:\n  <<: [*c, *c]\n"  # block style
 
 
@@ -59,11 +60,11 @@ def seed_inputs(name: str, folder: Path) -> list[bytes]:
         return [seed_weights(folder)]
     if name in ("pth", "yml"):
         found = [path.read_bytes() for path in sorted(parity.glob(f"*.{name}"))]
-        return found + ([MERGED] if name == "yml" else [])
+        return found + ([MERGED, b"a: !!int 1:1.0\n? b\n: !!bool c\n"] if name == "yml" else [])
     known = {
         **{kind: [text] for kind, text in STRUCTURES.items()},
         "dbn": [STRUCTURES["dbn"], SIDE_BY_SIDE, *LIKE_ENERGIES],
-        "jsonl": [STRUCTURES["jsonl"], *CONTRADICTIONS],
+        "jsonl": [STRUCTURES["jsonl"], *CONTRADICTIONS, REPEATED],
         "any": list(STRUCTURES.values()),
         "fasta": [
             b">x some text\nACGU\nNRYt\n; comment\n>y\nGG\n",

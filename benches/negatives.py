@@ -5,7 +5,7 @@
 Half of the sequences are random letters with 30 to 70 % G and C, half are parts of the records with
 their dinucleotides shuffled (Altschul & Erickson 1985); 30 to 600 nt, seeded. For each kind and
 decoding: the part of the records with crossing pairs, isolated pairs and pairs for each record, and
-the median probability of the pairs printed. RNAfold's MFE structures stand base_at them.
+the median probability of the pairs printed. RNAfold's MFE structures follow.
 """
 
 from __future__ import annotations

@@ -227,7 +227,7 @@ def by_length(chosen: argparse.Namespace) -> dict[str, list[float]]:
 
 
 def plot(path: str, lengths: list[int], seconds: dict[str, list[float]]) -> None:
-    """Seconds against length, both logarithmic, base_at a line of L²."""
+    """Seconds against length, both logarithmic, with a line of L²."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(5.5, 3.6), layout="constrained")

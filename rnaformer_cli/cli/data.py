@@ -14,7 +14,7 @@ from rnaformer_cli.cli.run.progress import Report, counted
 from rnaformer_cli.dataset.labelling import KINDS, Kind, Label
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
 from rnaformer_cli.dataset.splitting import By
-from rnaformer_cli.errors import RnaformerError
+from rnaformer_cli.errors import InputError, RnaformerError
 from rnaformer_cli.files import text_name
 from rnaformer_cli.structure.formats import READ_FORMATS, ReadFormat
 
@@ -155,7 +155,11 @@ def leaks(train: str, test: str, by: By) -> None:
     """Tell which records of TEST resemble TRAIN; exit with 1 if any does."""
     from rnaformer_cli.dataset.splitting import check_leaks
 
-    method = check_leaks(list(read_dataset(train)), list(read_dataset(test)), test, by)
+    sets = [list(read_dataset(path)) for path in (train, test)]
+    for path, records in zip((train, test), sets, strict=True):
+        if not records:  # in which no leak could be found
+            raise InputError("no record in this file", path=path)
+    method = check_leaks(sets[0], sets[1], test, by)
     click.echo(f"no leak found by {method}")
 
 

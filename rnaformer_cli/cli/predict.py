@@ -240,7 +240,6 @@ def _load(chosen: dict[str, Any], report: Report) -> ParallelPredictor:
     from rnaformer_cli.prediction import device
     from rnaformer_cli.prediction.predictor import Options, load
     from rnaformer_cli.prediction.workers import ParallelPredictor, Source
-    from rnaformer_cli.weight_store.store import DEFAULT
 
     device.set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
@@ -254,7 +253,7 @@ def _load(chosen: dict[str, Any], report: Report) -> ParallelPredictor:
         families=not chosen["no_families"],
         max_memory=chosen["max_memory"],
     )
-    weights = chosen["weights"] or DEFAULT
+    weights = options.or_default(chosen["weights"])
     predictor = load(weights, how, chosen["device"], chosen["precision"])
     source = Source(weights, how, chosen["precision"])
     return ParallelPredictor(predictor, source, chosen["jobs"], report.warn)

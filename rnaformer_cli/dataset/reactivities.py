@@ -11,7 +11,7 @@ from typing import Any
 
 from rnaformer_cli.errors import DatasetError, shown
 from rnaformer_cli.files import read_lines
-from rnaformer_cli.json_text import parse_json
+from rnaformer_cli.json_text import RepeatedKeyError, parse_json, text_id
 from rnaformer_cli.sequence.encode import ALPHABET
 
 _BASES = frozenset(ALPHABET)
@@ -104,13 +104,19 @@ def _profile_from_json(line: str) -> ReactivityProfile:
     try:
         values = parse_json(line)
         found = dict(values)
+    except RepeatedKeyError as error:
+        raise DatasetError(str(error)) from None
     except (ValueError, TypeError):
         message = "expected a JSON object with id, seq and reactivity"
         raise DatasetError(message) from None
     for name in ("id", "seq", "reactivity"):
         if name not in found:
             raise DatasetError(f"no field {name!r}")
-    name, cluster = str(found["id"]), found.get("cluster")
+    try:
+        name, cluster = text_id(found["id"]), found.get("cluster")
+    except TypeError:
+        message = f"id must be text or a whole number, not {shown(found['id'])}"
+        raise DatasetError(message) from None
     if not isinstance(found["seq"], str):
         raise DatasetError(f"seq must be text, not {shown(found['seq'])}", record=name)
     if cluster is not None and type(cluster) is not int:

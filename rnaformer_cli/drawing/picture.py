@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaformer_cli.drawing.layout import plane
-from rnaformer_cli.errors import DependencyError, OutputError
+from rnaformer_cli.errors import DependencyError, OutputError, StructureError
 from rnaformer_cli.files import write_atomically
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
 
@@ -31,6 +31,9 @@ PAIR, KNOT, BACKBONE = "#333333", "#CC79A7", "#999999"
 BOTH, PREDICTED, MISSED = "#0072B2", "#D55E00", "#999999"  # agreeing, only predicted, only known
 NUMBERING_INTERVAL = 10  # bases between numbers
 
+MAX_BASES = 30_000  # of a picture, as many as ViennaRNA lays out; it takes half a minute
+MAX_PAIRS = 30_000
+
 _INCHES_PER_BASE = 0.24  # inches from base to base
 _LARGEST = 60.0  # inches of a side; larger pictures are made smaller
 _MAX_ARC_HEIGHT = 20.0  # bases
@@ -42,7 +45,9 @@ def draw_plane(record: StructureRecord) -> Figure:
 
     Raises:
         DependencyError: ViennaRNA or matplotlib is not installed.
+        StructureError: more than MAX_BASES or MAX_PAIRS.
     """
+    _check_size(record, record.structure)
     places, crossing = plane(record.structure)
     low, high = places.min(0) - 2.0, places.max(0) + 2.0
     figure, axes = _canvas(*(high - low) * _INCHES_PER_BASE)
@@ -73,7 +78,9 @@ def draw_arcs(record: StructureRecord, reference: Structure | None = None) -> Fi
 
     Raises:
         DependencyError: matplotlib is not installed.
+        StructureError: more than MAX_BASES or MAX_PAIRS.
     """
+    _check_size(record, record.structure, reference)
     length = record.structure.length
     known = frozenset() if reference is None else reference.pairs
     pairs = record.structure.pairs
@@ -152,6 +159,17 @@ def save(
                 figure.savefig(cast("IO[bytes]", file), **how)
         else:
             figure.savefig(target, **how)
+
+
+def _check_size(record: StructureRecord, *structures: Structure | None) -> None:
+    pairs = max(len(structure.pairs) for structure in structures if structure is not None)
+    for found, limit, what in (
+        (record.structure.length, MAX_BASES, "bases"),
+        (pairs, MAX_PAIRS, "pairs"),
+    ):
+        if found > limit:
+            message = f"{found:,} {what}; a picture shows {limit:,} at the most"
+            raise StructureError(message, record=record.id)
 
 
 def image_format(path: str | Path) -> ImageFormat:

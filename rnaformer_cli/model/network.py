@@ -72,7 +72,7 @@ class RNAformer(nn.Module):
         `flag` (B,) says how the labels of each sequence were made; 1 (curated) by default.
         """
         length = bases.shape[1]
-        bases, is_base, is_index = self.pad_to_patch(bases, is_base)
+        bases, is_base, is_index = self.pad_to_patches(bases, is_base)
         features = self.folding_features(bases, is_base)
         embedded = self._embed(bases, is_base, flag, features)
         latent = torch.zeros_like(embedded)
@@ -83,7 +83,9 @@ class RNAformer(nn.Module):
         directed = self.unpatchify(self.read_out(latent)) + self.folding_logits(features)
         return directed[:, :length, :length]
 
-    def pad_to_patch(self, bases: Tensor, is_base: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def pad_to_patches(
+        self, bases: Tensor, is_base: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Bases (B, L) padded to whole cells, and which lines of cells are real (B, S)."""
         patch = self.config.patch
         rest = -bases.shape[1] % patch

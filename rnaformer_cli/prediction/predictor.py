@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnaformer_cli.errors import ConfigError, DeviceError
+from rnaformer_cli.errors import ConfigError, DeviceError, StructureError, shown
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyModel
 from rnaformer_cli.families.recognition import Region
 from rnaformer_cli.model.checkpoint import (
@@ -22,6 +22,7 @@ from rnaformer_cli.model.checkpoint import (
     load_families,
     load_network,
 )
+from rnaformer_cli.model.config import MAX_VALUES
 from rnaformer_cli.model.engine import STRIP_BYTES, Engine, estimate_memory
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import batches, to_tensors, windows
@@ -136,6 +137,9 @@ class Predictor:
         if self.cycles < 1 or (self.cycles > 1 and not config.recycling):
             allowed = "at least 1" if config.recycling else "1, these weights do not recycle"
             raise ConfigError(f"cycles must be {allowed}, not {self.cycles}")
+        if self.cycles > MAX_VALUES["cycles"]:
+            message = f"cycles must be at most {MAX_VALUES['cycles']:,}, not {shown(self.cycles)}"
+            raise ConfigError(message)
         self.flag = (
             config.flag if self.options.like is None else _LABEL_TYPE_VALUES[self.options.like]
         )
@@ -250,10 +254,10 @@ class Predictor:
         self, records: list[RnaRecord], regions: list[list[Region]], features: Tensor | None = None
     ) -> list[Prediction | DeviceError]:
         start = time.perf_counter()
-        if len(records) == 1:  # the only kind of batch that is larger than max_cells
-            error = self._too_large(records[0])
-            if error is not None:
-                return [error]
+        if len(records) == 1 or self.options.max_memory is not None:
+            errors = [self._too_large(record) for record in records]
+            if any(errors):  # of one record the batch may be larger than max_cells
+                return self._predict_rest(records, regions, errors)
         try:
             sequences = [record.sequence for record in records]
             matrices, passes = self._score(sequences, regions, features)
@@ -269,11 +273,21 @@ class Predictor:
             return [DeviceError(message, record=records[0].id)]
         seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
         return [
-            self._to_prediction(record, matrix, seconds * len(record) ** 2, cycles, own)
-            if np.isfinite(matrix).all()
-            else DeviceError(_NOT_FINITE, record=record.id)
+            self._answer(record, matrix, seconds * len(record) ** 2, cycles, own)
             for record, matrix, cycles, own in zip(records, matrices, passes, regions, strict=True)
         ]
+
+    def _predict_rest(
+        self,
+        records: list[RnaRecord],
+        regions: list[list[Region]],
+        errors: list[DeviceError | None],
+    ) -> list[Prediction | DeviceError]:
+        """The predictions of the records without an error, between the errors of the others."""
+        kept = [place for place, error in enumerate(errors) if error is None]
+        own = [records[place] for place in kept], [regions[place] for place in kept]
+        rest = iter(self._predict_batch(*own) if kept else [])
+        return [next(rest) if error is None else error for error in errors]
 
     def _too_large(self, record: RnaRecord) -> DeviceError | None:
         """The error for a record that would need more memory than allowed; None if it fits."""
@@ -285,6 +299,20 @@ class Predictor:
             return None
         sizes = f"needs about {format_size(needed)} of memory, {format_size(limit)} may be used"
         return DeviceError(f"{len(record)} bases: {sizes}", record=record.id)
+
+    def _answer(
+        self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, regions: list[Region]
+    ) -> Prediction | DeviceError:
+        """What is read from the scores of a record, or why nothing can be."""
+        if not np.isfinite(matrix).all():
+            return DeviceError(_NOT_FINITE, record=record.id)
+        try:
+            return self._to_prediction(record, matrix, seconds, cycles, regions)
+        except StructureError as error:  # pairs that cross at too many places for `nested`
+            return DeviceError(error.message, record=record.id)
+        except MemoryError:
+            message = f"not enough memory to decode {len(record)} bases"
+            return DeviceError(message, record=record.id)
 
     def _to_prediction(
         self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, regions: list[Region]

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rnaformer_cli.errors import StructureError
+from rnaformer_cli.errors import StructureError, shown
 from rnaformer_cli.limits import MAX_BASES
 from rnaformer_cli.structure.crossing import crosses
 
@@ -31,7 +31,8 @@ class Structure:
         for left, right in self.pairs:
             if not 0 <= left < right < self.length:
                 raise StructureError(
-                    f"pair ({left + 1}, {right + 1}) does not fit an RNA of {self.length} bases"
+                    f"pair ({shown(left + 1)}, {shown(right + 1)}) does not fit an RNA of "
+                    f"{self.length} bases"
                 )
 
     @property

@@ -18,7 +18,7 @@ EXAMPLES = [
     "GAAGAAAAACAC",  # two bases by one
     "GAAGAAAAACAAC",  # two by two
     "GAAGAAAAC",  # a bulge
-    "GCGAAAACGAAAACC",  # two hairpins in a multiloop, or base_at each other
+    "GCGAAAACGAAAACC",  # two hairpins in a multiloop, or side by side
     "GGAAAACGUAAAACCUUGC",
     "AUGCGNAUGCAUUGGCAU",
 ]
@@ -33,8 +33,8 @@ def structures(sequence, first, last):
     for partner in range(first + MIN_LOOP + 1, last + 1):
         if sequence[first] + sequence[partner] in PAIRS:
             for within in structures(sequence, first + 1, partner - 1):
-                for base_at in structures(sequence, partner + 1, last):
-                    yield ((first, partner), *within, *base_at)
+                for beside in structures(sequence, partner + 1, last):
+                    yield ((first, partner), *within, *beside)
 
 
 def scores(seed=0):

@@ -7,17 +7,19 @@ import io
 import tokenize
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from rnaformer_cli.errors import InputError, ScoreError
+from rnaformer_cli.errors import InputError, ScoreError, shown
 from rnaformer_cli.files import UniqueFileNames, reason, safe_name
 from rnaformer_cli.structure.structure import StructureRecord
 
 Matrix = np.ndarray[Any, np.dtype[np.float32]]  # of scores, (L, L)
 _MAX_HEADER = 256  # bytes of the header of an array; that of a matrix has 118
+_ROUNDING = 1e-3  # of half precision; the matrices of earlier versions differ in the last digit
 _BROKEN = (zlib.error, tokenize.TokenError, SyntaxError)  # data, and headers
 _NO_ARCHIVE = "not a NumPy archive of score matrices"
 
@@ -34,7 +36,12 @@ class ScoreArchive:
         self._path = path
         with self._told():
             self._archive = zipfile.ZipFile(path)
-        known = {name.removesuffix(".npy") for name in self._archive.namelist()}
+        listed = self._archive.namelist()
+        self._members = set(listed)
+        if len(listed) > len(self._members):
+            twice = next(name for name, count in Counter(listed).items() if count > 1)
+            raise InputError(f"{shown(twice)} is in this archive twice", path=path)
+        known = {name.removesuffix(".npy") for name in listed}
         names = UniqueFileNames()
         self._names = [names.take(record.id) for record in records]
         plain = {safe_name(record.id) for record in records}
@@ -48,11 +55,11 @@ class ScoreArchive:
         """The matrix of a record by its place, or None; its size is checked before it is read.
 
         Raises:
-            InputError: no array of finite numbers.
+            InputError: no symmetric array of numbers from 0 to 1.
             ScoreError: a matrix of another length.
         """
         name = f"{self._names[place]}.npy"
-        if name not in self._archive.namelist():
+        if name not in self._members:
             return None
         if self._archive.getinfo(name).compress_type not in (
             zipfile.ZIP_STORED,
@@ -67,7 +74,8 @@ class ScoreArchive:
             found: Matrix = np.lib.format.read_array(
                 file, allow_pickle=False, max_header_size=_MAX_HEADER
             )
-        if not np.isfinite(found).all():
+        is_score = (found >= 0) & (found <= 1 + _ROUNDING)  # and no NaN
+        if not is_score.all() or np.abs(found - found.T).max() > _ROUNDING:
             raise InputError(_NO_ARCHIVE, path=self._path)
         return found
 

@@ -31,8 +31,8 @@ def expected(weights: BoltzmannFactors, sums: Inside, around: Outside) -> dict[s
     outer = sums.prefix[:, None, :-1] * sums.suffix[:, ends]
     found["exterior"] = weights.exterior * outer * sums.qb / each
     found["multi_unpaired"] = _expected_multi_unpaired(found["closing"], found["branch"])
-    base_at = sums.prefix[:, :-1] * sums.suffix[:, 1:] / sums.total[:, None]
-    found["exterior_unpaired"] = weights.exterior_unpaired * base_at
+    unpaired = sums.prefix[:, :-1] * sums.suffix[:, 1:] / sums.total[:, None]
+    found["exterior_unpaired"] = weights.exterior_unpaired * unpaired
     found["outer"] = weights.outer * likely[:, None] * sums.interior_sums
     found["inner"] = weights.inner * around.interior_sums * (sums.qb / each)[:, None]
     found["size"] = weights.size * _sizes(sums, around)

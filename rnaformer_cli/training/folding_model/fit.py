@@ -53,7 +53,7 @@ _RATE_FACTORS = {  # parts of the rate for scores that many bases of a structure
     "unpaired_multi": 0.1,
     "unpaired_exterior": 0.03,
 }
-_RIDGE = 3e-5  # on the squared distance from the first guess, base_at the loss per base
+_RIDGE = 3e-5  # on the squared distance from the first guess, added to the loss per base
 _BETAS = (0.9, 0.99)
 _WARMUP = 20  # steps
 
@@ -71,7 +71,7 @@ class Plan:
     computed_fraction: float = 0.0  # of the records: those whose label a program made
     rate: float = 0.05  # of Adam, at its highest
     seed: int = 0
-    reactivity_weight: float = 0.3  # of the loss per reactivity, base_at the loss per base
+    reactivity_weight: float = 0.3  # of the loss per reactivity, added to the loss per base
     reactivity_cells: int = 200_000  # B·L·L of a batch of profiles, of which two sums are made
 
 

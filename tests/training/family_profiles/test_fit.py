@@ -144,7 +144,7 @@ def test_the_same_records_give_the_same_library():
     records = [*labelled(4, 8, family="four", cluster=4), *ONE, *labelled(2, 6, LONG)]
     for one, other in zip(learned(records).profiles, learned(records).profiles, strict=True):
         assert one.name == other.name
-        for name in ("letters", "left", "right", "chance", "words"):
+        for name in ("letters", "left", "right", "pair_frequency", "words"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
