@@ -730,12 +730,3 @@ def test_weights_whose_scores_are_no_numbers_are_not_ok(run, overflowing):
     told = "scores are not finite numbers: the weights are damaged, or overflow in this precision"
     assert finished.err == f"rnaformer: {overflowing}: {told}\n"
     assert (finished.out, finished.code) == ("", 1)
-
-
-def test_weights_of_an_empty_name_are_wrong_usage(run, tmp_path):
-    """As of an unset variable: the shipped ones would be used without a word."""
-    (tmp_path / "a.fa").write_text(HAIRPIN)
-    finished = run("predict", tmp_path / "a.fa", "-w", "")
-    message = "Error: Invalid value for '-w' / '--weights': the text is empty\n"
-    assert (finished.out, finished.code) == ("", 2)
-    assert finished.err.endswith(message)

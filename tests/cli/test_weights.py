@@ -961,3 +961,10 @@ def test_a_config_may_not_be_as_large_as_tensors(fetch_from, server, store, monk
     finished = fetch_from(server.url)
     server.enough.set()
     assert_nothing_came(finished, store, server.url, "more than 3 bytes, which is the limit")
+
+
+def test_an_empty_url_is_not_the_usual_server(fetch_from, store):
+    """As of an unset variable."""
+    finished = fetch_from("")
+    assert finished.err.endswith("Error: Invalid value for '--from': the text is empty\n")
+    assert finished.code == 2
