@@ -20,7 +20,7 @@ from rnaformer_cli.errors import shown as cut_short
 from rnaformer_cli.files import make_folder, reason, sha256_of, text_name
 from rnaformer_cli.limits import (
     DOWNLOAD_WINDOW_SECONDS,
-    MAX_CONFIG_BYTES,
+    MAX_CONFIG_TEXT,
     MAX_DOWNLOAD_BYTES,
     MAX_FETCH_SECONDS,
     MIN_DOWNLOAD_RATE,
@@ -132,7 +132,7 @@ def fetch(
     with tempfile.TemporaryDirectory(prefix="rnaformer-fetch-") as temporary:
         state = Path(temporary) / f"RNAformer_32M_state_dict_{stem}.pth"
         config = Path(temporary) / f"RNAformer_32M_config_{stem}.yml"
-        for path, limit in ((config, MAX_CONFIG_BYTES), (state, MAX_DOWNLOAD_BYTES)):
+        for path, limit in ((config, MAX_CONFIG_TEXT), (state, MAX_DOWNLOAD_BYTES)):
             url = f"{base_url}/{path.name}"
             tell(without_credentials(url))
             download(url, path, min(limit, MAX_DOWNLOAD_BYTES), latest)

@@ -320,7 +320,11 @@ def test_an_import_does_not_remove_a_folder_that_holds_something_else(import_cas
     [
         ("none.pth", "bprna_like.yml", "none.pth: no such file or directory"),
         ("bprna_like.pth", "none.yml", "none.yml: no such file or directory"),
-        ("bprna_like.pth", "bprna_like.pth", "bprna_like.pth: not a plain YAML file"),
+        (
+            "bprna_like.pth",
+            "bprna_like.pth",
+            "bprna_like.pth: more than 100,000 bytes, which is the limit",
+        ),
         ("bprna_like.npz", "bprna_like.yml", "bprna_like.npz: not a PyTorch state dict of tensors"),
         ("bprna_like.yml", "bprna_like.yml", "bprna_like.yml: not a PyTorch state dict of tensors"),
         ("bprna_like.pth", "linear_ff.yml", "bprna_like.pth: missing tensors: 'read_out.bias'"),
@@ -957,7 +961,7 @@ def test_all_files_of_a_fetch_have_one_deadline(fetch_from, server, store, monke
 def test_a_config_may_not_be_as_large_as_tensors(fetch_from, server, store, monkeypatch):
     server.enough = threading.Event()
     server.answers[f"/models/{CONFIG}"] = drip
-    monkeypatch.setattr(fetch, "MAX_CONFIG_BYTES", 3)
+    monkeypatch.setattr(fetch, "MAX_CONFIG_TEXT", 3)
     finished = fetch_from(server.url)
     server.enough.set()
     assert_nothing_came(finished, store, server.url, "more than 3 bytes, which is the limit")
