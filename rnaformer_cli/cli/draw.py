@@ -81,7 +81,8 @@ def command(source: str, **chosen: Any) -> None:
         names = UniqueFileNames()
         for place, record in enumerate(records):
             name = f"{names.take(record.id)}.{image}"
-            save(drawer.draw(record, place), Path(chosen["out_dir"]) / name, image)
+            target = Path(chosen["out_dir"]) / name
+            save(drawer.draw(record, place), target, image, follow=False)
         return
     if len(records) > 1:
         message = f"holds {len(records)} structures, and a picture shows one; use --out-dir"

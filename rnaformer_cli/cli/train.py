@@ -49,6 +49,7 @@ _TELL_EVERY = 20.0  # seconds
 @click.option(
     "--start-from",  # "--start" would be taken by torchrun, as short for an option of its own
     metavar="NAME|DIR",
+    type=options.NonEmptyText(),
     shell_complete=options.complete_weights,
     help="Weights to begin with instead of random ones.",
 )

@@ -142,8 +142,10 @@ def draw_dots(
     return figure
 
 
-def save(figure: Figure, target: str | Path | IO[bytes], image: ImageFormat) -> None:
-    """Write a picture, the same bytes every time.
+def save(
+    figure: Figure, target: str | Path | IO[bytes], image: ImageFormat, follow: bool = True
+) -> None:
+    """Write a picture, the same bytes every time; `follow` as for files.write_atomically.
 
     Raises:
         OutputError: the file cannot be written.
@@ -153,7 +155,7 @@ def save(figure: Figure, target: str | Path | IO[bytes], image: ImageFormat) -> 
     with matplotlib.rc_context({"svg.hashsalt": "rnaformer", "svg.fonttype": "none"}):
         how: dict[str, Any] = {"format": image, "metadata": metadata, "dpi": 150}
         if isinstance(target, (str, Path)):
-            with write_atomically(target, binary=True) as file:
+            with write_atomically(target, binary=True, follow=follow) as file:
                 figure.savefig(cast("IO[bytes]", file), **how)
         else:
             figure.savefig(target, **how)

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from rnaformer_cli.errors import ConfigError, WeightsError, shown
 from rnaformer_cli.families.mixture import FamilyMixture, FamilyModel
-from rnaformer_cli.families.profiles import Library, read_library, write_library
+from rnaformer_cli.families.profiles import Library, read_library, unreadable, write_library
 from rnaformer_cli.families.recognition import ProfileSearch
 from rnaformer_cli.files import read_bytes, sha256_of, write_atomically, write_text
 from rnaformer_cli.json_text import parse_json
@@ -172,7 +172,8 @@ def load_families(folder: str | Path, checkpoint: Checkpoint) -> FamilyModel | N
     path = _file_in(folder, FAMILIES_FILE)
     library = read_library(path)
     _check_digest(path, checkpoint.families.sha256)
-    return FamilyModel(ProfileSearch(library), checkpoint.families.mixture)
+    said = checkpoint.families
+    return FamilyModel(ProfileSearch(library), said.mixture, said.sha256)
 
 
 def _check_digest(path: Path, expected: str) -> None:
@@ -200,7 +201,7 @@ def read_tensors(path: str | Path, expected: Mapping[str, tuple[int, ...]]) -> d
             )
             return {name: _numbers(name, file.get_tensor(name)) for name in names}
     except (SafetensorError, OSError):
-        raise WeightsError("not a whole safetensors file", path=path) from None
+        raise WeightsError(unreadable(path), path=path) from None
     except WeightsError as error:
         raise error.at(path) from None
 

@@ -96,13 +96,20 @@ def _free_in_group(group: Path) -> int | None:
     for limit, used, cache in _CGROUP_FILES:
         try:
             most, now = (int((group / name).read_text()) for name in (limit, used))
-            table = (group / cache).read_text()
         except (OSError, ValueError):  # no such group, or "max"
             continue
         if most < _UNLIMITED:
-            found = re.search(r"^(?:total_)?inactive_file (\d+)", table, re.MULTILINE)
-            return max(most - now + (int(found[1]) if found else 0), 0)
+            return max(most - now + _inactive_cache(group / cache), 0)
     return None
+
+
+def _inactive_cache(path: Path) -> int:
+    """Bytes of files; in version 1 those of the groups below are in a row of their own."""
+    try:
+        rows = dict(line.split(maxsplit=1) for line in path.read_text().splitlines())
+        return int(rows.get("total_inactive_file", rows.get("inactive_file", "0")))
+    except (OSError, ValueError):  # not told
+        return 0
 
 
 def format_size(size: int) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -153,8 +153,10 @@ class Predictor:
     @property
     def config_digest(self) -> str:
         """A checksum of the settings, besides the tensors, that affect predictions."""
-        mixture = None if self.families is None else asdict(self.families.mixture)
-        return config_digest({"model": self.engine.config.to_dict(), "mixture": mixture})[:16]
+        values: dict[str, Any] = {"model": self.engine.config.to_dict(), "families": None}
+        if self.families is not None:
+            values["families"] = [asdict(self.families.mixture), self.families.checksum]
+        return config_digest(values)[:16]
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield a prediction, or why there is none, for each record, in input order.

@@ -25,6 +25,7 @@ from pathlib import Path
 import torch
 
 from rnaformer_cli.errors import DeviceError
+from rnaformer_cli.files import reason
 from rnaformer_cli.prediction.batching import windows
 from rnaformer_cli.prediction.device import Precision
 from rnaformer_cli.prediction.predictor import (
@@ -42,6 +43,8 @@ MAX_WORKERS = 8  # that are started by default
 MIN_CELLS_FOR_WORKERS = 2_000_000  # of the first window; fewer take less time than a start
 MAX_WORKER_CHANNELS = 128  # of networks for which processes are faster than threads
 _MAX_WORKER_LENGTH = 500  # bases; longer records use all threads of the main process
+# No more files or processes allowed; no shared memory, as in some containers; no semaphores at all.
+_START_ERRORS = (OSError, ImportError, NotImplementedError)
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PREFETCHED_WINDOWS = 1  # windows that are submitted before the current one is finished
 
@@ -114,9 +117,13 @@ class _WorkerPool:
     ) -> None:
         self._predictor = predictor
         self._warn = warn
-        self._pool: ProcessPoolExecutor | None = ProcessPoolExecutor(
-            jobs, multiprocessing.get_context("spawn"), _begin, (source,)
-        )
+        self._other_children = set(multiprocessing.active_children())
+        self._pool: ProcessPoolExecutor | None = None
+        try:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(jobs, context, _begin, (source,))
+        except _START_ERRORS as error:
+            self._do_without(error)
 
     def predict(self, batches: Iterable[list[RnaRecord]]) -> Iterator[Answer]:
         """Yield the answers for all windows, in order."""
@@ -149,6 +156,9 @@ class _WorkerPool:
         except BrokenProcessPool:
             self._drop_pool()
             return None
+        except OSError as error:
+            self._do_without(error)
+            return None
 
     def _finish(self, window: _Window, later: Iterable[_Window]) -> Iterator[Answer]:
         return reorder(
@@ -174,6 +184,18 @@ class _WorkerPool:
                 self._drop_pool()
         concurrent.futures.wait([found for window in later for found in window.futures()])
         return self._predictor.predict_group(members)
+
+    def _do_without(self, error: Exception) -> None:
+        """Continue without workers; end those that were started."""
+        message = reason(error) if isinstance(error, OSError) else str(error)
+        self._warn(f"no worker process can be started ({message}); going on without workers")
+        for process in multiprocessing.active_children():
+            if process not in self._other_children:
+                process.terminate()
+                process.join()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
     def _drop_pool(self) -> None:
         if self._pool is not None:

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse, InvalidURL
 from pathlib import Path
 from typing import IO
 
 from rnaformer_cli.errors import InputError, OutputError, WeightsError
+from rnaformer_cli.errors import shown as cut_short
 from rnaformer_cli.files import make_folder, reason, sha256_of, text_name
-from rnaformer_cli.limits import DOWNLOAD_WINDOW_SECONDS, MAX_DOWNLOAD_BYTES, MIN_DOWNLOAD_RATE
+from rnaformer_cli.limits import (
+    DOWNLOAD_WINDOW_SECONDS,
+    MAX_CONFIG_TEXT,
+    MAX_DOWNLOAD_BYTES,
+    MAX_FETCH_SECONDS,
+    MIN_DOWNLOAD_RATE,
+)
 from rnaformer_cli.model.checkpoint import Checkpoint, save_checkpoint
 from rnaformer_cli.model.config import CONFIG_FILE
 from rnaformer_cli.weight_store.published import read_published
@@ -34,6 +43,8 @@ PUBLISHED = {
 TIMEOUT = 30.0  # seconds without a byte
 PATIENCE = 120.0  # seconds until the body begins
 _CHUNK = 1 << 20
+_MAX_TEXT = 200  # letters of a server's own words in a message
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +120,7 @@ def fetch(
         WeightsError: a name that is not published.
         OutputError: it is there already.
         InputError: the transfer failed, broke off, was too slow or too large, went to another
-            host, or brought another checksum.
+            host, or brought another checksum; or all of it took longer than MAX_FETCH_SECONDS.
     """
     if name not in PUBLISHED:
         listed = ", ".join(PUBLISHED)
@@ -117,13 +128,14 @@ def fetch(
     new_checkpoint_folder(name)  # before the download, not after
     stem = PUBLISHED[name]
     base_url = base_url.rstrip("/")
+    latest = time.monotonic() + MAX_FETCH_SECONDS
     with tempfile.TemporaryDirectory(prefix="rnaformer-fetch-") as temporary:
         state = Path(temporary) / f"RNAformer_32M_state_dict_{stem}.pth"
         config = Path(temporary) / f"RNAformer_32M_config_{stem}.yml"
-        for path in (config, state):
+        for path, limit in ((config, MAX_CONFIG_TEXT), (state, MAX_DOWNLOAD_BYTES)):
             url = f"{base_url}/{path.name}"
             tell(without_credentials(url))
-            download(url, path)
+            download(url, path, min(limit, MAX_DOWNLOAD_BYTES), latest)
         if sha256 is not None and (digest := sha256_of(state)) != sha256:
             raise InputError(
                 f"sha256 is {digest}, expected {sha256}", path=without_credentials(url)
@@ -131,55 +143,82 @@ def fetch(
         return import_published(state, config, name, without_credentials(url))
 
 
-def download(url: str, path: Path) -> None:
+def download(url: str, path: Path, limit: int, latest: float) -> None:
     """Copy a URL into a file; the whole length that the server announced, or nothing.
+
+    `limit` is the largest number of bytes; `latest` is a deadline on the monotonic clock.
 
     Raises:
         InputError: whatever went wrong, with the URL.
     """
     shown = without_credentials(url)
-    with watched(PATIENCE) as watchdog:
+    try:
+        check_url(url)
+    except ValueError:
+        raise InputError("not a URL", path=shown) from None
+    with watched(PATIENCE, latest) as watchdog:
         try:
-            _download(url, path, shown, watchdog)
+            _download(url, path, limit, watchdog)
         except InputError:
             if not watchdog.has_fired:
                 raise
         if watchdog.has_fired:  # a closed connection may look like the end of the body
-            raise InputError("no whole answer in time: the server only drips", path=shown)
+            message = "no whole answer in time: the server only drips"
+            if time.monotonic() >= latest:
+                message = f"not done within {MAX_FETCH_SECONDS:,g} seconds, which is the limit"
+            raise InputError(message, path=shown)
 
 
-def _download(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
+def _download(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
+    shown = without_credentials(url)
     try:
-        _copy(url, path, shown, watchdog)
+        _copy(url, path, limit, watchdog)
     except urllib.error.HTTPError as error:
-        raise InputError(f"the server says {error.code} {error.reason}", path=shown) from None
+        raise InputError(f"the server says {_status(error.code)}", path=shown) from None
     except urllib.error.URLError as error:
         why = reason(error.reason) if isinstance(error.reason, OSError) else error.reason
-        raise InputError(f"no connection: {why}", path=shown) from None
+        raise InputError(f"no connection: {_cut(str(why))}", path=shown) from None
     except TimeoutError:
         raise InputError(f"no answer for {TIMEOUT:g} seconds", path=shown) from None
-    except (InvalidURL, ValueError):
-        raise InputError("not a URL", path=shown) from None
+    except (InvalidURL, ValueError):  # the URL was checked
+        raise InputError("the address of the proxy is no URL", path=shown) from None
     except HTTPException:
         raise InputError("the server's answer is not HTTP or broke off", path=shown) from None
     except OSError as error:
-        raise InputError(f"transfer failed: {reason(error)}", path=shown) from None
+        raise InputError(f"transfer failed: {_cut(reason(error))}", path=shown) from None
 
 
-def _copy(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
-    check_url(url)
+def _status(code: int) -> str:
+    """A status in the words of the standard: a server's own may hold anything."""
+    known = {status.value: status.phrase for status in HTTPStatus}
+    more = ", and leads to no other page" if code in _REDIRECTS else ""
+    return f"{code} {known.get(code, '')}".rstrip() + more
+
+
+def _cut(text: str) -> str:
+    """What may be a server's or a proxy's text, no longer than a line."""
+    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
+
+
+def _copy(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
+    shown = without_credentials(url)
     handlers = (SameHostRedirects, WatchedHTTP(watchdog), WatchedHTTPS(watchdog))
     with urllib.request.build_opener(*handlers).open(url, timeout=TIMEOUT) as answer:
+        if answer.status != HTTPStatus.OK:  # 206, for one, is a part
+            raise InputError(f"the server says {_status(answer.status)}", path=shown)
         announced = answer.headers.get("Content-Length")
-        if announced is not None and not (announced.isascii() and announced.isdecimal()):
-            raise InputError(f"the Content-Length is no number: {announced!r}", path=shown)
+        if announced is not None and not re.fullmatch("[0-9]{1,18}", announced):
+            message = f"the Content-Length is no number: {cut_short(announced)}"
+            raise InputError(message, path=shown)
         with path.open("wb") as file:
-            received = _receive_body(answer, file, shown, watchdog)
+            received = _receive_body(answer, file, shown, limit, watchdog)
     if announced is not None and received != int(announced):
         raise InputError(f"broke off after {received} of {announced} bytes", path=shown)
 
 
-def _receive_body(answer: HTTPResponse, file: IO[bytes], url: str, watchdog: Watchdog) -> int:
+def _receive_body(
+    answer: HTTPResponse, file: IO[bytes], url: str, limit: int, watchdog: Watchdog
+) -> int:
     """Write what comes, as long as it comes at a useful speed and has an end; how many bytes."""
     received = counted = 0
     watchdog.extend(2 * DOWNLOAD_WINDOW_SECONDS)
@@ -187,10 +226,8 @@ def _receive_body(answer: HTTPResponse, file: IO[bytes], url: str, watchdog: Wat
     while chunk := answer.read1(_CHUNK):
         file.write(chunk)
         received += len(chunk)
-        if received > MAX_DOWNLOAD_BYTES:
-            raise InputError(
-                f"more than {MAX_DOWNLOAD_BYTES:,} bytes, which is the limit", path=url
-            )
+        if received > limit:
+            raise InputError(f"more than {limit:,} bytes, which is the limit", path=url)
         if time.monotonic() - began > DOWNLOAD_WINDOW_SECONDS:
             if received - counted < MIN_DOWNLOAD_RATE * DOWNLOAD_WINDOW_SECONDS:
                 message = f"slower than {MIN_DOWNLOAD_RATE:,} bytes a second"

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from rnaformer_cli.errors import WeightsError
+from rnaformer_cli.files import reason
 from rnaformer_cli.model.config import CONFIG_FILE, FAMILIES_FILE, TENSOR_FILE
 
 DEFAULT = "rnaformer-small"
@@ -45,18 +46,37 @@ def list_weights() -> dict[str, Path]:
     with contextlib.suppress(WeightsError):
         roots.append(user_folder())
     for root in roots:
-        if _is_folder(root):
-            for folder in sorted(root.iterdir()):
-                if (folder / CONFIG_FILE).is_file():
-                    found.setdefault(folder.name, folder)
+        for folder in _entries(root):
+            if _has_config(folder):
+                found.setdefault(folder.name, folder)
     return found
 
 
-def _is_folder(path: Path) -> bool:
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds, in order; nothing if it is somebody else's, or no folder at all."""
     try:
-        return path.is_dir()
-    except PermissionError:  # the home of somebody else
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _has_config(folder: Path) -> bool:
+    try:
+        return (folder / CONFIG_FILE).is_file()
+    except OSError:  # a folder of somebody else
         return False
+
+
+def _closed_store() -> str:
+    """Why the user's own weights cannot be listed, as the end of a message; "" if they can."""
+    try:
+        next(user_folder().iterdir(), None)
+    except FileNotFoundError:
+        return ""
+    except (OSError, WeightsError) as error:
+        why = reason(error) if isinstance(error, OSError) else str(error)
+        return f" (your own cannot be listed: {why})"
+    return ""
 
 
 def find_weights(name: str | Path) -> Path:
@@ -75,7 +95,7 @@ def find_weights(name: str | Path) -> Path:
         raise WeightsError(f"no {CONFIG_FILE} in this folder", path=name)
     else:
         listed = ", ".join(known) or "none"
-        raise WeightsError(f"no weights named {str(name)!r}; known: {listed}")
+        raise WeightsError(f"no weights named {str(name)!r}; known: {listed}{_closed_store()}")
     if folder.parent != shipped_folder():
         _check_links(folder)
     return folder

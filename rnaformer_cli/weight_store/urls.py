@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import urllib.request
-from http.client import HTTPMessage
+from http.client import HTTPMessage, InvalidURL
 from typing import IO
 from urllib.parse import SplitResult, urlsplit
 
 from rnaformer_cli.errors import InputError
 
 _PORTS = {"http": 80, "https": 443}
+_MAX_SHOWN = 200  # letters of a redirect in a message
 
 
 def check_url(url: str) -> None:
@@ -17,21 +19,30 @@ def check_url(url: str) -> None:
 
     Raises:
         ValueError: no URL of the web.
-        InputError: a URL with a user name, which would not be sent.
+        InputError: a URL with a user name or a query, which would not be sent.
     """
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise ValueError(url)
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname or _port(parts) < 1:
         raise ValueError(url)
     if "@" in parts.netloc:
         message = "a user name in a URL is not supported"
         raise InputError(message, path=without_credentials(url))
+    if "?" in url or "#" in url:
+        message = "`?` and `#` in a URL are not supported"
+        raise InputError(message, path=without_credentials(url))
 
 
 def without_credentials(url: str) -> str:
-    """The URL as messages and configs show it: without a user's name and password.
+    """The URL as messages and configs show it: without a user's name, a password and a query.
 
-    What is no URL loses all before its last `@`.
+    A query may hold a token. What is no URL loses all before its last `@`.
     """
+    return re.split("[?#]", _without_user(url), maxsplit=1)[0]
+
+
+def _without_user(url: str) -> str:
     if "@" not in url:
         return url
     try:
@@ -61,12 +72,35 @@ class SameHostRedirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         """Refuse before anything is sent there."""
-        fault = _redirect_fault(urlsplit(req.full_url), urlsplit(newurl))
-        if fault:
-            message = f"redirected to {fault}: {without_credentials(newurl)}"
+        if fault := _redirect_fault(urlsplit(req.full_url), urlsplit(newurl)):
+            message = f"redirected to {fault}: {_cut(without_credentials(newurl))}"
             raise InputError(message, path=without_credentials(req.full_url))
         fp.close()  # urllib reads the page of a redirect whole, whatever its size
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    def http_error_302(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+    ) -> IO[bytes] | None:
+        """Follow, or refuse, what urllib would fail on."""
+        try:
+            target = headers.get("Location", "")
+            if urlsplit(target).scheme in (*_PORTS, ""):
+                return super().http_error_302(req, fp, code, msg, headers)
+            message = f"redirected to what is not the web: {_cut(without_credentials(target))}"
+        except (ValueError, InvalidURL):
+            message = "redirected to what is no URL"
+        raise InputError(message, path=without_credentials(req.full_url))
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
+
+def _cut(url: str) -> str:
+    return url if len(url) <= _MAX_SHOWN else url[:_MAX_SHOWN] + "..."
 
 
 def _redirect_fault(asked: SplitResult, told: SplitResult) -> str | None:
@@ -75,6 +109,8 @@ def _redirect_fault(asked: SplitResult, told: SplitResult) -> str | None:
         return "another host"
     if told.scheme not in _PORTS:
         return "what is not the web"
+    if "@" in told.netloc:
+        return "a URL with a user name"
     if (asked.scheme, told.scheme) == ("https", "http"):
         return "plain http"
     ports = (_port(asked), _port(told))

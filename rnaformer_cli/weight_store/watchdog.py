@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
 import time
@@ -19,17 +20,18 @@ class Watchdog:
     read time out.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, latest: float = math.inf) -> None:
         self.has_fired = False
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._deadline = time.monotonic() + seconds
+        self._latest = latest
+        self._deadline = min(time.monotonic() + seconds, latest)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def extend(self, seconds: float) -> None:
-        """So many seconds more from now on."""
-        self._deadline = time.monotonic() + seconds
+        """So many seconds more from now on, but no later than `latest`, on the monotonic clock."""
+        self._deadline = min(time.monotonic() + seconds, self._latest)
 
     def watch(self, connection: socket.socket) -> None:
         """One more connection to close; at once if it is too late already."""
@@ -57,9 +59,9 @@ class Watchdog:
 
 
 @contextlib.contextmanager
-def watched(seconds: float) -> Iterator[Watchdog]:
+def watched(seconds: float, latest: float = math.inf) -> Iterator[Watchdog]:
     """A watchdog for the time of a block."""
-    watchdog = Watchdog(seconds)
+    watchdog = Watchdog(seconds, latest)
     try:
         yield watchdog
     finally:

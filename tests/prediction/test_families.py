@@ -112,3 +112,11 @@ def test_each_keeps_its_family_when_a_batch_does_not_fit(predictor, monkeypatch)
     monkeypatch.setattr(engine, "logits", too_small)
     for one, other in zip(predictor.predict(RECORDS), expected, strict=True):
         assert (one.structure, one.family) == (other.structure, other.family)
+
+
+def test_another_library_is_another_config(tiny_network):
+    """A resumed run must not mix answers of two libraries with one mixture."""
+    library = make_library(make_profile(FOUND[:6], "RF1"))
+    models = [FamilyModel(ProfileSearch(library), FAMILY_ONLY, text) for text in ("a", "b", "b")]
+    found = [Predictor(tiny_network, "x", families=model).config_digest for model in models]
+    assert found[0] != found[1] == found[2]

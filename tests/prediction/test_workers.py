@@ -1,8 +1,10 @@
 """Worker processes: the same answers, whatever happens to a worker."""
 
 import os
+import resource
 import signal
 from multiprocessing import active_children
+from pathlib import Path
 
 import pytest
 import torch
@@ -130,3 +132,24 @@ def test_a_signal_waits_until_a_worker_is_started():
         signal.signal(signal.SIGTERM, before)
     assert order == ["started", "heard"]
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.parametrize(
+    "spare", [1, 12]
+)  # none for the pool; for the pool and some of its workers
+def test_without_files_for_workers_records_are_predicted_here(predictor, source, alone, spare):
+    told = []
+    before = set(active_children())
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("nobody tells how many files are open")
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + spare, limits[1]))
+    try:
+        answers = list(predict_with_workers(predictor, source, MIXED, 3, told.append))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert same(answers, alone)
+    why = "no worker process can be started (too many open files); going on without workers"
+    assert told == [why]
+    assert set(active_children()) == before
