@@ -40,9 +40,9 @@ def fuzz_fasta(path):
         assert (again.id, again.sequence) == (found.id, found.sequence)
 
 
-def structures_target(written_as):
+def structures_target(source_format):
     def try_structures(path):
-        for record in read_structures(path, written_as):
+        for record in read_structures(path, source_format):
             for kind, write in WRITERS.items():
                 check_round_trip(record, kind, write)
 

@@ -1,4 +1,4 @@
-"""Data sets: gzip JSON lines of RNAs with their pairs and where both come from."""
+"""Data sets: gzip-compressed JSON Lines of RNAs with their pairs and origin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 
 PairProbability = tuple[int, int, float]  # left, right: 0-based; 0 to 1
 
-COMPUTED_SOURCES = frozenset({"rnafold"})  # labels that a program made, not a curator
+COMPUTED_SOURCES = frozenset({"rnafold"})  # sources of labels from a program, not a curator
 
 _TEXT_OR_NONE = ("family", "clan")
 _BASES = frozenset(ALPHABET)
@@ -27,10 +27,10 @@ _BASES = frozenset(ALPHABET)
 
 @dataclass(frozen=True, slots=True)
 class LabelledRecord:
-    """An RNA with its pairs; `probabilities`, if there are any, are the better label.
+    """An RNA with its pairs. Training prefers `probabilities` to `pairs`, if there are any.
 
     Raises:
-        DatasetError: a letter that is none of A C G U N, or a pair outside the RNA.
+        DatasetError: a letter other than A C G U N, or a pair outside the RNA.
     """
 
     id: str
@@ -64,7 +64,7 @@ class LabelledRecord:
 
     @property
     def is_curated(self) -> bool:
-        """Whether the label is more than a program's output."""
+        """Whether the label is not the output of a program."""
         return self.source not in COMPUTED_SOURCES
 
 
@@ -73,7 +73,7 @@ def read_dataset(path: str | Path) -> Iterator[LabelledRecord]:
 
     Raises:
         InputError: the file cannot be read.
-        DatasetError: a line that is no such record, with file and line.
+        DatasetError: a line that is not a record, with file and line.
     """
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
@@ -88,7 +88,7 @@ def read_dataset(path: str | Path) -> Iterator[LabelledRecord]:
 def read_sets(
     paths: Iterable[str | Path], max_length: int | None = None
 ) -> dict[str, list[LabelledRecord]]:
-    """Several data sets by name: the file's without suffixes, `x_2` for a second `x`.
+    """Read several data sets, by their file names without suffixes; a second `x` is `x_2`.
 
     Raises:
         InputError, DatasetError: a set that cannot be read.
@@ -104,10 +104,10 @@ def read_sets(
 
 
 def record_from_json(line: str) -> LabelledRecord:
-    """One line of a data set.
+    """Parse one line of a data set.
 
     Raises:
-        DatasetError: no JSON object, a missing field, or a field of the wrong type.
+        DatasetError: not a JSON object, a missing field, or a field of the wrong type.
     """
     try:
         values = parse_json(line)
@@ -128,7 +128,7 @@ def record_from_json(line: str) -> LabelledRecord:
 
 
 def record_to_json(record: LabelledRecord) -> str:
-    """One line of a data set; fields without a value are left out, family and clan are null."""
+    """Format one line of a data set; an absent cluster or label is left out, not null."""
     values: dict[str, Any] = {
         "id": record.id,
         "seq": record.sequence,
@@ -145,7 +145,7 @@ def record_to_json(record: LabelledRecord) -> str:
 
 
 def write_dataset(path: str | Path, records: Iterable[LabelledRecord]) -> int:
-    """Write a data set, gzip-compressed with the same bytes every time; how many records.
+    """Write a data set, with reproducible gzip bytes, and return the number of records.
 
     Raises:
         OutputError: the file cannot be written.

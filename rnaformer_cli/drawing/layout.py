@@ -1,4 +1,4 @@
-"""Where each base of a structure stands in the plane."""
+"""Layout of a structure in the plane."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 
 Coordinates = NDArray[np.float64]
 
-STEP = 1.0  # distance of neighbouring bases in a helix
+BASE_DISTANCE = 1.0  # distance of neighbouring bases in a helix
 
 
-def plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
-    """The place of each base, (L, 2), and the pairs that the layout does not show as helices.
+def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
+    """The coordinates (L, 2) of the bases, and the pairs that are not part of the layout.
 
-    The layout is RNApuzzler's (Wiegreffe 2019), free of overlaps, of the largest set of pairs
-    that do not cross; pseudoknots have to be drawn on top of it.
+    The layout is RNApuzzler's (Wiegreffe 2019), without overlaps, for the largest set of pairs
+    that do not cross; the caller draws the other pairs, the pseudoknots, on top of it.
 
     Raises:
         DependencyError: ViennaRNA is not installed.
     """
     vienna = _vienna()
-    # Neighbours cannot stand opposite each other: RNApuzzler does not come to an end with them.
-    apart = [pair for pair in structure.sorted_pairs if pair[1] > pair[0] + 1]
-    shown = [apart[index] for index in heaviest_nested(apart, [1] * len(apart))]
-    signs = format_dot_bracket(Structure(structure.length, frozenset(shown)))
+    # RNApuzzler does not terminate if neighbouring bases pair.
+    pairs = [pair for pair in structure.sorted_pairs if pair[1] > pair[0] + 1]
+    nested = [pairs[index] for index in heaviest_nested(pairs, [1] * len(pairs))]
+    dot_bracket = format_dot_bracket(Structure(structure.length, frozenset(nested)))
     vienna.cvar.rna_plot_type = vienna.PLOT_TYPE_PUZZLER
-    found = vienna.get_xy_coordinates(signs)
-    places = np.array([(found.get(i).X, found.get(i).Y) for i in range(len(signs))])
-    steps = np.linalg.norm(np.diff(places, axis=0), axis=1)
-    scale = STEP / float(np.median(steps)) if len(steps) and np.median(steps) > 0 else 1.0
-    return (places - places[0]) * scale, sorted(structure.pairs - set(shown))
+    points = vienna.get_xy_coordinates(dot_bracket)
+    coordinates = np.array([(points.get(i).X, points.get(i).Y) for i in range(len(dot_bracket))])
+    steps = np.linalg.norm(np.diff(coordinates, axis=0), axis=1)
+    scale = BASE_DISTANCE / float(np.median(steps)) if len(steps) and np.median(steps) > 0 else 1.0
+    return (coordinates - coordinates[0]) * scale, sorted(structure.pairs - set(nested))
 
 
 def _vienna() -> Any:

@@ -6,7 +6,7 @@ from string import ascii_lowercase, ascii_uppercase
 
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.nesting import heaviest_nested
-from rnaformer_cli.structure.structure import BasePair, Structure, stems
+from rnaformer_cli.structure.structure import BasePair, Structure, group_into_stems
 
 BRACKETS = ["()", "[]", "{}", "<>"] + [
     a + b for a, b in zip(ascii_uppercase, ascii_lowercase, strict=True)
@@ -51,7 +51,7 @@ def format_dot_bracket(structure: Structure) -> str:
         StructureError: a base with several partners, or more levels than there are brackets.
     """
     structure.partners()  # refuses multiplets
-    signs = ["."] * structure.length
+    dot_bracket = ["."] * structure.length
     for level, pairs in enumerate(nested_layers(structure)):
         if level == len(BRACKETS):
             raise StructureError(
@@ -59,8 +59,8 @@ def format_dot_bracket(structure: Structure) -> str:
                 "hold; write CT, BPSEQ or JSON Lines"
             )
         for left, right in pairs:
-            signs[left], signs[right] = BRACKETS[level][0], BRACKETS[level][1]
-    return "".join(signs)
+            dot_bracket[left], dot_bracket[right] = BRACKETS[level][0], BRACKETS[level][1]
+    return "".join(dot_bracket)
 
 
 def nested_layers(structure: Structure) -> list[list[BasePair]]:
@@ -69,7 +69,7 @@ def nested_layers(structure: Structure) -> list[list[BasePair]]:
     No base may have several partners. Stacked pairs cross the same others and stay together.
     Layers past the number of brackets come as one last layer, unsplit.
     """
-    left_over = stems(structure.pairs)
+    left_over = group_into_stems(structure.pairs)
     layers: list[list[BasePair]] = []
     while left_over and len(layers) < len(BRACKETS):
         arcs = [run[0] for run in left_over]

@@ -51,11 +51,13 @@ def read_dbn(lines: Iterable[str]) -> Iterator[StructureRecord]:
 def _record(name: str, description: str, body: list[_NumberedLine]) -> StructureRecord:
     first = _first_structure_line(body)
     sequence = to_rna("".join(_letters(text) for _, text in body[:first]))
-    signs = [text.split()[0] for _, text in body[first:]]
+    dot_bracket = [text.split()[0] for _, text in body[first:]]
     try:
-        if len(signs) > 1 and all(len(line) == len(sequence) for line in signs):
-            raise StructureError(f"expected one structure of this sequence, found {len(signs)}")
-        return StructureRecord(name, sequence, parse_dot_bracket("".join(signs)), description)
+        if len(dot_bracket) > 1 and all(len(line) == len(sequence) for line in dot_bracket):
+            raise StructureError(
+                f"expected one structure of this sequence, found {len(dot_bracket)}"
+            )
+        return StructureRecord(name, sequence, parse_dot_bracket("".join(dot_bracket)), description)
     except StructureError as error:
         raise StructureError(error.message, line=body[first][0], record=name) from None
 

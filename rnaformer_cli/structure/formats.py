@@ -54,7 +54,7 @@ DETECTION_LETTERS = 10_000_000  # after which no more lines are held
 
 
 def read_structures(
-    path: str | Path, written_as: ReadFormat | None = None
+    path: str | Path, source_format: ReadFormat | None = None
 ) -> Iterator[StructureRecord]:
     """Yield the records of a structure file in order; of a folder, of all such files in it.
 
@@ -64,7 +64,7 @@ def read_structures(
     """
 
     def parse(lines: Iterable[str], name: str) -> Iterator[StructureRecord]:
-        return parse_structures(lines, written_as, name)
+        return parse_structures(lines, source_format, name)
 
     return _read(path, parse, SUFFIXES, "structure")
 
@@ -106,7 +106,7 @@ def _read(
 
 
 def parse_structures(
-    lines: Iterable[str], written_as: ReadFormat | None, name: str
+    lines: Iterable[str], source_format: ReadFormat | None, name: str
 ) -> Iterator[StructureRecord]:
     """Yield the records of a text; `name` is for formats that hold none."""
     rest = iter(lines)
@@ -118,7 +118,7 @@ def parse_structures(
         "jsonl": read_json,
         "stockholm": read_stockholm,
     }
-    return readers[written_as or detect_format(head)](itertools.chain(head, rest))
+    return readers[source_format or detect_format(head)](itertools.chain(head, rest))
 
 
 def _head(lines: Iterator[str]) -> list[str]:
@@ -141,16 +141,16 @@ def detect_format(head: Iterable[str]) -> ReadFormat:
     lines = [line for line in head if line.strip()]
     if lines and lines[0].startswith("# STOCKHOLM"):
         return "stockholm"
-    told = [line for line in lines if not line.startswith("#")]
-    if not told:
+    content = [line for line in lines if not line.startswith("#")]
+    if not content:
         return "dbn"
-    if told[0].lstrip().startswith("{"):
+    if content[0].lstrip().startswith("{"):
         return "jsonl"
-    if any(ct.is_row(line.split()) for line in told[:2]):
+    if any(ct.is_row(line.split()) for line in content[:2]):
         return "ct"
-    if any(bpseq.is_row(line.split()) for line in told):
+    if any(bpseq.is_row(line.split()) for line in content):
         return "bpseq"
-    if told[0].startswith(">") and all(_is_fasta(line) for line in told):
+    if content[0].startswith(">") and all(_is_fasta(line) for line in content):
         message = "this looks like FASTA; expected structures, as `rnaformer predict` makes them"
         raise StructureError(message, line=1)
     return "dbn"

@@ -14,8 +14,8 @@ from rnaformer_cli.structure.structure import BasePair, Structure, StructureReco
 
 SCHEMA_VERSION = 1
 
-OBJECT = "a JSON object with id, sequence, and pairs or structure"
-PREDICTION = "a prediction as `rnaformer predict -f jsonl` writes it"
+EXPECTED_OBJECT = "a JSON object with id, sequence, and pairs or structure"
+EXPECTED_PREDICTION = "a prediction as `rnaformer predict -f jsonl` writes it"
 
 Read = TypeVar("Read")
 Kind = TypeVar("Kind")
@@ -23,7 +23,7 @@ _KINDS: Mapping[type, str] = {str: "text", int: "a whole number", list: "a list"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class PredictionSettings:
     """How a prediction was made."""
 
     model: str
@@ -48,7 +48,7 @@ class PredictedRecord:
     structure_record: StructureRecord
     pair_scores: Mapping[BasePair, float]  # of the pairs of the structure
     confidence: float  # the F1 to expect if the scores are probabilities
-    settings: Settings
+    settings: PredictionSettings
     warnings: tuple[str, ...] = ()
     families: tuple[FamilySpan, ...] = ()  # that were recognised
 
@@ -68,16 +68,16 @@ def format_json(
         score = [] if scores is None else [round(scores[left, right], 4)]
         pairs.append([left + 1, right + 1, *score])
     try:
-        signs = format_dot_bracket(record.structure)
+        dot_bracket = format_dot_bracket(record.structure)
     except StructureError:
-        signs = None
+        dot_bracket = None
     values = {
         "schema_version": SCHEMA_VERSION,
         "id": record.id,
         "description": record.description,
         "length": len(record.sequence),
         "sequence": record.sequence,
-        "structure": signs,
+        "structure": dot_bracket,
         "pairs": pairs,
         "multiplets": [base + 1 for base in record.structure.multiplets()],
         **(details or {}),
@@ -91,7 +91,7 @@ def read_json(lines: Iterable[str]) -> Iterator[StructureRecord]:
     Raises:
         StructureError: a line that is no such object, or whose values do not fit each other.
     """
-    return _read_objects(lines, _record, OBJECT)
+    return _read_objects(lines, _record, EXPECTED_OBJECT)
 
 
 def read_predictions(lines: Iterable[str]) -> Iterator[PredictedRecord]:
@@ -100,7 +100,7 @@ def read_predictions(lines: Iterable[str]) -> Iterator[PredictedRecord]:
     Raises:
         StructureError: a line that is no such object, or whose values do not fit each other.
     """
-    return _read_objects(lines, _prediction, PREDICTION)
+    return _read_objects(lines, _prediction, EXPECTED_PREDICTION)
 
 
 def _read_objects(
@@ -134,7 +134,7 @@ def _structure(values: Mapping[str, Any], length: int) -> Structure:
         raise StructureError(
             f"length is {shown(values['length'])}, the sequence has {length} bases"
         )
-    signs = values.get("structure")
+    dot_bracket = values.get("structure")
     if values.get("pairs") is None:
         return parse_dot_bracket(values["structure"])
     pairs = set()
@@ -146,7 +146,7 @@ def _structure(values: Mapping[str, Any], length: int) -> Structure:
             raise TypeError
         pairs.add((min(left, right) - 1, max(left, right) - 1))
     found = Structure(length, frozenset(pairs))
-    if signs is not None and parse_dot_bracket(signs) != found:
+    if dot_bracket is not None and parse_dot_bracket(dot_bracket) != found:
         raise StructureError("structure and pairs are not the same")
     return found
 
@@ -162,28 +162,30 @@ def _record(name: str, values: Mapping[str, Any]) -> StructureRecord:
 
 def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
     record = _record(name, values)
-    confidence = _share(values, "confidence")
-    settings = Settings(
-        _typed(values, "model", str),
-        _typed(values, "cycles", int),
-        _share(values, "threshold"),
-        _typed(values, "decoding", str),
+    confidence = _fraction(values, "confidence")
+    settings = PredictionSettings(
+        _check_type(values, "model", str),
+        _check_type(values, "cycles", int),
+        _fraction(values, "threshold"),
+        _check_type(values, "decoding", str),
     )
     scores = {}
     for row in values["pairs"]:
         left, right, _ = row
-        scores[min(left, right) - 1, max(left, right) - 1] = _share(row, 2)
-    warnings = tuple(str(text) for text in _typed(values, "warnings", list))
+        scores[min(left, right) - 1, max(left, right) - 1] = _fraction(row, 2)
+    warnings = tuple(str(text) for text in _check_type(values, "warnings", list))
     families = tuple(
         FamilySpan(
-            _typed(part, "family", str), _typed(part, "first", int), _typed(part, "last", int)
+            _check_type(part, "family", str),
+            _check_type(part, "first", int),
+            _check_type(part, "last", int),
         )
         for part in values.get("families", ())
     )
     return PredictedRecord(record, scores, confidence, settings, warnings, families)
 
 
-def _share(values: Any, key: str | int) -> float:
+def _fraction(values: Any, key: str | int) -> float:
     """A number from 0 to 1 of an object or a row."""
     value = values[key]
     if type(value) not in (int, float) or not 0 <= value <= 1:  # true is no number, nor is NaN
@@ -192,7 +194,7 @@ def _share(values: Any, key: str | int) -> float:
     return float(value)
 
 
-def _typed(values: Mapping[str, Any], key: str, kind: type[Kind]) -> Kind:
+def _check_type(values: Mapping[str, Any], key: str, kind: type[Kind]) -> Kind:
     value = values[key]
     if type(value) is not kind:
         raise StructureError(f"{key} is {shown(value)}; expected {_KINDS[kind]}")

@@ -31,11 +31,11 @@ def read_stockholm(lines: Iterable[str]) -> Iterator[StructureRecord]:
     for alignment in alignments:
         consensus = alignment.column_annotations.get("secondary_structure")
         for member in alignment:
-            signs = member.letter_annotations.get("secondary_structure") or consensus
-            if signs is None:
+            dot_bracket = member.letter_annotations.get("secondary_structure") or consensus
+            if dot_bracket is None:
                 message = "neither SS_cons nor a structure of its own"
                 raise StructureError(message, record=member.id)
-            yield _project(member.id, str(member.seq), signs, member.description)
+            yield _project(member.id, str(member.seq), dot_bracket, member.description)
 
 
 def _within_limit(lines: Iterable[str]) -> Iterator[str]:
@@ -53,9 +53,9 @@ def _is_needed(line: str) -> bool:
     return bool(line.strip()) and not line.startswith("#=GF")
 
 
-def _project(name: str, row: str, signs: str, description: str) -> StructureRecord:
+def _project(name: str, row: str, dot_bracket: str, description: str) -> StructureRecord:
     try:
-        aligned = parse_dot_bracket(signs)
+        aligned = parse_dot_bracket(dot_bracket)
     except StructureError as error:
         message = error.message.replace("base", "column")
         raise StructureError(message, record=name) from None

@@ -126,7 +126,7 @@ def to_rna(text: str) -> str:
     return text.upper().replace("T", "U")
 
 
-def stems(pairs: Iterable[BasePair]) -> list[list[BasePair]]:
+def group_into_stems(pairs: Iterable[BasePair]) -> list[list[BasePair]]:
     """Runs of directly stacked pairs, outermost pair first, from 5' to 3'."""
     runs: list[list[BasePair]] = []
     ends: dict[BasePair, list[BasePair]] = {}  # innermost pair -> its run

@@ -118,9 +118,9 @@ def test_a_header_without_a_name_is_called_by_its_number():
 @pytest.mark.parametrize(
     ("line", "column", "message"),
     [
-        ("AC-GU", 3, f"'-' is a gap; {EXPECTED} without gaps: ungap the sequence first"),
-        ("AC.GU", 3, f"'.' is a gap; {EXPECTED} without gaps: ungap the sequence first"),
-        ("~ACGU", 1, f"'~' is a gap; {EXPECTED} without gaps: ungap the sequence first"),
+        ("AC-GU", 3, f"'-' is a gap; {EXPECTED} without gaps: remove the gaps first"),
+        ("AC.GU", 3, f"'.' is a gap; {EXPECTED} without gaps: remove the gaps first"),
+        ("~ACGU", 1, f"'~' is a gap; {EXPECTED} without gaps: remove the gaps first"),
         ("((...))", 1, f"'(': this looks like dot-bracket; {EXPECTED}"),
         ("..((..))", 1, f"'.': this looks like dot-bracket; {EXPECTED}"),
         ("AC]", 3, f"']': this looks like dot-bracket; {EXPECTED}"),

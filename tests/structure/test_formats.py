@@ -35,8 +35,8 @@ RECORD = StructureRecord("x", "GAC", parse_dot_bracket("(.)"))
 STOCKHOLM = "# STOCKHOLM 1.0\nx GAC\n#=GC SS_cons (.)\n//\n"
 
 
-def parse(text, written_as=None):
-    return list(parse_structures(text.split("\n"), written_as, "file"))
+def parse(text, source_format=None):
+    return list(parse_structures(text.split("\n"), source_format, "file"))
 
 
 @pytest.mark.parametrize("name", WRITE_FORMATS)
@@ -254,7 +254,7 @@ def test_a_pipe_in_a_folder_is_refused(tmp_path):
     os.mkfifo(tmp_path / "a.dbn")
     with pytest.raises(InputError) as caught:
         list(read_structures(tmp_path))
-    message = "is no regular file, which is not read in a folder"
+    message = "is not a regular file; only regular files of a folder are read"
     assert str(caught.value) == f"{tmp_path / 'a.dbn'}: {message}"
 
 

@@ -12,7 +12,7 @@ from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.jsonl import (
     FamilySpan,
     PredictedRecord,
-    Settings,
+    PredictionSettings,
     format_json,
     read_json,
     read_predictions,
@@ -194,7 +194,7 @@ def test_a_prediction_is_read_with_its_scores_and_how_it_was_made():
             RECORD,
             {(0, 2): 0.9},
             0.8,
-            Settings("small", 2, 0.5, "matching"),
+            PredictionSettings("small", 2, 0.5, "matching"),
             ("1 ambiguous letter read as N",),
         )
     ]

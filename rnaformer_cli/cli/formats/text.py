@@ -4,5 +4,5 @@ from __future__ import annotations
 
 
 def escape_controls(text: str) -> str:
-    """Text that cannot move the cursor or break the line: other characters are escaped."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    """The text with control characters escaped, so that it stays on one line of a terminal."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
