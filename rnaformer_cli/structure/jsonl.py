@@ -1,4 +1,4 @@
-"""JSON Lines: one object a record; the only format here that holds everything."""
+"""JSON Lines: one object per record; the only format with multiplets, scores and settings."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _KINDS: Mapping[type, str] = {str: "text", int: "a whole number", list: "a list"
 
 @dataclass(frozen=True, slots=True)
 class PredictionSettings:
-    """How a prediction was made."""
+    """The settings of a prediction."""
 
     model: str
-    cycles: int  # passes made
+    cycles: int  # recycling passes
     threshold: float
     decoding: str
 
 
 @dataclass(frozen=True, slots=True)
 class FamilySpan:
-    """A part of an RNA that is of a family, from the first to the last base, 1-based."""
+    """A part of an RNA that belongs to a family, from the first to the last base, 1-based."""
 
     family: str
     first: int
@@ -43,14 +43,14 @@ class FamilySpan:
 
 @dataclass(frozen=True, slots=True)
 class PredictedRecord:
-    """A predicted structure with the scores behind it, as a file of predictions holds it."""
+    """A predicted structure with its probabilities and settings, as read from a file."""
 
     structure_record: StructureRecord
-    pair_scores: Mapping[BasePair, float]  # of the pairs of the structure
-    confidence: float  # the F1 to expect if the scores are probabilities
+    pair_scores: Mapping[BasePair, float]  # base-pair probabilities of the structure's pairs
+    confidence: float  # expected F1
     settings: PredictionSettings
     warnings: tuple[str, ...] = ()
-    families: tuple[FamilySpan, ...] = ()  # that were recognised
+    families: tuple[FamilySpan, ...] = ()  # family matches
 
 
 def format_json(
@@ -58,10 +58,10 @@ def format_json(
     scores: Mapping[BasePair, float] | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> str:
-    """One line. Pairs are `[i, j]` or `[i, j, score]`, 1-based.
+    """Format one line. Pairs are `[i, j]` or `[i, j, score]`, 1-based.
 
-    `structure` is null where dot-bracket cannot hold it; `multiplets` lists the bases with
-    several partners.
+    `structure` is null if dot-bracket cannot hold it; `multiplets` lists the bases with several
+    partners.
     """
     pairs: list[list[float]] = []
     for left, right in record.structure.sorted_pairs:
@@ -86,19 +86,19 @@ def format_json(
 
 
 def read_json(lines: Iterable[str]) -> Iterator[StructureRecord]:
-    """Yield the record of each line; `pairs` if given, else `structure`.
+    """Yield the record of each line, with the pairs of `pairs` if given, else of `structure`.
 
     Raises:
-        StructureError: a line that is no such object, or whose values do not fit each other.
+        StructureError: a line that is not such an object, or has inconsistent values.
     """
     return _read_objects(lines, _record, EXPECTED_OBJECT)
 
 
 def read_predictions(lines: Iterable[str]) -> Iterator[PredictedRecord]:
-    """Yield the prediction of each line, with its scores and how it was made.
+    """Yield the prediction of each line, with its probabilities and settings.
 
     Raises:
-        StructureError: a line that is no such object, or whose values do not fit each other.
+        StructureError: a line that is not such an object, or has inconsistent values.
     """
     return _read_objects(lines, _prediction, EXPECTED_PREDICTION)
 
@@ -124,12 +124,12 @@ def _read_objects(
 
 
 def _to_one_word(name: str, number: int) -> str:
-    """An id that other formats can hold too: white space would end it, or begin a record."""
+    """The id without white space, which would end the id or start a record in other formats."""
     return "_".join(name.split()) or f"sequence_{number}"
 
 
 def _structure(values: Mapping[str, Any], length: int) -> Structure:
-    """The pairs of an object; what it says twice has to agree."""
+    """The structure of an object, whose `length`, `structure` and `pairs` must be consistent."""
     if values.get("length", length) != length:
         raise StructureError(
             f"length is {shown(values['length'])}, the sequence has {length} bases"
@@ -138,17 +138,17 @@ def _structure(values: Mapping[str, Any], length: int) -> Structure:
     if values.get("pairs") is None:
         return parse_dot_bracket(values["structure"])
     pairs = set()
-    if not isinstance(values["pairs"], list):  # an empty object or text is no list of no pairs
+    if not isinstance(values["pairs"], list):  # {} and "" are not an empty list of pairs
         raise TypeError
     for row in values["pairs"]:
         left, right = row[0], row[1]
-        if type(left) is not int or type(right) is not int:  # true is no base
+        if type(left) is not int or type(right) is not int:  # True is an int, but not a base
             raise TypeError
         pairs.add((min(left, right) - 1, max(left, right) - 1))
-    found = Structure(length, frozenset(pairs))
-    if dot_bracket is not None and parse_dot_bracket(dot_bracket) != found:
+    structure = Structure(length, frozenset(pairs))
+    if dot_bracket is not None and parse_dot_bracket(dot_bracket) != structure:
         raise StructureError("structure and pairs are not the same")
-    return found
+    return structure
 
 
 def _record(name: str, values: Mapping[str, Any]) -> StructureRecord:
@@ -186,9 +186,9 @@ def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
 
 
 def _fraction(values: Any, key: str | int) -> float:
-    """A number from 0 to 1 of an object or a row."""
+    """A number from 0 to 1 in an object or a row."""
     value = values[key]
-    if type(value) not in (int, float) or not 0 <= value <= 1:  # true is no number, nor is NaN
+    if type(value) not in (int, float) or not 0 <= value <= 1:  # neither True nor NaN
         what = key if isinstance(key, str) else "the score of a pair"
         raise StructureError(f"{what} is {shown(value)}; expected a number from 0 to 1")
     return float(value)

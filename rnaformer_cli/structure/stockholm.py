@@ -1,4 +1,4 @@
-"""Stockholm alignments: each member's own structure, or the consensus projected on it."""
+"""Stockholm alignments: the structure of each member, or the consensus projected onto it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _GAPS = "-.~_"
 
 
 def read_stockholm(lines: Iterable[str]) -> Iterator[StructureRecord]:
-    """Yield one record a member; gaps are removed, and pairs with a gap are dropped.
+    """Yield one record per member; gaps are removed, and pairs with a gap are dropped.
 
     Raises:
-        StructureError: text that is no Stockholm alignment, or one without a structure.
+        StructureError: text that is not a Stockholm alignment, or a member without a structure.
     """
     text = StringIO("".join(_within_limit(line for line in lines if _is_needed(line))))
     try:
@@ -39,17 +39,17 @@ def read_stockholm(lines: Iterable[str]) -> Iterator[StructureRecord]:
 
 
 def _within_limit(lines: Iterable[str]) -> Iterator[str]:
-    held = 0
+    n_letters = 0
     for line in lines:
         expanded = f"{line.expandtabs()}\n"
-        held += len(expanded)
-        if held > MAX_ALIGNMENT:
+        n_letters += len(expanded)
+        if n_letters > MAX_ALIGNMENT:
             raise StructureError(f"more than {MAX_ALIGNMENT:,} letters, which is the limit")
         yield expanded
 
 
 def _is_needed(line: str) -> bool:
-    """Not blank, nor about the family: Biopython refuses such lines if they have no text."""
+    """Whether a line is neither blank nor #=GF, which Biopython rejects if it has no text."""
     return bool(line.strip()) and not line.startswith("#=GF")
 
 

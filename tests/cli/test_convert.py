@@ -182,7 +182,7 @@ def test_a_named_pipe_as_the_output_is_written_to(run):
         (
             ">a\nACGU\n",
             "stdin:1: this looks like FASTA; expected structures, as "
-            "`rnaformer predict` makes them",
+            "`rnaformer predict` writes them",
         ),
         (">a\nACGU\n(..))\n", "stdin:3: record 'a': ')' at base 5 closes nothing"),
     ],

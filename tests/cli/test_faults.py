@@ -176,7 +176,7 @@ def test_many_records_of_protein_are_counted_and_no_file_appears(predict, tmp_pa
     done = predict("-", "-o", tmp_path / "out.dbn", stdin=protein)
     assert done.err.count("'L' is an amino acid letter") == 20
     assert done.err.splitlines()[20:] == [
-        "rnaformer: further records that fail are counted only (--failures FILE.tsv lists them)",
+        "rnaformer: further failed records are only counted (--failures FILE.tsv lists them)",
         "rnaformer: 980 more records failed",
     ]
     assert (done.code, (tmp_path / "out.dbn").exists()) == (1, False)

@@ -84,7 +84,7 @@ def test_the_format_is_told_by_the_text(text, name):
         detect_format(text.split("\n"))
     assert (
         str(caught.value)
-        == "line:1: this looks like FASTA; expected structures, as `rnaformer predict` makes them"
+        == "line:1: this looks like FASTA; expected structures, as `rnaformer predict` writes them"
     )
 
 
@@ -178,7 +178,7 @@ def test_errors_of_standard_input_name_it(monkeypatch, data, message):
         (
             ">x\nGAC\n",
             StructureError,
-            ":1: this looks like FASTA; expected structures, as `rnaformer predict` makes them",
+            ":1: this looks like FASTA; expected structures, as `rnaformer predict` writes them",
         ),
         (">x\nGAC\n(..\n", StructureError, ":3: record 'x': '(' at base 1 is never closed"),
     ],
