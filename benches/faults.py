@@ -301,7 +301,7 @@ def measure_growth(chosen: argparse.Namespace) -> Table:
             (
                 "names taken",
                 "--out-dir, --draw, --scores",
-                lambda: [names.take(r.id) for r in records],
+                lambda: [names.add(r.id) for r in records],
             ),
             ("log in the making", "--out-dir", lambda: logs.append(note(folder, False))),
             ("log that was read", "--resume", lambda: logs.append(note(folder, True))),

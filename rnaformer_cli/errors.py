@@ -25,7 +25,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """The location of an error in the input; line and column are 1-based."""
 
     path: str | None = None
@@ -56,18 +56,18 @@ class RnaformerError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.place = Place(None if path is None else str(path), line, column, record)
+        self.location = Location(None if path is None else str(path), line, column, record)
 
     def at(self, path: str | Path) -> RnaformerError:
         """A copy of the error with the path of its file."""
-        old = self.place
+        old = self.location
         return type(self)(
             self.message, path=path, line=old.line, column=old.column, record=old.record
         )
 
     def __str__(self) -> str:
-        place = str(self.place)
-        return f"{place}: {self.message}" if place else self.message
+        prefix = str(self.location)
+        return f"{prefix}: {self.message}" if prefix else self.message
 
 
 class SequenceError(RnaformerError):
@@ -119,7 +119,7 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 _SHORT.maxlevel = 2  # a few kB of YAML with aliases can expand to gigabytes
 
 
-def shown(value: object) -> str:
+def shorten_repr(value: object) -> str:
     """The repr of an input value for a message, shortened if it is long."""
     try:
         return _SHORT.repr(value)

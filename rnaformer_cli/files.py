@@ -58,7 +58,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
     except IsADirectoryError:
         raise InputError("is a folder; expected a file", path=name) from None
     except OSError as error:
-        raise InputError(reason(error), path=name) from None
+        raise InputError(os_error_text(error), path=name) from None
 
 
 def _text(raw: io.BufferedReader, stack: contextlib.ExitStack) -> io.TextIOWrapper:
@@ -132,7 +132,7 @@ def read_bytes(path: str | Path, limit: int | None = None) -> bytes:
         with Path(path).open("rb") as file:
             data = file.read(limit + 1)  # the size of a device is 0, but it never ends
     except OSError as error:
-        raise InputError(reason(error), path=path) from None
+        raise InputError(os_error_text(error), path=path) from None
     if len(data) > limit:
         raise InputError(f"more than {limit:,} bytes, which is the limit", path=path)
     return data
@@ -150,7 +150,7 @@ def sha256_of(path: str | Path) -> str:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except OSError as error:
-        raise InputError(reason(error), path=path) from None
+        raise InputError(os_error_text(error), path=path) from None
     return digest.hexdigest()
 
 
@@ -173,7 +173,7 @@ def write_atomically(path: str | Path, binary: bool = False) -> Iterator[IO[str]
     except BrokenPipeError:
         raise  # from stdout, which the block may also write to
     except OSError as error:
-        raise OutputError(reason(error), path=path) from None
+        raise OutputError(os_error_text(error), path=path) from None
 
 
 @contextlib.contextmanager
@@ -215,7 +215,7 @@ def make_folder(path: str | Path) -> None:
     except FileExistsError:
         raise OutputError("is a file; expected a folder", path=path) from None
     except OSError as error:
-        raise OutputError(reason(error), path=path) from None
+        raise OutputError(os_error_text(error), path=path) from None
 
 
 def text_name(path: str | Path) -> str:
@@ -233,7 +233,7 @@ class UniqueFileNames:
     def __init__(self) -> None:
         self._uses: dict[str, int] = {}  # by normalised name: file systems may ignore case
 
-    def take(self, name: str) -> str:
+    def add(self, name: str) -> str:
         """A new name; a second `x` becomes `x_2`."""
         plain = candidate = safe_name(name)
         number = self._uses.get(_normalised(plain), 0) + 1
@@ -264,7 +264,7 @@ def _is_harmless(letter: str) -> bool:
     return letter.isprintable() and not letter.isspace() and letter not in '\\/?%*:|"<>'
 
 
-def reason(error: OSError) -> str:
+def os_error_text(error: OSError) -> str:
     """The system's error text, with a lower-case first letter."""
     text = error.strerror or str(error)
     return text[:1].lower() + text[1:]

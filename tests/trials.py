@@ -117,7 +117,7 @@ FUZZ_TARGETS: dict[str, FuzzTarget] = {
 def check_message(error):
     """One line that says where and what."""
     assert error.message
-    assert str(error.place) or str(error)
+    assert str(error.location) or str(error)
     assert "\n" not in escape_controls(str(error))
 
 

@@ -72,7 +72,7 @@ def command(
         make_folder(out_dir)
         names = UniqueFileNames()
         for record in records:
-            path = Path(out_dir) / f"{names.take(record.id)}.{chosen}"
+            path = Path(out_dir) / f"{names.add(record.id)}.{chosen}"
             write_text(path, _format(record, chosen))
         return
     texts: list[str] = []

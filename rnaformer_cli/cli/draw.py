@@ -91,7 +91,7 @@ def command(source: str, **chosen: Any) -> None:
         make_folder(chosen["out_dir"])
         names = UniqueFileNames()
         for index, record in enumerate(records):
-            name = f"{names.take(record.id)}.{image}"
+            name = f"{names.add(record.id)}.{image}"
             save_figure(drawer.draw(record, index), Path(chosen["out_dir"]) / name, image)
         return
     if len(records) > 1:

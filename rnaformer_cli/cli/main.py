@@ -18,7 +18,7 @@ from click.shell_completion import shell_complete
 from rnaformer_cli import __version__
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import InputError, RnaformerError
-from rnaformer_cli.files import reason
+from rnaformer_cli.files import os_error_text
 
 COMMANDS = {  # name -> help line; listing the commands imports none of their modules
     "predict": "Predict structures of the RNAs in FASTA files.",
@@ -169,7 +169,9 @@ def _fail_on_file(error: OSError) -> int:
         return EXIT_FAILED
     if error.filename is None:
         return _close_stdout(error)
-    click.echo(f"rnaformer: {escape_controls(str(error.filename))}: {reason(error)}", err=True)
+    click.echo(
+        f"rnaformer: {escape_controls(str(error.filename))}: {os_error_text(error)}", err=True
+    )
     return EXIT_FAILED
 
 
@@ -179,7 +181,7 @@ def _close_stdout(error: OSError) -> int:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
         return 0  # the reading process has ended, as in `| head`
-    click.echo(f"rnaformer: stdout: {reason(error)}", err=True)
+    click.echo(f"rnaformer: stdout: {os_error_text(error)}", err=True)
     return EXIT_FAILED
 
 

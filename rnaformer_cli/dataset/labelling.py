@@ -18,7 +18,7 @@ from rnaformer_cli.dataset.records import (
     write_dataset,
 )
 from rnaformer_cli.errors import DatasetError, DependencyError, OutputError
-from rnaformer_cli.files import read_bytes, reason
+from rnaformer_cli.files import os_error_text, read_bytes
 
 RnafoldLabel = Literal["mfe", "probabilities"]
 SequenceKind = Literal["whole", "window", "shuffled", "random"]
@@ -119,7 +119,7 @@ def label_file(
                 file.flush()
                 on_record(number)
     except OSError as error:
-        raise OutputError(reason(error), path=part) from None
+        raise OutputError(os_error_text(error), path=part) from None
     count = write_dataset(target, read_dataset(part))
     part.unlink()
     return count

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnaformer_cli.errors import DatasetError, shown
+from rnaformer_cli.errors import DatasetError, shorten_repr
 from rnaformer_cli.files import read_lines
 from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.sequence.encode import ALPHABET
@@ -70,7 +70,7 @@ def read_reactivities(path: str | Path) -> Iterator[ReactivityProfile]:
         try:
             yield _profile_from_json(line)
         except DatasetError as error:
-            record = error.place.record
+            record = error.location.record
             raise DatasetError(error.message, path=path, line=number, record=record) from None
 
 
@@ -111,9 +111,9 @@ def _profile_from_json(line: str) -> ReactivityProfile:
             raise DatasetError(f"no field {name!r}")
     name, cluster = str(fields["id"]), fields.get("cluster")
     if not isinstance(fields["seq"], str):
-        raise DatasetError(f"seq must be text, not {shown(fields['seq'])}", record=name)
+        raise DatasetError(f"seq must be text, not {shorten_repr(fields['seq'])}", record=name)
     if cluster is not None and type(cluster) is not int:
-        message = f"cluster must be a whole number, not {shown(cluster)}"
+        message = f"cluster must be a whole number, not {shorten_repr(cluster)}"
         raise DatasetError(message, record=name)
     reactivities = _values(fields["reactivity"], name)
     return ReactivityProfile(name, fields["seq"], reactivities, cluster)
@@ -121,11 +121,13 @@ def _profile_from_json(line: str) -> ReactivityProfile:
 
 def _values(values: Any, record: str) -> tuple[float | None, ...]:
     if not isinstance(values, list):
-        message = f"reactivity must be a list, not {shown(values)}"
+        message = f"reactivity must be a list, not {shorten_repr(values)}"
         raise DatasetError(message, record=record)
     for position, value in enumerate(values, start=1):
         if value is not None and type(value) not in (int, float):
-            message = f"the reactivity of base {position} is {shown(value)}, expected a number"
+            message = (
+                f"the reactivity of base {position} is {shorten_repr(value)}, expected a number"
+            )
             raise DatasetError(message, record=record)
     try:
         return tuple(None if value is None else float(value) for value in values)

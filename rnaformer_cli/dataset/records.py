@@ -81,7 +81,7 @@ def read_dataset(path: str | Path) -> Iterator[LabelledRecord]:
         try:
             yield record_from_json(line)
         except DatasetError as error:
-            record = error.place.record
+            record = error.location.record
             raise DatasetError(error.message, path=path, line=number, record=record) from None
 
 
@@ -96,7 +96,7 @@ def read_sets(
     names = UniqueFileNames()
     limit = sys.maxsize if max_length is None else max_length
     return {
-        names.take(text_name(path).split(".")[0]): [
+        names.add(text_name(path).split(".")[0]): [
             record for record in read_dataset(path) if len(record) <= limit
         ]
         for path in paths

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from rnaformer_cli.errors import StructureError, shown
+from rnaformer_cli.errors import StructureError, shorten_repr
 from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord, to_rna
@@ -132,7 +132,7 @@ def _structure(values: Mapping[str, Any], length: int) -> Structure:
     """The structure of an object, whose `length`, `structure` and `pairs` must be consistent."""
     if values.get("length", length) != length:
         raise StructureError(
-            f"length is {shown(values['length'])}, the sequence has {length} bases"
+            f"length is {shorten_repr(values['length'])}, the sequence has {length} bases"
         )
     dot_bracket = values.get("structure")
     if values.get("pairs") is None:
@@ -154,7 +154,9 @@ def _structure(values: Mapping[str, Any], length: int) -> Structure:
 def _record(name: str, values: Mapping[str, Any]) -> StructureRecord:
     version = values.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION or type(version) is not int:
-        raise StructureError(f"schema_version is {shown(version)}; expected {SCHEMA_VERSION}")
+        raise StructureError(
+            f"schema_version is {shorten_repr(version)}; expected {SCHEMA_VERSION}"
+        )
     sequence = to_rna(values["sequence"])
     structure = _structure(values, len(sequence))
     return StructureRecord(name, sequence, structure, str(values.get("description") or ""))
@@ -190,12 +192,12 @@ def _fraction(values: Any, key: str | int) -> float:
     value = values[key]
     if type(value) not in (int, float) or not 0 <= value <= 1:  # neither True nor NaN
         what = key if isinstance(key, str) else "the score of a pair"
-        raise StructureError(f"{what} is {shown(value)}; expected a number from 0 to 1")
+        raise StructureError(f"{what} is {shorten_repr(value)}; expected a number from 0 to 1")
     return float(value)
 
 
 def _check_type(values: Mapping[str, Any], key: str, kind: type[Kind]) -> Kind:
     value = values[key]
     if type(value) is not kind:
-        raise StructureError(f"{key} is {shown(value)}; expected {_KINDS[kind]}")
+        raise StructureError(f"{key} is {shorten_repr(value)}; expected {_KINDS[kind]}")
     return value

@@ -161,7 +161,7 @@ def test_any_object_is_read_or_refused_with_a_line(values):
     try:
         assert all(record.sequence for record in read_json([json.dumps(values)]))
     except StructureError as error:
-        assert error.place.line == 1
+        assert error.location.line == 1
 
 
 @settings(max_examples=100, deadline=None)
@@ -170,7 +170,7 @@ def test_any_text_is_read_or_refused_with_a_line(text):
     try:
         assert list(read_json(text.split("\n"))) == []
     except StructureError as error:
-        assert error.place.line
+        assert error.location.line
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class Inputs:
         part, parts = self.shard or (1, 1)
         names = UniqueFileNames() if self.needs_names else None
         for number, scanned in enumerate(self._scan()):
-            name = names.take(scanned.id) if names and isinstance(scanned, RnaRecord) else ""
+            name = names.add(scanned.id) if names and isinstance(scanned, RnaRecord) else ""
             if number % parts != part - 1:
                 continue
             error = self._error(scanned)

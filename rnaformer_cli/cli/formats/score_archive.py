@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from rnaformer_cli.errors import InputError, ScoreError
-from rnaformer_cli.files import UniqueFileNames, reason, safe_name
+from rnaformer_cli.files import UniqueFileNames, os_error_text, safe_name
 from rnaformer_cli.structure.structure import StructureRecord
 
 Matrix = np.ndarray[Any, np.dtype[np.float32]]  # of scores, (L, L)
@@ -36,7 +36,7 @@ class ScoreArchiveReader:
             self._archive = zipfile.ZipFile(path)
         members = {name.removesuffix(".npy") for name in self._archive.namelist()}
         names = UniqueFileNames()
-        self._names = [names.take(record.id) for record in records]
+        self._names = [names.add(record.id) for record in records]
         plain = {safe_name(record.id) for record in records}
         for name in sorted(members - set(self._names)):
             base, separator, number = name.rpartition("_")
@@ -91,7 +91,7 @@ class ScoreArchiveReader:
         except zipfile.BadZipFile:
             raise InputError(_NO_ARCHIVE, path=self._path) from None
         except OSError as error:
-            raise InputError(reason(error), path=self._path) from None
+            raise InputError(os_error_text(error), path=self._path) from None
         except (ValueError, RuntimeError, AttributeError, TypeError, EOFError, *_BROKEN):
             raise InputError(_NO_ARCHIVE, path=self._path) from None
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rnaformer_cli.errors import OutputError
-from rnaformer_cli.files import make_folder, reason
+from rnaformer_cli.files import make_folder, os_error_text
 
 LOCK_FILE = ".rnaformer-run.lock"
 _LOCKED_ERRNOS = {errno.EACCES, errno.EAGAIN}  # which of them depends on the system
@@ -29,7 +29,7 @@ def locked(folder: str | Path, part: tuple[int, int] | None = None) -> Iterator[
     try:
         file = (Path(folder) / LOCK_FILE).open("ab")
     except OSError as error:
-        raise OutputError(reason(error), path=Path(folder) / LOCK_FILE) from None
+        raise OutputError(os_error_text(error), path=Path(folder) / LOCK_FILE) from None
     with file:
         if not _lock(file.fileno(), part):
             message = "is in use by another run; wait until it ends or choose another folder"

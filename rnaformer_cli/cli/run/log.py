@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from rnaformer_cli.errors import InputError, OutputError
-from rnaformer_cli.files import make_folder, reason, write_text
+from rnaformer_cli.files import make_folder, os_error_text, write_text
 from rnaformer_cli.sequence.record import RnaRecord
 
 _DIGITS = 32  # hexadecimal digits of a checksum
@@ -57,7 +57,7 @@ class RunLog:
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
             self._file.flush()
         except OSError as error:
-            raise OutputError(reason(error), path=self._path) from None
+            raise OutputError(os_error_text(error), path=self._path) from None
 
     def _files(self, name: str) -> str:
         """The checksum of all files of a record, or "" if one is missing."""
@@ -74,7 +74,7 @@ class RunLog:
         try:
             self._file.close()
         except OSError as error:  # buffered text that could not be written is written again
-            raise OutputError(reason(error), path=self._path) from None
+            raise OutputError(os_error_text(error), path=self._path) from None
 
     def _open(self, settings: Mapping[str, Any]) -> IO[str]:
         """The file, rewritten with its valid lines and opened for appending."""
@@ -88,7 +88,7 @@ class RunLog:
         try:
             return self._path.open("a", encoding="utf-8", newline="\n")
         except OSError as error:
-            raise OutputError(reason(error), path=self._path) from None
+            raise OutputError(os_error_text(error), path=self._path) from None
 
     def _read(self, settings: Mapping[str, Any]) -> dict[str, _FinishedRecord]:
         """The finished records by name; an incomplete last line is ignored."""
@@ -100,7 +100,7 @@ class RunLog:
                 line["name"]: _FinishedRecord(line["record"], line["files"]) for line in rest
             }
         except OSError as error:
-            raise InputError(reason(error), path=self._path) from None
+            raise InputError(os_error_text(error), path=self._path) from None
         except (ValueError, KeyError, TypeError):
             raise InputError(
                 "is not the log of a run; remove it to start a new run", path=self._path

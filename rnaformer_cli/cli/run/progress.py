@@ -13,7 +13,7 @@ import click
 
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import OutputError, RnaformerError
-from rnaformer_cli.files import reason
+from rnaformer_cli.files import os_error_text
 from rnaformer_cli.sequence.record import RnaRecord
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ class RunReporter:
         self.failures += 1
         if self._failure_table is not None:
             self._failure_table.add(error)
-        self._failed_records += error.place.record is not None
-        if error.place.record is None or self._failed_records <= MAX_LISTED_FAILURES:
+        self._failed_records += error.location.record is not None
+        if error.location.record is None or self._failed_records <= MAX_LISTED_FAILURES:
             self._print(f"rnaformer: {escape_controls(str(error))}")
         elif self._failed_records == MAX_LISTED_FAILURES + 1:
             where = (
@@ -190,12 +190,12 @@ class FailureTable:
         try:
             self._file = open(path, "w", encoding="utf-8", newline="\n")  # noqa: SIM115  # closed by close()
         except OSError as error:
-            raise OutputError(reason(error), path=path) from None
+            raise OutputError(os_error_text(error), path=path) from None
         self._write(self.HEADER)
 
     def add(self, error: RnaformerError) -> None:
         """Write a row for a failure."""
-        location = error.place
+        location = error.location
         values = (location.path, location.line, location.column, location.record, error.message)
         self._write(["" if value is None else escape_controls(str(value)) for value in values])
 
@@ -208,7 +208,7 @@ class FailureTable:
             self._file.write("\t".join(values) + "\n")
             self._file.flush()
         except OSError as error:
-            raise OutputError(reason(error), path=self._path) from None
+            raise OutputError(os_error_text(error), path=self._path) from None
 
 
 def _columns(has_workload: bool) -> list[ProgressColumn]:
