@@ -2,7 +2,7 @@
 
     python benches/faults.py                      all parts
     python benches/faults.py kills --kills 20     one part
-    python benches/faults.py load --write         write this part into docs/reliability.md
+    python benches/faults.py load --write         into docs/measurements.md, other parts kept
 
 kills     a run of 1,000 records, ended at random moments and resumed each time
 sameness  predictions of the same records in other batches, orders and windows
@@ -31,7 +31,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "measurements.md"
 BEGIN, END = "<!-- faults -->", "<!-- /faults -->"
 PROGRAM = [sys.executable, "-m", "rnaformer_cli", "predict", "--device", "cpu"]
 FORMATS = [word for name in ("dbn", "ct", "bpseq", "jsonl", "tsv") for word in ("-f", name)]
@@ -65,8 +65,10 @@ def read_outputs(folder: Path) -> dict[str, str]:
 
 
 def measure_kills(chosen: argparse.Namespace) -> Table:
-    """Kill and resume runs: the whole run, or one of its two worker processes."""
-    rows: Table = [("ended by", "times", "files", "torn", "missing", "differ", "processes left")]
+    """Each ending is that of a whole run or of one of its two workers."""
+    rows: Table = [
+        ("ended by", "times", "files", "truncated", "missing", "different", "processes left")
+    ]
     for ending in ("SIGKILL", "SIGKILL of a worker", "Ctrl-C", "SIGTERM", "SIGKILL, with `--draw`"):
         draw = "--draw" if "draw" in ending else ""
         count = chosen.records // 10 if draw else chosen.records  # pictures are slow
@@ -168,7 +170,7 @@ def measure_invariance(chosen: argparse.Namespace) -> Table:
     thirds = [records[part::3] for part in range(3)]
     variants: dict[str, Callable[[], dict[str, Prediction]]] = {
         "again": lambda: predictions(records),
-        "one record a batch": lambda: predictions(records, 1),
+        "one record per batch": lambda: predictions(records, 1),
         "batches of 10,000 cells": lambda: predictions(records, 10_000),
         "reverse order": lambda: predictions(records[::-1]),
         "random order": lambda: predictions(mixed),
@@ -181,7 +183,14 @@ def measure_invariance(chosen: argparse.Namespace) -> Table:
     torch.set_num_threads(1)
     base = predictions(records)
     rows: Table = [
-        ("variant", "records", "other structure", "scores", "other 4th digit", "largest")
+        (
+            "variant",
+            "records",
+            "structures that differ",
+            "probabilities",
+            "4th digits that differ",
+            "largest difference",
+        )
     ]
     for name, predict in variants.items():
         rows.append((name, len(records), *_differences(base, predict())))
@@ -203,8 +212,8 @@ def _differences(base: dict, others: dict) -> tuple[object, ...]:  # type: ignor
 
 
 def measure_load(chosen: argparse.Namespace) -> Table:
-    """Predict short records in one process; after the time limit the input ends."""
-    rows: Table = [("records of 20 to 40 nt", "format", "peak memory", "records a second")]
+    """One process; a run that takes too long is given no more records."""
+    rows: Table = [("records of 20 to 40 nt", "format", "peak memory", "records/s")]
     for count in chosen.counts:
         texts = format_fasta(random_records(count, 20, 40))
         options = ["-f", "jsonl", "--jobs", "1", "--threads", "1", "-q"]
@@ -214,25 +223,27 @@ def measure_load(chosen: argparse.Namespace) -> Table:
 
 
 def measure_unusable(chosen: argparse.Namespace) -> Table:
-    """Predict protein records from standard input and count the lines on stderr."""
-    rows: Table = [("protein records", "size", "peak memory", "seconds", "lines on stderr", "exit")]
+    """Protein on standard input; stderr is counted."""
+    rows: Table = [
+        (
+            "protein records",
+            "size",
+            "peak memory",
+            "time, s",
+            "lines on standard error",
+            "exit code",
+        )
+    ]
     for size in (chosen.size // 10, chosen.size):
         protein = "MKVLEFQPISRDNHWYTGCA" * 5
         text = "".join(f">p{number}\n{protein}\n" for number in range(1000))
         times = max(1, size // len(text))
-        _, peak, seconds, stderr_lines, code = _run_on_stream(
+        _, peak, seconds, errors, code = _run_on_stream(
             ["--jobs", "1"], (text for _ in range(times))
         )
         size_text = f"{times * len(text) / 1e6:,.0f} MB"
         rows.append(
-            (
-                f"{times * 1000:,}",
-                size_text,
-                f"{peak:.0f} MiB",
-                f"{seconds:.0f}",
-                stderr_lines,
-                code,
-            )
+            (f"{times * 1000:,}", size_text, f"{peak:.0f} MiB", f"{seconds:.0f}", errors, code)
         )
     return rows
 
@@ -242,12 +253,12 @@ def _run_on_stream(
 ) -> tuple[int, float, float, int, int]:
     """Lines on stdout, peak in MiB, seconds, lines on stderr, exit code of a run on a stream."""
     begin = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as stderr_lines:
+    with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
             [*PROGRAM, "-", *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=stderr_lines,
+            stderr=errors,
             text=True,
         )
         assert process.stdin and process.stdout
@@ -265,8 +276,8 @@ def _run_on_stream(
         process.returncode = os.waitstatus_to_exitcode(status)
         process.stdout.close()
         seconds = time.perf_counter() - begin
-        stderr_lines.seek(0)
-        return lines, usage.ru_maxrss / 1024, seconds, len(list(stderr_lines)), process.returncode
+        errors.seek(0)
+        return lines, usage.ru_maxrss / 1024, seconds, len(list(errors)), process.returncode
 
 
 def measure_growth(chosen: argparse.Namespace) -> Table:
@@ -294,18 +305,18 @@ def measure_growth(chosen: argparse.Namespace) -> Table:
         structure = Structure(len(record), fresh)
         kept.append(StructureRecord(record.id, record.sequence, structure))
 
-    rows: Table = [("what grows", "when", "bytes a record")]
+    rows: Table = [("part of the run", "option", "bytes per record")]
     with tempfile.TemporaryDirectory() as folder:
         logs: list[RunLog] = []
         for what, when, work in (
             (
-                "names taken",
+                "output file names",
                 "--out-dir, --draw, --scores",
                 lambda: [names.add(r.id) for r in records],
             ),
-            ("log in the making", "--out-dir", lambda: logs.append(note(folder, False))),
-            ("log that was read", "--resume", lambda: logs.append(note(folder, True))),
-            ("predictions kept", "--ref", lambda: [keep(r) for r in records]),
+            ("run log, while it is written", "--out-dir", lambda: logs.append(note(folder, False))),
+            ("run log, after it is read", "--resume", lambda: logs.append(note(folder, True))),
+            ("predictions", "--ref", lambda: [keep(r) for r in records]),
         ):
             tracemalloc.start()
             result = work()
@@ -313,16 +324,16 @@ def measure_growth(chosen: argparse.Namespace) -> Table:
             rows.append((what, when, f"{tracemalloc.get_traced_memory()[0] / count:.0f}"))
             tracemalloc.stop()
         size = sum(path.stat().st_size for path in Path(folder).iterdir())
-    rows.append(("the log's file, on the disk", "--out-dir", f"{size / count:.0f}"))
+    rows.append(("run log, on disk", "--out-dir", f"{size / count:.0f}"))
     return rows
 
 
 PARTS: dict[str, tuple[str, Callable[[argparse.Namespace], Table]]] = {
     "kills": ("Runs that were ended and resumed", measure_kills),
-    "sameness": ("The same records, predicted in another way", measure_invariance),
+    "sameness": ("The same records in other batches and orders", measure_invariance),
     "load": ("Many short records", measure_load),
     "unusable": ("Records that cannot be predicted", measure_unusable),
-    "growth": ("What grows with the number of records", measure_growth),
+    "growth": ("Memory per record", measure_growth),
 }
 
 

@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of the readers, with a million inputs each.
 
     python benches/fuzz.py --inputs 1000000 fasta ct
-    python benches/fuzz.py --inputs 1000000 --write      all readers, into docs/reliability.md
+    python benches/fuzz.py --inputs 1000000 --write      all readers, into docs/measurements.md
 
 Each reader runs in its own process. An input passes if it gives a located error, or a value that is
 unchanged when it is written and read again. A traceback, a warning, more than one second of
@@ -28,7 +28,7 @@ MAX_BYTES = 4096  # of an input: enough to reach every branch
 MAX_SECONDS = 1.0  # of processor time, which does not depend on the load of the machine
 MAX_GROWTH = 100_000  # kB of memory that one input may add
 MAX_MEMORY = 3072  # MB of a process, PyTorch included
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "measurements.md"
 BEGIN, END = "<!-- fuzz -->", "<!-- /fuzz -->"
 STRUCTURES = {
     "dbn": b">x some text\nGGGAAACCC\n(((...))) (-1.20)\n",
@@ -44,6 +44,7 @@ CONTRADICTIONS = [
     b'{"id": "x", "sequence": "GAC", "pairs": [], "structure": "(.)", "schema_version": 1}\n',
     b'{"id": "x", "sequence": "GAC", "pairs": {}, "length": 4}\n',
 ]
+REPEATED = b'{"id": "x", "sequence": "GAC", "pairs": [[1, 3]], "pairs": [], "length": 3}\n'
 MERGED = b"a: &a\n  b: 1\nc: &c\n  <<: [*a, *a]\nd:\n  <<: [*c, *c]\n"  # block style
 
 
@@ -60,11 +61,11 @@ def seed_inputs(name: str, folder: Path) -> list[bytes]:
         return [seed_weights(folder)]
     if name in ("pth", "yml"):
         found = [path.read_bytes() for path in sorted(parity.glob(f"*.{name}"))]
-        return found + ([MERGED] if name == "yml" else [])
+        return found + ([MERGED, b"a: !!int 1:1.0\n? b\n: !!bool c\n"] if name == "yml" else [])
     known = {
         **{kind: [text] for kind, text in STRUCTURES.items()},
         "dbn": [STRUCTURES["dbn"], SIDE_BY_SIDE, *LIKE_ENERGIES],
-        "jsonl": [STRUCTURES["jsonl"], *CONTRADICTIONS],
+        "jsonl": [STRUCTURES["jsonl"], *CONTRADICTIONS, REPEATED],
         "any": list(STRUCTURES.values()),
         "fasta": [
             b">x some text\nACGU\nNRYt\n; comment\n>y\nGG\n",

@@ -130,10 +130,11 @@ def read_bytes(path: str | Path, limit: int | None = None) -> bytes:
         if limit is None:
             return Path(path).read_bytes()
         with Path(path).open("rb") as file:
-            data = file.read(limit + 1)  # the size of a device is 0, but it never ends
+            is_larger = os.fstat(file.fileno()).st_size > limit
+            data = b"" if is_larger else file.read(limit + 1)  # the size of a device is 0
     except OSError as error:
         raise InputError(os_error_text(error), path=path) from None
-    if len(data) > limit:
+    if is_larger or len(data) > limit:
         raise InputError(f"more than {limit:,} bytes, which is the limit", path=path)
     return data
 

@@ -1,23 +1,23 @@
-"""Families of random RNAs that fold alike, for the tests of profiles and of learning them."""
+"""Families of random RNAs with a common structure, for tests of family profiles."""
 
 import numpy as np
 from dataset_makers import mutate, record, rna
 
-from rnaformer_cli.families.alignment import CODES
+from rnaformer_cli.families.alignment import N_SYMBOLS
 from rnaformer_cli.families.profiles import (
-    WORDS,
+    N_KMERS,
     Library,
     Profile,
     add_pseudocounts,
     count_kmers,
-    unit,
+    normalise,
 )
 from rnaformer_cli.sequence.encode import encode
 
 SIZE = 64
 STEMS = ((0, 63, 7), (10, 30, 7), (33, 53, 7))  # first base, last base, pairs
 PAIRS = tuple((left + one, right - one) for left, right, size in STEMS for one in range(size))
-LONG = tuple((1 + place, 61 - place) for place in range(24))  # another fold
+LONG = tuple((1 + place, 61 - place) for place in range(24))  # another structure
 
 
 def paired(sequence, pairs=PAIRS):
@@ -29,7 +29,7 @@ def paired(sequence, pairs=PAIRS):
 
 
 def members(seed, count, pairs=PAIRS, share=0.2):
-    """RNAs that a random parent became, a share of its letters replaced; pairs stay pairs."""
+    """Mutants of a random RNA: a fraction `share` of letters is replaced, pairs are kept."""
     parent = rna(SIZE, seed)
     return [paired(mutate(parent, share, 1000 * seed + one), pairs) for one in range(count)]
 
@@ -41,7 +41,7 @@ def labelled(seed, count, pairs=PAIRS, start=0, source="x", share=0.1, **fields)
 
 
 def combined(profile):
-    """The pairs of a profile that are more likely than not."""
+    """The pairs of a profile with a frequency above 0.5."""
     likely = profile.pair_frequency > 0.5
     return set(zip(profile.left[likely].tolist(), profile.right[likely].tolist(), strict=True))
 
@@ -49,13 +49,13 @@ def combined(profile):
 def make_profile(sequences, name="", pairs=PAIRS, pair_frequency=1.0):
     """The profile of sequences of one length, each base in its own column."""
     codes = [encode(sequence) for sequence in sequences]
-    letters = sum(np.eye(CODES)[one] for one in codes)[:, :4]
-    words = unit(sum(count_kmers(one) for one in codes))
+    letters = sum(np.eye(N_SYMBOLS)[one] for one in codes)[:, :4]
+    words = normalise(sum(count_kmers(one) for one in codes))
     left, right = np.array(pairs, np.int64).reshape(-1, 2).T
     pair_frequencies = np.full(len(left), pair_frequency, np.float32)
     return Profile(name, add_pseudocounts(letters), left, right, pair_frequencies, words)
 
 
 def make_library(*profiles):
-    """A library in which all words tell the same."""
-    return Library(profiles, np.ones(WORDS, np.float32))
+    """A library in which all k-mers have the same weight."""
+    return Library(profiles, np.ones(N_KMERS, np.float32))

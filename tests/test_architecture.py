@@ -20,7 +20,8 @@ MAY_IMPORT = {  # package -> packages, besides itself
     "limits": set(),
     "json_text": set(),
     "files": {"errors", "limits"},
-    "sequence": BASE,
+    "probing": BASE,
+    "sequence": BASE | {"probing"},
     "structure": BASE,
     "scoring": BASE | {"structure"},
     "drawing": BASE | {"structure"},
@@ -29,7 +30,8 @@ MAY_IMPORT = {  # package -> packages, besides itself
     "families": BASE | {"sequence"},
     "model": BASE | {"folding", "families"},
     "weight_store": BASE | {"model"},
-    "prediction": BASE | {"sequence", "structure", "families", "model", "weight_store"},
+    "prediction": BASE
+    | {"sequence", "structure", "families", "folding", "model", "probing", "weight_store"},
     "dataset": BASE | {"sequence", "structure", "folding", "prediction"},
     "training": BASE
     | {"sequence", "structure", "scoring", "folding", "families", "model", "prediction", "dataset"},

@@ -1,10 +1,12 @@
 """The pages of docs/ are true: every shell block runs, and the transcript shows what comes out.
 
 Blocks marked `sh` run in a folder with the examples under the names that the pages use. The
-transcript (`console`) is rewritten with REWRITE_GOLDEN=1.
+transcripts (`console`) run in a folder that holds `examples/` only, as the clone does, and are
+rewritten with REWRITE_GOLDEN=1.
 """
 
 import gzip
+import json
 import os
 import re
 import runpy
@@ -25,7 +27,8 @@ from rnaformer_cli.structure.dbn import format_dbn
 from rnaformer_cli.structure.jsonl import format_json
 
 EXAMPLES = ROOT / "examples"
-TRANSCRIPT = ROOT / "docs" / "first-steps.md"
+TRANSCRIPTS = {"first-steps.md": 8, "troubleshooting.md": 20, "worked-case.md": 4}
+ANNOTATED = ROOT / "docs" / "output.md"
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 INSTALLING = "-m venv"  # the README's two commands are run by CI
 TINY = """
@@ -65,8 +68,10 @@ def shell(tmp_path_factory):
         folder = above / page
         if not folder.exists():
             folder.mkdir()
-            _lay_out_rnas(folder)
-            _lay_out_training(folder)
+            shutil.copytree(EXAMPLES, folder / "examples")
+            if page not in TRANSCRIPTS:
+                _lay_out_rnas(folder)
+                _lay_out_training(folder)
         return subprocess.run(
             ["bash", "-c", script],
             cwd=folder,
@@ -86,7 +91,6 @@ def shell(tmp_path_factory):
 
 
 def _lay_out_rnas(folder):
-    shutil.copytree(EXAMPLES, folder / "examples")
     fasta = (EXAMPLES / "rnas.fasta").read_text(encoding="utf-8")
     trna, *others = [f">{text}" for text in fasta.split(">")[1:]]
     (folder / "seqs.fasta").write_text(fasta)
@@ -128,27 +132,55 @@ def test_every_shell_block_runs(shell, page):
     assert done.returncode == 0, done.stdout
 
 
-def test_the_transcript_shows_what_comes_out(shell):
-    page = TRANSCRIPT.read_text(encoding="utf-8")
-    typed = "".join(_typed_again(part, shell) for part in _parts(page))
+@pytest.mark.parametrize("name", TRANSCRIPTS)
+def test_a_transcript_shows_what_comes_out(shell, name):
+    path = ROOT / "docs" / name
+    page = path.read_text(encoding="utf-8")
+    typed = "".join(_typed_again(part, name, shell) for part in _parts(page))
     if os.environ.get("REWRITE_GOLDEN"):
-        TRANSCRIPT.write_text(typed, encoding="utf-8")
-    assert typed == TRANSCRIPT.read_text(encoding="utf-8")
-    assert page.count("$ rnaformer ") >= 8
+        path.write_text(typed, encoding="utf-8")
+    assert typed == path.read_text(encoding="utf-8")
+    assert page.count("rnaformer ") >= TRANSCRIPTS[name]
 
 
 def _parts(page):
     return re.split(r"(^```console\n.*?^```\n)", page, flags=re.DOTALL | re.MULTILINE)
 
 
-def _typed_again(part, shell):
+def _typed_again(part, name, shell):
     if not part.startswith("```console"):
         return part
     commands = re.findall(r"^\$ (.*)$", part, re.MULTILINE)
-    shown = "".join(
-        f"$ {command}\n{shell(TRANSCRIPT.name, command).stdout}" for command in commands
-    )
+    shown = "".join(f"$ {command}\n{shell(name, command).stdout}" for command in commands)
     return f"```console\n{shown}```\n"
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("docs/*.md")], ids=lambda page: page.name)
+def test_links_to_headings_resolve(page):
+    links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text(encoding="utf-8"))
+    missing = [
+        f"{name}#{anchor}"
+        for name, anchor in links
+        if anchor not in _anchors(page.parent / (name or page.name))
+    ]
+    assert missing == []
+
+
+def _anchors(page):
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_annotated_record_is_what_comes_out(shell):
+    [annotated] = re.findall(r"^```jsonc\n(.*?)^```", ANNOTATED.read_text("utf-8"), re.M | re.S)
+    shown = json.loads(re.sub(r" *//.*", "", annotated))
+    command = "rnaformer predict examples/rnas.fasta -q -f jsonl | grep add-riboswitch"
+    given = json.loads(shell(ANNOTATED.name, command).stdout)
+    assert list(shown) == list(given)
+    pairs, seconds = given.pop("pairs"), given.pop("seconds")
+    assert [pair for pair in shown.pop("pairs") if pair not in pairs] == []
+    assert shown.pop("seconds") > 0 < seconds
+    assert shown == given
 
 
 def test_the_reference_is_current():

@@ -27,7 +27,20 @@ FRAGMENTS = [  # what the readers look for
     *("//", "#=GC SS_cons", "ENERGY = -1", '{"id": "x"', ', "sequence": "GC"', '"pairs": [[1, 2]]'),
     *('"structure": "()"', "}", "[", "]", "[model]", "dim = ", "RNAformer: ", "{", ": ", "1e999"),
     *("NaN", "-1", "9" * 30, "\\ud800", "\x00", "\x1b[31m", "\u2028", "&a ", "*a", "0x1f", "null"),
-    *("nan", "\ufeff>y", "dG=x", "<<: [*a, *a]", "(.)" * 9, '"pairs": []', '"length": 9'),
+    *(
+        "nan",
+        "\ufeff>y",
+        "dG=x",
+        "!!bool ",
+        "? ",
+        "- ",
+        "a.a.",
+        '"pairs": [], "pairs"',
+        "<<: [*a, *a]",
+        "(.)" * 9,
+        '"pairs": []',
+        '"length": 9',
+    ),
 ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from rnaformer_cli.errors import RnaformerError
-from rnaformer_cli.files import read_lines, write_whole
+from rnaformer_cli.files import read_lines, write_atomically
 from rnaformer_cli.sequence.fasta import read_fasta_file
 from rnaformer_cli.sequence.record import RnaRecord
 
@@ -57,10 +57,10 @@ def merge_tables(paths: list[str], file: IO) -> int:
 
 
 job = snakemake  # noqa: F821  # put here by Snakemake's `script:`
-with write_whole(job.output.predictions) as file:
+with write_atomically(job.output.predictions) as file:
     parts = [Part(path) for path in job.input.predictions]
     read, written = merge(job.input.fasta, parts, file)
-with write_whole(job.output.failures) as file:
+with write_atomically(job.output.failures) as file:
     failed = merge_tables(job.input.failures, file)
 if read != written + failed:
     sys.exit(f"{read} records were read, but {written} predicted and {failed} failed")

@@ -14,7 +14,7 @@ from rnaformer_cli.cli.run.progress import RunReporter, format_count
 from rnaformer_cli.dataset.labelling import KINDS, RnafoldLabel, SequenceKind
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
 from rnaformer_cli.dataset.splitting import SplitBy
-from rnaformer_cli.errors import RnaformerError
+from rnaformer_cli.errors import InputError, RnaformerError
 from rnaformer_cli.files import text_name
 from rnaformer_cli.structure.formats import READ_FORMATS, ReadFormat
 
@@ -177,7 +177,11 @@ def leaks(train: str, test: str, by: SplitBy) -> None:
     """
     from rnaformer_cli.dataset.splitting import check_leaks
 
-    method = check_leaks(list(read_dataset(train)), list(read_dataset(test)), test, by)
+    sets = [list(read_dataset(path)) for path in (train, test)]
+    for path, records in zip((train, test), sets, strict=True):
+        if not records:  # an empty set would always pass
+            raise InputError("no record in this file", path=path)
+    method = check_leaks(sets[0], sets[1], test, by)
     click.echo(f"no leak found by {method}")
 
 
@@ -264,10 +268,10 @@ def label(
 
 def _label_by_folding(file: str, output: str, scores: str, report: RunReporter) -> int:
     from rnaformer_cli.dataset.folding_labels import label_by_folding
-    from rnaformer_cli.folding.model import Folding
+    from rnaformer_cli.folding.model import FoldingModel
     from rnaformer_cli.training.folding_model.fit import read_scores
 
-    folding = Folding()
+    folding = FoldingModel()
     folding.load_state_dict(dict(read_scores(scores)))
     labelled = label_by_folding(read_dataset(file), folding)
     return write_dataset(output, _count_progress(labelled, report))

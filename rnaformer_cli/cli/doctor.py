@@ -93,7 +93,7 @@ def _self_test(weights: str | None, device: str) -> str:
     from rnaformer_cli.structure.brackets import parse_dot_bracket
     from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 
-    folder = find_weights(weights or DEFAULT)
+    folder = find_weights(DEFAULT if weights is None else weights)
     predictor = load(folder, device=device)
     [prediction] = predictor.predict([RnaRecord("tRNA-Phe", SELF_TEST)])
     if not isinstance(prediction, Prediction):

@@ -133,7 +133,6 @@ def _show(evaluations: list[Evaluation], predictor: Predictor, chosen: dict[str,
 def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
     from rnaformer_cli.prediction.predictor import Options, load
     from rnaformer_cli.prediction.workers import ParallelPredictor, Source
-    from rnaformer_cli.weight_store.store import DEFAULT
 
     prediction_options = Options(
         decoding=chosen["decoding"],
@@ -143,7 +142,7 @@ def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
         like=chosen["like"],
         families=not chosen["no_families"],
     )
-    source = Source(chosen["weights"] or DEFAULT, prediction_options, chosen["precision"])
+    source = Source(options.or_default(chosen["weights"]), prediction_options, chosen["precision"])
     predictor = load(source.weights, prediction_options, chosen["device"], chosen["precision"])
     return ParallelPredictor(predictor, source, chosen["jobs"], report.warn)
 

@@ -250,7 +250,6 @@ def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
     from rnaformer_cli.prediction import device
     from rnaformer_cli.prediction.predictor import Options, load
     from rnaformer_cli.prediction.workers import ParallelPredictor, Source
-    from rnaformer_cli.weight_store.store import DEFAULT
 
     device.set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
@@ -264,7 +263,7 @@ def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
         families=not chosen["no_families"],
         max_memory=chosen["max_memory"],
     )
-    weights = chosen["weights"] or DEFAULT
+    weights = options.or_default(chosen["weights"])
     predictor = load(weights, prediction_options, chosen["device"], chosen["precision"])
     source = Source(weights, prediction_options, chosen["precision"])
     return ParallelPredictor(predictor, source, chosen["jobs"], report.warn)

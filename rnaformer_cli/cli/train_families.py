@@ -53,12 +53,12 @@ def command(data: tuple[str, ...], output: str, seed: int, **chosen: Any) -> Non
     check_paths({"--output": output}, data)
     from rnaformer_cli.dataset.records import read_dataset
     from rnaformer_cli.families.profiles import write_library
-    from rnaformer_cli.training.family_profiles.fit import Plan, learn_library
+    from rnaformer_cli.training.family_profiles.fit import ProfileTrainingConfig, learn_library
 
     def report_round(done: RoundReport) -> None:
         if not chosen["quiet"]:
-            counts = f"{done.profiles} profiles, {done.left} records left"
+            counts = f"{done.profiles} profiles, {done.unassigned} records left"
             click.echo(f"rnaformer: round {done.round}: {counts}", err=True)
 
     records = [record for path in data for record in read_dataset(path)]
-    write_library(output, learn_library(records, Plan(seed=seed), report_round))
+    write_library(output, learn_library(records, ProfileTrainingConfig(seed=seed), report_round))

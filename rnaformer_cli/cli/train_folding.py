@@ -96,14 +96,19 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
     from rnaformer_cli.dataset.reactivities import read_reactivities
     from rnaformer_cli.dataset.records import read_dataset
     from rnaformer_cli.prediction.device import set_threads
-    from rnaformer_cli.training.folding_model.fit import Plan, learn, read_scores, write_scores
+    from rnaformer_cli.training.folding_model.fit import (
+        FoldingTrainingConfig,
+        fit_scores,
+        read_scores,
+        write_scores,
+    )
 
     set_threads(chosen["threads"])
     records = [record for path in data for record in read_dataset(path)]
     paths = chosen["reactivities"]
     profiles = [profile for path in paths for profile in read_reactivities(path)]
     start = read_scores(chosen["start_from"]) if chosen["start_from"] else None
-    plan = Plan(
+    config = FoldingTrainingConfig(
         minutes=chosen["minutes"],
         max_length=chosen["max_length"],
         computed_fraction=chosen["computed_fraction"],
@@ -114,8 +119,9 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
 
     def report_progress(done: StepReport) -> None:
         nonlocal last
-        is_due = time.monotonic() - last >= _REPORT_INTERVAL or done.share == 1.0
-        if is_due and not chosen["quiet"]:
+        if not chosen["quiet"] and (
+            time.monotonic() - last >= _REPORT_INTERVAL or done.fraction_done == 1.0
+        ):
             last = time.monotonic()
             counts = f"step {done.step}, {done.records} records"
             values = (
@@ -123,7 +129,9 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
                 if done.reactivity_loss is None
                 else f", of reactivities {done.reactivity_loss:.3f}"
             )
-            line = f"rnaformer: {done.share:.0%}, {counts}: loss {done.loss:.3f}{values}"
+            line = f"rnaformer: {done.fraction_done:.0%}, {counts}: loss {done.loss:.3f}{values}"
             click.echo(line, err=True)
 
-    write_scores(output, learn(records, plan, report_progress, profiles=profiles, start=start))
+    write_scores(
+        output, fit_scores(records, config, report_progress, profiles=profiles, start=start)
+    )

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from rnaformer_cli.dataset.records import LabelledRecord
-from rnaformer_cli.folding.model import Folding
+from rnaformer_cli.folding.model import FoldingModel
 from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.prediction.batching import batches, to_tensors
 
@@ -26,7 +26,7 @@ _MAX_CELLS = 150_000  # matrix cells of a batch
 
 
 def label_by_folding(
-    records: Iterable[LabelledRecord], folding: Folding
+    records: Iterable[LabelledRecord], folding: FoldingModel
 ) -> Iterator[LabelledRecord]:
     """Yield the records with base-pair probabilities of a folding model as labels, in order."""
     remaining = iter(records)

@@ -7,7 +7,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rnaformer_cli.dataset.records import LabelledRecord
-from rnaformer_cli.errors import DatasetError, InputError, RnaformerError, StructureError
+from rnaformer_cli.errors import (
+    DatasetError,
+    InputError,
+    RnaformerError,
+    StructureError,
+    shorten_repr,
+)
 from rnaformer_cli.files import check_regular, list_files, read_lines
 from rnaformer_cli.limits import MAX_LINE
 from rnaformer_cli.sequence.encode import AMBIGUOUS, UNKNOWN
@@ -116,13 +122,16 @@ def _import_csv(
     csv.field_size_limit(MAX_LINE)
     rows = csv.DictReader(f"{line}\n" for line in read_lines(path))
     columns = _find_columns(rows.fieldnames or (), path)
+    is_empty = True
     for row in rows:
+        is_empty = False
         sequence = to_rna(row[columns["sequence"]] or "")
-        name = (
-            "_".join((row[columns["id"]] or "").split())
-            if "id" in columns
-            else f"{base_name(path).removesuffix('.csv')}_{rows.line_num - 1}"
-        )
+        given = "_".join((row[columns["id"]] or "").split()) if "id" in columns else ""
+        name = given or f"{base_name(path).removesuffix('.csv')}_{rows.line_num - 1}"
+        if any(row.get(None) or ()):  # DictReader keeps extra cells under None
+            message = f"more cells than the {len(rows.fieldnames or ())} columns"
+            yield DatasetError(message, path=path, line=rows.line_num, record=name)
+            continue
         row_family = row[columns["family"]] if "family" in columns else None
         try:
             structure = parse_dot_bracket(row[columns["structure"]] or "")
@@ -131,12 +140,17 @@ def _import_csv(
             yield StructureError(error.message, path=path, line=rows.line_num, record=name)
             continue
         yield from _label(record, source, family or row_family or None, path)
+    if is_empty:
+        raise InputError("no structure in this file", path=path)
 
 
 def _find_columns(header: Iterable[str], path: str | Path) -> dict[str, str]:
     columns = {}
     for field, names in _COLUMNS.items():
         matches = [column for column in header if column.strip().lower() in names]
+        if len(matches) > 1:
+            message = f"several columns for the {field}: {', '.join(map(shorten_repr, matches))}"
+            raise DatasetError(message, path=path)
         if matches:
             columns[field] = matches[0]
     for field in ("sequence", "structure"):

@@ -11,7 +11,7 @@ from typing import Any
 
 from rnaformer_cli.errors import DatasetError, shorten_repr
 from rnaformer_cli.files import read_lines
-from rnaformer_cli.json_text import parse_json
+from rnaformer_cli.json_text import RepeatedKeyError, parse_json, text_id
 from rnaformer_cli.sequence.encode import ALPHABET
 
 _BASES = frozenset(ALPHABET)
@@ -103,13 +103,19 @@ def _hairpin_start(sequence: str, end: int) -> int:
 def _profile_from_json(line: str) -> ReactivityProfile:
     try:
         fields = dict(parse_json(line))
+    except RepeatedKeyError as error:
+        raise DatasetError(str(error)) from None
     except (ValueError, TypeError):
         message = "expected a JSON object with id, seq and reactivity"
         raise DatasetError(message) from None
     for name in ("id", "seq", "reactivity"):
         if name not in fields:
             raise DatasetError(f"no field {name!r}")
-    name, cluster = str(fields["id"]), fields.get("cluster")
+    try:
+        name, cluster = text_id(fields["id"]), fields.get("cluster")
+    except TypeError:
+        message = f"id must be text or a whole number, not {shorten_repr(fields['id'])}"
+        raise DatasetError(message) from None
     if not isinstance(fields["seq"], str):
         raise DatasetError(f"seq must be text, not {shorten_repr(fields['seq'])}", record=name)
     if cluster is not None and type(cluster) is not int:

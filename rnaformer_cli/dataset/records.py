@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from rnaformer_cli.errors import DatasetError
+from rnaformer_cli.errors import DatasetError, shorten_repr
 from rnaformer_cli.files import UniqueFileNames, read_lines, text_name, write_atomically
-from rnaformer_cli.json_text import parse_json
+from rnaformer_cli.json_text import RepeatedKeyError, parse_json, text_id
 from rnaformer_cli.sequence.encode import ALPHABET
 from rnaformer_cli.structure.structure import BasePair, Structure
 
@@ -51,7 +51,8 @@ class LabelledRecord:
         for left, right in ends:
             if not 0 <= left < right < len(self.sequence):
                 size = len(self.sequence)
-                message = f"pair [{left}, {right}] (0-based) does not fit {size} bases"
+                pair = f"[{shorten_repr(left)}, {shorten_repr(right)}]"
+                message = f"pair {pair} (0-based) does not fit {size} bases"
                 raise DatasetError(message, record=self.id)
 
     def __len__(self) -> int:
@@ -112,16 +113,21 @@ def record_from_json(line: str) -> LabelledRecord:
     try:
         values = parse_json(line)
         return LabelledRecord(
-            id=str(values["id"]),
-            sequence=values["seq"],
-            pairs=tuple((int(left), int(right)) for left, right in values["pairs"]),
-            source=str(values["source"]),
-            cluster=values.get("cluster"),
+            id=text_id(values["id"]),
+            sequence=_typed(values["seq"], str),
+            pairs=tuple(
+                (_typed(left, int), _typed(right, int))
+                for left, right in _typed(values["pairs"], list)
+            ),
+            source=_typed(values["source"], str),
+            cluster=_typed(values.get("cluster"), int, type(None)),
             probabilities=_probabilities(values.get("probabilities")),
-            **{name: values.get(name) for name in _TEXT_OR_NONE},
+            **{name: _typed(values.get(name), str, type(None)) for name in _TEXT_OR_NONE},
         )
     except KeyError as error:
         raise DatasetError(f"no field {error.args[0]!r}") from None
+    except RepeatedKeyError as error:
+        raise DatasetError(str(error)) from None
     except (ValueError, TypeError, AttributeError, OverflowError):
         message = "expected a JSON object with id, seq, pairs and source"
         raise DatasetError(message) from None
@@ -163,12 +169,22 @@ def write_dataset(path: str | Path, records: Iterable[LabelledRecord]) -> int:
     return count
 
 
+def _typed(value: Any, *kinds: type) -> Any:
+    """The value, if it has one of these types; True is an int for isinstance, but not a number."""
+    if type(value) not in kinds:
+        raise TypeError
+    return value
+
+
 def _probabilities(rows: object) -> tuple[PairProbability, ...] | None:
     if rows is None:
         return None
     if not isinstance(rows, list):
         raise TypeError
-    entries = tuple((int(left), int(right), float(value)) for left, right, value in rows)
+    entries = tuple(
+        (_typed(left, int), _typed(right, int), float(_typed(value, float, int)))
+        for left, right, value in rows
+    )
     if not all(0.0 <= value <= 1.0 for *_, value in entries):
         raise ValueError
     return entries

@@ -16,13 +16,17 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 Coordinates = NDArray[np.float64]
 
 BASE_DISTANCE = 1.0  # distance of neighbouring bases in a helix
+# Limits of RNApuzzler, whose time grows without bound with the number of overlaps to resolve.
+MAX_HAIRPINS = 150
+MAX_BRANCHINGS = 30  # nested multiloops
 
 
 def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     """The coordinates (L, 2) of the bases, and the pairs that are not part of the layout.
 
     The layout is RNApuzzler's (Wiegreffe 2019), without overlaps, for the largest set of pairs
-    that do not cross; the caller draws the other pairs, the pseudoknots, on top of it.
+    that do not cross; the caller draws the other pairs, the pseudoknots, on top of it. Structures
+    with more than MAX_HAIRPINS or MAX_BRANCHINGS get RNAturtle's layout, whose branches may overlap.
 
     Raises:
         DependencyError: ViennaRNA is not installed.
@@ -32,12 +36,29 @@ def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     pairs = [pair for pair in structure.sorted_pairs if pair[1] > pair[0] + 1]
     nested = [pairs[index] for index in heaviest_nested(pairs, [1] * len(pairs))]
     dot_bracket = format_dot_bracket(Structure(structure.length, frozenset(nested)))
-    vienna.cvar.rna_plot_type = vienna.PLOT_TYPE_PUZZLER
+    kind = vienna.PLOT_TYPE_PUZZLER if _is_simple(dot_bracket) else vienna.PLOT_TYPE_TURTLE
+    vienna.cvar.rna_plot_type = kind
     points = vienna.get_xy_coordinates(dot_bracket)
     coordinates = np.array([(points.get(i).X, points.get(i).Y) for i in range(len(dot_bracket))])
     steps = np.linalg.norm(np.diff(coordinates, axis=0), axis=1)
     scale = BASE_DISTANCE / float(np.median(steps)) if len(steps) and np.median(steps) > 0 else 1.0
     return (coordinates - coordinates[0]) * scale, sorted(structure.pairs - set(nested))
+
+
+def _is_simple(dot_bracket: str) -> bool:
+    """Whether RNApuzzler can lay out a structure with so few hairpins and multiloops quickly."""
+    hairpins = deepest = 0
+    helices = [[0, 0]]  # for each open pair: enclosed branches, and their nested multiloops
+    for symbol in dot_bracket:
+        if symbol == "(":
+            helices.append([0, 0])
+        elif symbol == ")":
+            children, depth = helices.pop()
+            hairpins += children == 0
+            depth += children > 1
+            helices[-1] = [helices[-1][0] + 1, max(helices[-1][1], depth)]
+            deepest = max(deepest, depth)
+    return hairpins <= MAX_HAIRPINS and deepest <= MAX_BRANCHINGS
 
 
 def _vienna() -> Any:

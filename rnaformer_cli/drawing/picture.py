@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaformer_cli.drawing.layout import layout_plane
-from rnaformer_cli.errors import DependencyError, OutputError
+from rnaformer_cli.errors import DependencyError, OutputError, StructureError
 from rnaformer_cli.files import write_atomically
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
 
@@ -31,6 +31,9 @@ PAIR_COLOUR, PSEUDOKNOT_COLOUR, BACKBONE_COLOUR = "#333333", "#CC79A7", "#999999
 COMMON_COLOUR, PREDICTED_COLOUR, MISSED_COLOUR = "#0072B2", "#D55E00", "#999999"
 NUMBERING_INTERVAL = 10  # bases between numbers
 
+MAX_BASES = 30_000  # of a picture, the limit of ViennaRNA's layout; it takes half a minute
+MAX_PAIRS = 30_000
+
 _INCHES_PER_BASE = 0.24
 _MAX_INCHES = 60.0  # of a side; larger pictures are scaled down
 _MAX_ARC_HEIGHT = 20.0  # bases
@@ -42,7 +45,9 @@ def draw_plane(record: StructureRecord) -> Figure:
 
     Raises:
         DependencyError: ViennaRNA or matplotlib is not installed.
+        StructureError: more than MAX_BASES or MAX_PAIRS.
     """
+    _check_size(record, record.structure)
     coordinates, crossing = layout_plane(record.structure)
     low, high = coordinates.min(0) - 2.0, coordinates.max(0) + 2.0
     figure, axes = _canvas(*(high - low) * _INCHES_PER_BASE)
@@ -79,7 +84,9 @@ def draw_arcs(record: StructureRecord, reference: Structure | None = None) -> Fi
 
     Raises:
         DependencyError: matplotlib is not installed.
+        StructureError: more than MAX_BASES or MAX_PAIRS.
     """
+    _check_size(record, record.structure, reference)
     length = record.structure.length
     expected = frozenset() if reference is None else reference.pairs
     pairs = record.structure.pairs
@@ -158,6 +165,17 @@ def save_figure(figure: Figure, target: str | Path | IO[bytes], image: ImageForm
                 figure.savefig(cast("IO[bytes]", file), **options)
         else:
             figure.savefig(target, **options)
+
+
+def _check_size(record: StructureRecord, *structures: Structure | None) -> None:
+    pairs = max(len(structure.pairs) for structure in structures if structure is not None)
+    for count, limit, noun in (
+        (record.structure.length, MAX_BASES, "bases"),
+        (pairs, MAX_PAIRS, "pairs"),
+    ):
+        if count > limit:
+            message = f"{count:,} {noun}; a picture shows at most {limit:,}"
+            raise StructureError(message, record=record.id)
 
 
 def image_format(path: str | Path) -> ImageFormat:

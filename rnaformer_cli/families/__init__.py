@@ -1,1 +1,1 @@
-"""What is known of an RNA whose family is known: profiles, and the pairs that they tell."""
+"""Family profiles: search a sequence for them, and combine their pairs with the network's."""

@@ -1,14 +1,14 @@
 """Profile hidden Markov models: forward and backward sums over all alignments with a sequence.
 
-In the manner of Durbin and others (1998, chapter 5): a base matches a column with the odds of its
-letter there; insertions and deletions have the same costs in all columns. Unaligned ends of the
-sequence cost nothing and those of the profile a constant, so that an RNA is found within a longer
-sequence, and a fragment of an RNA as well.
+The model is that of Durbin et al. (1998, chapter 5): a base matches a column with the odds of its
+letter in that column; insertions and deletions have the same costs in all columns. Unaligned ends
+of the sequence are free and unaligned ends of the profile have a constant cost, so that the model
+finds an RNA within a longer sequence, and fragments of an RNA.
 
-Posteriors are summed in float64: where an RNA is there twice, the sums of its two alignments
-differ by a factor of exp(-400) along the sequence and count alike in the end.
+Posteriors are computed in float64: if a sequence contains an RNA twice, the sums of the two
+alignments differ by factors down to exp(-400) along the sequence, yet have the same posterior.
 
-Shapes: N alignments of L bases with C columns at the most; K is the number of codes.
+Shapes: N alignments of up to L bases with up to C columns; K is the number of codes.
 """
 
 from __future__ import annotations
@@ -26,132 +26,146 @@ PARTIAL_END = 0.02  # odds of an alignment that begins, or ends, within the prof
 
 _CHUNK = 200  # columns; GAP_EXTEND to this power is a normal number
 _RESCALE_EVERY = 8  # rows
-_MAX_LOG = 700.0  # of a finite double
+_MAX_LOG = 700.0  # exp of it is a finite double
 
-PADDING = 5  # the code of no letter; 0 to 3 are A C G U, 4 is N
-CODES = 6
+PADDING = 5  # code of padding; 0 to 3 are A C G U, 4 is N
+N_SYMBOLS = 6  # K: the letters, N and padding
 
-_SCORING_CELLS = 2_000_000  # cells of a batch when only log-odds are computed
-_POSTERIOR_CELLS = 400_000  # and when all sums are kept: larger batches leave the caches
+_SCORING_CELLS = 2_000_000  # N·L·C of a batch if only log-odds are computed
+_POSTERIOR_CELLS = 400_000  # N·L·C of a batch if all sums are kept: limited by the caches
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Numbers = NDArray[Any]  # of either precision
-Job = tuple[NDArray[np.int64], Floats]  # codes (L,) of a sequence, odds (CODES, C) of a profile
+AlignmentJob = tuple[
+    NDArray[np.int64], Floats
+]  # codes (L,) of a sequence, odds (K, C) of a profile
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardSums:
     """Forward sums over all alignments of prefixes that end in a match."""
 
-    ended: Doubles  # (L, N) over all columns, with the odds of ending there
-    scale: Doubles  # (L, N) logarithm of the scaling of each row
-    before: Numbers  # (L, N, C) without the odds of the last match; empty if not asked for
-    match: Numbers  # (L, N, C) with them; empty if not asked for
+    end_sums: Doubles  # (L, N) over all columns, with the odds of an exit after the match
+    log_scale: Doubles  # (L, N) logarithm of the scaling factor of each row
+    entry_sums: Numbers  # (L, N, C) without the odds of the last match; empty if not kept
+    match_sums: Numbers  # (L, N, C) with the odds of the last match; empty if not kept
 
     @property
     def log_odds(self) -> Doubles:
         """Log-odds (N,) of the profile against random letters."""
         with np.errstate(divide="ignore"):
-            logs = np.log(self.ended) + self.scale
-        found: Doubles = np.logaddexp.reduce(logs, axis=0)
-        return found
+            logs = np.log(self.end_sums) + self.log_scale
+        total: Doubles = np.logaddexp.reduce(logs, axis=0)
+        return total
 
 
-def log_odds(jobs: Sequence[Job]) -> list[float]:
+def log_odds(jobs: Sequence[AlignmentJob]) -> list[float]:
     """The log-odds of each job: the forward score of a sequence against a profile, in nats."""
-    found = [0.0] * len(jobs)
-    for places in _batches(jobs, _SCORING_CELLS):
-        sums = forward(*_filled([jobs[place] for place in places], np.float32), keep=False)
-        for place, one in zip(places, sums.log_odds.tolist(), strict=True):
-            found[place] = one
-    return found
+    scores = [0.0] * len(jobs)
+    for indices in _batch_jobs(jobs, _SCORING_CELLS):
+        padded = _pad_jobs([jobs[index] for index in indices], np.float32)
+        sums = run_forward(*padded, keep_matrices=False)
+        for index, score in zip(indices, sums.log_odds.tolist(), strict=True):
+            scores[index] = score
+    return scores
 
 
-def align(jobs: Sequence[Job]) -> list[Floats]:
+def align(jobs: Sequence[AlignmentJob]) -> list[Floats]:
     """The posterior probability that a base is aligned with a column, (L, C), for each job."""
-    found: list[Floats] = [np.empty((0, 0), np.float32)] * len(jobs)
-    for places in _batches(jobs, _POSTERIOR_CELLS):
-        codes, odds, begins, stops = _filled([jobs[place] for place in places], np.float64)
-        there = forward(codes, odds, begins, stops)
-        back = forward(codes[:, ::-1], odds[:, :, ::-1], stops[:, ::-1], begins[:, ::-1])
-        for place, one in zip(places, decode_posteriors(there, back), strict=True):
-            length, columns = _sizes(jobs[place])
-            found[place] = one[:length, :columns]
-    return found
+    posteriors: list[Floats] = [np.empty((0, 0), np.float32)] * len(jobs)
+    for indices in _batch_jobs(jobs, _POSTERIOR_CELLS):
+        padded = _pad_jobs([jobs[index] for index in indices], np.float64)
+        codes, odds, entry_odds, exit_odds = padded
+        forwards = run_forward(codes, odds, entry_odds, exit_odds)
+        backwards = run_forward(
+            codes[:, ::-1], odds[:, :, ::-1], exit_odds[:, ::-1], entry_odds[:, ::-1]
+        )
+        for index, matrix in zip(indices, decode_posteriors(forwards, backwards), strict=True):
+            length, columns = _job_size(jobs[index])
+            posteriors[index] = matrix[:length, :columns]
+    return posteriors
 
 
-def _sizes(job: Job) -> tuple[int, int]:
+def _job_size(job: AlignmentJob) -> tuple[int, int]:
+    """Bases and columns."""
+    """Bases and columns."""
     return len(job[0]), job[1].shape[1]
 
 
-def _batches(jobs: Sequence[Job], cells: int) -> Iterator[list[int]]:
-    """Windows of jobs of similar sizes, so that little is padded."""
+def _batch_jobs(jobs: Sequence[AlignmentJob], cells: int) -> Iterator[list[int]]:
+    """Yield the indices of jobs of similar size, in batches of up to `cells` padded cells."""
     batch: list[int] = []
     longest = widest = 0
-    for place in sorted(range(len(jobs)), key=lambda place: _sizes(jobs[place])):
-        size = _sizes(jobs[place])
+    for index in sorted(range(len(jobs)), key=lambda index: _job_size(jobs[index])):
+        size = _job_size(jobs[index])
         length, columns = max(longest, size[0]), max(widest, size[1])
         if batch and (len(batch) + 1) * length * columns > cells:
             yield batch
             batch, (length, columns) = [], size
-        batch.append(place)
+        batch.append(index)
         longest, widest = length, columns
     if batch:
         yield batch
 
 
-def _filled(
-    jobs: Sequence[Job], kind: type[np.floating[Any]]
+def _pad_jobs(
+    jobs: Sequence[AlignmentJob], dtype: type[np.floating[Any]]
 ) -> tuple[NDArray[np.int64], Numbers, Numbers, Numbers]:
-    """Codes (N, L), odds (N, CODES, C), and the odds of beginning and ending (N, C)."""
+    """Codes (N, L), odds (N, K, C), and the odds of entry and exit (N, C), padded."""
     sizes = np.array([job[1].shape[1] for job in jobs])
     codes = np.full((len(jobs), max(len(job[0]) for job in jobs)), PADDING, np.int64)
-    odds = np.zeros((len(jobs), CODES, sizes.max()), kind)
-    for row, (letters, profile) in enumerate(jobs):
-        codes[row, : len(letters)] = letters
-        odds[row, :, : sizes[row]] = profile
-    begins, stops = ends(sizes, int(sizes.max()))
-    return codes, odds, begins.astype(kind), stops.astype(kind)
+    odds = np.zeros((len(jobs), N_SYMBOLS, sizes.max()), dtype)
+    for row, (sequence_codes, profile_odds) in enumerate(jobs):
+        codes[row, : len(sequence_codes)] = sequence_codes
+        odds[row, :, : sizes[row]] = profile_odds
+    entry_odds, exit_odds = entry_exit_odds(sizes, int(sizes.max()))
+    return codes, odds, entry_odds.astype(dtype), exit_odds.astype(dtype)
 
 
-def forward(
-    codes: NDArray[np.int64], odds: Numbers, begins: Numbers, stops: Numbers, keep: bool = True
+def run_forward(
+    codes: NDArray[np.int64],
+    odds: Numbers,
+    entry_odds: Numbers,
+    exit_odds: Numbers,
+    keep_matrices: bool = True,
 ) -> ForwardSums:
     """ForwardSums for codes (N, L) and the odds of each code in each column (N, K, C).
 
-    `begins` and `stops` are the odds of beginning and of ending in each column, (N, C). With
-    `keep` the sums of each base and column are held too. Padding is a code with odds of zero. All
-    is summed in the precision of the odds.
+    `entry_odds` and `exit_odds` are (N, C), for an alignment that begins or ends in a column. With
+    `keep_matrices` the sums of each base and column are kept. Padding is a code with odds of zero.
+    The sums have the precision of `odds`.
     """
     count, length = codes.shape
     columns = odds.shape[2]
-    kept = np.empty((2, length if keep else 0, count, columns), odds.dtype)
-    ended, scale = np.empty((2, length, count))
-    rows, steps = np.arange(count), _steps(columns, odds.dtype)
-    match = np.zeros((count, columns), odds.dtype)
-    inserted, gaps = np.zeros_like(match), np.zeros_like(match)  # no column; either kind of gap
-    log = np.zeros(count)
+    kept = np.empty((2, length if keep_matrices else 0, count, columns), odds.dtype)
+    end_sums, log_scale = np.empty((2, length, count))
+    rows, chunks = np.arange(count), _column_chunks(columns, odds.dtype)
+    match_sums = np.zeros((count, columns), odds.dtype)
+    inserted = np.zeros_like(match_sums)  # insertion states
+    gaps = np.zeros_like(match_sums)  # insertion and deletion states
+    log_scales = np.zeros(count)
     for row in range(length):
-        before = begins.copy()
-        before[:, 1:] += (1 - 2 * GAP_OPEN) * match[:, :-1]
+        entry_sums = entry_odds.copy()
+        entry_sums[:, 1:] += (1 - 2 * GAP_OPEN) * match_sums[:, :-1]
         gaps *= 1 - GAP_EXTEND
-        before[:, 1:] += gaps[:, :-1]
+        entry_sums[:, 1:] += gaps[:, :-1]
         inserted *= GAP_EXTEND
-        inserted += GAP_OPEN * match
-        match = before * odds[rows, codes[:, row]]
-        ended[row], scale[row] = np.einsum("nc,nc->n", match, stops), log
-        if keep:
-            kept[0, row], kept[1, row] = before, match
-        gaps = _sum_deletions(match, steps)
+        inserted += GAP_OPEN * match_sums
+        match_sums = entry_sums * odds[rows, codes[:, row]]
+        end_sums[row] = np.einsum("nc,nc->n", match_sums, exit_odds)
+        log_scale[row] = log_scales
+        if keep_matrices:
+            kept[0, row], kept[1, row] = entry_sums, match_sums
+        gaps = _sum_deletions(match_sums, chunks)
         gaps += inserted
         if row % _RESCALE_EVERY == _RESCALE_EVERY - 1:
-            large = np.maximum(match.max(axis=1), odds.dtype.type(1))
-            match, inserted, gaps, begins = (
-                part / large[:, None] for part in (match, inserted, gaps, begins)
+            large = np.maximum(match_sums.max(axis=1), odds.dtype.type(1))
+            match_sums, inserted, gaps, entry_odds = (
+                sums / large[:, None] for sums in (match_sums, inserted, gaps, entry_odds)
             )
-            log = log + np.log(large)
-    return ForwardSums(ended, scale, *kept)
+            log_scales = log_scales + np.log(large)
+    return ForwardSums(end_sums, log_scale, *kept)
 
 
 def decode_posteriors(forwards: ForwardSums, backwards: ForwardSums) -> Floats:
@@ -159,37 +173,40 @@ def decode_posteriors(forwards: ForwardSums, backwards: ForwardSums) -> Floats:
 
     `backwards` are the sums of the reversed sequences with the reversed profiles.
     """
-    logs = forwards.scale + backwards.scale[::-1] - forwards.log_odds
-    found = forwards.match * backwards.before[::-1, :, ::-1]
-    found *= np.exp(np.minimum(logs, _MAX_LOG))[:, :, None]
-    return np.ascontiguousarray(found.transpose(1, 0, 2), dtype=np.float32)
+    logs = forwards.log_scale + backwards.log_scale[::-1] - forwards.log_odds
+    posteriors = forwards.match_sums * backwards.entry_sums[::-1, :, ::-1]
+    posteriors *= np.exp(np.minimum(logs, _MAX_LOG))[:, :, None]
+    return np.ascontiguousarray(posteriors.transpose(1, 0, 2), dtype=np.float32)
 
 
-def ends(sizes: NDArray[np.int64], columns: int) -> tuple[Doubles, Doubles]:
-    """The odds of beginning and of ending in each column, (N, C) each, by the profiles' sizes."""
-    begins = np.full((len(sizes), columns), PARTIAL_END)
-    begins[:, 0] = 1.0
-    stops = np.full((len(sizes), columns), PARTIAL_END)
-    stops[np.arange(len(sizes)), sizes - 1] = 1.0
-    return begins, stops
+def entry_exit_odds(sizes: NDArray[np.int64], columns: int) -> tuple[Doubles, Doubles]:
+    """The odds of entry and of exit in each column, (N, C) each; `sizes` (N,) are in columns."""
+    entry_odds = np.full((len(sizes), columns), PARTIAL_END)
+    entry_odds[:, 0] = 1.0
+    exit_odds = np.full((len(sizes), columns), PARTIAL_END)
+    exit_odds[np.arange(len(sizes)), sizes - 1] = 1.0
+    return entry_odds, exit_odds
 
 
-def _steps(columns: int, kind: np.dtype[Any]) -> list[tuple[slice, Numbers]]:
-    """Columns but the first in pieces, and GAP_EXTEND to the place of each column in its piece."""
+def _column_chunks(columns: int, dtype: np.dtype[Any]) -> list[tuple[slice, Numbers]]:
+    """Chunks of the columns from the second on, each with the powers 0, 1, ... of GAP_EXTEND."""
     starts = range(1, columns, _CHUNK)
-    pieces = [slice(start, min(start + _CHUNK, columns)) for start in starts]
-    return [(one, (GAP_EXTEND ** np.arange(one.stop - one.start)).astype(kind)) for one in pieces]
+    chunks = [slice(start, min(start + _CHUNK, columns)) for start in starts]
+    return [
+        (chunk, (GAP_EXTEND ** np.arange(chunk.stop - chunk.start)).astype(dtype))
+        for chunk in chunks
+    ]
 
 
-def _sum_deletions(match: Numbers, steps: list[tuple[slice, Numbers]]) -> Numbers:
-    """The deletion states of a row: sums over matches in columns before, by the columns skipped.
+def _sum_deletions(match_sums: Numbers, chunks: list[tuple[slice, Numbers]]) -> Numbers:
+    """The deletion states (N, C) of a row: sums over matches in earlier columns.
 
-    A recursion along the columns, computed as a cumulative sum of terms divided by GAP_EXTEND to
-    the power of their column, in chunks within which these powers are normal numbers.
+    The recursion along the columns is computed as a cumulative sum of terms divided by GAP_EXTEND
+    to the power of their column, in chunks within which these powers are normal numbers.
     """
-    found = np.zeros_like(match)
-    for piece, weights in steps:
-        terms = match[:, piece.start - 1 : piece.stop - 1] * (GAP_OPEN / weights)
-        terms[:, 0] += GAP_EXTEND * found[:, piece.start - 1]
-        np.multiply(terms.cumsum(axis=1), weights, out=found[:, piece])
-    return found
+    deletions = np.zeros_like(match_sums)
+    for chunk, powers in chunks:
+        terms = match_sums[:, chunk.start - 1 : chunk.stop - 1] * (GAP_OPEN / powers)
+        terms[:, 0] += GAP_EXTEND * deletions[:, chunk.start - 1]
+        np.multiply(terms.cumsum(axis=1), powers, out=deletions[:, chunk])
+    return deletions

@@ -18,8 +18,8 @@ from rnaformer_cli.families.alignment import Floats
 from rnaformer_cli.families.recognition import ProfileSearch, Region
 
 MIN_PROBABILITY = 0.001  # probabilities are clipped to [this, 1 - this], so that logits are finite
-_MAX_LOGIT = 50.0  # a sigmoid does not change beyond it
-_NAMED_FROM = 0.5  # posterior from which a family is named
+_MAX_LOGIT = 50.0  # beyond it a sigmoid is constant in float32
+_NAMED_FROM = 0.5  # posterior above which a family is named
 _MIN_POSTERIOR = 0.01  # regions below it keep the scores of the network
 _EPSILON = 1e-6  # avoids a division by zero
 
@@ -43,7 +43,7 @@ class FamilyMixture:
     family (outside of it or in an insertion) keeps the scores of the network.
 
     Raises:
-        ConfigError: a value that is not a finite number of usual size.
+        ConfigError: a value that is not a number from -1000 to 1000, or a ceiling outside 0 to 1.
     """
 
     evidence_scale: float = 0.5  # inverse temperature of the gate
@@ -73,7 +73,7 @@ class FamilyMixture:
         """Check names and types, then build.
 
         Raises:
-            ConfigError: an unknown key, or a value that is no usual number.
+            ConfigError: an unknown key, or a value that FamilyMixture refuses.
         """
         known = [field.name for field in fields(cls)]
         unknown = [name for name in values if name not in known]
@@ -83,13 +83,13 @@ class FamilyMixture:
             )
         return cls(**values)
 
-    def decode_posteriors(self, region: Region) -> Floats:
+    def posteriors(self, region: Region) -> Floats:
         """The posterior probability of each hit (H,); the rest to 1 is that of the null model."""
         null = self.null_log_odds + self.null_log_odds_slope * region.log_length
         logits = self.evidence_scale * np.array([*(hit.log_odds for hit in region.hits), null])
         weights = np.exp(logits - logits.max())
-        decode_posteriors: Floats = (weights / weights.sum())[:-1].astype(np.float32)
-        return decode_posteriors
+        posteriors: Floats = (weights / weights.sum())[:-1].astype(np.float32)
+        return posteriors
 
     def matches(self, regions: Sequence[Region]) -> tuple[FamilyMatch, ...]:
         """The best family of each region, by falling posterior."""
@@ -97,27 +97,25 @@ class FamilyMixture:
         return tuple(sorted(matches, key=lambda match: -match.recognised))
 
     def _match(self, region: Region) -> FamilyMatch:
-        decode_posteriors: dict[str, float] = {}
-        for hit, posterior in zip(
-            region.hits, self.decode_posteriors(region).tolist(), strict=True
-        ):
+        by_name: dict[str, float] = {}
+        for hit, posterior in zip(region.hits, self.posteriors(region).tolist(), strict=True):
             name = hit.profile.name
-            decode_posteriors[name] = decode_posteriors.get(name, 0.0) + posterior
-        best = max(decode_posteriors, key=lambda name: decode_posteriors[name])
-        span = next(hit.span for hit in region.hits if hit.profile.name == best)
-        named = best if best and decode_posteriors[best] > _NAMED_FROM else None
-        return FamilyMatch(named, *span, min(sum(decode_posteriors.values()), 1.0))
+            by_name[name] = by_name.get(name, 0.0) + posterior
+        best = max(by_name, key=lambda name: by_name[name])
+        envelope = next(hit.envelope for hit in region.hits if hit.profile.name == best)
+        named = best if best and by_name[best] > _NAMED_FROM else None
+        return FamilyMatch(named, *envelope, min(sum(by_name.values()), 1.0))
 
     def apply(self, scores: Floats, regions: Sequence[Region]) -> Floats:
         """Combine symmetric network scores (L, L) with the pairs of the regions' families."""
         mixed = scores
         for region in regions:
-            decode_posteriors = self.decode_posteriors(region)
-            if decode_posteriors.sum() < _MIN_POSTERIOR:
+            posteriors = self.posteriors(region)
+            if posteriors.sum() < _MIN_POSTERIOR:
                 continue
             pairs = region_pairs(region, mixed)
-            weight = np.minimum((pairs.coverage * decode_posteriors).sum(axis=1), 1.0)
-            by_family = (pairs.probabilities * decode_posteriors).sum(axis=1)
+            weight = np.minimum((pairs.coverage * posteriors).sum(axis=1), 1.0)
+            by_family = (pairs.probabilities * posteriors).sum(axis=1)
             by_family /= np.maximum(weight, _EPSILON)
             combined = self._combine(logit(pairs.scores), logit(by_family))
             mixed = mixed.copy() if mixed is scores else mixed
@@ -156,34 +154,35 @@ class RegionPairs:
 
 
 def region_pairs(region: Region, scores: Floats) -> RegionPairs:
-    """The pairs with at least one base in a region, by scores (L, L)."""
+    """The pairs with at least one base in a region and the network's scores (L, L) of them."""
     rows = slice(region.start, region.stop)
     by_hit = np.zeros((len(region.hits), region.stop - region.start, len(scores)), np.float32)
-    bases = np.zeros((2, len(scores), len(region.hits)), np.float32)
-    for number, hit in enumerate(region.hits):
-        columns = slice(hit.start, hit.stop)
-        by_hit[number, hit.start - region.start : hit.stop - region.start, columns] = hit.pairs
-        bases[:, columns, number] = hit.pairs.sum(axis=1), hit.homology
+    bases = np.zeros((2, len(scores), len(region.hits)), np.float32)  # paired at all, homology
+    for index, hit in enumerate(region.hits):
+        window, pairs = slice(hit.start, hit.stop), hit.pair_probabilities
+        by_hit[index, hit.start - region.start : hit.stop - region.start, window] = pairs
+        bases[:, window, index] = pairs.sum(axis=1), hit.homology
     possible = np.maximum(scores[rows], by_hit.max(axis=0)) >= MIN_PROBABILITY
     possible[:, rows] &= np.triu(np.ones_like(possible[:, rows]), k=1)  # each pair once
-    one, other = np.nonzero(possible)
-    first = one + region.start
-    probabilities = by_hit[:, one, other].T
-    coverage = _coverage(probabilities, bases[:, first], bases[:, other])
-    left, right = np.minimum(first, other), np.maximum(first, other)
-    return RegionPairs(left, right, scores[first, other], probabilities, coverage)
+    row, second = np.nonzero(possible)
+    first = row + region.start
+    probabilities = by_hit[:, row, second].T
+    coverage = _coverage(probabilities, bases[:, first], bases[:, second])
+    left, right = np.minimum(first, second), np.maximum(first, second)
+    return RegionPairs(left, right, scores[first, second], probabilities, coverage)
 
 
-def _coverage(probabilities: Floats, one: Floats, other: Floats) -> Floats:
+def _coverage(probabilities: Floats, first: Floats, second: Floats) -> Floats:
     """The probability that a profile has information on each pair, (P, H).
 
-    `probabilities` are those of the pairs. Each base (2, P, H) comes with the probability that it
-    is paired at all, and that it has a counterpart in the profile. A profile has information on
-    pairs of a base that has another partner in it, and on pairs of two bases with counterparts.
+    `probabilities` (P, H) are those of the pairs. `first` and `second` (2, P, H) hold, for the two
+    bases of each pair, the probability to be paired at all and the homology. A profile has
+    information on pairs of a base that has another partner in it, and on pairs of two bases with
+    counterparts.
     """
-    taken, other_taken = (np.clip(base[0] - probabilities, 0.0, 1.0) for base in (one, other))
-    unknown = (1.0 - taken) * (1.0 - other_taken) * (1.0 - one[1] * other[1])
-    coverage: Floats = np.maximum(1.0 - unknown, probabilities)
+    other_partner = [np.clip(base[0] - probabilities, 0.0, 1.0) for base in (first, second)]
+    uncovered = (1.0 - other_partner[0]) * (1.0 - other_partner[1]) * (1.0 - first[1] * second[1])
+    coverage: Floats = np.maximum(1.0 - uncovered, probabilities)
     return coverage
 
 
@@ -196,7 +195,7 @@ class FamilyModel:
 
 
 def logit(probabilities: Floats) -> Floats:
-    """The log-odds of clipped probabilities."""
+    """The log-odds of probabilities, clipped to MIN_PROBABILITY from both ends."""
     clipped = np.clip(probabilities, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)
     logits: Floats = np.log(clipped / (1.0 - clipped))
     return logits

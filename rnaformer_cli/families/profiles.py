@@ -1,7 +1,6 @@
-"""A library of family profiles: which letters a column holds, and which columns pair.
+"""A library of family profiles: the letter frequencies of each column, and the columns that pair.
 
-Stored as one safetensors file. A profile stands for several RNAs and holds frequencies, none of
-their sequences.
+A library is one safetensors file. It holds frequencies over several RNAs, not their sequences.
 """
 
 from __future__ import annotations
@@ -17,18 +16,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from rnaformer_cli.errors import WeightsError
-from rnaformer_cli.families.alignment import CODES, PADDING, Floats
+from rnaformer_cli.families.alignment import N_SYMBOLS, PADDING, Floats
 from rnaformer_cli.files import write_atomically
 from rnaformer_cli.json_text import parse_json
 
-WORD = 5  # letters
-WORDS = 4**WORD
-PSEUDOCOUNT = 1.0  # pseudocounts of a column, shared by the four letters
+KMER_LENGTH = 5  # letters
+N_KMERS = 4**KMER_LENGTH
+PSEUDOCOUNT = 1.0  # for each column, divided equally among the four letters
 
 _QUANTISATION_LEVELS = 255  # of a probability in the file
-_MAX_IDF = 1e6  # what a word may tell: beyond all that could be learned
+_MAX_IDF = 1e6  # above every value that training can give
 _UNREADABLE = (SafetensorError, OSError, ValueError, TypeError, AttributeError)
-_KINDS = {  # name -> type and number of axes
+_ARRAY_TYPES = {  # name in the file -> type and number of axes
     "letters": (np.uint8, 2),
     "columns": (np.int32, 1),
     "pairs": (np.int32, 2),
@@ -41,79 +40,79 @@ _KINDS = {  # name -> type and number of axes
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One family, or a part of one whose members look and fold alike."""
+    """The profile of a family, or of members of a family with similar sequence and structure."""
 
     name: str  # of the family; empty if it has none
-    letters: Floats  # (C, 4): how often each column holds A, C, G, U
-    left: NDArray[np.int64]  # columns that pair, (P,), 0-based
-    right: NDArray[np.int64]
-    pair_frequency: Floats  # share of the members that have this pair, (P,)
-    words: Floats  # (WORDS,): which words it is found by, of length 1
+    emissions: Floats  # (C, 4) frequencies of A, C, G, U in each column
+    left: NDArray[np.int64]  # (P,) left columns of the pairs, 0-based
+    right: NDArray[np.int64]  # (P,) right columns
+    pair_frequency: Floats  # (P,) fraction of the members that have the pair
+    kmer_vector: Floats  # (N_KMERS,) tf-idf vector of unit length
 
     @property
     def odds(self) -> Floats:
-        """(CODES, C): each code in each column, against one of four equal letters."""
-        found = np.ones((CODES, len(self.letters)), np.float32)
-        found[:4] = 4.0 * self.letters.T / self.letters.sum(axis=1)
-        found[PADDING] = 0.0
-        return found
+        """The emission odds (K, C) of each code against a uniform background."""
+        odds = np.ones((N_SYMBOLS, len(self.emissions)), np.float32)
+        odds[:4] = 4.0 * self.emissions.T / self.emissions.sum(axis=1)
+        odds[PADDING] = 0.0
+        return odds
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """All profiles, and how much a word tells."""
+    """All profiles, and the inverse document frequency of each k-mer."""
 
     profiles: tuple[Profile, ...]
-    rarity: Floats  # (WORDS,)
+    idf: Floats  # (N_KMERS,)
 
-    def signature(self, codes: NDArray[np.int64]) -> Floats:
-        """Codes (L,) -> the words of a sequence (WORDS,), rare ones for more, of length 1 or 0."""
-        return unit(count_kmers(codes) * self.rarity)
+    def vectorise(self, codes: NDArray[np.int64]) -> Floats:
+        """Codes (L,) -> the tf-idf vector of k-mers (N_KMERS,), of unit length or zero."""
+        return normalise(count_kmers(codes) * self.idf)
 
 
 def count_kmers(codes: NDArray[np.int64]) -> Floats:
-    """Codes (L,) -> how often each word comes (WORDS,), three times at the most."""
-    length = len(codes) - WORD + 1
+    """Codes (L,) -> the count of each k-mer (N_KMERS,), capped at 3. K-mers with N are skipped."""
+    length = len(codes) - KMER_LENGTH + 1
     if length < 1:
-        return np.zeros(WORDS, np.float32)
-    parts = np.stack([codes[start : start + length] for start in range(WORD)])
-    place = (4 ** np.arange(WORD)[::-1]) @ parts
-    counts = np.bincount(place[(parts < 4).all(axis=0)], minlength=WORDS)
-    found: Floats = np.minimum(counts, 3).astype(np.float32)
-    return found
+        return np.zeros(N_KMERS, np.float32)
+    letters = np.stack([codes[start : start + length] for start in range(KMER_LENGTH)])
+    index = (4 ** np.arange(KMER_LENGTH)[::-1]) @ letters
+    counts = np.bincount(index[(letters < 4).all(axis=0)], minlength=N_KMERS)
+    capped: Floats = np.minimum(counts, 3).astype(np.float32)
+    return capped
 
 
-def unit(vector: Floats) -> Floats:
-    """The same direction, of length 1; zeros stay."""
-    found: Floats = vector / np.float32(max(float(np.linalg.norm(vector)), 1e-9))
-    return found
+def normalise(vector: Floats) -> Floats:
+    """The vector scaled to unit length; a zero vector stays zero."""
+    scaled: Floats = vector / np.float32(max(float(np.linalg.norm(vector)), 1e-9))
+    return scaled
 
 
 def add_pseudocounts(counts: NDArray[np.float64]) -> Floats:
-    """Counts of letters (C, 4) -> how often to expect each."""
-    expected = counts + PSEUDOCOUNT / 4
-    found: Floats = (expected / expected.sum(axis=1, keepdims=True)).astype(np.float32)
-    return found
+    """Letter counts (C, 4) -> letter frequencies (C, 4), with pseudocounts."""
+    smoothed = counts + PSEUDOCOUNT / 4
+    frequencies: Floats = (smoothed / smoothed.sum(axis=1, keepdims=True)).astype(np.float32)
+    return frequencies
 
 
 def write_library(path: str | Path, library: Library) -> None:
-    """Write a library; probabilities in steps of 1/255.
+    """Write a library. Probabilities are rounded to multiples of 1/255.
 
     Raises:
         OutputError: the file cannot be written.
     """
     profiles = library.profiles
-    ends = [np.stack([one.left, one.right], axis=1) for one in profiles]
+    pairs = [np.stack([profile.left, profile.right], axis=1) for profile in profiles]
     arrays = {
-        "letters": _quantise(np.concatenate([one.letters for one in profiles])),
-        "columns": np.array([len(one.letters) for one in profiles], np.int32),
-        "pairs": np.concatenate(ends).astype(np.int32),
-        "pair_counts": np.array([len(one.left) for one in profiles], np.int32),
-        "chances": _quantise(np.concatenate([one.pair_frequency for one in profiles])),
-        "words": _quantise(np.stack([one.words for one in profiles])),
-        "rarity": library.rarity.astype(np.float32),
+        "letters": _quantise(np.concatenate([profile.emissions for profile in profiles])),
+        "columns": np.array([len(profile.emissions) for profile in profiles], np.int32),
+        "pairs": np.concatenate(pairs).astype(np.int32),
+        "pair_counts": np.array([len(profile.left) for profile in profiles], np.int32),
+        "chances": _quantise(np.concatenate([profile.pair_frequency for profile in profiles])),
+        "words": _quantise(np.stack([profile.kmer_vector for profile in profiles])),
+        "rarity": library.idf.astype(np.float32),
     }
-    names = json.dumps([one.name for one in profiles])
+    names = json.dumps([profile.name for profile in profiles])
     with write_atomically(path, binary=True) as file:
         file.write(save(arrays, {"names": names}))  # type: ignore[arg-type]  # opened as binary
 
@@ -122,13 +121,13 @@ def read_library(path: str | Path) -> Library:
     """Read a library.
 
     Raises:
-        WeightsError: no such file, a damaged one, or arrays that do not fit each other.
+        WeightsError: a missing or damaged file, or arrays whose shapes do not match.
     """
     if not Path(path).is_file():
         raise WeightsError("no such file", path=path)
     try:
         with safe_open(path, framework="np") as file:
-            arrays = {name: file.get_tensor(name) for name in _KINDS if name in file.keys()}  # noqa: SIM118  # no dictionary
+            arrays = {name: file.get_tensor(name) for name in _ARRAY_TYPES if name in file.keys()}  # noqa: SIM118  # no dictionary
             names = parse_json((file.metadata() or {}).get("names", "null").encode())
     except _UNREADABLE:
         raise WeightsError("not a whole safetensors file", path=path) from None
@@ -138,10 +137,12 @@ def read_library(path: str | Path) -> Library:
 
 
 def _is_consistent(arrays: Mapping[str, NDArray[np.generic]], names: object) -> bool:
+    """Whether types, shapes and values of the arrays describe one profile for each name."""
+    """Whether types, shapes and values of the arrays describe one profile for each name."""
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         return False
-    for name, (kind, axes) in _KINDS.items():
-        if name not in arrays or arrays[name].dtype != kind or arrays[name].ndim != axes:
+    for name, (dtype, axes) in _ARRAY_TYPES.items():
+        if name not in arrays or arrays[name].dtype != dtype or arrays[name].ndim != axes:
             return False
     columns, counts = (arrays[name].astype(np.int64) for name in ("columns", "pair_counts"))
     pairs = arrays["pairs"].astype(np.int64)
@@ -151,8 +152,8 @@ def _is_consistent(arrays: Mapping[str, NDArray[np.generic]], names: object) -> 
         "pairs": (counts.sum(), 2),
         "pair_counts": (len(names),),
         "chances": (counts.sum(),),
-        "words": (len(names), WORDS),
-        "rarity": (WORDS,),
+        "words": (len(names), N_KMERS),
+        "rarity": (N_KMERS,),
     }
     if any(arrays[name].shape != shape for name, shape in shapes.items()):
         return False
@@ -165,32 +166,31 @@ def _is_consistent(arrays: Mapping[str, NDArray[np.generic]], names: object) -> 
 def _split_profiles(
     arrays: Mapping[str, NDArray[np.generic]], names: Sequence[str]
 ) -> list[Profile]:
-    letters = np.maximum(arrays["letters"].astype(np.float32), 1) / np.float32(_QUANTISATION_LEVELS)
-    words = arrays["words"].astype(np.float32)
-    words /= np.maximum(np.linalg.norm(words, axis=1, keepdims=True), 1e-9)
-    pairs, pair_frequencies = (
-        arrays["pairs"].astype(np.int64),
-        arrays["chances"].astype(np.float32),
-    )
-    columns = np.cumsum(arrays["columns"])
-    places = np.cumsum(arrays["pair_counts"])
-    cut = zip(
+    levels = np.float32(_QUANTISATION_LEVELS)
+    emissions = np.maximum(arrays["letters"].astype(np.float32), 1) / levels
+    kmer_vectors = arrays["words"].astype(np.float32)
+    kmer_vectors /= np.maximum(np.linalg.norm(kmer_vectors, axis=1, keepdims=True), 1e-9)
+    pairs = arrays["pairs"].astype(np.int64)
+    frequencies = arrays["chances"].astype(np.float32) / levels
+    column_ends = np.cumsum(arrays["columns"])
+    pair_ends = np.cumsum(arrays["pair_counts"])
+    by_profile = zip(
         names,
-        np.split(letters, columns[:-1]),
-        np.split(pairs, places[:-1]),
-        np.split(pair_frequencies / np.float32(_QUANTISATION_LEVELS), places[:-1]),
-        words,
+        np.split(emissions, column_ends[:-1]),
+        np.split(pairs, pair_ends[:-1]),
+        np.split(frequencies, pair_ends[:-1]),
+        kmer_vectors,
         strict=True,
     )
     return [
-        Profile(name, here, both[:, 0], both[:, 1], chance, row)
-        for name, here, both, chance, row in cut
+        Profile(name, columns, ends[:, 0], ends[:, 1], frequency, vector)
+        for name, columns, ends, frequency, vector in by_profile
     ]
 
 
 def _quantise(values: Floats) -> NDArray[np.uint8]:
-    """Probabilities from 0 to 1 in steps; a row of words may use all steps, whatever its sum."""
-    found: NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * _QUANTISATION_LEVELS).astype(
+    """Values from 0 to 1 -> the nearest of the levels 0 to 255."""
+    levels: NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * _QUANTISATION_LEVELS).astype(
         np.uint8
     )
-    return found
+    return levels

@@ -1,7 +1,7 @@
-"""Sequences -> the family profiles that they match, and the base pairs of these.
+"""Search sequences for family profiles: sequences in, regions with aligned profiles out.
 
-Shared words select profiles and windows, alignments give the log-odds of each, and hits that
-overlap form a region: at most one of them is right.
+A k-mer filter selects profiles and windows, alignment gives the log-odds of each window, and
+overlapping hits form a region, of which at most one is a true match.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from rnaformer_cli.sequence.encode import encode
 _MAX_GAP_TO_BEST = 16.0  # nats; hits further below an overlapping one are dropped
 _MIN_LOG_ODDS = 8.0  # nats; weaker hits are dropped
 _EPSILON = 1e-6  # avoids a division by zero
-_HALF_WINDOW = 6  # bases on each side over which alignment is averaged for homology
+_HALF_WINDOW = 6  # bases on each side over which posteriors are averaged for homology
 _SHARPNESS = 4  # exponent of the odds of being aligned
-_MAX_OVERLAP = 0.5  # fraction of the shorter hit; hits with more belong to one region
+_MAX_OVERLAP = 0.5  # fraction of the shorter hit; hits that overlap more form one region
 
 
 @dataclass(frozen=True)
@@ -34,61 +34,64 @@ class Hit:
     profile: Profile
     log_odds: float  # against a random sequence, nats
     start: int  # first base of the window, 0-based
-    aligned: Floats  # (R, C) posterior probability that a base is in a column
+    posteriors: Floats  # (R, C) probability that a base is aligned with a column
 
     @property
     def stop(self) -> int:
         """One past the last base of the window."""
-        return self.start + len(self.aligned)
+        return self.start + len(self.posteriors)
 
     @cached_property
-    def pairs(self) -> Floats:
-        """Base-pair probabilities (R, R), symmetric, given the profile."""
-        return pair_probabilities(self.aligned, self.profile)
+    def pair_probabilities(self) -> Floats:
+        """Base-pair probabilities (R, R), symmetric, given that the window matches the profile."""
+        return project_pairs(self.posteriors, self.profile)
 
     @cached_property
     def homology(self) -> Floats:
         """The probability (R,) that a base corresponds to a part of the profile.
 
-        It is high where most bases around it are aligned with columns. Single unaligned bases are
+        It is high if most neighbouring bases are aligned with columns. Single unaligned bases are
         variation within the family; a longer stretch is an insertion of this RNA.
         """
-        aligned, within = (_windowed_sums(one) for one in (self.aligned.sum(axis=1), self.within))
-        share = np.clip(aligned / np.maximum(within, _EPSILON), 0.0, 1.0)
-        most = share**_SHARPNESS / (share**_SHARPNESS + (1.0 - share) ** _SHARPNESS)
-        found: Floats = (most * self.within).astype(np.float32)
-        return found
+        aligned = _windowed_sums(self.posteriors.sum(axis=1))
+        enclosed = _windowed_sums(self.envelope_probability)
+        fraction = np.clip(aligned / np.maximum(enclosed, _EPSILON), 0.0, 1.0)
+        power, complement = fraction**_SHARPNESS, (1.0 - fraction) ** _SHARPNESS
+        sharpened = power / (power + complement)
+        homology: Floats = (sharpened * self.envelope_probability).astype(np.float32)
+        return homology
 
     @cached_property
-    def within(self) -> Floats:
+    def envelope_probability(self) -> Floats:
         """The probability (R,) that a base lies between the ends of the alignment.
 
-        Unaligned bases are within if aligned ones are on both sides.
+        Unaligned bases lie within it if there are aligned bases on both sides.
         """
-        there = self.aligned.sum(axis=1)
-        found: Floats = np.minimum(np.minimum(there.cumsum(), there[::-1].cumsum()[::-1]), 1.0)
-        return found
+        aligned = self.posteriors.sum(axis=1)
+        from_left, from_right = aligned.cumsum(), aligned[::-1].cumsum()[::-1]
+        enclosed: Floats = np.minimum(np.minimum(from_left, from_right), 1.0)
+        return enclosed
 
     @property
-    def span(self) -> tuple[int, int]:
+    def envelope(self) -> tuple[int, int]:
         """First base of the alignment and one past its last, 0-based in the sequence."""
-        there = np.flatnonzero(self.within > 0.5)
-        if not len(there):
+        enclosed = np.flatnonzero(self.envelope_probability > 0.5)
+        if not len(enclosed):
             return self.start, self.stop
-        return self.start + int(there[0]), self.start + int(there[-1]) + 1
+        return self.start + int(enclosed[0]), self.start + int(enclosed[-1]) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Overlapping hits, of which at most one is right."""
+    """Overlapping hits, of which at most one is a true match."""
 
     hits: tuple[Hit, ...]  # by falling log-odds
-    length: int  # of the whole sequence
+    sequence_length: int  # bases of the whole sequence
 
     @property
     def log_length(self) -> float:
-        """log(L / 100) of the sequence."""
-        return math.log(self.length / 100)
+        """log(L / 100) for a sequence of L bases."""
+        return math.log(self.sequence_length / 100)
 
     @property
     def start(self) -> int:
@@ -108,28 +111,37 @@ class ProfileSearch:
         self._library = library
         self._search = WindowSearch(library)
 
-    def recognise(self, sequences: Sequence[str]) -> list[list[Region]]:
+    def find_regions(self, sequences: Sequence[str]) -> list[list[Region]]:
         """The regions of each sequence, by falling log-odds of their best hits; often none."""
         codes = [encode(sequence) for sequence in sequences]
         windows = [
-            (number, window)
-            for number, own in enumerate(map(self._search.windows, codes))
-            for window in own
+            (index, window)
+            for index, of_sequence in enumerate(map(self._search.windows, codes))
+            for window in of_sequence
         ]
+        profiles = self._library.profiles
         jobs = [
-            (codes[number][window.start : window.stop], self._library.profiles[window.number].odds)
-            for number, window in windows
+            (codes[index][window.start : window.stop], profiles[window.profile_index].odds)
+            for index, window in windows
         ]
         scored: list[list[_ScoredWindow]] = [[] for _ in codes]
-        for job, ((number, window), value) in enumerate(zip(windows, log_odds(jobs), strict=True)):
-            scored[number].append(_ScoredWindow(value, window, job))
-        best = [(number, one) for number, own in enumerate(scored) for one in _filter_hits(own)]
-        aligned = align([jobs[one.job] for _, one in best])
+        for job, ((index, window), score) in enumerate(zip(windows, log_odds(jobs), strict=True)):
+            scored[index].append(_ScoredWindow(score, window, job))
+        best = [
+            (index, candidate)
+            for index, of_sequence in enumerate(scored)
+            for candidate in _filter_hits(of_sequence)
+        ]
+        aligned = align([jobs[candidate.job] for _, candidate in best])
         hits: list[list[Hit]] = [[] for _ in codes]
-        for (number, one), decode_posteriors in zip(best, aligned, strict=True):
-            profile = self._library.profiles[one.window.number]
-            hits[number].append(Hit(profile, one.log_odds, one.window.start, decode_posteriors))
-        return [_regions(own, len(code)) for own, code in zip(hits, codes, strict=True)]
+        for (index, candidate), posteriors in zip(best, aligned, strict=True):
+            window = candidate.window
+            profile = profiles[window.profile_index]
+            hits[index].append(Hit(profile, candidate.log_odds, window.start, posteriors))
+        return [
+            _group_hits(of_sequence, len(sequence))
+            for of_sequence, sequence in zip(hits, sequences, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +150,18 @@ class _ScoredWindow:
 
     log_odds: float
     window: Window
-    job: int  # number of its alignment
+    job: int  # index of the alignment
 
 
-def _filter_hits(found: list[_ScoredWindow]) -> list[_ScoredWindow]:
-    """Windows that are close enough to the best overlapping one, by falling log-odds."""
+def _filter_hits(scored: list[_ScoredWindow]) -> list[_ScoredWindow]:
+    """The windows within _MAX_GAP_TO_BEST of the best overlapping one, by falling log-odds."""
     kept: list[_ScoredWindow] = []
-    for one in sorted(found, key=lambda one: -one.log_odds):
-        if one.log_odds < _MIN_LOG_ODDS:
+    for candidate in sorted(scored, key=lambda candidate: -candidate.log_odds):
+        if candidate.log_odds < _MIN_LOG_ODDS:
             break
-        rivals = (other for other in kept if _overlaps(one.window, other.window))
-        if all(one.log_odds >= rival.log_odds - _MAX_GAP_TO_BEST for rival in rivals):
-            kept.append(one)
+        rivals = (other for other in kept if _overlaps(candidate.window, other.window))
+        if all(candidate.log_odds >= rival.log_odds - _MAX_GAP_TO_BEST for rival in rivals):
+            kept.append(candidate)
     return kept
 
 
@@ -163,31 +175,34 @@ def _windowed_sums(values: Floats) -> NDArray[np.float64]:
     return moving
 
 
-def _overlaps(one: Window, other: Window) -> bool:
-    return one.start < other.stop and other.start < one.stop
+def _overlaps(first: Window, second: Window) -> bool:
+    return first.start < second.stop and second.start < first.stop
 
 
-def _regions(hits: list[Hit], length: int) -> list[Region]:
+def _group_hits(hits: list[Hit], sequence_length: int) -> list[Region]:
     """Group hits, sorted by falling log-odds, by the best hit that they overlap."""
-    regions: list[list[Hit]] = []
+    groups: list[list[Hit]] = []
     for hit in hits:
-        same = next((region for region in regions if _compete(region[0].span, hit.span)), None)
-        if same is None:
-            regions.append([hit])
+        group = next((group for group in groups if _compete(group[0].envelope, hit.envelope)), None)
+        if group is None:
+            groups.append([hit])
         else:
-            same.append(hit)
-    return [Region(tuple(region), length) for region in regions]
+            group.append(hit)
+    return [Region(tuple(group), sequence_length) for group in groups]
 
 
-def _compete(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Whether two spans overlap by more than _MAX_OVERLAP of the shorter one."""
-    shared = min(one[1], other[1]) - max(one[0], other[0])
-    return shared > _MAX_OVERLAP * min(one[1] - one[0], other[1] - other[0])
+def _compete(first: tuple[int, int], second: tuple[int, int]) -> bool:
+    """Whether two envelopes overlap by more than _MAX_OVERLAP of the shorter one."""
+    overlap = min(first[1], second[1]) - max(first[0], second[0])
+    return overlap > _MAX_OVERLAP * min(first[1] - first[0], second[1] - second[0])
 
 
-def pair_probabilities(aligned: Floats, profile: Profile) -> Floats:
-    """Base-pair probabilities (L, L) of a sequence aligned (L, C) with a profile."""
-    upper = (aligned[:, profile.left] * profile.pair_frequency) @ aligned[:, profile.right].T
-    both: Floats = np.minimum(upper + upper.T, 1.0)
-    np.fill_diagonal(both, 0.0)
-    return both
+def project_pairs(posteriors: Floats, profile: Profile) -> Floats:
+    """Base-pair probabilities (L, L) of a sequence that is aligned with a profile.
+
+    The pairs of the profile's columns, weighted by the alignment posteriors (L, C) of both bases.
+    """
+    upper = (posteriors[:, profile.left] * profile.pair_frequency) @ posteriors[:, profile.right].T
+    probabilities: Floats = np.minimum(upper + upper.T, 1.0)
+    np.fill_diagonal(probabilities, 0.0)
+    return probabilities

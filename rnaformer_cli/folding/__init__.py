@@ -1,1 +1,1 @@
-"""A nearest-neighbour folding model with learned scores: the probability of each nested pair."""
+"""A nearest-neighbour folding model with learned loop scores: probabilities of nested pairs."""

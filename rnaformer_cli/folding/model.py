@@ -15,16 +15,17 @@ from rnaformer_cli.folding.partition import (
     outside,
     to_matrix,
 )
-from rnaformer_cli.folding.scores import TABLE_SHAPES, LoopScores, loop_scores
+from rnaformer_cli.folding.scores import TABLE_SHAPES, LoopScores, score_loops
+from rnaformer_cli.folding.soft_constraints import add_unpaired_scores
 
-_LOG_SCALE = 0.3  # score per base of an ordinary RNA under learned scores
-_MAX_LOG_SCALE = 10.0  # score per base that no RNA reaches
+_LOG_SCALE = 0.3  # typical score per base of an RNA under learned scores
+_MAX_LOG_SCALE = 10.0  # above the score per base of every RNA
 _MAX_BISECTIONS = 12
-MIN_PROBABILITY = 1e-4  # probability below which a pair is as good as impossible
+MIN_PROBABILITY = 1e-4  # probabilities below it count as zero
 
 
-class Folding(nn.Module):
-    """Loop scores as buffers: they are not trained with the network around them."""
+class FoldingModel(nn.Module):
+    """The folding model. Its loop scores are buffers: they are not trained with the network."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,32 +38,38 @@ class Folding(nn.Module):
         return {name: getattr(self, name) for name in TABLE_SHAPES}
 
     @torch.no_grad()
-    def forward(self, bases: Tensor) -> Tensor:
-        """bases (B, L) -> the probability of each pair (B, L, L), symmetric.
+    def forward(self, bases: Tensor, unpaired_scores: Tensor | None = None) -> Tensor:
+        """bases (B, L) -> base-pair probabilities (B, L, L), symmetric, float32.
 
-        Padding at the end changes nothing. Computed in float64; on the processor, where the
-        device has none.
+        `unpaired_scores` (B, L) are soft constraints in nats: the logarithm of the factor by which
+        a structure is more likely if the base is unpaired.
+
+        Padding at the end changes nothing. The sums are computed in float64, on the CPU if the
+        device has no float64.
         """
         device = bases.device
         if device.type == "mps":
             bases = bases.cpu()
         with torch.autocast(device.type, enabled=False):
             scores = {name: score.to(bases.device) for name, score in self.scores.items()}
-            weights, sums = scaled_inside(loop_scores(bases, scores))
-            around = outside(weights, sums)
-            upper = to_matrix(around.pair * sums.qb / sums.total[:, None, None])
-        both = (upper + upper.transpose(1, 2)).nan_to_num().clamp(0.0, 1.0)
-        return both.to(device, torch.float32)
+            loops = score_loops(bases, scores)
+            if unpaired_scores is not None:
+                loops = add_unpaired_scores(loops, unpaired_scores.to(bases.device))
+            weights, sums = scaled_inside(loops)
+            outside_sums = outside(weights, sums)
+            upper = to_matrix(outside_sums.qb * sums.qb / sums.total[:, None, None])
+        probabilities = (upper + upper.transpose(1, 2)).nan_to_num().clamp(0.0, 1.0)
+        return probabilities.to(device, torch.float32)
 
 
-def scaled_inside(found: LoopScores) -> tuple[BoltzmannFactors, Inside]:
+def scaled_inside(loop_scores: LoopScores) -> tuple[BoltzmannFactors, Inside]:
     """The Boltzmann factors at a scale that keeps all sums finite, and the inside sums.
 
-    Any scale works for some hundreds of bases; for thousands it is found by bisection.
+    The initial scale suffices for some hundreds of bases; for thousands, bisection adjusts it.
     """
     scale, low, high = _LOG_SCALE, 0.0, _MAX_LOG_SCALE
     for _ in range(_MAX_BISECTIONS):
-        weights = boltzmann_factors(found, scale)
+        weights = boltzmann_factors(loop_scores, scale)
         sums = inside(weights)
         if not torch.isfinite(sums.total).all():
             low = scale

@@ -5,9 +5,9 @@ logarithms; each is divided by exp(scale) for every base in it, which keeps it w
 a float64. Spans are processed from short to long (inside) and from long to short (outside), all
 pairs of a span and all sequences at once.
 
-Shapes are those of pairs.py. Tables by span are (B, D, L), like LoopScores. For sums over all
-splits of a span, tables by base are (B, L, L) with rows of zeros around, from which strided views
-take the terms of all splits.
+Shapes are those of pairs.py. Tables by span are (B, D, L), like LoopScores. Sums over all splits of
+a span use tables by base, (B, L, L), padded with rows of zeros, from which strided views take the
+terms of all splits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rnaformer_cli.folding.pairs import MIN_LOOP
-from rnaformer_cli.folding.scores import MAX_LOOP, SMALL, LoopScores
+from rnaformer_cli.folding.scores import FIXED_SIZE_LOOPS, MAX_LOOP, LoopScores
 
 _N_SIDE_LENGTHS = MAX_LOOP + 1
 _PAD_ROWS = 2  # rows of zeros before and after a table by base
@@ -29,19 +29,19 @@ _MIN_SPAN = MIN_LOOP + 1  # span of a pair
 
 @dataclass(slots=True)
 class BoltzmannFactors:
-    """exp(score) of all loops, scaled by their bases; fields as in LoopScores."""
+    """exp(score) of all loops, divided by exp(scale) for each base; fields as in LoopScores."""
 
     hairpin: Tensor
     stack: Tensor
     left_bulge: Tensor
     right_bulge: Tensor
-    single: Tensor
-    outer: Tensor
-    inner: Tensor
-    size: Tensor
-    closing: Tensor
-    branch: Tensor
-    exterior: Tensor
+    interior_1x1: Tensor
+    interior_closing: Tensor
+    interior_inner: Tensor
+    interior_size: Tensor
+    multi_closing: Tensor
+    multi_branch: Tensor
+    exterior_branch: Tensor
     multi_unpaired: Tensor  # (B, L)
     exterior_unpaired: Tensor  # (B, L)
     scale: float
@@ -52,14 +52,14 @@ class Inside:
     """Inside sums, scaled."""
 
     qb: Tensor  # (B, D, L) structures closed by the pair
-    loops: Tensor  # (B, 2, D + 2 PAD, L + 2 PAD) qb · inner, with zeros around
-    interior_sums: Tensor  # (B, 2, D, L) interior loops closed by the pair, without its own factor
-    qm2: Tensor  # (B, D, L) parts of a multiloop with two branches or more
-    qm: MultiloopTable  # with one branch or more
-    qm1: MultiloopTable  # with one branch, which begins at the left base
+    qb_interior: Tensor  # (B, 2, D + 2 PAD, L + 2 PAD) qb · interior_inner, padded with zeros
+    interior_sums: Tensor  # (B, 2, D, L) interior loops, without the factor of the closing pair
+    qm2: Tensor  # (B, D, L) parts of a multiloop with at least two branches
+    qm: MultiloopTable  # parts with at least one branch
+    qm1: MultiloopTable  # parts with one branch, which begins at the left base
     prefix: Tensor  # (B, L + 1) structures of the first i bases
     suffix: Tensor  # (B, L + 1) structures of the bases from i on
-    scale: float  # logarithm of the scaling for each base
+    scale: float  # logarithm of the scaling factor of each base
 
     @property
     def total(self) -> Tensor:
@@ -71,20 +71,18 @@ class Inside:
 class Outside:
     """Outside sums, scaled."""
 
-    pair: Tensor  # (B, D, L)
-    loops: Tensor  # (B, 2, D + 2 PAD, L + 2 PAD) pair · outer, with zeros around
-    branch: Tensor  # (B, D, L) outside of pairs that are branches of a multiloop
-    interior_sums: (
-        Tensor  # (B, 2, D, L) outside of inner pairs of interior loops, without their own factor
-    )
+    qb: Tensor  # (B, D, L) outside of each pair
+    qb_interior: Tensor  # (B, 2, D + 2 PAD, L + 2 PAD) qb · interior_closing, padded with zeros
+    multi_branch: Tensor  # (B, D, L) outside of pairs that are branches of a multiloop
+    interior_sums: Tensor  # (B, 2, D, L) interior loops, without the factor of the inner pair
 
 
 class MultiloopTable:
     """A table of sums (i, j), stored by rows and by columns, for sums over all splits of a span.
 
-    The terms of a split are contiguous in a row of one of the two copies, and begin one base later
-    for the next pair of the span, so one strided view holds all of them. Where rows are shorter,
-    the view continues into zeros of the next row.
+    The terms of a split are contiguous in a row of one of the two copies and begin one base later
+    for the next pair of the span, so that one strided view holds all of them. At the end of a
+    shorter row, the view continues into zeros of the next row.
     """
 
     def __init__(self, like: Tensor) -> None:
@@ -93,44 +91,52 @@ class MultiloopTable:
         self.by_left = like.new_zeros(batch, length + 2 * _PAD_ROWS, length)
         self.by_right = like.new_zeros(batch, length + 2 * _PAD_ROWS, length)
 
-    def put(self, span: int, sums: Tensor) -> None:
+    def set_span(self, span: int, sums: Tensor) -> None:
         """Set the sums of a span, (B, L - span)."""
-        lines = slice(_PAD_ROWS, _PAD_ROWS + self.length)
-        self.by_left[:, lines].diagonal(span, 1, 2).copy_(sums)
-        self.by_right[:, lines].diagonal(-span, 1, 2).copy_(sums)
+        rows = slice(_PAD_ROWS, _PAD_ROWS + self.length)
+        self.by_left[:, rows].diagonal(span, 1, 2).copy_(sums)
+        self.by_right[:, rows].diagonal(-span, 1, 2).copy_(sums)
 
     def convolve(self, other: MultiloopTable, span: int) -> Tensor:
         """For all (i, j) of a span: the sum over k of self(i, k) · other(k + 1, j)."""
-        left, right = self._at(0, 0), self._at(span, 1)
-        return self._sum(self.by_left, left, other.by_right, right, span, span)
+        left, right = self._offset(0, 0), self._offset(span, 1)
+        return self._strided_products(self.by_left, left, other.by_right, right, span, span)
 
     def sum_over_right_ends(self, other: MultiloopTable, span: int) -> Tensor:
         """For all (i, k) of a span: the sum over j of self(i, j) · other(k + 1, j)."""
-        left, right = self._at(0, span + 1), self._at(span + 1, span + 1)
-        return self._sum(self.by_left, left, other.by_left, right, span, self.length - span - 1)
+        left, right = self._offset(0, span + 1), self._offset(span + 1, span + 1)
+        return self._strided_products(
+            self.by_left, left, other.by_left, right, span, self.length - span - 1
+        )
 
     def sum_over_left_ends(self, other: MultiloopTable, span: int) -> Tensor:
         """For all (k, j) of a span: the sum over i of self(i, j) · other(i, k - 1)."""
         terms = self.length - span - 1
-        left, right = self._at(span, -terms), self._at(-1, -terms)
-        return self._sum(self.by_right, left, other.by_right, right, span, terms)
+        left, right = self._offset(span, -terms), self._offset(-1, -terms)
+        return self._strided_products(self.by_right, left, other.by_right, right, span, terms)
 
-    def _at(self, line: int, column: int) -> int:
-        return (_PAD_ROWS + line) * self.length + column
+    def _offset(self, row: int, column: int) -> int:
+        return (_PAD_ROWS + row) * self.length + column
 
-    def _sum(
-        self, one: Tensor, first: int, other: Tensor, second: int, span: int, terms: int
+    def _strided_products(
+        self,
+        left: Tensor,
+        left_offset: int,
+        right: Tensor,
+        right_offset: int,
+        span: int,
+        terms: int,
     ) -> Tensor:
-        """Sums of products along rows that begin at offsets `first` and `second`, (B, L - span)."""
-        shape = (len(one), self.length - span, terms)
-        strides = (one.stride(0), self.length + 1, 1)
-        return (
-            one.as_strided(shape, strides, first) * other.as_strided(shape, strides, second)
-        ).sum(2)
+        """Sums of products along rows that begin at the two offsets, (B, L - span)."""
+        shape = (len(left), self.length - span, terms)
+        strides = (left.stride(0), self.length + 1, 1)
+        first = left.as_strided(shape, strides, left_offset)
+        second = right.as_strided(shape, strides, right_offset)
+        return (first * second).sum(2)
 
 
 def boltzmann_factors(loop_scores: LoopScores, scale: float) -> BoltzmannFactors:
-    """exp(score), divided by exp(scale) for every base of a loop."""
+    """exp(score) of each loop, divided by exp(scale) for every base of the loop, in float64."""
     device = loop_scores.hairpin.device
     spans = torch.arange(loop_scores.hairpin.shape[1], device=device, dtype=torch.float64)
     steps = torch.arange(_N_SIDE_LENGTHS, device=device, dtype=torch.float64)
@@ -141,13 +147,16 @@ def boltzmann_factors(loop_scores: LoopScores, scale: float) -> BoltzmannFactors
 
     return BoltzmannFactors(
         hairpin=exp(loop_scores.hairpin, (spans + 1)[:, None]),
-        **{name: exp(getattr(loop_scores, name), sum(sides)) for name, sides in SMALL.items()},
-        outer=exp(loop_scores.outer),
-        inner=exp(loop_scores.inner),
-        size=exp(loop_scores.size, sizes),
-        closing=exp(loop_scores.closing, 2.0),
-        branch=exp(loop_scores.branch),
-        exterior=exp(loop_scores.exterior),
+        **{
+            name: exp(getattr(loop_scores, name), sum(sides))
+            for name, sides in FIXED_SIZE_LOOPS.items()
+        },
+        interior_closing=exp(loop_scores.interior_closing),
+        interior_inner=exp(loop_scores.interior_inner),
+        interior_size=exp(loop_scores.interior_size, sizes),
+        multi_closing=exp(loop_scores.multi_closing, 2.0),
+        multi_branch=exp(loop_scores.multi_branch),
+        exterior_branch=exp(loop_scores.exterior_branch),
         multi_unpaired=exp(loop_scores.multi_unpaired, 1.0),
         exterior_unpaired=exp(loop_scores.exterior_unpaired, 1.0),
         scale=scale,
@@ -159,67 +168,76 @@ def inside(weights: BoltzmannFactors) -> Inside:
     like = weights.hairpin
     batch, length, _ = like.shape
     qb, qm2 = torch.zeros_like(like), torch.zeros_like(like)
-    loops, interior_sums = _padded(like), torch.zeros_like(weights.outer)
+    qb_interior, interior_sums = _zeros_padded(like), torch.zeros_like(weights.interior_closing)
     qm, qm1 = MultiloopTable(like), MultiloopTable(like)
-    by_total = _sizes_by_total(weights.size)
-    begun = runs = like.new_zeros(batch, length)
+    by_total = _sizes_by_total(weights.interior_size)
+    qm1_span = one_branch = like.new_zeros(batch, length)  # of the last span, (B, L - span)
     for span in range(_MIN_SPAN, length):
         count = length - span
-        here = (slice(None), span, slice(count))
-        both = (slice(None), slice(None), span, slice(count))
+        at = (slice(None), span, slice(count))
+        at_both = (slice(None), slice(None), span, slice(count))  # both kinds of interior loops
         # Interior loops: first the sum over all sizes with l1 bases left, then over l1.
         columns = slice(PAD + 1, PAD + 1 + count + MAX_LOOP)
-        products = by_total @ loops[:, :, PAD + span - 2 - MAX_LOOP : PAD + span - 1, columns]
-        interior_sums[both] = _diagonal_view(products, count, 0, 1).sum(2)
-        pair = weights.hairpin[here] + (weights.outer[both] * interior_sums[both]).sum(1)
-        for name, (left, right) in SMALL.items():
+        products = by_total @ qb_interior[:, :, PAD + span - 2 - MAX_LOOP : PAD + span - 1, columns]
+        interior_sums[at_both] = _diagonal_view(products, count, 0, 1).sum(2)
+        interior = (weights.interior_closing[at_both] * interior_sums[at_both]).sum(1)
+        qb_span = weights.hairpin[at] + interior
+        for name, (left, right) in FIXED_SIZE_LOOPS.items():
             inner = qb[:, span - left - right, left : count + left]
-            pair += getattr(weights, name)[here] * inner
-        pair += weights.closing[here] * qm2[:, span - 2, 1 : count + 1]
-        qb[here] = pair
-        loops[:, :, PAD + span, PAD : PAD + count] = weights.inner[both] * pair[:, None]
-        qm2[here] = qm.convolve(qm1, span)
-        begun = weights.branch[here] * pair + weights.multi_unpaired[:, span:] * begun[:, :count]
-        runs = begun + weights.multi_unpaired[:, :count] * runs[:, 1 : count + 1]
-        qm1.put(span, begun)
-        qm.put(span, runs + qm2[here])
+            qb_span += getattr(weights, name)[at] * inner
+        qb_span += weights.multi_closing[at] * qm2[:, span - 2, 1 : count + 1]
+        qb[at] = qb_span
+        inner_factors = weights.interior_inner[at_both]
+        qb_interior[:, :, PAD + span, PAD : PAD + count] = inner_factors * qb_span[:, None]
+        qm2[at] = qm.convolve(qm1, span)
+        unpaired_right = weights.multi_unpaired[:, span:] * qm1_span[:, :count]
+        qm1_span = weights.multi_branch[at] * qb_span + unpaired_right
+        unpaired_left = weights.multi_unpaired[:, :count] * one_branch[:, 1 : count + 1]
+        one_branch = qm1_span + unpaired_left
+        qm1.set_span(span, qm1_span)
+        qm.set_span(span, one_branch + qm2[at])
     prefix, suffix = _exterior_sums(weights, qb)
-    return Inside(qb, loops, interior_sums, qm2, qm, qm1, prefix, suffix, weights.scale)
+    return Inside(qb, qb_interior, interior_sums, qm2, qm, qm1, prefix, suffix, weights.scale)
 
 
 def outside(weights: BoltzmannFactors, sums: Inside) -> Outside:
     """The outside sums, from long spans to short ones."""
     like = weights.hairpin
     batch, length, _ = like.shape
-    pairs, branches = torch.zeros_like(like), torch.zeros_like(like)
-    loops, interior_sums = _padded(like), torch.zeros_like(weights.outer)
+    qb, branches = torch.zeros_like(like), torch.zeros_like(like)
+    qb_interior, interior_sums = _zeros_padded(like), torch.zeros_like(weights.interior_closing)
     qm2 = MultiloopTable(like)
-    by_total = _sizes_by_total(weights.size).flip(3)
-    begun = runs = like.new_zeros(batch, 0)
+    by_total = _sizes_by_total(weights.interior_size).flip(3)
+    branch_span = one_branch = like.new_zeros(batch, 0)  # of the last span, (B, L - span)
     for span in range(length - 1, MIN_LOOP, -1):
         count = length - span
-        here = (slice(None), span, slice(count))
-        both = (slice(None), slice(None), span, slice(count))
+        at = (slice(None), span, slice(count))
+        at_both = (slice(None), slice(None), span, slice(count))  # both kinds of interior loops
         columns = slice(PAD - 1 - MAX_LOOP, PAD - 1 + count)
-        products = by_total @ loops[:, :, PAD + span + 2 : PAD + span + 3 + MAX_LOOP, columns]
-        interior_sums[both] = _diagonal_view(products, count, MAX_LOOP, -1).sum(2)
-        pair = weights.exterior[here] * sums.prefix[:, :count] * sums.suffix[:, span + 1 :]
-        pair += (weights.inner[both] * interior_sums[both]).sum(1)
-        for name, (left, right) in SMALL.items():
-            pair += _enclosing(getattr(weights, name), pairs, span, left, right)
+        rows = slice(PAD + span + 2, PAD + span + 3 + MAX_LOOP)
+        products = by_total @ qb_interior[:, :, rows, columns]
+        interior_sums[at_both] = _diagonal_view(products, count, MAX_LOOP, -1).sum(2)
+        exterior = weights.exterior_branch[at] * sums.prefix[:, :count]
+        qb_span = exterior * sums.suffix[:, span + 1 :]
+        qb_span += (weights.interior_inner[at_both] * interior_sums[at_both]).sum(1)
+        for name, (left, right) in FIXED_SIZE_LOOPS.items():
+            qb_span += _enclosing(getattr(weights, name), qb, span, left, right)
         over_right = qm2.sum_over_right_ends(sums.qm1, span)
-        runs = over_right + F.pad(weights.multi_unpaired[:, : count - 1] * runs, (1, 0))
-        begun = F.pad(weights.multi_unpaired[:, span + 1 :] * begun, (0, 1))
-        begun += qm2.sum_over_left_ends(sums.qm, span) + runs
-        branches[here] = begun
-        pair += weights.branch[here] * begun
-        pairs[here] = pair
-        loops[:, :, PAD + span, PAD : PAD + count] = weights.outer[both] * pair[:, None]
-        qm2.put(span, over_right + _enclosing(weights.closing, pairs, span, 1, 1))
-    return Outside(pairs, loops, branches, interior_sums)
+        unpaired_left = weights.multi_unpaired[:, : count - 1] * one_branch
+        one_branch = over_right + F.pad(unpaired_left, (1, 0))
+        branch_span = F.pad(weights.multi_unpaired[:, span + 1 :] * branch_span, (0, 1))
+        branch_span += qm2.sum_over_left_ends(sums.qm, span) + one_branch
+        branches[at] = branch_span
+        qb_span += weights.multi_branch[at] * branch_span
+        qb[at] = qb_span
+        closing_factors = weights.interior_closing[at_both]
+        qb_interior[:, :, PAD + span, PAD : PAD + count] = closing_factors * qb_span[:, None]
+        qm2.set_span(span, over_right + _enclosing(weights.multi_closing, qb, span, 1, 1))
+    return Outside(qb, qb_interior, branches, interior_sums)
 
 
-def _padded(like: Tensor) -> Tensor:
+def _zeros_padded(like: Tensor) -> Tensor:
+    """Zeros (B, 2, D + 2 PAD, L + 2 PAD) for a table (B, D, L)."""
     batch, length, _ = like.shape
     return like.new_zeros(batch, 2, length + 2 * PAD, length + 2 * PAD)
 
@@ -228,38 +246,38 @@ def _sizes_by_total(size: Tensor) -> Tensor:
     """Factors of loop sizes (B, kind, l1, l2) -> (B, kind, l1, MAX_LOOP - l1 - l2)."""
     steps = torch.arange(_N_SIDE_LENGTHS, device=size.device)
     right = MAX_LOOP - steps[None, :] - steps[:, None]
-    found = size[:, :, steps[:, None], right.clamp(min=0)]
-    return torch.where(right >= 0, found, 0.0)
+    by_total = size[:, :, steps[:, None], right.clamp(min=0)]
+    return torch.where(right >= 0, by_total, 0.0)
 
 
 def _diagonal_view(products: Tensor, count: int, start: int, step: int) -> Tensor:
     """(B, 2, l1, W) -> a view (B, 2, l1, count) of the columns start + i + step · l1."""
     products = products.contiguous()
-    batch, kinds, steps, line = products.stride()
+    batch, kinds, rows, columns = products.stride()
     shape = (*products.shape[:3], count)
-    return products.as_strided(shape, (batch, kinds, steps + step, line), start)
+    return products.as_strided(shape, (batch, kinds, rows + step, columns), start)
 
 
-def _enclosing(weight: Tensor, pairs: Tensor, span: int, left: int, right: int) -> Tensor:
-    """weight · pairs at the pairs (i - left, j + right) around those of a span, (B, L - span)."""
-    more, count = left + right, pairs.shape[2] - span
-    if more >= count:
-        return pairs.new_zeros(len(pairs), count)
-    outer = (slice(None), span + more, slice(count - more))
-    return F.pad(weight[outer] * pairs[outer], (left, right))
+def _enclosing(weight: Tensor, table: Tensor, span: int, left: int, right: int) -> Tensor:
+    """weight · table at the pairs (i - left, j + right) around those of a span, (B, L - span)."""
+    total, count = left + right, table.shape[2] - span
+    if total >= count:
+        return table.new_zeros(len(table), count)
+    outer = (slice(None), span + total, slice(count - total))
+    return F.pad(weight[outer] * table[outer], (left, right))
 
 
-def _exterior_sums(weights: BoltzmannFactors, pairs: Tensor) -> tuple[Tensor, Tensor]:
-    """The prefix and suffix sums of the exterior loop, (B, L + 1) each.
+def _exterior_sums(weights: BoltzmannFactors, qb: Tensor) -> tuple[Tensor, Tensor]:
+    """The prefix and suffix sums of the exterior loop, (B, L + 1) each, from qb (B, D, L).
 
-    prefix[j + 1] is base · prefix[j] plus prefix[i] · exterior · qb for each pair (i, j): a
-    triangular system, solved from both ends.
+    prefix[j + 1] = exterior_unpaired[j] · prefix[j] + the sum of prefix[i] · exterior_branch · qb
+    over the pairs (i, j): a triangular system, solved from both ends.
     """
-    batch, length, _ = pairs.shape
-    system = torch.eye(length + 1, dtype=pairs.dtype, device=pairs.device).repeat(batch, 1, 1)
-    system[:, 1:, :-1] -= to_matrix(weights.exterior * pairs).transpose(1, 2)
+    batch, length, _ = qb.shape
+    system = torch.eye(length + 1, dtype=qb.dtype, device=qb.device).repeat(batch, 1, 1)
+    system[:, 1:, :-1] -= to_matrix(weights.exterior_branch * qb).transpose(1, 2)
     system.diagonal(-1, 1, 2).sub_(weights.exterior_unpaired)
-    ends = pairs.new_zeros(batch, length + 1, 2)
+    ends = qb.new_zeros(batch, length + 1, 2)
     ends[:, 0, 0] = ends[:, -1, 1] = 1.0
     prefix = torch.linalg.solve_triangular(system, ends[..., :1], upper=False, unitriangular=True)
     transposed = system.transpose(1, 2)
@@ -273,5 +291,5 @@ def to_matrix(table: Tensor) -> Tensor:
     """A table by span (B, D, L) -> a matrix (B, L, L) by left and right base, upper triangle."""
     index = torch.arange(table.shape[2], device=table.device)
     spans = index[None, :] - index[:, None]
-    found = table[:, spans.clamp(min=0), index[:, None]]
-    return torch.where(spans >= 0, found, 0.0)
+    matrix = table[:, spans.clamp(min=0), index[:, None]]
+    return torch.where(spans >= 0, matrix, 0.0)

@@ -109,7 +109,7 @@ class Engine:
     ) -> Iterator[Tensor]:
         """The latent matrix (B, S, S, C) after each pass; always the same tensor."""
         length = bases.shape[1]
-        bases, is_base, is_index = self.network.pad_to_patch(bases, is_base)
+        bases, is_base, is_index = self.network.pad_to_patches(bases, is_base)
         rest = bases.shape[1] - length
         if features is not None and rest:
             features = F.pad(features, (0, 0, 0, rest, 0, rest))

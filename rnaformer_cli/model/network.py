@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from rnaformer_cli.folding.model import MIN_PROBABILITY, Folding, probabilities_to_features
+from rnaformer_cli.folding.model import MIN_PROBABILITY, FoldingModel, probabilities_to_features
 from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.embedding import (
@@ -42,7 +42,7 @@ class RNAformer(nn.Module):
         self.config = config
         self.save_memory = False  # in training: recompute a block's activations when needed
         self.embedding = PairEmbedding(config)
-        self.folding = Folding() if config.folding else None
+        self.folding = FoldingModel() if config.folding else None
         self.folded = nn.Linear(2, config.dim) if config.folding else None
         self.shrink = Downsample(config.dim) if config.patch == 2 else None
         self.flag = nn.Linear(1, config.dim) if config.label_flag else None
@@ -72,7 +72,7 @@ class RNAformer(nn.Module):
         `flag` (B,) says how the labels of each sequence were made; 1 (curated) by default.
         """
         length = bases.shape[1]
-        bases, is_base, is_index = self.pad_to_patch(bases, is_base)
+        bases, is_base, is_index = self.pad_to_patches(bases, is_base)
         features = self.folding_features(bases, is_base)
         embedded = self._embed(bases, is_base, flag, features)
         latent = torch.zeros_like(embedded)
@@ -83,7 +83,9 @@ class RNAformer(nn.Module):
         directed = self.unpatchify(self.read_out(latent)) + self.folding_logits(features)
         return directed[:, :length, :length]
 
-    def pad_to_patch(self, bases: Tensor, is_base: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def pad_to_patches(
+        self, bases: Tensor, is_base: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Bases (B, L) padded to whole cells, and which lines of cells are real (B, S)."""
         patch = self.config.patch
         rest = -bases.shape[1] % patch

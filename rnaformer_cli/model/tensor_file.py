@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import pickle
-import pickletools
-import re
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +15,8 @@ import torch
 from rnaformer_cli.errors import InputError
 from rnaformer_cli.files import read_bytes
 from rnaformer_cli.limits import MAX_TENSOR_BYTES
+from rnaformer_cli.model.pickles import check_pickle
 
-# All that a pickle of tensors names. torch.load allows more with weights_only, and some of it makes
-# gigabytes of one number (bytearray, torch.FloatTensor).
-_ALLOWED_GLOBALS = re.compile(
-    r"collections OrderedDict|torch\._utils _rebuild_(tensor_v2|parameter)|torch \w+Storage"
-)
 _PICKLES = 5  # in the older kind of file; the tensors' bytes follow
 # What torch.load raises for files that are damaged or hold more than data.
 _UNREADABLE = (
@@ -48,6 +41,8 @@ def read_tensor_file(path: str | Path, expected: str) -> Any:
     Raises:
         InputError: the file cannot be read, or is not what was expected.
     """
+    if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+        raise InputError(f"not {expected}", path=path)  # a device, which has no end
     return parse_tensors(read_bytes(path, MAX_TENSOR_BYTES), path, expected)
 
 
@@ -60,7 +55,7 @@ def parse_tensors(data: bytes, path: str | Path, expected: str) -> Any:
     try:
         if _unpacked_size(data) > len(data):  # PyTorch stores; a bomb is compressed
             raise InputError(f"not {expected}", path=path)
-        if not all(_ALLOWED_GLOBALS.fullmatch(name) for name in _names(data)):
+        if sum(_storages(data).values()) > len(data):  # each number has a byte at least
             raise InputError(f"not {expected}", path=path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickles that PyTorch did not write
@@ -69,16 +64,17 @@ def parse_tensors(data: bytes, path: str | Path, expected: str) -> Any:
         raise InputError(f"not {expected}", path=path) from None
 
 
-def _names(data: bytes) -> Iterator[str]:
-    """What the pickles of a file ask for by name, each as module and name."""
-    pickles = [io.BytesIO(data)] * _PICKLES
+def _storages(data: bytes) -> dict[str, int]:
+    """How many numbers the pickles of a file say that each storage has, by its key."""
+    sizes: dict[str, int] = {}
     if data.startswith(b"PK"):  # read as torch.load will: members may be compressed
         archive = torch._C.PyTorchFileReader(io.BytesIO(data))
-        pickles = [io.BytesIO(archive.get_record("data.pkl"))]
-    for one in pickles:
-        for operation, argument, _ in pickletools.genops(one):
-            if operation.name in ("GLOBAL", "INST"):
-                yield str(argument)
+        check_pickle(io.BytesIO(archive.get_record("data.pkl")), sizes)
+        return sizes
+    file = io.BytesIO(data)
+    for _ in range(_PICKLES):
+        check_pickle(file, sizes)
+    return sizes
 
 
 def _unpacked_size(data: bytes) -> int:

@@ -13,15 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnaformer_cli.errors import ConfigError, DeviceError
+from rnaformer_cli.errors import ConfigError, DeviceError, StructureError, shorten_repr
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyModel
 from rnaformer_cli.families.recognition import Region
+from rnaformer_cli.folding.model import MIN_PROBABILITY
 from rnaformer_cli.model.checkpoint import (
     Checkpoint,
     config_digest,
     load_families,
     load_network,
 )
+from rnaformer_cli.model.config import MAX_VALUES
 from rnaformer_cli.model.engine import STRIP_BYTES, Engine, estimate_memory
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import batches, to_tensors, windows
@@ -34,6 +36,7 @@ from rnaformer_cli.prediction.decoding import (
 )
 from rnaformer_cli.prediction.device import Precision, choose_device, choose_dtype
 from rnaformer_cli.prediction.memory import format_size, free_bytes
+from rnaformer_cli.probing.likelihood import log_likelihood_ratios
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
 from rnaformer_cli.weight_store.store import DEFAULT, find_weights
@@ -45,6 +48,7 @@ _NOT_FINITE = (
     "scores are not finite numbers: the weights are damaged, or overflow in this precision"
 )
 _LABEL_TYPE_VALUES: dict[Labels, float] = {"curated": 1.0, "computed": 0.0}
+_EPSILON = 1e-7  # scores are clipped to [this, 1 - this] before a change of their logits
 MAX_CELLS = 60_000  # per batch: larger ones were no faster on a CPU
 FOLDING_MAX_CELLS = 300_000  # the folding model gains from more
 _STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # a GPU wants more at once
@@ -136,6 +140,11 @@ class Predictor:
         if self.cycles < 1 or (self.cycles > 1 and not config.recycling):
             allowed = "at least 1" if config.recycling else "1, these weights do not recycle"
             raise ConfigError(f"cycles must be {allowed}, not {self.cycles}")
+        if self.cycles > MAX_VALUES["cycles"]:
+            message = (
+                f"cycles must be at most {MAX_VALUES['cycles']:,}, not {shorten_repr(self.cycles)}"
+            )
+            raise ConfigError(message)
         self.flag = (
             config.flag if self.options.like is None else _LABEL_TYPE_VALUES[self.options.like]
         )
@@ -204,7 +213,7 @@ class Predictor:
         """The regions of each sequence that match family profiles; none without a library."""
         if self.families is None:
             return [[] for _ in sequences]
-        return self.families.search.recognise(sequences)
+        return self.families.search.find_regions(sequences)
 
     def score(self, sequences: Sequence[str]) -> list[Scores]:
         """The score matrix of each sequence, from one batch.
@@ -244,17 +253,45 @@ class Predictor:
             cut = list(map(self.families.mixture.apply, cut, regions))
         return cut, passes
 
+    def _with_reactivities(self, record: RnaRecord, scores: Scores) -> Scores:
+        """Scores (L, L) given the reactivities of a record, if it has some.
+
+        The reactivities are soft constraints of the folding model. The change of its logits is
+        added to those of the scores, so that the data count once.
+
+        Raises:
+            ConfigError: weights without a folding model.
+        """
+        if record.reactivities is None:
+            return scores
+        if self.engine.network.folding is None:
+            raise ConfigError("these weights have no folding model, which reactivities need")
+        data = record.reactivities
+        ratios = log_likelihood_ratios(record.sequence, data.values, data.reagent)
+        bases, _ = to_tensors([record.sequence] * 2)
+        unpaired = torch.from_numpy(np.stack([np.zeros_like(ratios), ratios]))
+        with torch.inference_mode():
+            prior, posterior = self.engine.network.folding(bases.to(self.device), unpaired).cpu()
+        change = torch.logit(posterior, MIN_PROBABILITY) - torch.logit(prior, MIN_PROBABILITY)
+        guided = torch.sigmoid(torch.logit(torch.from_numpy(scores), _EPSILON) + change).numpy()
+        np.fill_diagonal(guided, 0.0)
+        return _symmetrise(guided)
+
     def _predict_batch(
         self, records: list[RnaRecord], regions: list[list[Region]], features: Tensor | None = None
     ) -> list[Prediction | DeviceError]:
         start = time.perf_counter()
-        if len(records) == 1:  # the only kind of batch that is larger than max_cells
-            error = self._too_large(records[0])
-            if error is not None:
-                return [error]
+        if len(records) == 1 or self.options.max_memory is not None:
+            errors = [self._too_large(record) for record in records]
+            if any(errors):  # of one record the batch may be larger than max_cells
+                return self._predict_rest(records, regions, errors)
         try:
             sequences = [record.sequence for record in records]
             matrices, passes = self._score(sequences, regions, features)
+            matrices = [
+                self._with_reactivities(record, matrix)
+                for record, matrix in zip(records, matrices, strict=True)
+            ]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -267,11 +304,21 @@ class Predictor:
             return [DeviceError(message, record=records[0].id)]
         seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
         return [
-            self._to_prediction(record, matrix, seconds * len(record) ** 2, cycles, own)
-            if np.isfinite(matrix).all()
-            else DeviceError(_NOT_FINITE, record=record.id)
+            self._answer(record, matrix, seconds * len(record) ** 2, cycles, own)
             for record, matrix, cycles, own in zip(records, matrices, passes, regions, strict=True)
         ]
+
+    def _predict_rest(
+        self,
+        records: list[RnaRecord],
+        regions: list[list[Region]],
+        errors: list[DeviceError | None],
+    ) -> list[Prediction | DeviceError]:
+        """The predictions of the records without an error, between the errors of the others."""
+        kept = [place for place, error in enumerate(errors) if error is None]
+        own = [records[place] for place in kept], [regions[place] for place in kept]
+        rest = iter(self._predict_batch(*own) if kept else [])
+        return [next(rest) if error is None else error for error in errors]
 
     def _too_large(self, record: RnaRecord) -> DeviceError | None:
         """The error for a record that would need more memory than allowed; None if it fits."""
@@ -283,6 +330,20 @@ class Predictor:
             return None
         sizes = f"needs about {format_size(needed)} of memory, {format_size(limit)} may be used"
         return DeviceError(f"{len(record)} bases: {sizes}", record=record.id)
+
+    def _answer(
+        self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, regions: list[Region]
+    ) -> Prediction | DeviceError:
+        """What is read from the scores of a record, or why nothing can be."""
+        if not np.isfinite(matrix).all():
+            return DeviceError(_NOT_FINITE, record=record.id)
+        try:
+            return self._to_prediction(record, matrix, seconds, cycles, regions)
+        except StructureError as error:  # pairs that cross at too many places for `nested`
+            return DeviceError(error.message, record=record.id)
+        except MemoryError:
+            message = f"not enough memory to decode {len(record)} bases"
+            return DeviceError(message, record=record.id)
 
     def _to_prediction(
         self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, regions: list[Region]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rnaformer_cli.errors import SequenceError
+from rnaformer_cli.probing.reactivities import Reactivities
 from rnaformer_cli.sequence.encode import ALPHABET
 
 
@@ -13,13 +14,14 @@ class RnaRecord:
     """An RNA with its name; the sequence consists of the upper-case letters A C G U N.
 
     Raises:
-        SequenceError: an empty sequence, or another letter.
+        SequenceError: an empty sequence, another letter, or more or fewer reactivities than bases.
     """
 
     id: str
     sequence: str
     description: str = ""
     n_ambiguous: int = 0  # letters that were read as N
+    reactivities: Reactivities | None = None  # of a probing experiment
 
     def __post_init__(self) -> None:
         if not self.sequence:
@@ -28,6 +30,9 @@ class RnaRecord:
             if letter not in ALPHABET:
                 message = f"{letter!r} at base {base} is not one of A C G U N"
                 raise SequenceError(message, record=self.id)
+        if self.reactivities is not None and len(self.reactivities) != len(self.sequence):
+            message = f"{len(self.reactivities)} reactivities for {len(self.sequence)} bases"
+            raise SequenceError(message, record=self.id)
 
     def __len__(self) -> int:
         return len(self.sequence)

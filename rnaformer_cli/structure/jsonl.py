@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from rnaformer_cli.errors import StructureError, shorten_repr
-from rnaformer_cli.json_text import parse_json
+from rnaformer_cli.json_text import RepeatedKeyError, parse_json, text_id
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord, to_rna
 
@@ -112,13 +112,15 @@ def _read_objects(
         name = None
         try:
             values = parse_json(line)
-            name = _to_one_word(str(values["id"]), number)
+            name = _to_one_word(text_id(values["id"]), number)
             yield convert(name, values)
         except StructureError as error:
             raise StructureError(error.message, line=number, record=name) from None
         except KeyError as error:
             message = f"no field {error.args[0]!r}"
             raise StructureError(message, line=number, record=name) from None
+        except RepeatedKeyError as error:
+            raise StructureError(str(error), line=number) from None
         except (ValueError, TypeError, AttributeError, IndexError):
             raise StructureError(f"expected {expected}", line=number, record=name) from None
 
@@ -174,17 +176,27 @@ def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
     scores = {}
     for row in values["pairs"]:
         left, right, _ = row
-        scores[min(left, right) - 1, max(left, right) - 1] = _fraction(row, 2)
+        pair = min(left, right) - 1, max(left, right) - 1
+        if pair in scores:
+            raise StructureError(f"the pair [{left}, {right}] is listed twice")
+        scores[pair] = _fraction(row, 2)
     warnings = tuple(str(text) for text in _check_type(values, "warnings", list))
-    families = tuple(
-        FamilySpan(
-            _check_type(part, "family", str),
-            _check_type(part, "first", int),
-            _check_type(part, "last", int),
-        )
-        for part in values.get("families", ())
-    )
+    parts = values.get("families", [])
+    if not isinstance(parts, list):
+        raise TypeError
+    families = tuple(_part(part, len(record.sequence)) for part in parts)
     return PredictedRecord(record, scores, confidence, settings, warnings, families)
+
+
+def _part(values: Any, length: int) -> FamilySpan:
+    """A family match, which must lie within the RNA."""
+    family = _check_type(values, "family", str)
+    first, last = _check_type(values, "first", int), _check_type(values, "last", int)
+    if not 1 <= first <= last <= length:
+        raise StructureError(
+            f"a family from base {shorten_repr(first)} to {shorten_repr(last)}, of {length} bases"
+        )
+    return FamilySpan(family, first, last)
 
 
 def _fraction(values: Any, key: str | int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,25 +13,31 @@ from rnaformer_cli.structure.crossing import conflict_groups
 from rnaformer_cli.structure.structure import BasePair
 
 MAX_ENDS = (
-    12_000  # a table of 0.6 GB (counts) or 1.2 GB (scores); pseudoknots of real RNAs have hundreds
+    12_000  # a table of 0.3 GB (counts) or 0.6 GB (scores); pseudoknots of real RNAs have hundreds
 )
 _LARGEST = np.iinfo(np.int32).max
 
-Table = NDArray[np.float64] | NDArray[np.int32]
+Table = list[NDArray[np.float64]] | list[NDArray[np.int32]]  # a row shorter than the one before
 
 
-def heaviest_nested(arcs: Sequence[BasePair], weights: Sequence[float]) -> list[int]:
+def heaviest_nested(
+    arcs: Sequence[BasePair], weights: Sequence[float], max_ends: int | None = None
+) -> list[int]:
     """Indices of arcs that neither cross nor have a common end, with the largest sum of weights.
 
     Arcs are (left, right) with left < right; weights are positive. Of several optima the one that
     starts furthest 5' is chosen. Each group of arcs in conflict is solved separately; with m arcs
-    and n distinct ends it takes n² numbers of memory and m·n steps.
+    and n distinct ends it takes n² / 2 numbers of memory and m·n steps.
 
     Raises:
-        StructureError: a group with more than MAX_ENDS ends.
+        StructureError: a group with more than `max_ends` (default MAX_ENDS) ends.
     """
+    limit = MAX_ENDS if max_ends is None else max_ends
     chosen: list[int] = []
     for group in conflict_groups(arcs):
+        if len({end for index in group for end in arcs[index]}) > limit:
+            message = f"more than {limit:,} ends of crossing helices, which is the limit"
+            raise StructureError(message)
         best = _heaviest([arcs[index] for index in group], [weights[index] for index in group])
         chosen.extend(group[index] for index in best)
     return sorted(chosen)
@@ -41,9 +48,6 @@ def _heaviest(arcs: Sequence[BasePair], weights: Sequence[float]) -> list[int]:
     if len(arcs) == 1:
         return [0]
     ends = sorted({end for arc in arcs for end in arc})
-    if len(ends) > MAX_ENDS:
-        message = f"more than {MAX_ENDS:,} bases in crossing pairs, which is the limit"
-        raise StructureError(message)
     rank = {end: index for index, end in enumerate(ends)}
     opening: list[list[tuple[int, int]]] = [[] for _ in ends]  # left -> (right, arc index)
     for index in sorted(range(len(arcs)), key=lambda index: arcs[index]):
@@ -53,18 +57,17 @@ def _heaviest(arcs: Sequence[BasePair], weights: Sequence[float]) -> list[int]:
 
 
 def _fill(opening: list[list[tuple[int, int]]], weights: Sequence[float]) -> Table:
-    """best[i, j]: the largest sum of weights of arcs within the ends i to j - 1."""
+    """best[i][j - i]: the largest sum of weights of arcs within the ends i to j - 1, for i <= j."""
     size = len(opening)
     is_counted = all(isinstance(weight, int) for weight in weights) and sum(weights) < _LARGEST
-    best = np.zeros((size + 2, size + 1), np.int32 if is_counted else np.float64)
+    best: list[Any] = [np.zeros(1, np.int32 if is_counted else np.float64)] * (size + 1)
     for left in range(size - 1, -1, -1):
-        row = best[left]
-        row[:] = best[left + 1]
+        row = np.concatenate([best[size], best[left + 1]])
         for right, index in opening[left]:
-            inside = weights[index] + best[left + 1, right]
-            np.maximum(
-                row[right + 1 :], inside + best[right + 1, right + 1 :], out=row[right + 1 :]
-            )
+            inside = weights[index] + best[left + 1][right - left - 1]
+            behind = row[right + 1 - left :]
+            np.maximum(behind, inside + best[right + 1], out=behind)
+        best[left] = row
     return best
 
 
@@ -77,8 +80,10 @@ def _trace(
         left, stop = todo.pop()
         while left < stop:
             for right, index in opening[left]:
-                inside = weights[index] + best[left + 1, right]
-                if right < stop and inside + best[right + 1, stop] == best[left, stop]:
+                if right >= stop:
+                    continue
+                inside = weights[index] + best[left + 1][right - left - 1]
+                if inside + best[right + 1][stop - right - 1] == best[left][stop - left]:
                     chosen.append(index)
                     todo.append((left + 1, right))
                     left = right

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rnaformer_cli.errors import StructureError
+from rnaformer_cli.errors import StructureError, shorten_repr
 from rnaformer_cli.limits import MAX_BASES
 from rnaformer_cli.structure.crossing import crosses
 
@@ -30,9 +30,8 @@ class Structure:
     def __post_init__(self) -> None:
         for left, right in self.pairs:
             if not 0 <= left < right < self.length:
-                raise StructureError(
-                    f"pair ({left + 1}, {right + 1}) does not fit an RNA of {self.length} bases"
-                )
+                pair = f"({shorten_repr(left + 1)}, {shorten_repr(right + 1)})"
+                raise StructureError(f"pair {pair} does not fit an RNA of {self.length} bases")
 
     @property
     def sorted_pairs(self) -> list[BasePair]:

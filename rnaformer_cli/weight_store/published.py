@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rnaformer_cli.errors import ConfigError, InputError, WeightsError, shorten_repr
 from rnaformer_cli.files import read_bytes
-from rnaformer_cli.limits import MAX_CONFIG_BRACKETS, MAX_CONFIG_BYTES
+from rnaformer_cli.limits import MAX_CONFIG_BRACKETS, MAX_CONFIG_DEPTH, MAX_CONFIG_TEXT
 from rnaformer_cli.model.config import ModelConfig, Positions
 from rnaformer_cli.model.embedding import N_CODES, sinusoids
 from rnaformer_cli.model.lora import Tensors, merge_lora
@@ -84,23 +84,60 @@ def read_yaml(path: str | Path) -> Mapping[str, Any]:
     """The mapping in a YAML file, without building any object.
 
     Raises:
-        InputError: an unreadable file, or YAML that is no mapping of plain values.
+        InputError: an unreadable file; YAML that is no mapping of plain values, deep, or has
+            aliases, tags or a key twice.
     """
-    content = read_bytes(path, MAX_CONFIG_BYTES)
+    content = read_bytes(path, MAX_CONFIG_TEXT)
     try:
         text = yaml.reader.Reader(content).buffer  # decoded, and without what YAML cannot hold
         if text.count("[") + text.count("{") > MAX_CONFIG_BRACKETS:
             raise InputError(f"more than {MAX_CONFIG_BRACKETS:,} brackets in a config", path=path)
-        for event in yaml.parse(content, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):  # of lists of lists of lists
-                line = event.start_mark.line + 1
-                raise InputError("an alias, which no config needs", path=path, line=line)
-        values = yaml.safe_load(content)
-    except (yaml.YAMLError, ValueError, RecursionError):  # a date that is none, or too deep
+        _check_events(content, path)
+        loader = yaml.SafeLoader(content)
+        node = loader.get_single_node()
+        _check_keys(node, path)
+        values = None if node is None else loader.construct_document(node)
+    except _NO_YAML:
         raise InputError("not a plain YAML file", path=path) from None
     if not isinstance(values, dict):
         raise InputError("expected a YAML mapping", path=path)
     return values
+
+
+# A date that is none, a number that is none or too large, a key that cannot be one.
+_NO_YAML = (yaml.YAMLError, ValueError, OverflowError, LookupError, TypeError, AttributeError)
+
+
+def _check_events(content: bytes, path: str | Path) -> None:
+    """Refuse what no config has, and what may take a minute to build, as it is scanned."""
+    depth = 0
+    for event in yaml.parse(content, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):  # of lists of lists of lists
+            raise InputError("an alias, which no config needs", path=path, line=line)
+        if getattr(event, "tag", None) is not None:
+            raise InputError("a tag, which no config needs", path=path, line=line)
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_CONFIG_DEPTH:
+            message = f"nested more than {MAX_CONFIG_DEPTH} deep, which is the limit"
+            raise InputError(message, path=path, line=line)
+
+
+def _check_keys(node: yaml.Node | None, path: str | Path) -> None:
+    """Refuse a key that a mapping has twice: YAML takes the last without a word."""
+    if isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _check_keys(value, path)
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    line, name = key.start_mark.line + 1, shorten_repr(key.value)
+                    raise InputError(f"the key {name} a second time", path=path, line=line)
+                seen.add(key.value)
+            _check_keys(value, path)
 
 
 def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:

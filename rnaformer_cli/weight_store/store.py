@@ -67,7 +67,7 @@ def find_weights(name: str | Path) -> Path:
             folder, unless it is a shipped one: some installers link what they install.
     """
     known = list_weights()
-    if (Path(name) / CONFIG_FILE).is_file():
+    if str(name) and (Path(name) / CONFIG_FILE).is_file():  # an unset variable is no folder
         folder = Path(name)
     elif str(name) in known:
         folder = known[str(name)]

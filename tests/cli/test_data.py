@@ -127,3 +127,14 @@ def test_labels_come_from_one_program(run, options):
     done = run("data", "label", "made.jsonl.gz", "-o", "out.jsonl.gz", *options)
     assert done.err.endswith("Error: give either --rnafold or --folding\n")
     assert done.code == 2
+
+
+@pytest.mark.parametrize("empty", ["train", "test"])
+def test_no_leaks_are_sought_in_an_empty_set(run, tmp_path, empty):
+    """A file that was cut to nothing passed as one without leaks."""
+    for name in ("train", "test"):
+        line = '{"id": "x", "seq": "GAC", "pairs": [], "source": "s"}\n'
+        (tmp_path / name).write_text("" if name == empty else line)
+    done = run("data", "leaks", tmp_path / "train", tmp_path / "test")
+    message = f"rnaformer: {tmp_path / empty}: no record in this file\n"
+    assert (done.out, done.err, done.code) == ("", message, 1)

@@ -264,3 +264,31 @@ def test_a_header_that_claims_much_is_not_read(run, files):
     done = run("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
     assert done.err == "rnaformer: odd.npz: not a NumPy archive of score matrices\n"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+
+
+@pytest.mark.parametrize(
+    "matrix",
+    [
+        np.full((12, 12), -0.1),
+        np.full((12, 12), 1.1),
+        np.triu(np.full((12, 12), 0.5)),
+        np.full((12, 12), np.nan),
+    ],
+    ids=["below", "above", "triangle", "nan"],
+)
+def test_arrays_that_hold_no_scores_are_refused(files, run, matrix):
+    np.savez("odd.npz", a=matrix.astype(np.float32))
+    done = run("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
+    assert done.err == "rnaformer: odd.npz: not a NumPy archive of score matrices\n"
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_with_a_matrix_twice_is_refused(files, run):
+    np.savez("odd.npz", a=np.zeros((12, 12), np.float32))
+    with zipfile.ZipFile("odd.npz") as archive:
+        content = archive.read("a.npy")
+    with zipfile.ZipFile("odd.npz", "a") as archive:
+        archive.writestr("a.npy", content)
+    done = run("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
+    assert done.err == "rnaformer: odd.npz: 'a.npy' is in this archive twice\n"
+    assert not Path("x.svg").exists()

@@ -13,6 +13,7 @@ import torch
 from rnaformer_cli import Options, RnaRecord, count_pairs, load, read_fasta, read_structures
 from rnaformer_cli.cli.main import run as run_command
 from rnaformer_cli.prediction.device import has_bf16
+from rnaformer_cli.structure import nesting
 
 HAIRPIN = ">hairpin\nGGGGAAAACCCC\n"
 LONG = "GCGGAUUUAGCUCAGUUGGGAGAGCGCCAGACUGAAGAUCUGGAGGUCC"
@@ -281,6 +282,31 @@ def test_nested_decoding_crosses_no_pairs_and_matching_may(predict):
         assert all(right - left > 3 for left, right in record.structure.pairs)
 
 
+def test_a_record_whose_pairs_cross_at_too_many_places_fails_alone(predict, monkeypatch):
+    monkeypatch.setattr(nesting, "MAX_ENDS", 12)
+    finished = predict("-", "--decode", "nested", "--threshold", 0.0, "--quiet", stdin=MIXED)
+    message = "more than 12 ends of crossing helices, which is the limit"
+    told = [f"rnaformer: record {name!r}: {message}" for name in ("middle", "long")]
+    assert (ids(finished.out), finished.err.splitlines()) == (["short", "second"], told)
+    assert finished.code == 1
+
+
+def test_a_record_is_refused_by_its_memory_whatever_its_batch(predict):
+    finished = predict("-", "--max-memory", 0, "--quiet", stdin=MIXED)
+    told = finished.err.splitlines()
+    assert [line.split("'")[1] for line in told] == IDS
+    assert all("of memory, 0 " in line for line in told)
+    assert (finished.out, finished.code) == ("", 1)
+
+
+def test_an_empty_name_of_weights_is_not_the_default(run, tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    finished = run("predict", "-", "-w", "", stdin=HAIRPIN)
+    assert finished.err.startswith("rnaformer: no weights named ''; known: ")
+    assert finished.code == 1
+
+
 def test_raw_decoding_is_the_matrix_above_the_threshold(predict, tiny_weights):
     options = ("--decode", "raw", "--threshold", 0.3, "--scores", "s.npz")
     [row] = map(json.loads, predict("-", "-f", "jsonl", *options, stdin=HAIRPIN).out.splitlines())
@@ -535,6 +561,10 @@ def test_a_device_that_is_none_is_wrong_usage(run):
         (
             ["--cycles", "0"],
             "Invalid value for '--cycles': '0' is neither auto nor a positive whole number",
+        ),
+        (
+            ["--cycles", "9" * 10],
+            "Invalid value for '--cycles': '9999999999' is neither auto nor a number from 1 on",
         ),
         (
             ["--max-memory", "much"],

@@ -2,13 +2,14 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from dataset_makers import hairpin, rna
 from family_makers import PAIRS, SIZE, labelled, members
 
 from rnaformer_cli.dataset.records import write_dataset
+from rnaformer_cli.families.mixture import FamilyMixture
 from rnaformer_cli.families.profiles import read_library
 from rnaformer_cli.weight_store.store import DEFAULT
 
@@ -104,7 +105,7 @@ def test_figures_of_the_network_alone_can_be_had(run, released, tmp_path):
 def test_weights_with_families_are_verified(run, released):
     assert run("weights", "verify", released).code == 0
     shown = json.loads(run("weights", "show", released).out)["families"]
-    known = {"trust", "needed", "network", "families", "together", "shift", "most", "length"}
+    known = {field.name for field in fields(FamilyMixture)}
     assert set(shown["mixture"]) == known
     library = released / "families.safetensors"
     damaged = library.read_bytes()[:-1] + b"\x01"
@@ -133,8 +134,11 @@ def test_a_library_of_another_kind_is_refused(run, tmp_path, released):
 @pytest.mark.parametrize(
     ("families", "message"),
     [
-        ({"sha256": "x", "trusts": 1}, "unknown setting of families 'trusts'; known: trust, "),
-        ({"sha256": "x", "trust": "1"}, "trust of families must be a number, not '1'"),
+        (
+            {"sha256": "x", "trusts": 1},
+            "unknown setting of families 'trusts'; known: evidence_scale",
+        ),
+        ({"sha256": "x", "trust": "1"}, "evidence_scale of families must be a number, not '1'"),
         ({"trust": 1}, "expected a JSON object with format, name, model and sha256"),
         (3, "expected a JSON object with format, name, model and sha256"),
     ],

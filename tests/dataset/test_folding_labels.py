@@ -4,13 +4,13 @@ import torch
 from dataset_makers import record, rna
 
 from rnaformer_cli.dataset.folding_labels import label_by_folding
-from rnaformer_cli.folding.model import Folding
+from rnaformer_cli.folding.model import FoldingModel
 from rnaformer_cli.prediction.batching import to_tensors
 
 
 def folding():
     """Only stacks count, and they count much."""
-    model = Folding()
+    model = FoldingModel()
     model.stack.fill_(4.0)
     model.multi.fill_(-9.0)
     return model

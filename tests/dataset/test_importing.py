@@ -136,3 +136,34 @@ def test_a_long_field_of_a_table_is_read(tmp_path):
     (tmp_path / "t.csv").write_text(f"id,sequence,structure\nx,{'A' * 200_000},{'.' * 200_000}\n")
     [record] = records_of(tmp_path / "t.csv")
     assert len(record.sequence) == 200_000
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "id,seq,structure,Structure\nx,GAC,(.),...\n",
+            "several columns for the structure: 'structure', 'Structure'",
+        ),
+        ("seq,id,name,structure\n", "several columns for the id: 'id', 'name'"),
+    ],
+)
+def test_columns_that_may_contradict_each_other_are_refused(tmp_path, text, message):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(DatasetError) as caught:
+        list(import_files(tmp_path / "t.csv", "s"))
+    assert str(caught.value) == f"{tmp_path / 't.csv'}: {message}"
+
+
+def test_a_table_without_rows_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("id,seq,structure\n\n")
+    with pytest.raises(InputError) as caught:
+        list(import_files(tmp_path / "t.csv", "s"))
+    assert str(caught.value) == f"{tmp_path / 't.csv'}: no structure in this file"
+
+
+def test_a_row_of_too_many_cells_is_told_and_an_empty_id_is_a_number(tmp_path):
+    (tmp_path / "t.csv").write_text("id,seq,structure\nx,GAC,(.),y\n,GAC,(.),\n")
+    wrong, record = import_files(tmp_path / "t.csv", "s")
+    assert str(wrong) == f"{tmp_path / 't.csv'}:2: record 'x': more cells than the 3 columns"
+    assert record.id == "t_2"

@@ -82,3 +82,24 @@ def test_a_missing_file_is_named(tmp_path):
 def test_the_ends_that_designs_share_are_left_out(sequence, design):
     bases = designed_bases(sequence)
     assert "".join(sequence[base] for base in bases) == design
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            '{"id": "x", "seq": "A", "reactivity": [1], "seq": "C"}',
+            "1: the key 'seq' a second time",
+        ),
+        (
+            '{"id": null, "seq": "A", "reactivity": [1]}',
+            "1: id must be text or a whole number, not None",
+        ),
+    ],
+)
+def test_lines_that_contradict_themselves_are_refused(tmp_path, line, message):
+    path = tmp_path / "profiles.jsonl"
+    path.write_text(line)
+    with pytest.raises(DatasetError) as caught:
+        list(read_reactivities(path))
+    assert str(caught.value) == f"{path}:{message}"

@@ -1,10 +1,16 @@
 """Data sets: read back as written, and refused with file and line."""
 
 import gzip
+import json
 
 import pytest
 
-from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
+from rnaformer_cli.dataset.records import (
+    LabelledRecord,
+    read_dataset,
+    record_from_json,
+    write_dataset,
+)
 from rnaformer_cli.errors import DatasetError, InputError
 
 HAIRPIN = LabelledRecord("h", "GGGAAACCC", ((0, 8), (1, 7)), "pdb", "RF1", "CL1", 4)
@@ -76,3 +82,33 @@ def test_a_missing_set_is_named(tmp_path):
     with pytest.raises(InputError) as caught:
         list(read_dataset(tmp_path / "absent"))
     assert str(caught.value) == f"{tmp_path / 'absent'}: no such file or directory"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pairs": [[0.9, 2]]},
+        {"pairs": [["0", 2]]},
+        {"pairs": [[False, 2]]},
+        {"pairs": {}},
+        {"pairs": ""},
+        {"pairs": [], "probabilities": [[0, 2, True]]},
+        {"pairs": [], "probabilities": [[0, 2, "0.5"]]},
+        {"seq": ["G", "A"], "pairs": []},
+        {"id": None, "pairs": []},
+        {"source": None, "pairs": []},
+        {"family": 5, "pairs": []},
+        {"cluster": 0.5, "pairs": []},
+    ],
+)
+def test_values_of_another_kind_are_refused(change):
+    """0.9 was read as 0, true as 1, and an object as no pairs."""
+    with pytest.raises(DatasetError) as caught:
+        record_from_json(json.dumps({"id": "x", "seq": "GAC", "source": "s", **change}))
+    assert str(caught.value) == "expected a JSON object with id, seq, pairs and source"
+
+
+def test_a_key_that_is_there_twice_is_refused():
+    with pytest.raises(DatasetError) as caught:
+        record_from_json('{"id": "x", "seq": "GAC", "pairs": [[0, 2]], "source": "s", "pairs": []}')
+    assert str(caught.value) == "the key 'pairs' a second time"

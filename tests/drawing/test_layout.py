@@ -1,9 +1,11 @@
 """Layouts: helices are straight, loops round, nothing overlaps, all is where it was."""
 
+import time
+
 import numpy as np
 import pytest
 
-from rnaformer_cli.drawing.layout import layout_plane
+from rnaformer_cli.drawing.layout import _is_simple, layout_plane
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.structure import Structure
 
@@ -51,3 +53,21 @@ def test_without_pairs_the_chain_is_laid_out(length):
     places, crossing = layout_plane(Structure(length, frozenset()))
     assert places.shape == (length, 2)
     assert crossing == []
+
+
+@pytest.mark.parametrize("signs", ["(" * 150 + "(...)" + "(...))" * 150, "(...)" * 151])
+def test_what_has_many_branches_is_laid_out_at_once(signs):
+    """The first took RNApuzzler half a minute, and a hundred times that with more branches."""
+    began = time.process_time()
+    places, crossing = layout_plane(parse_dot_bracket(signs))
+    assert time.process_time() - began < 1
+    assert np.isfinite(places).all()
+    assert crossing == []
+
+
+def test_which_structures_have_few_branches():
+    assert _is_simple(TRNA)
+    assert _is_simple("(...)" * 150)
+    assert _is_simple("(" * 30 + "(...)" + "(...))" * 30)
+    assert not _is_simple("(" * 31 + "(...)" + "(...))" * 31)
+    assert not _is_simple("(...)" * 151)

@@ -1,6 +1,7 @@
 """Pictures: read back as SVG, counted, and the same bytes every time."""
 
 import io
+import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -19,7 +20,7 @@ from rnaformer_cli.drawing.picture import (
     image_format,
     save_figure,
 )
-from rnaformer_cli.errors import OutputError
+from rnaformer_cli.errors import OutputError, StructureError
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.structure import Structure, StructureRecord
 
@@ -127,3 +128,28 @@ def test_the_name_says_the_format():
     with pytest.raises(OutputError) as caught:
         image_format("picture.gif")
     assert str(caught.value) == "picture.gif: expected a name that ends in .svg, .png or .pdf"
+
+
+@pytest.mark.parametrize("draw", [draw_plane, draw_arcs])
+@pytest.mark.parametrize(
+    ("structure", "message"),
+    [
+        (Structure(30_001), "30,001 bases; a picture shows 30,000 at the most"),
+        (
+            Structure(300, frozenset(itertools.combinations(range(300), 2))),
+            "44,850 pairs; a picture shows 30,000 at the most",
+        ),
+    ],
+    ids=["bases", "pairs"],
+)
+def test_what_no_picture_shows_is_refused(draw, structure, message):
+    record = StructureRecord("large", "A" * structure.length, structure)
+    with pytest.raises(StructureError) as caught:
+        draw(record)
+    assert str(caught.value) == f"record 'large': {message}"
+
+
+def test_a_reference_of_too_many_pairs_is_refused():
+    known = Structure(300, frozenset(itertools.combinations(range(300), 2)))
+    with pytest.raises(StructureError):
+        draw_arcs(StructureRecord("x", "A" * 300, Structure(300)), known)

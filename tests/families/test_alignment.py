@@ -1,4 +1,4 @@
-"""The sum over all alignments, against adding them up one by one."""
+"""The sums over all alignments agree with an enumeration of the alignments."""
 
 import math
 from itertools import combinations
@@ -8,38 +8,38 @@ import pytest
 from dataset_makers import rna
 
 from rnaformer_cli.families.alignment import (
-    CODES,
     GAP_EXTEND,
     GAP_OPEN,
+    N_SYMBOLS,
     PADDING,
     PARTIAL_END,
     align,
-    forward,
     log_odds,
+    run_forward,
 )
 from rnaformer_cli.sequence.encode import encode
 
 SIZES = [(1, 1), (5, 1), (1, 5), (5, 4), (4, 6), (7, 5)]  # bases, columns
 
 
-def drawn(bases, columns, seed=0):
+def random_job(bases, columns, seed=0):
     """Random codes, N among them, and odds of any size."""
     source = np.random.default_rng(seed)
-    odds = np.exp(source.normal(0, 2, (CODES, columns))).astype(np.float32)
+    odds = np.exp(source.normal(0, 2, (N_SYMBOLS, columns))).astype(np.float32)
     odds[4:] = [[1.0], [0.0]]
     return source.integers(0, PADDING, bases), odds
 
 
 def peaked_odds(sequence, share=0.9):
-    """The odds of a profile that holds one letter in each column, for the most part."""
-    odds = np.full((CODES, len(sequence)), 4 * (1 - share) / 3, np.float32)
+    """The odds of a profile with one frequent letter in each column."""
+    odds = np.full((N_SYMBOLS, len(sequence)), 4 * (1 - share) / 3, np.float32)
     odds[encode(sequence), range(len(sequence))] = 4 * share
     odds[4:] = [[1.0], [0.0]]
     return odds
 
 
 def step(bases, columns):
-    """The odds of so many bases and columns without a partner between two matches."""
+    """The transition odds of unaligned bases and columns between two matches."""
     if bases and columns:
         return 0.0
     if bases or columns:
@@ -48,7 +48,7 @@ def step(bases, columns):
 
 
 def each_alignment(codes, odds):
-    """Every choice of as many bases as columns, in order, with its odds."""
+    """Every alignment of at least one base with a column, with its odds."""
     length, size = len(codes), odds.shape[1]
     for count in range(1, min(length, size) + 1):
         for bases in combinations(range(length), count):
@@ -67,8 +67,8 @@ def each_alignment(codes, odds):
 
 @pytest.mark.parametrize(("bases", "columns"), SIZES)
 @pytest.mark.parametrize("seed", range(3))
-def test_all_alignments_are_added_up_once(bases, columns, seed):
-    job = drawn(bases, columns, seed)
+def test_each_alignment_is_counted_once(bases, columns, seed):
+    job = random_job(bases, columns, seed)
     total, likely = 0.0, np.zeros((bases, columns))
     for matches, weight in each_alignment(*job):
         total += weight
@@ -80,15 +80,15 @@ def test_all_alignments_are_added_up_once(bases, columns, seed):
 
 def test_padding_and_neighbours_change_nothing():
     sizes = [(30, 7), (3, 90), (1, 1), (110, 64), (64, 110), (50, 50)]
-    jobs = [drawn(*size, seed) for seed, size in enumerate(sizes)]
+    jobs = [random_job(*size, seed) for seed, size in enumerate(sizes)]
     for job, odds, found in zip(jobs, log_odds(jobs), align(jobs), strict=True):
         assert log_odds([job]) == pytest.approx([odds], abs=1e-5)
         assert found.shape == (len(job[0]), job[1].shape[1])
         np.testing.assert_allclose(align([job])[0], found, atol=1e-5)
 
 
-def test_more_jobs_than_are_done_at_once_are_answered_in_order():
-    jobs = [drawn(90 + seed % 7, 80 - seed % 5, seed) for seed in range(80)]
+def test_results_of_several_batches_keep_the_order_of_the_jobs():
+    jobs = [random_job(90 + seed % 7, 80 - seed % 5, seed) for seed in range(80)]
     alone = [log_odds([job])[0] for job in jobs]
     assert log_odds(jobs) == pytest.approx(alone, abs=1e-4)
     assert [found.shape for found in align(jobs)] == [
@@ -96,7 +96,7 @@ def test_more_jobs_than_are_done_at_once_are_answered_in_order():
     ]
 
 
-def test_no_jobs_have_no_answers():
+def test_no_jobs_give_no_results():
     assert log_odds([]) == []
     assert align([]) == []
 
@@ -111,7 +111,7 @@ def test_no_jobs_have_no_answers():
         (encode(rna(3000, 1)), peaked_odds(rna(150, 2))),
     ],
 )
-def test_long_sequences_and_strong_odds_stay_numbers(job):
+def test_long_sequences_and_high_odds_stay_finite(job):
     [found] = align([job])
     assert np.isfinite(log_odds([job])).all()
     assert np.isfinite(found).all()
@@ -142,20 +142,20 @@ def test_a_part_of_a_profile_is_found(start, stop):
 
 
 @pytest.mark.parametrize("size", [40, 100, 300])
-def test_a_profile_that_comes_twice_is_found_at_both_places(size):
+def test_two_copies_of_a_profile_are_both_found(size):
     motif = rna(size, 1)
     [found] = align([(encode(motif + rna(50, 3) + motif), peaked_odds(motif))])
     for start in (0, size + 50):
         np.testing.assert_allclose(found[start : start + size].diagonal(), 0.5, atol=0.03)
 
 
-def test_all_places_of_a_profile_of_one_letter_count():
+def test_the_posteriors_of_a_repetitive_profile_add_up_to_its_columns():
     [found] = align([(encode("A" * 600), peaked_odds("A" * 100))])
     assert found.sum() == pytest.approx(100, abs=1)
 
 
 @pytest.mark.parametrize("gap", [1, 3, 8])
-def test_bases_without_a_column_and_columns_without_a_base_are_passed_over(gap):
+def test_insertions_and_deletions_are_aligned(gap):
     motif = rna(80, 4)
     jobs = [
         (encode(motif[:40] + "N" * gap + motif[40:]), peaked_odds(motif)),
@@ -171,19 +171,19 @@ def test_bases_without_a_column_and_columns_without_a_base_are_passed_over(gap):
 def test_gaps_over_any_number_of_columns_are_summed(kind):
     columns = 450
     random = np.random.default_rng(3)
-    odds = np.zeros((1, CODES, columns), kind)
+    odds = np.zeros((1, N_SYMBOLS, columns), kind)
     odds[0, :4] = random.random((4, columns))
-    begins = np.ones((1, columns), kind)
-    sums = forward(np.array([[0, 1]]), odds, begins, begins)
+    entry_odds = np.ones((1, columns), kind)
+    sums = run_forward(np.array([[0, 1]]), odds, entry_odds, entry_odds)
     first = odds[0, 0].astype(np.float64)
     for column in range(1, columns):
         over = sum(GAP_OPEN * GAP_EXTEND ** (column - 2 - k) * first[k] for k in range(column - 1))
         expected = 1 + (1 - 2 * GAP_OPEN) * first[column - 1] + (1 - GAP_EXTEND) * over
-        assert sums.before[1, 0, column] == pytest.approx(expected, abs=1e-6)
+        assert sums.entry_sums[1, 0, column] == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_sequence_reads_backwards_as_it_reads_forwards():
-    codes, odds = drawn(40, 30)
+    codes, odds = random_job(40, 30)
     backwards = codes[::-1], odds[:, ::-1]
     assert log_odds([backwards]) == pytest.approx(log_odds([(codes, odds)]), abs=1e-4)
     [there], [back] = align([(codes, odds)]), align([backwards])

@@ -1,4 +1,4 @@
-"""Libraries of profiles: written, read again, and refused where they are damaged."""
+"""Profile libraries: round trip through a file, and refusal of damaged files."""
 
 import json
 import struct
@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save
 from rnaformer_cli.errors import WeightsError
 from rnaformer_cli.families.alignment import PADDING
 from rnaformer_cli.families.profiles import (
-    WORDS,
+    N_KMERS,
     Library,
     add_pseudocounts,
     count_kmers,
@@ -34,8 +34,8 @@ def library():
     long, short = members(1, 5), [rna(20, seed) for seed in range(3)]
     first = make_profile(long, "tRNA of *E. coli* — één")
     second = make_profile(short, "", [(2, 17), (3, 16)], pair_frequency=0.7)
-    rarity = np.random.default_rng(0).random(WORDS, np.float32)
-    return Library((first, second), rarity)
+    idf = np.random.default_rng(0).random(N_KMERS, np.float32)
+    return Library((first, second), idf)
 
 
 @pytest.fixture
@@ -44,17 +44,17 @@ def path(tmp_path):
     return tmp_path / "families.safetensors"
 
 
-def test_what_is_written_is_read(path):
+def test_a_written_library_is_read_back(path):
     written, found = library(), read_library(path)
-    np.testing.assert_array_equal(found.rarity, written.rarity)
+    np.testing.assert_array_equal(found.idf, written.idf)
     for one, other in zip(found.profiles, written.profiles, strict=True):
         assert one.name == other.name
-        np.testing.assert_allclose(one.letters, other.letters, atol=HALF)
+        np.testing.assert_allclose(one.emissions, other.emissions, atol=HALF)
         np.testing.assert_array_equal(one.left, other.left)
         np.testing.assert_array_equal(one.right, other.right)
         np.testing.assert_allclose(one.pair_frequency, other.pair_frequency, atol=HALF)
-        assert np.linalg.norm(one.words) == pytest.approx(1.0)
-        np.testing.assert_allclose(one.words, other.words, atol=0.01)
+        assert np.linalg.norm(one.kmer_vector) == pytest.approx(1.0)
+        np.testing.assert_allclose(one.kmer_vector, other.kmer_vector, atol=0.01)
 
 
 def test_the_same_library_is_the_same_bytes(path, tmp_path):
@@ -66,21 +66,21 @@ def test_a_profile_without_pairs_is_kept(tmp_path):
     write_library(tmp_path / "x", make_library(make_profile([rna(9, 1)], "loop", [])))
     [profile] = read_library(tmp_path / "x").profiles
     assert len(profile.left) == len(profile.right) == len(profile.pair_frequency) == 0
-    assert len(profile.letters) == 9
+    assert len(profile.emissions) == 9
 
 
-def test_no_letter_is_impossible_after_reading(tmp_path):
-    letters = np.eye(4, dtype=np.float32)[[0, 1, 2, 3]]
-    profile = replace(make_profile(["ACGU"], "x", []), letters=letters)
+def test_no_letter_has_odds_of_zero_after_reading(tmp_path):
+    emissions = np.eye(4, dtype=np.float32)[[0, 1, 2, 3]]
+    profile = replace(make_profile(["ACGU"], "x", []), emissions=emissions)
     write_library(tmp_path / "x", make_library(profile))
     [found] = read_library(tmp_path / "x").profiles
-    assert found.letters.min() == pytest.approx(STEP)
+    assert found.emissions.min() == pytest.approx(STEP)
     assert np.isfinite(np.log(found.odds[:4])).all()
 
 
-def test_odds_compare_with_equal_letters():
-    letters = np.array([[0.7, 0.1, 0.1, 0.1], [0.5, 0.5, 0.5, 0.5]], np.float32)
-    odds = replace(make_profile(["AC"], "x", []), letters=letters).odds
+def test_odds_are_relative_to_a_uniform_background():
+    emissions = np.array([[0.7, 0.1, 0.1, 0.1], [0.5, 0.5, 0.5, 0.5]], np.float32)
+    odds = replace(make_profile(["AC"], "x", []), emissions=emissions).odds
     np.testing.assert_allclose(odds[:4, 0], [2.8, 0.4, 0.4, 0.4], rtol=1e-6)
     np.testing.assert_allclose(odds[:4, 1], 1.0)
     assert (odds[4] == 1.0).all()
@@ -185,11 +185,11 @@ def test_a_profile_without_columns_is_refused(path):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
 def test_rarity_that_is_no_number_is_refused(path, value):
-    remade(path, rarity=np.full(WORDS, value, np.float32))
+    remade(path, rarity=np.full(N_KMERS, value, np.float32))
     assert refusal(path) == NO_LIBRARY
 
 
-def test_words_are_counted_three_times_at_the_most():
+def test_kmer_counts_are_capped_at_three():
     counts = count_kmers(encode("ACGUACGU"))
     assert counts.sum() == 4
     assert counts[0b00_01_10_11_00] == counts[0b11_00_01_10_11] == 1
@@ -199,27 +199,27 @@ def test_words_are_counted_three_times_at_the_most():
     assert repeated.sum() == 4
 
 
-def test_words_with_an_unknown_letter_do_not_count():
+def test_kmers_with_an_unknown_letter_are_skipped():
     assert count_kmers(encode("ACGUANACGUA")).sum() == 2
     assert count_kmers(encode("ACGUNACGU")).sum() == 0
 
 
 @pytest.mark.parametrize("size", range(6))
-def test_sequences_shorter_than_a_word_have_none(size):
+def test_sequences_shorter_than_a_kmer_have_none(size):
     counts = count_kmers(encode("ACGUA"[:size]))
-    assert counts.shape == (WORDS,)
+    assert counts.shape == (N_KMERS,)
     assert counts.sum() == (size == 5)
 
 
-def test_signatures_have_length_one_or_zero_and_rare_words_for_more():
-    rarity = np.ones(WORDS, np.float32)
-    rarity[1] = 3.0
-    found = Library((), rarity).signature(encode("AAAAAC"))
+def test_kmer_vectors_have_length_one_or_zero_and_are_weighted_by_idf():
+    idf = np.ones(N_KMERS, np.float32)
+    idf[1] = 3.0
+    found = Library((), idf).vectorise(encode("AAAAAC"))
     assert found[:2].tolist() == pytest.approx([10**-0.5, 3 * 10**-0.5])
-    assert np.linalg.norm(library().signature(encode(rna(80, 1)))) == pytest.approx(1.0)
-    assert not library().signature(encode("ACGU")).any()
+    assert np.linalg.norm(library().vectorise(encode(rna(80, 1)))) == pytest.approx(1.0)
+    assert not library().vectorise(encode("ACGU")).any()
 
 
-def test_letters_are_expected_as_counted_with_one_more_for_all_four():
+def test_letter_frequencies_include_pseudocounts():
     found = add_pseudocounts(np.array([[3.0, 0, 0, 0], [0, 0, 0, 0]]))
     np.testing.assert_allclose(found, [[0.8125, 0.0625, 0.0625, 0.0625], [0.25] * 4])

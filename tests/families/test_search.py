@@ -1,4 +1,4 @@
-"""Where in a sequence which profiles are looked for."""
+"""The windows and profiles that the k-mer filter selects."""
 
 import numpy as np
 import pytest
@@ -15,11 +15,11 @@ def windows(sequence, *profiles):
     return WindowSearch(make_library(*profiles)).windows(encode(sequence))
 
 
-def test_no_more_profiles_are_chosen_than_there_are_candidates():
+def test_candidates_are_limited():
     own = members(1, 8)
     many = [make_profile(own[:-1], f"{number}") for number in range(MAX_CANDIDATES + 3)]
     found = windows(own[-1], *many)
-    assert [(one.number, one.start, one.stop) for one in found] == [
+    assert [(one.profile_index, one.start, one.stop) for one in found] == [
         (number, 0, SIZE) for number in range(MAX_CANDIDATES)
     ]
 
@@ -28,7 +28,7 @@ def test_the_family_is_among_the_candidates_of_a_large_library():
     many = [make_profile(members(seed, 4, share=0.1), f"{seed}") for seed in range(50)]
     search = WindowSearch(make_library(*many))
     found = [search.windows(encode(members(seed, 5, share=0.1)[-1])) for seed in range(50)]
-    right = sum(number in [one.number for one in own] for number, own in enumerate(found))
+    right = sum(number in [one.profile_index for one in own] for number, own in enumerate(found))
     assert right > 45
 
 
@@ -38,16 +38,16 @@ def test_the_family_is_found_where_it_is_in_a_long_sequence():
     right = 0
     for seed in range(50):
         sequence = rna(500, seed) + members(seed, 5, share=0.1)[-1] + rna(300, seed + 100)
-        own = [one for one in search.windows(encode(sequence)) if one.number == seed]
+        own = [one for one in search.windows(encode(sequence)) if one.profile_index == seed]
         right += any(one.start <= 500 and one.stop >= 500 + SIZE for one in own)
     assert right > 40
 
 
 @pytest.mark.parametrize("length", [0, 1, WINDOW - SIZE])
-def test_a_sequence_no_longer_than_the_window_is_the_only_one(length):
+def test_a_sequence_no_longer_than_the_window_is_one_window(length):
     own = members(1, 8)
-    [place] = windows(own[-1] + rna(length, 2), make_profile(own[:-1], "x"))
-    assert (place.start, place.stop) == (0, SIZE + length)
+    [window] = windows(own[-1] + rna(length, 2), make_profile(own[:-1], "x"))
+    assert (window.start, window.stop) == (0, SIZE + length)
 
 
 def test_windows_lie_in_the_sequence_and_half_their_size_apart():
@@ -66,14 +66,14 @@ def test_longer_sequences_have_more_windows(length, most):
     assert len(windows(rna(length, 9), *many)) == most
 
 
-def test_windows_of_different_sizes_compete_by_what_is_special_to_them():
-    """Longer windows share more words with any profile."""
+def test_windows_of_different_sizes_compete_by_similarity_above_the_mean():
+    """Longer windows share more k-mers with any profile."""
     short = [make_profile(members(seed, 4), f"{seed}") for seed in range(20)]
     long = [make_profile([rna(300, 60 + seed)], f"long {seed}", []) for seed in range(40)]
     search = WindowSearch(make_library(*short, *long))
     right = 0
     for seed in range(20):
         sequence = rna(500, 150 + seed) + members(seed, 5)[-1] + rna(400, 250 + seed)
-        own = [one for one in search.windows(encode(sequence)) if one.number == seed]
+        own = [one for one in search.windows(encode(sequence)) if one.profile_index == seed]
         right += any(one.start <= 500 and one.stop >= 500 + SIZE for one in own)
     assert right > 12

@@ -1,24 +1,24 @@
-"""The sum over all structures, against adding them up one by one."""
+"""The partition function agrees with an enumeration of the structures."""
 
 import math
 
 import pytest
 import torch
 
-from rnaformer_cli.folding.model import Folding, probabilities_to_features, scaled_inside
-from rnaformer_cli.folding.pairs import MIN_LOOP, NO_LETTER, PAIRS
+from rnaformer_cli.folding.model import FoldingModel, probabilities_to_features, scaled_inside
+from rnaformer_cli.folding.pairs import MIN_LOOP, NO_LETTER, PAIR_TYPES
 from rnaformer_cli.folding.partition import boltzmann_factors, inside, outside, to_matrix
-from rnaformer_cli.folding.scores import SMALL, TABLE_SHAPES, loop_scores
-from rnaformer_cli.training.folding_model.structure_loops import loops, score
+from rnaformer_cli.folding.scores import FIXED_SIZE_LOOPS, TABLE_SHAPES, score_loops
+from rnaformer_cli.training.folding_model.structure_loops import decompose_loops, score_structure
 
-# Between them every kind of loop: see test_the_examples_have_every_loop.
+# Together they have every kind of loop: see test_the_examples_have_every_loop.
 EXAMPLES = [
     "GGGAAACCC",
     "GAGAAACAC",  # one base on each side
     "GAAGAAAAACAC",  # two bases by one
     "GAAGAAAAACAAC",  # two by two
     "GAAGAAAAC",  # a bulge
-    "GCGAAAACGAAAACC",  # two hairpins in a multiloop, or base_at each other
+    "GCGAAAACGAAAACC",  # two hairpins in a multiloop, or side by side
     "GGAAAACGUAAAACCUUGC",
     "AUGCGNAUGCAUUGGCAU",
 ]
@@ -31,10 +31,10 @@ def structures(sequence, first, last):
         return
     yield from structures(sequence, first + 1, last)
     for partner in range(first + MIN_LOOP + 1, last + 1):
-        if sequence[first] + sequence[partner] in PAIRS:
+        if sequence[first] + sequence[partner] in PAIR_TYPES:
             for within in structures(sequence, first + 1, partner - 1):
-                for base_at in structures(sequence, partner + 1, last):
-                    yield ((first, partner), *within, *base_at)
+                for beside in structures(sequence, partner + 1, last):
+                    yield ((first, partner), *within, *beside)
 
 
 def scores(seed=0):
@@ -51,53 +51,62 @@ def codes(*sequences):
     return torch.tensor(rows)
 
 
-def probabilities(found, scale=0.2):
-    weights = boltzmann_factors(found, scale)
+def probabilities(loop_scores, scale=0.2):
+    weights = boltzmann_factors(loop_scores, scale)
     sums = inside(weights)
-    around = outside(weights, sums)
-    likely = to_matrix(around.pair * sums.qb / sums.total[:, None, None])
-    return likely, sums.total.log() + scale * likely.shape[1]
+    outside_sums = outside(weights, sums)
+    pair_probabilities = to_matrix(outside_sums.qb * sums.qb / sums.total[:, None, None])
+    return pair_probabilities, sums.total.log() + scale * pair_probabilities.shape[1]
 
 
 @pytest.mark.parametrize("sequence", EXAMPLES)
-def test_all_structures_are_added_up_once(sequence):
-    found = loop_scores(codes(sequence), scores())
+def test_each_structure_is_counted_once(sequence):
+    loop_scores = score_loops(codes(sequence), scores())
     each = {
-        pairs: math.exp(score(found, 0, pairs))
+        pairs: math.exp(score_structure(loop_scores, 0, pairs))
         for pairs in structures(sequence, 0, len(sequence) - 1)
     }
     total = sum(each.values())
-    likely, logarithm = probabilities(found)
-    assert float(logarithm[0]) == pytest.approx(math.log(total), rel=1e-12)
+    pair_probabilities, log_z = probabilities(loop_scores)
+    assert float(log_z[0]) == pytest.approx(math.log(total), rel=1e-12)
     for left in range(len(sequence)):
         for right in range(len(sequence)):
             weight = sum(value for pairs, value in each.items() if (left, right) in pairs)
-            assert float(likely[0, left, right]) == pytest.approx(weight / total, abs=1e-12)
+            assert float(pair_probabilities[0, left, right]) == pytest.approx(
+                weight / total, abs=1e-12
+            )
 
 
 def test_the_examples_have_every_loop():
     kinds = {
-        (name, place[0] if name in ("outer", "inner", "size") else None)
+        (
+            name,
+            index[0] if name in ("interior_closing", "interior_inner", "interior_size") else None,
+        )
         for sequence in EXAMPLES
         for pairs in structures(sequence, 0, len(sequence) - 1)
-        for name, place in loops(pairs, len(sequence))
+        for name, index in decompose_loops(pairs, len(sequence))
     }
     simple = {
         "hairpin",
-        *SMALL,
-        "closing",
-        "branch",
-        "exterior",
+        *FIXED_SIZE_LOOPS,
+        "multi_closing",
+        "multi_branch",
+        "exterior_branch",
         "multi_unpaired",
         "exterior_unpaired",
     }
-    interior_sums = {(name, kind) for name in ("outer", "inner", "size") for kind in (0, 1)}
+    interior_sums = {
+        (name, kind)
+        for name in ("interior_closing", "interior_inner", "interior_size")
+        for kind in (0, 1)
+    }
     assert kinds == {(name, None) for name in simple} | interior_sums
 
 
 def test_padding_and_neighbours_change_nothing():
-    alone = [probabilities(loop_scores(codes(text), scores()))[0][0] for text in EXAMPLES]
-    together, _ = probabilities(loop_scores(codes(*EXAMPLES), scores()))
+    alone = [probabilities(score_loops(codes(text), scores()))[0][0] for text in EXAMPLES]
+    together, _ = probabilities(score_loops(codes(*EXAMPLES), scores()))
     for row, expected in enumerate(alone):
         size = len(expected)
         torch.testing.assert_close(together[row, :size, :size], expected, atol=1e-14, rtol=1e-10)
@@ -106,35 +115,35 @@ def test_padding_and_neighbours_change_nothing():
 
 
 def test_the_scale_changes_nothing():
-    found = loop_scores(codes(EXAMPLES[-2]), scores())
-    one, other = probabilities(found, 0.0), probabilities(found, 1.5)
+    loop_scores = score_loops(codes(EXAMPLES[-2]), scores())
+    one, other = probabilities(loop_scores, 0.0), probabilities(loop_scores, 1.5)
     torch.testing.assert_close(one[0], other[0], atol=1e-14, rtol=1e-10)
     torch.testing.assert_close(one[1], other[1])
 
 
 @pytest.mark.parametrize("length", [1, 2, 4, 5, 6])
 def test_short_sequences_fold_if_they_can(length):
-    likely, _ = probabilities(loop_scores(codes("GAAAAC"[:length]), scores()))
-    assert likely.shape == (1, length, length)
-    assert bool(likely.any()) == (length == 6)
+    pair_probabilities, _ = probabilities(score_loops(codes("GAAAAC"[:length]), scores()))
+    assert pair_probabilities.shape == (1, length, length)
+    assert bool(pair_probabilities.any()) == (length == 6)
 
 
 def test_a_scale_is_found_for_long_sequences():
     length = 1500  # a sum of more than exp(1500) at the first scale
     sequence = ("G" * 8 + "AAAA" + "C" * 8) * (length // 20)
     model = folding()
-    found = loop_scores(codes(sequence), model.scores)
-    assert not torch.isfinite(inside(boltzmann_factors(found, 0.3)).total).any()
-    _, sums = scaled_inside(found)
+    loop_scores = score_loops(codes(sequence), model.scores)
+    assert not torch.isfinite(inside(boltzmann_factors(loop_scores, 0.3)).total).any()
+    _, sums = scaled_inside(loop_scores)
     assert torch.isfinite(sums.total).all()
     assert sums.scale > 0.3
-    likely = model(codes(sequence))[0]
-    assert float(likely.sum(1).max()) <= 1.0 + 1e-5
-    assert float(likely.sum(1).mean()) > 0.7  # of 20 bases 16 can pair
+    pair_probabilities = model(codes(sequence))[0]
+    assert float(pair_probabilities.sum(1).max()) <= 1.0 + 1e-5
+    assert float(pair_probabilities.sum(1).mean()) > 0.7  # of 20 bases 16 can pair
 
 
 def folding():
-    model = Folding()
+    model = FoldingModel()
     model.load_state_dict({name: torch.zeros(shape) for name, shape in TABLE_SHAPES.items()})
     model.stack.fill_(4.0)
     model.hairpin_length.fill_(-3.0)
@@ -144,16 +153,16 @@ def folding():
 
 
 def test_the_model_gives_symmetric_probabilities_of_pairs():
-    likely = folding()(codes("GGGGAAAACCCC", "GGGGAAAAUUUU"))
-    assert likely.dtype == torch.float32
-    assert torch.equal(likely, likely.transpose(1, 2))
-    assert float(likely[0, 0, 11]) > 0.9
-    assert float(likely.sum(2).max()) <= 1.0 + 1e-6
+    pair_probabilities = folding()(codes("GGGGAAAACCCC", "GGGGAAAAUUUU"))
+    assert pair_probabilities.dtype == torch.float32
+    assert torch.equal(pair_probabilities, pair_probabilities.transpose(1, 2))
+    assert float(pair_probabilities[0, 0, 11]) > 0.9
+    assert float(pair_probabilities.sum(2).max()) <= 1.0 + 1e-6
 
 
 def test_unknown_letters_do_not_pair():
-    likely = folding()(torch.full((1, 12), NO_LETTER))
-    assert not likely.any()
+    pair_probabilities = folding()(torch.full((1, 12), NO_LETTER))
+    assert not pair_probabilities.any()
 
 
 def test_features_run_from_zero_to_one():

@@ -1,38 +1,38 @@
-"""What each table of scores adds to a structure, by hand."""
+"""The contribution of each score table to a structure, worked out by hand."""
 
 import math
 
 import pytest
 import torch
 
-from rnaformer_cli.folding.pairs import NO_LETTER, PAIRS, Pairs, shifted
-from rnaformer_cli.folding.scores import CONTEXT, HELIX_ENDS, TABLE_SHAPES, loop_scores
+from rnaformer_cli.folding.pairs import NO_LETTER, PAIR_TYPES, PairTables, shifted
+from rnaformer_cli.folding.scores import CONTEXT, HELIX_ENDS, TABLE_SHAPES, score_loops
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.training.folding_model.structure_loops import score
+from rnaformer_cli.training.folding_model.structure_loops import score_structure
 
 A, C, G, U = range(4)
-AU, CG, GC, UA = (PAIRS.index(pair) for pair in ("AU", "CG", "GC", "UA"))
-HERE = CONTEXT  # the row of an unpaired base itself
+AU, CG, GC, UA = (PAIR_TYPES.index(pair) for pair in ("AU", "CG", "GC", "UA"))
+CENTRE = CONTEXT  # the row of an unpaired base itself
 
 
 def codes(sequence):
     return torch.tensor([["ACGUN".index(letter) for letter in sequence]])
 
 
-def added(sequence, signs, table, place, value):
-    """What an entry of a table adds to the structure's score."""
+def added(sequence, signs, table, index, value):
+    """The score of a structure if one entry of one table has a value and all others are 0."""
     scores = {name: torch.zeros(shape) for name, shape in TABLE_SHAPES.items()}
-    scores[table][place] = value
-    found = score(loop_scores(codes(sequence), scores), 0, parse_dot_bracket(signs).pairs)
+    scores[table][index] = value
+    found = score_structure(score_loops(codes(sequence), scores), 0, parse_dot_bracket(signs).pairs)
     return pytest.approx(float(found), abs=1e-5)
 
 
-def end(loop, room):
-    return HELIX_ENDS.index(loop), room
+def end(loop, extension):
+    return HELIX_ENDS.index(loop), extension
 
 
 @pytest.mark.parametrize(
-    ("sequence", "signs", "table", "place", "times"),
+    ("sequence", "signs", "table", "index", "times"),
     [
         ("GAAAC", "(...)", "triloop", (A, A, A), 1),
         ("GAAAAC", "(....)", "triloop", (A, A, A), 0),
@@ -64,33 +64,39 @@ def end(loop, room):
         ("GAGAAACUGAAACC", "(.(...).(...))", "multi", (1,), 3),
     ],
 )
-def test_a_table_adds_where_its_loop_is(sequence, signs, table, place, times):
-    assert added(sequence, signs, table, place, 1.5) == 1.5 * times
+def test_a_table_adds_where_its_loop_is(sequence, signs, table, index, times):
+    assert added(sequence, signs, table, index, 1.5) == 1.5 * times
 
 
 @pytest.mark.parametrize(
-    ("sequence", "signs", "table", "place", "times"),
+    ("sequence", "signs", "table", "index", "times"),
     [
         ("GGGAAACCC", "(((...)))", "stack_room", (0, 1), 1),  # half of each stack
-        ("GGGAAACCC", ".((...)).", "stack_room", (1, 0), 0.5),  # what could be counts
+        (
+            "GGGAAACCC",
+            ".((...)).",
+            "stack_room",
+            (1, 0),
+            0.5,
+        ),  # possible pairs count, not only formed ones
         ("GGGAAACCC", "(((...)))", "helix_end", end("hairpin", 2), 1),
-        ("GGGAAACCC", "(((...)))", "helix_end", end("exterior", 2), 1),
+        ("GGGAAACCC", "(((...)))", "helix_end", end("exterior_branch", 2), 1),
         ("GGAGAAACCC", "((.(...)))", "helix_end", end("bulge", 1), 1),  # of the outer pair
         ("GGAGAAACCC", "((.(...)))", "helix_end", end("bulge", 0), 1),  # of the inner one
         ("GGAGGAAACCCC", "((.((...))))", "helix_end", end("bulge", 1), 2),
-        ("GAGGAAACCUC", "(.((...)).)", "helix_end", end("single", 1), 1),
-        ("GAGGAAACCUC", "(.((...)).)", "helix_end", end("single", 0), 1),
-        ("GAAAGGAAACCUC", "(...((...)).)", "helix_end", end("edge", 1), 1),
-        ("GAAAGGAAACCUUC", "(...((...))..)", "helix_end", end("inner", 1), 1),
-        ("GGAGGAAACCAGAAACCC", "((.((...)).(...)))", "helix_end", end("closing", 1), 1),
-        ("GGAGGAAACCAGAAACCC", "((.((...)).(...)))", "helix_end", end("branch", 1), 1),
-        ("GGAGGAAACCAGAAACCC", "((.((...)).(...)))", "helix_end", end("branch", 0), 1),
+        ("GAGGAAACCUC", "(.((...)).)", "helix_end", end("interior_1x1", 1), 1),
+        ("GAGGAAACCUC", "(.((...)).)", "helix_end", end("interior_1x1", 0), 1),
+        ("GAAAGGAAACCUC", "(...((...)).)", "helix_end", end("interior_1xn", 1), 1),
+        ("GAAAGGAAACCUUC", "(...((...))..)", "helix_end", end("interior", 1), 1),
+        ("GGAGGAAACCAGAAACCC", "((.((...)).(...)))", "helix_end", end("multi_closing", 1), 1),
+        ("GGAGGAAACCAGAAACCC", "((.((...)).(...)))", "helix_end", end("multi_branch", 1), 1),
+        ("GGAGGAAACCAGAAACCC", "((.((...)).(...)))", "helix_end", end("multi_branch", 0), 1),
         ("GAGAAACAC", "..(...)..", "helix_end", end("hairpin", 0), 1),  # not beyond a gap
         ("G" * 12 + "AAAA" + "C" * 12, "(" * 12 + "...." + ")" * 12, "helix_end", (0, 7), 1),
     ],
 )
-def test_helices_are_judged_by_the_pairs_that_could_go_on(sequence, signs, table, place, times):
-    assert added(sequence, signs, table, place, 1.5) == 1.5 * times
+def test_helices_are_scored_by_their_possible_extensions(sequence, signs, table, index, times):
+    assert added(sequence, signs, table, index, 1.5) == 1.5 * times
 
 
 @pytest.mark.parametrize(
@@ -110,30 +116,30 @@ def test_helices_are_judged_by_the_pairs_that_could_go_on(sequence, signs, table
 )
 def test_every_unpaired_base_counts_in_its_loop(loop, sequence, signs, bases):
     table = f"unpaired_{loop}"
-    assert added(sequence, signs, table, (HERE, A), 0.25) == 0.25 * bases
+    assert added(sequence, signs, table, (CENTRE, A), 0.25) == 0.25 * bases
 
 
 @pytest.mark.parametrize(("step", "letter"), [(-4, G), (-2, A), (2, C), (4, U)])
-def test_letters_beside_an_unpaired_base_count(step, letter):
+def test_letters_next_to_an_unpaired_base_count(step, letter):
     sequence = "GGACACCUU"
     assert "ACGU"[letter] == sequence[4 + step]
-    found = added(sequence, "." * len(sequence), "unpaired_exterior", (HERE + step, letter), 0.5)
+    found = added(sequence, "." * len(sequence), "unpaired_exterior", (CENTRE + step, letter), 0.5)
     bases = range(max(0, -step), len(sequence) - max(0, step))
     assert found == 0.5 * sum(sequence[base + step] == "ACGU"[letter] for base in bases)
 
 
-def test_an_unknown_letter_is_neither_good_nor_bad_unpaired():
-    assert added("ANC", "...", "unpaired_exterior", (HERE - 1, A), 0.5) == 0.0
-    assert added("AGC", "...", "unpaired_exterior", (HERE - 1, A), 0.5) == 0.5
+def test_an_unknown_unpaired_letter_scores_zero():
+    assert added("ANC", "...", "unpaired_exterior", (CENTRE - 1, A), 0.5) == 0.0
+    assert added("AGC", "...", "unpaired_exterior", (CENTRE - 1, A), 0.5) == 0.5
 
 
 def test_a_long_hairpin_counts_as_thirty_bases():
     sequence, signs = "G" + "A" * 60 + "C", "(" + "." * 60 + ")"
     size = -1.75 * math.log(60 / 30)
-    assert added(sequence, signs, "unpaired_hairpin", (HERE, A), 1.0) == 30.0 + size
+    assert added(sequence, signs, "unpaired_hairpin", (CENTRE, A), 1.0) == 30.0 + size
 
 
-def test_what_stands_further_inside_or_outside():
+def test_shifted_tables_hold_inner_or_outer_pairs():
     table = torch.arange(1.0, 37.0).reshape(1, 6, 6)
     assert shifted(table, 2, 1)[0, 5, 0] == table[0, 2, 2]
     assert shifted(table, -1, -2)[0, 2, 1] == table[0, 5, 0]
@@ -142,11 +148,11 @@ def test_what_stands_further_inside_or_outside():
     assert not shifted(table, 3, 4).any()
 
 
-def test_pairs_are_canonical_and_not_too_close():
-    pairs = Pairs(codes("GAAACN"))
-    assert pairs.possible.nonzero().tolist() == [[0, 4, 0]]
-    assert int(pairs.kind[0, 4, 0]) == GC
-    assert pairs.base_at(-1).tolist() == [[NO_LETTER, G, A, A, A, C]]
+def test_possible_pairs_are_canonical_and_close_a_loop():
+    pairs = PairTables(codes("GAAACN"))
+    assert pairs.can_pair.nonzero().tolist() == [[0, 4, 0]]
+    assert int(pairs.pair_type[0, 4, 0]) == GC
+    assert pairs.letters_at(-1).tolist() == [[NO_LETTER, G, A, A, A, C]]
     values = torch.tensor([[1.0, 2.0, 4.0, 8.0, 16.0, 32.0]])
-    assert float(pairs.inside(values)[0, 3, 1]) == 4.0 + 8.0
-    assert float(pairs.whole(values)[0, 3, 1]) == 2.0 + 4.0 + 8.0 + 16.0
+    assert float(pairs.sum_between(values)[0, 3, 1]) == 4.0 + 8.0
+    assert float(pairs.sum_from_to(values)[0, 3, 1]) == 2.0 + 4.0 + 8.0 + 16.0

@@ -76,7 +76,7 @@ def test_only_the_last_pass_is_trained():
     embedding_gradient = network.embedding.row.letter.weight.grad.clone()
     network.zero_grad()
 
-    bases, is_base, is_index = network.pad_to_patch(bases, is_base)
+    bases, is_base, is_index = network.pad_to_patches(bases, is_base)
     embedded = network._embed(bases, is_base, None, None)
     first = network._refine(network._recycle(embedded, torch.zeros_like(embedded)), is_index)
     last = network._refine(network._recycle(embedded, first.detach()), is_index)

@@ -15,7 +15,7 @@ def test_sizes_are_read_as_people_write_them(text, size):
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "G", "-1G", "4X", "4 apples"])
+@pytest.mark.parametrize("text", ["", "G", "-1G", "4X", "4 apples", "9" * 400, "٣"])
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(ConfigError) as caught:
         parse_size(text)

@@ -101,6 +101,8 @@ def test_options_override_the_weights_config(tiny_network):
 def test_cycles_that_the_network_cannot_make_are_refused(tiny_network):
     with pytest.raises(ConfigError, match=r"^cycles must be at least 1, not 0$"):
         Predictor(tiny_network, "tiny", Options(cycles=0))
+    with pytest.raises(ConfigError, match=r"^cycles must be at most 1,000, not 1001$"):
+        Predictor(tiny_network, "tiny", Options(cycles=1001))
     still = RNAformer(ModelConfig(dim=8, depth=1, heads=1, recycling=False, cycles=1))
     with pytest.raises(ConfigError) as caught:
         Predictor(still, "still", Options(cycles=2))
@@ -143,7 +145,7 @@ def test_folding_many_at_once_changes_no_answer():
 class GreedyFold(RNAformer):
     """Asks for more memory than any machine has to fold a long sequence, or several."""
 
-    def fold(self, bases, is_base):
+    def folding_features(self, bases, is_base):
         if len(bases) > 1 or bases.shape[1] > 20:
             torch.empty(1 << 60)
         return super().folding_features(bases, is_base)

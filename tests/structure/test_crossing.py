@@ -1,6 +1,7 @@
 """Crossing arcs, held against comparing each with each."""
 
 import itertools
+import time
 import tracemalloc
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnaformer_cli.errors import StructureError
-from rnaformer_cli.structure import nesting
+from rnaformer_cli.structure import brackets
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
 from rnaformer_cli.structure.crossing import conflict_groups, crosses
 from rnaformer_cli.structure.structure import Structure
@@ -60,7 +61,21 @@ def test_large_structures_take_little_time_and_memory(signs):
 
 
 def test_more_crossing_pairs_than_can_be_layered_are_refused(monkeypatch):
-    monkeypatch.setattr(nesting, "MAX_ENDS", 6)
+    monkeypatch.setattr(brackets, "MAX_KNOT_ENDS", 6)
     ladder = Structure(12, frozenset((place, place + 6) for place in range(0, 6, 1)))
-    with pytest.raises(StructureError, match=r"^more than 6 bases in crossing pairs"):
+    with pytest.raises(StructureError, match=r"^more than 6 ends of crossing helices"):
         format_dot_bracket(ladder)
+
+
+@pytest.mark.parametrize("pairs", [2_000, 6_000])
+def test_thousands_of_pairs_that_all_cross_are_refused_soon(pairs):
+    """Six thousand took fifteen seconds and 0.6 GB."""
+    places = range(0, 2 * pairs, 2)
+    ladder = Structure(4 * pairs, frozenset((place, place + 2 * pairs) for place in places))
+    tracemalloc.start()
+    began = time.process_time()
+    with pytest.raises(StructureError, match=r"^pairs (that )?cross (on|at) more than"):
+        format_dot_bracket(ladder)
+    assert time.process_time() - began < 4
+    assert tracemalloc.get_traced_memory()[1] < 100e6
+    tracemalloc.stop()

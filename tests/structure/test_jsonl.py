@@ -230,6 +230,11 @@ def test_a_field_that_a_prediction_lacks_is_named(name):
         ({"families": [{"family": "x", "first": 1}]}, "no field 'last'"),
         ({"families": [1]}, PREDICTION),
         ({"families": 1}, PREDICTION),
+        ({"families": {}}, PREDICTION),
+        ({"families": [{**PART, "first": 0}]}, "a family from base 0 to 3, of 3 bases"),
+        ({"families": [{**PART, "first": 3, "last": 1}]}, "a family from base 3 to 1, of 3 bases"),
+        ({"families": [{**PART, "last": 4}]}, "a family from base 1 to 4, of 3 bases"),
+        ({"pairs": [[1, 3, 0.9], [3, 1, 0.1]]}, "the pair [3, 1] is listed twice"),
         ({"warnings": "none"}, "warnings is 'none'; expected a list"),
         ({"pairs": [[1, 3, -1]]}, "the score of a pair is -1; expected a number from 0 to 1"),
         ({"pairs": [[1, 3]]}, PREDICTION),
@@ -267,3 +272,26 @@ def test_objects_that_contradict_themselves_are_refused(more, message):
     with pytest.raises(StructureError) as caught:
         list(read_json([line]))
     assert str(caught.value) == f"line:1: record 'x': {message}"
+
+
+def test_a_key_that_is_there_twice_is_refused():
+    """Of two lists of pairs the last was taken without a word."""
+    line = '{"id": "x", "sequence": "GAC", "pairs": [[1, 3]], "pairs": []}'
+    with pytest.raises(StructureError) as caught:
+        list(read_json([line]))
+    assert str(caught.value) == "line:1: the key 'pairs' a second time"
+
+
+@pytest.mark.parametrize("name", [None, ["a"], 1.5, True, {}])
+def test_an_id_is_text_or_a_whole_number(name):
+    values = {"id": name, "sequence": "GAC", "pairs": []}
+    with pytest.raises(StructureError, match=r"^line:1: expected a JSON object with id"):
+        list(read_json([json.dumps(values)]))
+
+
+def test_numbers_of_many_digits_are_cut_in_messages():
+    values = {"id": "x", "sequence": "GAC", "pairs": [[1, 10**4000]]}
+    with pytest.raises(StructureError) as caught:
+        list(read_json([json.dumps(values)]))
+    assert str(caught.value).startswith("line:1: record 'x': pair (1, 1000")
+    assert len(str(caught.value)) < 200

@@ -3,6 +3,7 @@
 import json
 import resource
 import shutil
+import time
 import zipfile
 
 import numpy as np
@@ -281,7 +282,10 @@ def test_a_state_dict_of_other_things_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("!!python/object/apply:os.system ['true']", "not a plain YAML file"),
+        ("a: -\n  - b", "not a plain YAML file"),
+        ('a: "\\UFFFFFFFF"', "not a plain YAML file"),
+        ("a: 1" + ":1" * 300 + ".0", "not a plain YAML file"),
+        ("a: " + "b" * 100_000, "more than 100,000 bytes, which is the limit"),
         ("a: [", "not a plain YAML file"),
         ("[" + "[], " * 499 + "]", "expected a YAML mapping"),
         ("a: " + "[" * 250 + "{" * 251, "more than 500 brackets in a config"),
@@ -356,6 +360,34 @@ def test_aliases_are_refused_before_anything_is_built(tmp_path, text, line):
     assert str(caught.value) == f"{path}:{line}: an alias, which no config needs"
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\n!!python/object/apply:os.system ['true']: 2", "2: a tag, which no config needs"),
+        ("a: !!bool x", "1: a tag, which no config needs"),
+        ("a: !!int ''", "1: a tag, which no config needs"),
+        ("a: !!timestamp x", "1: a tag, which no config needs"),
+        ("\n" + "- " * 49_000, "2: nested more than 20 deep, which is the limit"),
+        ("? " * 49_000, "1: nested more than 20 deep, which is the limit"),
+        ("dim: 1\nb:\n  - {c: 1, d: 2, c: 3}\n", "3: the key 'c' a second time"),
+        ("dim: 1\nb: 2\n'dim': 3\n", "3: the key 'dim' a second time"),
+    ],
+)
+def test_what_no_config_has_is_refused_where_it_stands(tmp_path, text, message):
+    path = tmp_path / "config.yml"
+    path.write_text(text)
+    began = time.process_time()
+    with pytest.raises(InputError) as caught:
+        read_yaml(path)
+    assert str(caught.value) == f"{path}:{message}"
+    assert time.process_time() - began < 1
+
+
+def test_lists_of_twenty_levels_are_read(tmp_path):
+    (tmp_path / "config.yml").write_text("a: " + "[" * 19 + "]" * 19)
+    assert list(read_yaml(tmp_path / "config.yml")) == ["a"]
+
+
 def make_of(name, count):
     """A pickle of the call name(count)."""
     return b"\x80\x02c" + name + b"\nJ" + count.to_bytes(4, "little") + b"\x85R."
@@ -393,3 +425,68 @@ def test_a_state_dict_of_the_older_kind_of_file_is_read(tmp_path):
         "weight": [[1.0] * 3] * 2,
         "bias": [0.0] * 2,
     }
+
+
+def written(path, pickled, **members):
+    """An archive as torch.save writes it, around any pickle."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x/data.pkl", pickled)
+        archive.writestr("x/version", b"3\n")
+        archive.writestr("x/byteorder", b"little")
+        for name, content in members.items():
+            archive.writestr(f"x/data/{name}", content)
+
+
+NAME = b"ccollections\nOrderedDict\nq\x00"
+FULL = b"](" + b"".join(b"K%c}\x86" % number for number in range(200)) + b"eq\x01"  # [(0, {}), ...]
+HALVES = b"K\x01" + b"q\x02h\x02\x86" * 40  # ((((1, 1), (1, 1)), ...
+STORAGE = (  # ("storage", FloatStorage, key, "cpu", size)
+    b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x00%cX\x03\x00\x00\x00cpuJ%btQ"
+)
+LARGE = (10**9).to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        NAME + b"]" + b"(h\x00" + FULL + b"\x85R" + b"h\x00h\x01\x85R" * 3000 + b"e.",
+        NAME + b"h\x00)R" * 90_000 + b".",
+        b"}" * 300_000 + b".",
+        b"}" + HALVES + b"K\x01s.",
+        b"}(" + HALVES + b"K\x02u.",
+        b"}" + STORAGE % (b"a", b"\x01\x00\x00\x00") + b".",
+        b"}" + STORAGE % (b"0", LARGE) + b".",
+        b"}" + STORAGE % (b"0", b"\xff" * 4) + b".",
+        b"}}}b.",
+        b"\x85.",
+        b"s.",
+        b"t.",
+        b"h\x07.",
+        b"}K\x01a.",
+        b"\x8f.",
+        b"K\x01K\x02R.",
+        b"K\x01K\x02K\x03K\x04\x87Q.",
+    ],
+    ids=range(17),
+)
+@pytest.mark.parametrize("is_archive", [True, False])
+def test_a_pickle_that_no_state_of_tensors_needs_is_refused_at_once(tmp_path, content, is_archive):
+    """Dictionaries of one list, or endless ones; keys whose hash takes for ever; and others."""
+    path = tmp_path / "state.pth"
+    content = b"\x80\x02" + content
+    if is_archive:
+        written(path, content, a=b"\x00" * 4)
+    else:
+        path.write_bytes(content)
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    with pytest.raises(InputError) as caught:
+        read_state_dict(path)
+    assert str(caught.value) == f"{path}: not a PyTorch state dict of tensors"
+    assert time.process_time() - began < 2
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # kB
+
+
+def test_a_device_is_no_state_dict():
+    with pytest.raises(InputError) as caught:
+        read_state_dict("/dev/zero")
+    assert str(caught.value) == "/dev/zero: not a PyTorch state dict of tensors"

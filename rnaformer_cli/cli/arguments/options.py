@@ -88,10 +88,17 @@ def _check_no_checkpoint(_: click.Context, __: click.Parameter, value: str | Non
     return value
 
 
+def or_default(weights: str | None) -> str:
+    """The given weights or the default; an empty name (of an unset variable) is not the default."""
+    from rnaformer_cli.weight_store.store import DEFAULT
+
+    return DEFAULT if weights is None else weights
+
+
 def _parse_cycles(_: click.Context, __: click.Parameter, value: str | None) -> int | str | None:
     if value is None or value == "auto":
         return value
-    if not (value.isascii() and value.isdecimal() and int(value) > 0):
+    if not (value.isascii() and value.isdecimal() and len(value) < 10 and int(value)):
         raise click.BadParameter(f"{value!r} is neither auto nor a positive whole number")
     return int(value)
 

@@ -7,17 +7,19 @@ import io
 import tokenize
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from rnaformer_cli.errors import InputError, ScoreError
+from rnaformer_cli.errors import InputError, ScoreError, shorten_repr
 from rnaformer_cli.files import UniqueFileNames, os_error_text, safe_name
 from rnaformer_cli.structure.structure import StructureRecord
 
 Matrix = np.ndarray[Any, np.dtype[np.float32]]  # of scores, (L, L)
 _MAX_HEADER = 256  # bytes of an array's header; a matrix has a header of 118
+_ROUNDING = 1e-3  # of half precision, the format of earlier versions
 _BROKEN = (zlib.error, tokenize.TokenError, SyntaxError)  # damaged data, damaged headers
 _NO_ARCHIVE = "not a NumPy archive of score matrices"
 
@@ -34,7 +36,12 @@ class ScoreArchiveReader:
         self._path = path
         with self._archive_errors():
             self._archive = zipfile.ZipFile(path)
-        members = {name.removesuffix(".npy") for name in self._archive.namelist()}
+        listed = self._archive.namelist()
+        self._members = set(listed)
+        if len(listed) > len(self._members):
+            twice = next(name for name, count in Counter(listed).items() if count > 1)
+            raise InputError(f"{shorten_repr(twice)} is in this archive twice", path=path)
+        members = {name.removesuffix(".npy") for name in listed}
         names = UniqueFileNames()
         self._names = [names.add(record.id) for record in records]
         plain = {safe_name(record.id) for record in records}
@@ -48,11 +55,11 @@ class ScoreArchiveReader:
         """The matrix of the record with this index, or None; its shape is checked before its data.
 
         Raises:
-            InputError: not an array of finite numbers.
+            InputError: not a symmetric array of numbers from 0 to 1.
             ScoreError: a matrix of another length.
         """
         name = f"{self._names[index]}.npy"
-        if name not in self._archive.namelist():
+        if name not in self._members:
             return None
         if self._archive.getinfo(name).compress_type not in (
             zipfile.ZIP_STORED,
@@ -67,7 +74,8 @@ class ScoreArchiveReader:
             matrix: Matrix = np.lib.format.read_array(
                 file, allow_pickle=False, max_header_size=_MAX_HEADER
             )
-        if not np.isfinite(matrix).all():
+        is_score = (matrix >= 0) & (matrix <= 1 + _ROUNDING)  # NaN is neither
+        if not is_score.all() or np.abs(matrix - matrix.T).max() > _ROUNDING:
             raise InputError(_NO_ARCHIVE, path=self._path)
         return matrix
 

@@ -1,1 +1,1 @@
-"""The folding model: its loop scores are fitted to structures and reactivities."""
+"""Fit the loop scores of the folding model to structures and reactivities."""

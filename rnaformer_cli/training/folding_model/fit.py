@@ -1,8 +1,8 @@
-"""Learning the scores of the folding model: labelled structures are to be likely ones.
+"""Fit the scores of the folding model by maximum conditional likelihood of labelled structures.
 
-The logarithm of a structure's probability is its score less the logarithm of the sum over all
-structures. The gradient of the first is which loops the structure has, that of the second which
-loops are to be expected (Do, Woods, Batzoglou 2006).
+The log-probability of a structure is its score less the logarithm of the partition function. The
+gradient of the former is the loop counts of the structure, that of the latter the expected loop
+counts (Do, Woods, Batzoglou 2006).
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from rnaformer_cli.errors import TrainingError, WeightsError
 from rnaformer_cli.files import read_bytes, write_atomically
 from rnaformer_cli.folding.model import scaled_inside
 from rnaformer_cli.folding.partition import outside
-from rnaformer_cli.folding.scores import TABLE_SHAPES, loop_scores
+from rnaformer_cli.folding.scores import TABLE_SHAPES, score_loops
 from rnaformer_cli.model.checkpoint import check_tensors, shapes
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.structure import BasePair
 from rnaformer_cli.training.batches.config import BatchConfig
 from rnaformer_cli.training.batches.sampling import BatchStream, Position
-from rnaformer_cli.training.folding_model.expected_loops import expected
+from rnaformer_cli.training.folding_model.expected_loops import expected_loop_counts
 from rnaformer_cli.training.folding_model.reactivity_likelihood import (
     Densities,
     ProfileStream,
     backward_reactivities,
 )
-from rnaformer_cli.training.folding_model.structure_loops import keep_foldable, score
+from rnaformer_cli.training.folding_model.structure_loops import keep_foldable, score_structure
 
-INITIAL_SCORES = {  # what is not named is 0
+INITIAL_SCORES = {  # 0 for all other tables
     "stack": 1.5,
     "hairpin_length": -3.0,
     "bulge_length": -3.0,
@@ -47,109 +47,115 @@ INITIAL_SCORES = {  # what is not named is 0
     "single_mismatch": -0.5,
     "multi": -2.0,
 }
-_RATE_FACTORS = {  # parts of the rate for scores that many bases of a structure add up
+_RATE_FACTORS = {  # of the learning rate: many bases of a structure add up these scores
     "unpaired_hairpin": 0.3,
     "unpaired_interior": 0.3,
     "unpaired_multi": 0.1,
     "unpaired_exterior": 0.03,
 }
-_RIDGE = 3e-5  # on the squared distance from the first guess, base_at the loss per base
-_BETAS = (0.9, 0.99)
+_RIDGE = 3e-5  # weight of the squared distance from INITIAL_SCORES, relative to the loss per base
+_BETAS = (0.9, 0.99)  # of Adam
 _WARMUP = 20  # steps
 
 Scores = dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How the scores are learned; the problem is convex, so that little depends on it."""
+class FoldingTrainingConfig:
+    """Settings of `fit_scores`. The problem is convex, so the result depends little on them."""
 
     minutes: float = 8.0
-    steps: int = 0  # if above 0, in place of minutes
-    max_length: int = 200  # longest record
+    steps: int = 0  # if above 0, replaces minutes
+    max_length: int = 200  # bases of the longest record
     max_cells: int = 400_000  # B·L·L of a batch
-    computed_fraction: float = 0.0  # of the records: those whose label a program made
-    rate: float = 0.05  # of Adam, at its highest
+    computed_fraction: float = 0.0  # of the records, those with computed labels
+    learning_rate: float = 0.05  # of Adam, at its peak
     seed: int = 0
-    reactivity_weight: float = 0.3  # of the loss per reactivity, base_at the loss per base
-    reactivity_cells: int = 200_000  # B·L·L of a batch of profiles, of which two sums are made
+    reactivity_weight: float = 0.3  # of the loss per reactivity, relative to the loss per base
+    reactivity_cells: int = 200_000  # B·L·L of a batch of profiles, which takes two inside passes
 
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """How far it is."""
+    """Progress after a step."""
 
     step: int
     records: int
-    share: float  # of the whole, from 0 to 1
+    fraction_done: float  # from 0 to 1
     loss: float  # -log(probability of the structures) per base, of the last batch
     reactivity_loss: float | None = None  # -log(likelihood ratio) per reactivity, of the last batch
 
 
-def learn(
+def fit_scores(
     records: Sequence[LabelledRecord],
-    plan: Plan,
+    config: FoldingTrainingConfig,
     report: Callable[[StepReport], None] = lambda _: None,
     *,
     profiles: Sequence[ReactivityProfile] = (),
     start: Mapping[str, Tensor] | None = None,
 ) -> Scores:
-    """Scores that make the structures of the records likely, and the reactivities of profiles.
+    """The scores that maximise the likelihood of the records' structures and of reactivities.
 
-    Of each structure the model's part counts: canonical pairs without pseudoknots.
+    Only pairs that the model can represent count: canonical pairs without pseudoknots. Training
+    begins with the scores `start`, by default with `initial_scores`.
 
     Raises:
-        DatasetError: no record that is short enough.
+        DatasetError: no record, or no profile, of at most `max_length` bases.
         TrainingError: the loss is not finite.
     """
-    short = [record for record in records if len(record) <= plan.max_length]
-    chosen = BatchConfig(
-        max_cells=plan.max_cells,
-        lengths=(plan.max_length,),
-        computed_fraction=plan.computed_fraction,
+    short = [record for record in records if len(record) <= config.max_length]
+    batches = BatchConfig(
+        max_cells=config.max_cells,
+        lengths=(config.max_length,),
+        computed_fraction=config.computed_fraction,
     )
-    stream, position = BatchStream(short, chosen, plan.seed), Position()
-    probed = _ReactivityLoss(profiles, plan) if profiles else None
+    stream, position = BatchStream(short, batches, config.seed), Position()
+    reactivity_term = _ReactivityLoss(profiles, config) if profiles else None
     scores = initial_scores() if start is None else _clone_scores(start)
     optimiser = torch.optim.Adam(
         [
-            {"params": tensor, "part": _RATE_FACTORS.get(name, 1.0)}
+            {"params": tensor, "factor": _RATE_FACTORS.get(name, 1.0)}
             for name, tensor in scores.items()
         ],
-        plan.rate,
+        config.learning_rate,
         _BETAS,
     )
-    started, step, seen, share = time.perf_counter(), 0, 0, 0.0
-    while share < 1.0:
-        batch, position = next(stream.batches(position, share))
+    started, step, n_records, fraction_done = time.perf_counter(), 0, 0, 0.0
+    while fraction_done < 1.0:
+        batch, position = next(stream.batches(position, fraction_done))
         pairs = [keep_foldable(record.sequence, record.pairs) for record in batch]
-        loss = backward(scores, [record.sequence for record in batch], pairs)
-        reactivity_loss = probed.backward(scores, step) if probed else 0.0
+        loss = backward_structures(scores, [record.sequence for record in batch], pairs)
+        reactivity_loss = reactivity_term.backward(scores, step) if reactivity_term else 0.0
         if not math.isfinite(loss + reactivity_loss):
             raise TrainingError(f"step {step + 1}: the loss is {loss}")
         for group in optimiser.param_groups:
-            warm = min(1.0, (step + 1) / _WARMUP)
-            now = warm * (0.01 + 0.5 * (1.0 + math.cos(math.pi * share)))
-            group["lr"] = plan.rate * group["part"] * now
+            warmup = min(1.0, (step + 1) / _WARMUP)
+            schedule = warmup * (0.01 + 0.5 * (1.0 + math.cos(math.pi * fraction_done)))
+            group["lr"] = config.learning_rate * group["factor"] * schedule
         optimiser.step()
         optimiser.zero_grad()
-        step, seen = step + 1, seen + len(batch)
-        spent = (time.perf_counter() - started) / (60.0 * plan.minutes)
-        share = min(step / plan.steps if plan.steps else spent, 1.0)
-        report(StepReport(step, seen, share, loss, reactivity_loss if probed else None))
+        step, n_records = step + 1, n_records + len(batch)
+        spent = (time.perf_counter() - started) / (60.0 * config.minutes)
+        fraction_done = min(step / config.steps if config.steps else spent, 1.0)
+        shown = reactivity_loss if reactivity_term else None
+        report(StepReport(step, n_records, fraction_done, loss, shown))
     return {name: tensor.detach() for name, tensor in scores.items()}
 
 
 class _ReactivityLoss:
-    """The part of learning that sees reactivities."""
+    """The loss of reactivity profiles, with its own batches and densities."""
 
-    def __init__(self, profiles: Sequence[ReactivityProfile], plan: Plan) -> None:
-        self._stream = ProfileStream(profiles, plan.max_length, plan.reactivity_cells, plan.seed)
+    def __init__(
+        self, profiles: Sequence[ReactivityProfile], config: FoldingTrainingConfig
+    ) -> None:
+        self._stream = ProfileStream(
+            profiles, config.max_length, config.reactivity_cells, config.seed
+        )
         self._densities = Densities()
-        self._weight = plan.reactivity_weight
+        self._weight = config.reactivity_weight
 
     def backward(self, scores: Scores, step: int) -> float:
-        """Add the gradients of the batch of a step; its loss per value."""
+        """Add the gradients of the batch of a step to the scores, and return its loss per value."""
         batch = self._stream.batch(step)
         return backward_reactivities(scores, batch, self._densities, self._weight)
 
@@ -159,34 +165,36 @@ def _clone_scores(scores: Mapping[str, Tensor]) -> Scores:
 
 
 def initial_scores() -> Scores:
-    """Scores to begin with: stacked pairs are good, loops are not."""
+    """The scores before training: positive for stacked pairs, negative for loops."""
     return {
         name: torch.full(shape, INITIAL_SCORES.get(name, 0.0), requires_grad=True)
         for name, shape in TABLE_SHAPES.items()
     }
 
 
-def backward(
+def backward_structures(
     scores: Scores, sequences: Sequence[str], structures: Sequence[Sequence[BasePair]]
 ) -> float:
-    """Add the gradients of the loss per base to the scores; the loss."""
+    """Add the gradients of the loss per base to the scores, and return the loss."""
     bases, _ = to_tensors(sequences)
-    found = loop_scores(bases, scores)
+    loop_scores = score_loops(bases, scores)
     with torch.no_grad():
-        weights, sums = scaled_inside(found)
-        loops = expected(weights, sums, outside(weights, sums))
-    size = sum(map(len, sequences))
-    known = torch.stack([score(found, row, pairs) for row, pairs in enumerate(structures)]).sum()
-    likely = known.new_zeros(())
-    for name, counts in loops.items():
-        factor = getattr(found, name)
-        likely = likely + (factor.masked_fill(factor.isinf(), 0.0) * counts.to(factor)).sum()
-    pull = torch.stack(
+        weights, sums = scaled_inside(loop_scores)
+        expected_counts = expected_loop_counts(weights, sums, outside(weights, sums))
+    n_bases = sum(map(len, sequences))
+    labelled = torch.stack(
+        [score_structure(loop_scores, row, pairs) for row, pairs in enumerate(structures)]
+    ).sum()
+    expected = labelled.new_zeros(())  # has the gradient of the log partition function
+    for name, counts in expected_counts.items():
+        table = getattr(loop_scores, name)
+        expected = expected + (table.masked_fill(table.isinf(), 0.0) * counts.to(table)).sum()
+    ridge = torch.stack(
         [(tensor - INITIAL_SCORES.get(name, 0.0)).square().sum() for name, tensor in scores.items()]
     ).sum()
-    ((likely - known) / size + _RIDGE * pull).backward()  # type: ignore[no-untyped-call]
-    total = float(sums.total.log().sum()) + sums.scale * bases.numel()
-    return (total - float(known.detach())) / size
+    ((expected - labelled) / n_bases + _RIDGE * ridge).backward()  # type: ignore[no-untyped-call]
+    log_z = float(sums.total.log().sum()) + sums.scale * bases.numel()
+    return (log_z - float(labelled.detach())) / n_bases
 
 
 def write_scores(path: str | Path, scores: Mapping[str, Tensor]) -> None:
@@ -200,11 +208,11 @@ def write_scores(path: str | Path, scores: Mapping[str, Tensor]) -> None:
 
 
 def read_scores(path: str | Path) -> Scores:
-    """Read what write_scores wrote.
+    """Read a file of `write_scores`.
 
     Raises:
         InputError: a file that cannot be read.
-        WeightsError: no safetensors file, or other tensors in it.
+        WeightsError: not a safetensors file, or other tensors in it.
     """
     data = read_bytes(path)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -10,7 +11,7 @@ from typing import Any, Literal, get_type_hints
 
 from rnaformer_cli.errors import ConfigError, InputError, shorten_repr
 from rnaformer_cli.files import read_bytes
-from rnaformer_cli.limits import MAX_CONFIG_BYTES
+from rnaformer_cli.limits import MAX_CONFIG_DEPTH, MAX_CONFIG_TEXT
 from rnaformer_cli.model.config import ModelConfig, check_type
 from rnaformer_cli.training.batches.config import BatchConfig, check_at_least, check_fractions
 
@@ -18,6 +19,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+_PART = r"""(?:"[^"\n]*"|'[^'\n]*'|(?<![\w-])[\w-]+)[ \t]*\.[ \t]*"""  # of a dotted key
+_DEEP_KEY = re.compile(rf"(?:{_PART}){{{MAX_CONFIG_DEPTH}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,11 @@ def read_config(path: str | Path) -> TrainConfig:
         ConfigError: an unknown key, or a value that makes no sense, with the file.
     """
     try:
-        values = tomllib.loads(read_bytes(path, MAX_CONFIG_BYTES).decode())
+        text = read_bytes(path, MAX_CONFIG_TEXT).decode()
+        if _DEEP_KEY.search(text):  # which takes time that grows with its square
+            message = f"a key of more than {MAX_CONFIG_DEPTH} parts, which is the limit"
+            raise InputError(message, path=path)
+        values = tomllib.loads(text)
     except ValueError as error:
         raise InputError(f"not a TOML file: {error}", path=path) from None
     except RecursionError:

@@ -1,1 +1,1 @@
-"""Trained weights -> released weights: calibration, thresholds, the mixture of families."""
+"""Trained weights -> released weights: calibration, thresholds and the mixture with families."""

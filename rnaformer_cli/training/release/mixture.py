@@ -24,10 +24,10 @@ from rnaformer_cli.families.recognition import Region
 from rnaformer_cli.prediction.predictor import Scores
 
 _START = FamilyMixture()
-_CEILING_LOGIT = 3.0  # where the optimisation starts
-_STEPS = 60
-_WEIGHT_DECAY = 1e-6  # of the slope: sequences of one length do not determine it
-_ABSENT = -1e4  # log-odds of a hit that does not exist, far below all others
+_CEILING_LOGIT = 3.0  # initial value
+_STEPS = 60  # iterations of L-BFGS
+_WEIGHT_DECAY = 1e-6  # of the slope, which sequences of a single length do not determine
+_ABSENT = -1e4  # log-odds of padding among the hits: its posterior is 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class _Example:
     pairs: RegionPairs
     log_odds: list[float]  # of each hit
     log_length: float  # of its sequence
-    truth: NDArray[np.bool_]  # of each pair
+    is_pair: NDArray[np.bool_]  # of each pair
 
 
 def fit_mixture(
@@ -50,21 +50,23 @@ def fit_mixture(
     Raises:
         TrainingError: no record has a region, or too few to determine the parameters.
     """
-    found = [one for example in examples for one in _examples(*example)]
-    if not found:
+    regions = [region for example in examples for region in _examples(*example)]
+    if not regions:
         raise TrainingError("no validation record is like any family of the library")
-    sizes = torch.tensor([len(one.truth) for one in found])
-    hits = max(len(one.log_odds) for one in found)
-    scores = torch.from_numpy(np.concatenate([one.pairs.scores for one in found]))
-    truth = torch.from_numpy(np.concatenate([one.truth for one in found])).float()
+    sizes = torch.tensor([len(region.is_pair) for region in regions])
+    hits = max(len(region.log_odds) for region in regions)
+    scores = torch.from_numpy(np.concatenate([region.pairs.scores for region in regions]))
+    is_pair = torch.from_numpy(np.concatenate([region.is_pair for region in regions])).float()
     probabilities, coverage = (
-        torch.from_numpy(np.concatenate([_padded(getattr(one.pairs, name), hits) for one in found]))
+        torch.from_numpy(
+            np.concatenate([_pad_hits(getattr(region.pairs, name), hits) for region in regions])
+        )
         for name in ("probabilities", "coverage")
     )
-    padded = [one.log_odds + [_ABSENT] * (hits - len(one.log_odds)) for one in found]
+    padded = [region.log_odds + [_ABSENT] * (hits - len(region.log_odds)) for region in regions]
     log_odds = torch.tensor(padded)
     network = torch.from_numpy(logit(scores.numpy()))
-    log_lengths = torch.tensor([one.log_length for one in found])
+    log_lengths = torch.tensor([region.log_length for region in regions])
     *start, _, slope = astuple(_START)
     values = torch.tensor([*start, _CEILING_LOGIT, slope], requires_grad=True)
     optimiser = torch.optim.LBFGS([values], max_iter=_STEPS, line_search_fn="strong_wolfe")
@@ -73,16 +75,15 @@ def fit_mixture(
         optimiser.zero_grad()
         scale, null, by_network, by_family, interaction, intercept, ceiling, slope = values
         nulls = (scale * (null + slope * log_lengths))[:, None]
-        decode_posteriors = torch.softmax(torch.cat([scale * log_odds, nulls], 1), 1)[:, :-1]
-        each = decode_posteriors.repeat_interleave(sizes, 0)
-        weight = (each * coverage).sum(1)
-        family = torch.logit(
-            (each * probabilities).sum(1) / weight.clamp(min=1e-6), MIN_PROBABILITY
-        )
+        by_region = torch.softmax(torch.cat([scale * log_odds, nulls], 1), 1)[:, :-1]
+        posteriors = by_region.repeat_interleave(sizes, 0)  # of each pair, (P, H)
+        weight = (posteriors * coverage).sum(1)
+        by_families = (posteriors * probabilities).sum(1) / weight.clamp(min=1e-6)
+        family = torch.logit(by_families, MIN_PROBABILITY)
         logits = by_network * network + by_family * family
         logits = logits + interaction * network * family + intercept
         mixed = (1 - weight) * scores + weight * torch.sigmoid(ceiling) * torch.sigmoid(logits)
-        loss: Tensor = torch.nn.functional.binary_cross_entropy(mixed, truth)
+        loss: Tensor = torch.nn.functional.binary_cross_entropy(mixed, is_pair)
         loss = loss + _WEIGHT_DECAY * slope.square()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
@@ -90,9 +91,9 @@ def fit_mixture(
     optimiser.step(loss)  # type: ignore[no-untyped-call]
     *rest, ceiling, slope = values.detach()
     scale, _, _, by_family, interaction, _ = rest
-    effect = by_family + interaction * network.median()  # of the family, at a usual network score
-    is_usual = bool(torch.isfinite(values).all()) and min(scale, effect) >= 0
-    if not is_usual or truth.all() or not truth.any():
+    effect = by_family + interaction * network.median()  # of the family, at the median score
+    is_plausible = bool(torch.isfinite(values).all()) and min(scale, effect) >= 0
+    if not is_plausible or is_pair.all() or not is_pair.any():
         message = "too few validation records are like a family of the library to learn from"
         raise TrainingError(message)
     return FamilyMixture(
@@ -103,16 +104,17 @@ def fit_mixture(
 def _examples(
     record: LabelledRecord, scores: Scores, regions: Sequence[Region]
 ) -> Iterator[_Example]:
+    """Yield one example for each region of a record."""
     reference = np.zeros(scores.shape, dtype=np.bool_)
     for pair in record.pairs:
         reference[pair] = True
     for region in regions:
         pairs = region_pairs(region, scores)
         log_odds = [hit.log_odds for hit in region.hits]
-        truth = reference[pairs.left, pairs.right]
-        yield _Example(pairs, log_odds, region.log_length, truth)
+        is_pair = reference[pairs.left, pairs.right]
+        yield _Example(pairs, log_odds, region.log_length, is_pair)
 
 
-def _padded(columns: Floats, count: int) -> Floats:
-    """Columns (P, H), padded with zeros to (P, count)."""
-    return np.pad(columns, ((0, 0), (0, count - columns.shape[1])))
+def _pad_hits(values: Floats, hits: int) -> Floats:
+    """Values (P, H), padded with zeros to (P, hits)."""
+    return np.pad(values, ((0, 0), (0, hits - values.shape[1])))

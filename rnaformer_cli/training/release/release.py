@@ -1,7 +1,7 @@
 """Release trained weights: calibrate their logits and choose the decoding threshold.
 
-Platt scaling (1999): a scale and a shift of the logits maximise the likelihood of the labels of
-validation records. Both are folded into the read-out layer, so that predicting does not need them.
+Platt scaling (Platt 1999): a scale and a shift of the logits maximise the likelihood of the labels
+of validation records. Both are merged into the read-out layer, so that prediction needs neither.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(5, 26))  # 0.10 to 0.
 RATIOS = tuple(round(0.04 * step, 2) for step in range(5, 16))  # 0.20 to 0.60
 TOLERANCE = 0.001  # of F1; within it, the smallest threshold is chosen
 MIN_SCORE = 1e-3  # pairs below it are left out of the calibration
-_STEPS = 50
-_CONVERGED = 1e-9
-_MAX_LOGIT = 50.0  # a sigmoid does not change beyond it
+_STEPS = 50  # of Newton's method
+_CONVERGED = 1e-9  # change of a parameter at which Newton's method stops
+_MAX_LOGIT = 50.0  # beyond it a sigmoid is constant to 1e-21
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class Released:
     scale: float
     shift: float
     validation: Validation  # with one threshold for all records
-    by_ratio: Validation  # with a threshold for each record
+    by_ratio: Validation  # with a threshold in proportion to each record's expected F1
     mixture: FamilyMixture | None = None  # of network and families
 
     @property
     def best(self) -> Validation:
-        """The validation under the thresholds in the network's config."""
+        """The validation with the thresholds of the network's config."""
         return self.by_ratio if self.network.config.threshold_ratio else self.validation
 
 
@@ -68,13 +68,14 @@ def release(
     With a profile library, the mixture of network and families is fitted to the same records before
     the thresholds are chosen.
 
-    The network is changed in place: read-out, threshold, threshold_ratio if it is better, and, if
-    given, cycles, flag and the weight of the folding model's logits, which is scaled like the rest.
+    The network is changed in place: its read-out, threshold and (if it gives a better F1)
+    threshold_ratio. If given, cycles, flag and folding_logit_weight are set; the last is multiplied
+    by the scale of the logits.
 
     Raises:
-        TrainingError: a set without records, labels that are all the same, a read-out that
-            has no bias to shift.
-        ConfigError: a flag or a weight of a folding model for a network that has none.
+        TrainingError: a set without records, labels that are all the same, a read-out without a
+            bias.
+        ConfigError: a flag, or a weight of a folding model, for a network without it.
     """
     settings: dict[str, Any] = {
         "cycles": cycles,
@@ -88,45 +89,45 @@ def release(
     if network.read_out.bias is None:
         raise TrainingError("a read-out without a bias cannot be calibrated")
     pairs = {name: collect_scored_pairs(network, records) for name, records in sets.items()}
-    pooled = [one for found in pairs.values() for one in found]
-    logits = np.concatenate([one.logits for one in pooled])
-    truth = np.concatenate([one.truth for one in pooled])
-    scale, shift = fit_platt_scaling(logits, truth)
+    pooled = [record for records in pairs.values() for record in records]
+    logits = np.concatenate([record.logits for record in pooled])
+    is_pair = np.concatenate([record.is_pair for record in pooled])
+    scale, shift = fit_platt_scaling(logits, is_pair)
     with torch.no_grad():
         network.read_out.weight.mul_(scale)
         network.read_out.bias.mul_(scale).add_(shift)
 
     mixture, regions = _fitted_mixture(pairs, library, scale, shift)
 
-    def score(one: ScoredPairs, own: list[Region]) -> tuple[LabelledRecord, Scores]:
-        scores = one.scores(scale, shift)
-        return one.record, scores if mixture is None else mixture.apply(scores, own)
+    def score(scored: ScoredPairs, of_record: list[Region]) -> tuple[LabelledRecord, Scores]:
+        scores = scored.scores(scale, shift)
+        return scored.record, scores if mixture is None else mixture.apply(scores, of_record)
 
     def calibrated() -> dict[str, Iterator[tuple[LabelledRecord, Scores]]]:
-        return {name: map(score, found, regions[name]) for name, found in pairs.items()}
+        return {name: map(score, records, regions[name]) for name, records in pairs.items()}
 
-    common = choose_threshold(calibrated(), THRESHOLDS, TOLERANCE)
-    own = choose_ratio(calibrated(), RATIOS, TOLERANCE)
+    by_threshold = choose_threshold(calibrated(), THRESHOLDS, TOLERANCE)
+    by_ratio = choose_ratio(calibrated(), RATIOS, TOLERANCE)
     network.config = replace(
         network.config,
-        threshold=common.threshold,
-        threshold_ratio=own.threshold if own.mean > common.mean else 0.0,
+        threshold=by_threshold.threshold,
+        threshold_ratio=by_ratio.threshold if by_ratio.mean > by_threshold.mean else 0.0,
         folding_logit_weight=network.config.folding_logit_weight * scale,
     )
-    return Released(network, scale, shift, common, own, mixture)
+    return Released(network, scale, shift, by_threshold, by_ratio, mixture)
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredPairs:
-    """The logits of a record, and those of pairs that are scored at least MIN_SCORE."""
+    """The logits of a record, and the labels of the P pairs with a score of at least MIN_SCORE."""
 
     record: LabelledRecord
-    matrix: NDArray[np.float32]  # of logits, (L, L)
-    logits: NDArray[np.float64]
-    truth: NDArray[np.bool_]  # of these
+    matrix: NDArray[np.float32]  # (L, L) logits
+    logits: NDArray[np.float64]  # (P,)
+    is_pair: NDArray[np.bool_]  # (P,)
 
     def scores(self, scale: float, shift: float) -> Scores:
-        """The calibrated score matrix."""
+        """The calibrated scores (L, L)."""
         matrix: Scores = _sigmoid(scale * self.matrix.astype(np.float64) + shift).astype(np.float32)
         np.fill_diagonal(matrix, 0.0)
         return matrix
@@ -135,54 +136,56 @@ class ScoredPairs:
 def collect_scored_pairs(
     network: RNAformer, records: Sequence[LabelledRecord]
 ) -> list[ScoredPairs]:
-    """The logits of each record, and the labels of the pairs scored at least MIN_SCORE."""
-    found = []
+    """The logits of each record, and the labels of the pairs with a score of at least MIN_SCORE."""
+    collected = []
     for record, scores in scored(network, records):
         reference = np.zeros(scores.shape, dtype=np.bool_)
         for pair in record.pairs:
             reference[pair] = True
         left, right = np.nonzero(np.triu(scores, k=1) >= MIN_SCORE)
-        likely = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
-        logits = np.log(likely / (1.0 - likely))
+        clipped = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
+        logits = np.log(clipped / (1.0 - clipped))
         matrix = logits.astype(np.float32)
-        found.append(ScoredPairs(record, matrix, logits[left, right], reference[left, right]))
-    return found
+        collected.append(ScoredPairs(record, matrix, logits[left, right], reference[left, right]))
+    return collected
 
 
 def _fitted_mixture(
     pairs: Mapping[str, list[ScoredPairs]], library: Library | None, scale: float, shift: float
 ) -> tuple[FamilyMixture | None, dict[str, list[list[Region]]]]:
-    """The fitted mixture and the regions of each record; none without a library."""
+    """The fitted mixture and the regions of each record; None and no regions without a library."""
     if library is None:
-        return None, {name: [[]] * len(found) for name, found in pairs.items()}
+        return None, {name: [[]] * len(records) for name, records in pairs.items()}
     search = ProfileSearch(library)
     regions = {
-        name: [search.recognise([one.record.sequence])[0] for one in found]
-        for name, found in pairs.items()
+        name: [search.find_regions([scored.record.sequence])[0] for scored in records]
+        for name, records in pairs.items()
     }
     examples = (
-        (one.record, one.scores(scale, shift), own)
-        for name, found in pairs.items()
-        for one, own in zip(found, regions[name], strict=True)
+        (scored.record, scored.scores(scale, shift), of_record)
+        for name, records in pairs.items()
+        for scored, of_record in zip(records, regions[name], strict=True)
     )
     return fit_mixture(examples), regions
 
 
-def fit_platt_scaling(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> tuple[float, float]:
+def fit_platt_scaling(
+    logits: NDArray[np.float64], is_pair: NDArray[np.bool_]
+) -> tuple[float, float]:
     """The scale and shift of the logits that maximise the likelihood (Newton's method).
 
     Raises:
         TrainingError: labels that are all the same.
     """
-    if not truth.any() or truth.all():
+    if not is_pair.any() or is_pair.all():
         raise TrainingError("validation needs pairs that are there and pairs that are not")
     design = np.stack([logits, np.ones_like(logits)], axis=1)
     values = np.array([1.0, 0.0])
     for _ in range(_STEPS):
-        likely = _sigmoid(design @ values)
-        gradient = design.T @ (likely - truth)
-        curvature = (design * (likely * (1.0 - likely))[:, None]).T @ design
-        change = np.linalg.solve(curvature + 1e-9 * np.eye(2), gradient)
+        probability = _sigmoid(design @ values)
+        gradient = design.T @ (probability - is_pair)
+        hessian = (design * (probability * (1.0 - probability))[:, None]).T @ design
+        change = np.linalg.solve(hessian + 1e-9 * np.eye(2), gradient)
         values = values - change
         if np.abs(change).max() < _CONVERGED:
             break
@@ -190,5 +193,6 @@ def fit_platt_scaling(logits: NDArray[np.float64], truth: NDArray[np.bool_]) -> 
 
 
 def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.clip(logits, -_MAX_LOGIT, _MAX_LOGIT)))
-    return found
+    clipped = np.clip(logits, -_MAX_LOGIT, _MAX_LOGIT)
+    probabilities: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-clipped))
+    return probabilities

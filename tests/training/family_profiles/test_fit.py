@@ -11,7 +11,7 @@ from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.families.profiles import count_kmers
 from rnaformer_cli.families.recognition import ProfileSearch
 from rnaformer_cli.sequence.encode import encode
-from rnaformer_cli.training.family_profiles.fit import Plan, learn_library
+from rnaformer_cli.training.family_profiles.fit import ProfileTrainingConfig, learn_library
 
 ONE = labelled(1, 6, family="one")
 TWO = labelled(2, 6, LONG, family="two")
@@ -19,7 +19,7 @@ MIXED = [*ONE[:5], *labelled(2, 5, LONG, family="one")]  # one name, two folds
 
 
 def learned(records, **plan):
-    return learn_library(records, Plan(**plan))
+    return learn_library(records, ProfileTrainingConfig(**plan))
 
 
 def names(records, **plan):
@@ -35,14 +35,14 @@ def test_each_family_becomes_a_profile_with_its_pairs(name, pairs):
         6 / 6.5, abs=0.02
     )
     assert profile.pair_frequency.max() <= 1.0
-    assert profile.letters.shape == (SIZE, 4)
-    np.testing.assert_allclose(profile.letters.sum(1), 1.0, rtol=1e-5)
-    assert np.linalg.norm(profile.words) == pytest.approx(1.0)
+    assert profile.emissions.shape == (SIZE, 4)
+    np.testing.assert_allclose(profile.emissions.sum(1), 1.0, rtol=1e-5)
+    assert np.linalg.norm(profile.kmer_vector) == pytest.approx(1.0)
 
 
-def test_what_is_learned_recognises_another_member():
+def test_learned_profiles_match_another_member():
     [one], [two] = labelled(1, 1, start=6), labelled(2, 1, LONG, start=6)
-    found = ProfileSearch(learned([*ONE, *TWO])).recognise(
+    found = ProfileSearch(learned([*ONE, *TWO])).find_regions(
         [one.sequence, two.sequence, rna(SIZE, 9)]
     )
     best = [regions[0].hits[0] for regions in found[:2]]
@@ -54,30 +54,30 @@ def test_what_is_learned_recognises_another_member():
 def test_letters_are_those_of_the_members():
     records = labelled(1, 6, share=0.0, family="one")
     [profile] = learned(records).profiles
-    assert profile.letters.argmax(1).tolist() == encode(records[0].sequence).tolist()
-    np.testing.assert_allclose(profile.letters.max(1), 6.25 / 7, atol=0.02)
+    assert profile.emissions.argmax(1).tolist() == encode(records[0].sequence).tolist()
+    np.testing.assert_allclose(profile.emissions.max(1), 6.25 / 7, atol=0.02)
 
 
-def test_words_of_few_records_tell_more():
+def test_kmers_of_few_records_have_a_higher_idf():
     records = [*ONE, *TWO]
     having = sum((count_kmers(encode(one.sequence)) > 0).astype(int) for one in records)
     expected = np.log(12 / (1 + having)).clip(0)
-    np.testing.assert_allclose(learned(records).rarity, expected, rtol=1e-6)
+    np.testing.assert_allclose(learned(records).idf, expected, rtol=1e-6)
 
 
 def test_a_lone_record_makes_no_profile():
     assert names([*ONE, *labelled(3, 1, family="three")]) == ["one"]
 
 
-@pytest.mark.parametrize(("least", "found"), [(4, ["one", "two"]), (5, ["one"])])
-def test_a_profile_stands_for_enough_records(least, found):
-    assert names([*ONE, *labelled(2, 4, LONG, family="two")], least=least) == found
+@pytest.mark.parametrize(("min_records", "found"), [(4, ["one", "two"]), (5, ["one"])])
+def test_a_profile_stands_for_enough_records(min_records, found):
+    assert names([*ONE, *labelled(2, 4, LONG, family="two")], min_records=min_records) == found
 
 
 def test_computed_labels_are_left_out():
     computed = labelled(2, 6, LONG, source="rnafold", family="two")
     assert names([*ONE, *computed]) == ["one"]
-    np.testing.assert_array_equal(learned([*ONE, *computed]).rarity, learned(ONE).rarity)
+    np.testing.assert_array_equal(learned([*ONE, *computed]).idf, learned(ONE).idf)
 
 
 def test_records_of_one_cluster_count_as_one():
@@ -89,16 +89,16 @@ def test_records_of_one_cluster_count_as_one():
     ]
     [profile] = learned(records).profiles
     expected = np.array([4.25, 1.25, 0.25, 0.25]) / 6
-    np.testing.assert_allclose(profile.letters[31], expected, atol=0.01)
+    np.testing.assert_allclose(profile.emissions[31], expected, atol=0.01)
 
 
 @pytest.mark.parametrize(("most", "found"), [(2, ["two"]), (3, ["one", "two"])])
-def test_no_more_records_of_a_cluster_are_looked_at_than_planned(most, found):
+def test_records_per_cluster_are_limited(most, found):
     records = [*labelled(1, 8, family="one", cluster=4), *TWO]
-    assert names(records, records_per_cluster=most, least=3) == found
+    assert names(records, records_per_cluster=most, min_records=3) == found
 
 
-def test_pairs_of_some_members_have_their_share():
+def test_a_pair_has_its_frequency_among_the_members():
     records = [replace(one, pairs=PAIRS[: 20 + n % 2]) for n, one in enumerate(ONE)]
     [profile] = learned(records).profiles
     pair_frequencies = dict(
@@ -108,35 +108,35 @@ def test_pairs_of_some_members_have_their_share():
     assert pair_frequencies[PAIRS[19][0]] == pytest.approx(6 / 6.5, abs=0.02)
 
 
-def test_records_without_a_family_come_together_by_their_likeness():
+def test_records_without_a_family_are_clustered_by_similarity():
     library = learned([*labelled(1, 6), *labelled(2, 6, LONG), *labelled(3, 1)])
     assert [profile.name for profile in library.profiles] == ["", ""]
     assert sorted(map(combined, library.profiles), key=len) == [set(PAIRS), set(LONG)]
 
 
-def test_records_without_a_family_get_the_name_of_one_that_they_are_like():
+def test_profiles_without_a_family_get_the_name_of_a_similar_one():
     assert names([*ONE, *TWO, *labelled(1, 4, start=6)]) == ["one", "one", "two"]
     assert names([*ONE, *labelled(3, 4)]) == ["", "one"]  # another family
     assert names([*ONE, *labelled(1, 4, LONG, start=6)]) == ["", "one"]  # another fold
 
 
-def test_members_that_fold_otherwise_get_a_profile_of_their_own():
+def test_members_with_another_structure_get_a_profile_of_their_own():
     steps = []
-    library = learn_library(MIXED, Plan(), steps.append)
+    library = learn_library(MIXED, ProfileTrainingConfig(), steps.append)
     assert [profile.name for profile in library.profiles] == ["one", "one"]
     assert sorted(map(combined, library.profiles), key=len) == [set(PAIRS), set(LONG)]
-    assert [(one.round, one.profiles, one.left) for one in steps] == [(1, 1, 5), (2, 2, 0)]
+    assert [(one.round, one.profiles, one.unassigned) for one in steps] == [(1, 1, 5), (2, 2, 0)]
 
 
-def test_pairs_decide_who_is_alike_not_letters():
+def test_pairs_decide_which_records_join_not_letters():
     other = [replace(one, id=f"{one.id}b", pairs=LONG) for one in ONE]
     assert names([*ONE, *other]) == ["one", "one"]
-    assert names([*ONE, *other], alike=0.0) == ["one"]
+    assert names([*ONE, *other], min_f1=0.0) == ["one"]
 
 
-def test_no_more_rounds_are_made_than_planned():
+def test_rounds_are_limited():
     steps = []
-    library = learn_library(MIXED, Plan(rounds=1), steps.append)
+    library = learn_library(MIXED, ProfileTrainingConfig(max_rounds=1), steps.append)
     assert len(library.profiles) == len(steps) == 1
 
 
@@ -144,15 +144,15 @@ def test_the_same_records_give_the_same_library():
     records = [*labelled(4, 8, family="four", cluster=4), *ONE, *labelled(2, 6, LONG)]
     for one, other in zip(learned(records).profiles, learned(records).profiles, strict=True):
         assert one.name == other.name
-        for name in ("letters", "left", "right", "chance", "words"):
+        for name in ("emissions", "left", "right", "pair_frequency", "kmer_vector"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
-def test_records_of_the_same_name_are_told_apart():
+def test_records_with_the_same_id_are_different_records():
     renamed = [replace(one, id=f"{n % 6}") for n, one in enumerate([*ONE, *TWO])]
     for one, other in zip(learned(renamed).profiles, learned([*ONE, *TWO]).profiles, strict=True):
-        np.testing.assert_array_equal(one.words, other.words)
-        np.testing.assert_array_equal(one.letters, other.letters)
+        np.testing.assert_array_equal(one.kmer_vector, other.kmer_vector)
+        np.testing.assert_array_equal(one.emissions, other.emissions)
 
 
 def test_many_families_keep_their_own_members():
@@ -162,7 +162,7 @@ def test_many_families_keep_their_own_members():
     assert [profile.name for profile in profiles] == list(families)
     for profile, (one, other) in zip(profiles, families.values(), strict=True):
         codes = np.array([encode(one.sequence), encode(other.sequence)])
-        assert (profile.letters.argmax(1) == codes).any(axis=0).mean() > 0.95
+        assert (profile.emissions.argmax(1) == codes).any(axis=0).mean() > 0.95
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_many_families_keep_their_own_members():
         [*labelled(1, 1), *labelled(2, 1), *labelled(3, 1)],
     ],
 )
-def test_records_that_are_not_alike_teach_nothing(records):
+def test_dissimilar_records_are_refused(records):
     with pytest.raises(TrainingError) as caught:
         learned(records)
     assert str(caught.value) == "no two records are alike, so there is no family to learn"

@@ -1,25 +1,25 @@
-"""Learning folding scores: exact gradients, and hairpins that become likely."""
+"""Fitting loop scores: exact gradients, and hairpins that become likely."""
 
 import pytest
 import torch
 from dataset_makers import hairpin, record, rna
 
 from rnaformer_cli.errors import DatasetError, WeightsError
-from rnaformer_cli.folding.model import Folding, scaled_inside
+from rnaformer_cli.folding.model import FoldingModel, scaled_inside
 from rnaformer_cli.folding.partition import outside
-from rnaformer_cli.folding.scores import TABLE_SHAPES, loop_scores
+from rnaformer_cli.folding.scores import TABLE_SHAPES, score_loops
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.training.folding_model.expected_loops import expected_loop_counts
 from rnaformer_cli.training.folding_model.fit import (
-    Plan,
-    backward,
-    expected,
+    FoldingTrainingConfig,
+    backward_structures,
+    fit_scores,
     initial_scores,
-    learn,
     read_scores,
     write_scores,
 )
-from rnaformer_cli.training.folding_model.structure_loops import score
+from rnaformer_cli.training.folding_model.structure_loops import score_structure
 
 SEQUENCES = ["GGCGAAAGCACGAAAACGAC", "GGAGAACAGGAAACAGAACCC"]
 SIGNS = ["(((....)).((....)).)", "((.(..(.(....).)..)))"]  # every kind of loop
@@ -27,7 +27,7 @@ PAIRS = [sorted(parse_dot_bracket(signs).pairs) for signs in SIGNS]
 
 
 def random_scores():
-    """Under which every kind of loop is likely: see test_the_examples_expect_every_loop."""
+    """Scores that make every kind of loop likely: see test_the_examples_expect_every_loop."""
     generator = torch.Generator().manual_seed(5)
     scores = {
         name: 0.2 * torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -49,56 +49,58 @@ def random_scores():
 def test_the_examples_expect_every_loop():
     bases, _ = to_tensors(SEQUENCES)
     with torch.no_grad():
-        weights, sums = scaled_inside(loop_scores(bases, random_scores()))
-        counts = expected(weights, sums, outside(weights, sums))
+        weights, sums = scaled_inside(score_loops(bases, random_scores()))
+        counts = expected_loop_counts(weights, sums, outside(weights, sums))
     assert {name for name, count in counts.items() if float(count.nansum()) < 0.01} == set()
 
 
 def loss(scores):
-    """Without the pull to the first guess."""
+    """The loss without the ridge penalty."""
     bases, _ = to_tensors(SEQUENCES)
-    found = loop_scores(bases, scores)
-    _, sums = scaled_inside(found)
-    total = sums.total.log().sum() + sums.scale * bases.numel()
-    known = sum(score(found, row, pairs) for row, pairs in enumerate(PAIRS))
-    return float((total - known).detach() / sum(map(len, SEQUENCES)))
+    loop_scores = score_loops(bases, scores)
+    _, sums = scaled_inside(loop_scores)
+    log_z = sums.total.log().sum() + sums.scale * bases.numel()
+    labelled = sum(score_structure(loop_scores, row, pairs) for row, pairs in enumerate(PAIRS))
+    return float((log_z - labelled).detach() / sum(map(len, SEQUENCES)))
 
 
 @pytest.mark.parametrize("name", TABLE_SHAPES)
 def test_gradients_are_those_of_finite_differences(name, monkeypatch):
     monkeypatch.setattr("rnaformer_cli.training.folding_model.fit._RIDGE", 0.0)
     scores = random_scores()
-    assert backward(scores, SEQUENCES, PAIRS) == pytest.approx(loss(scores), rel=1e-12)
+    assert backward_structures(scores, SEQUENCES, PAIRS) == pytest.approx(loss(scores), rel=1e-12)
     gradient = scores[name].grad.flatten()
     flat = scores[name].detach().view(-1)
     strongest = gradient.abs().argsort(descending=True)[:4].tolist()
     assert gradient[strongest[0]] != 0.0
-    for place in strongest:
+    for index in strongest:
         step = 1e-4
-        flat[place] += step
+        flat[index] += step
         above = loss(scores)
-        flat[place] -= 2 * step
+        flat[index] -= 2 * step
         below = loss(scores)
-        flat[place] += step
-        assert (above - below) / (2 * step) == pytest.approx(float(gradient[place]), abs=1e-8)
+        flat[index] += step
+        assert (above - below) / (2 * step) == pytest.approx(float(gradient[index]), abs=1e-8)
 
 
-def test_what_is_learned_makes_the_structures_likely():
+def test_fitted_scores_make_the_structures_likely():
     records = [hairpin(f"h{n}", 6, n) for n in range(20)]
     losses = []
-    scores = learn(records, Plan(steps=30), lambda done: losses.append(done.loss))
+    scores = fit_scores(
+        records, FoldingTrainingConfig(steps=30), lambda done: losses.append(done.loss)
+    )
     assert losses[-1] < 0.5 * losses[0]
-    model = Folding()
+    model = FoldingModel()
     model.load_state_dict(scores)
     unseen = hairpin("v", 6, 99)
     likely = model(to_tensors([unseen.sequence])[0])[0]
     assert min(float(likely[pair]) for pair in unseen.pairs) > 0.5
 
 
-def test_scores_that_many_bases_add_up_learn_slowly():
+def test_scores_that_many_bases_add_up_have_a_smaller_rate():
     before, after = (
         initial_scores(),
-        learn([hairpin(f"h{n}", 6, n) for n in range(4)], Plan(steps=1)),
+        fit_scores([hairpin(f"h{n}", 6, n) for n in range(4)], FoldingTrainingConfig(steps=1)),
     )
     steps = {
         name: float((after[name] - before[name].detach()).abs().max()) for name in TABLE_SHAPES
@@ -108,16 +110,16 @@ def test_scores_that_many_bases_add_up_learn_slowly():
     assert steps["unpaired_exterior"] == pytest.approx(0.03 * steps["stack"], rel=1e-3)
 
 
-def test_the_same_seed_learns_the_same_up_to_rounding():
+def test_the_same_seed_gives_the_same_scores_up_to_rounding():
     records = [hairpin(f"h{n}", 6, n) for n in range(20)]
-    one, other = (learn(records, Plan(steps=3, seed=4)) for _ in range(2))
+    one, other = (fit_scores(records, FoldingTrainingConfig(steps=3, seed=4)) for _ in range(2))
     for name in TABLE_SHAPES:  # threads add up gradients in any order
         torch.testing.assert_close(one[name], other[name], atol=1e-4, rtol=0)
 
 
 def test_records_may_all_be_too_long():
     with pytest.raises(DatasetError, match="no record of at most 20 bases to train on"):
-        learn([record("a", rna(30, 1))], Plan(steps=1, max_length=20))
+        fit_scores([record("a", rna(30, 1))], FoldingTrainingConfig(steps=1, max_length=20))
 
 
 def test_scores_are_read_as_written(tmp_path):

@@ -1,4 +1,4 @@
-"""Learning from reactivities: exact gradients, densities by letter, clusters drawn evenly."""
+"""The reactivity likelihood: exact gradients, densities by letter, uniform sampling of clusters."""
 
 from collections import Counter
 
@@ -8,11 +8,11 @@ from dataset_makers import hairpin, rna
 
 from rnaformer_cli.dataset.reactivities import ReactivityProfile
 from rnaformer_cli.errors import DatasetError
-from rnaformer_cli.folding.evidence import add_unpaired_scores
 from rnaformer_cli.folding.model import scaled_inside
-from rnaformer_cli.folding.scores import TABLE_SHAPES, loop_scores
+from rnaformer_cli.folding.scores import TABLE_SHAPES, score_loops
+from rnaformer_cli.folding.soft_constraints import add_unpaired_scores
 from rnaformer_cli.prediction.batching import to_tensors
-from rnaformer_cli.training.folding_model.fit import Plan, learn
+from rnaformer_cli.training.folding_model.fit import FoldingTrainingConfig, fit_scores
 from rnaformer_cli.training.folding_model.reactivity_likelihood import (
     BIN_EDGES,
     NO_VALUE,
@@ -28,7 +28,7 @@ HIGH, LOW = len(BIN_EDGES), 1  # bins
 
 
 def random_scores():
-    """Under which every kind of loop is likely."""
+    """Scores that make every kind of loop likely."""
     generator = torch.Generator().manual_seed(5)
     scores = {
         name: 0.2 * torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -62,13 +62,13 @@ def loss(scores):
     """-log(likelihood of the values / their likelihood if all bases were paired) per value."""
     bases, _ = to_tensors(SEQUENCES)
     bins = bin_reactivities(profiles())
-    evidence = random_densities().log_ratio(bases, bins)
-    free = loop_scores(bases, scores)
+    log_ratio = random_densities().log_ratio(bases, bins)
+    unconstrained = score_loops(bases, scores)
     logs = []
-    for found in (free, add_unpaired_scores(free, evidence)):
+    for found in (unconstrained, add_unpaired_scores(unconstrained, log_ratio)):
         _, sums = scaled_inside(found)
         logs.append(float(sums.total.log().sum() + sums.scale * bases.numel()))
-    return (logs[0] - logs[1] - float(evidence.sum())) / int((bins != NO_VALUE).sum())
+    return (logs[0] - logs[1] - float(log_ratio.sum())) / int((bins != NO_VALUE).sum())
 
 
 @pytest.mark.parametrize("name", TABLE_SHAPES)
@@ -78,18 +78,18 @@ def test_gradients_are_those_of_finite_differences(name):
     assert found == pytest.approx(loss(scores), rel=1e-12)
     gradient = scores[name].grad.flatten()
     flat = scores[name].detach().view(-1)
-    for place in gradient.abs().argsort(descending=True)[:3].tolist():
+    for index in gradient.abs().argsort(descending=True)[:3].tolist():
         step = 1e-4
-        flat[place] += step
+        flat[index] += step
         above = loss(scores)
-        flat[place] -= 2 * step
+        flat[index] -= 2 * step
         below = loss(scores)
-        flat[place] += step
+        flat[index] += step
         slope = 0.5 * (above - below) / (2 * step)
-        assert slope == pytest.approx(float(gradient[place]), abs=1e-8)
+        assert slope == pytest.approx(float(gradient[index]), abs=1e-8)
 
 
-def test_without_densities_nothing_is_learned():
+def test_without_densities_all_gradients_are_zero():
     scores = random_scores()
     assert backward_reactivities(scores, profiles(), Densities(), 1.0) == pytest.approx(0.0)
     assert all(float(tensor.grad.abs().max()) < 1e-12 for tensor in scores.values())
@@ -108,12 +108,12 @@ def test_densities_are_those_of_the_letter_and_unknown_letters_have_none():
     assert ratio[2:].tolist() == [0.0, 0.0, 0.0]
 
 
-def test_a_base_without_a_value_says_nothing():
+def test_a_base_without_a_value_has_a_ratio_of_zero():
     bins = torch.tensor([[NO_VALUE, HIGH]])
     assert random_densities().log_ratio(torch.tensor([[A, A]]), bins)[0, 0] == 0.0
 
 
-def test_values_are_told_apart_whatever_their_scale():
+def test_bins_do_not_depend_on_the_scale_of_the_values():
     values = [0.0, 0.1, 0.4, None, 0.9, 1.5, 0.2, 0.0]
     small = ReactivityProfile("s", "ACGUACGU", tuple(values))
     large = ReactivityProfile("l", "ACGUACGU", tuple(v and 300 * v for v in values))
@@ -123,22 +123,22 @@ def test_values_are_told_apart_whatever_their_scale():
     assert one[0] < one[1] < one[2] < one[4] < one[5]
 
 
-def test_ends_that_designs_share_do_not_count():
+def test_common_ends_of_designs_do_not_count():
     sequence = "GGAAA" + "CAGUC" + "CCAUUUUCGAAUGG" + "AAAGAAACAACAACAACAAC"
     bins = bin_reactivities([ReactivityProfile("d", sequence, (1.0,) * len(sequence))])[0]
-    counted = [place for place, found in enumerate(bins.tolist()) if found != NO_VALUE]
+    counted = [index for index, found in enumerate(bins.tolist()) if found != NO_VALUE]
     assert counted == list(range(5, 10))
 
 
-def test_clusters_are_drawn_evenly():
+def test_clusters_are_sampled_uniformly():
     many = [ReactivityProfile(f"m{n}", rna(20, n), (1.0,) * 20, cluster=1) for n in range(9)]
     one = ReactivityProfile("one", rna(20, 99), (1.0,) * 20, cluster=2)
     alone = ReactivityProfile("alone", rna(20, 98), (1.0,) * 20)
     stream = ProfileStream([*many, one, alone], 20, max_cells=4000, seed=1)
-    drawn = Counter(profile.id for step in range(100) for profile in stream.batch(step))
-    assert sum(drawn.values()) == 1000
-    assert 270 < drawn["one"] < 400
-    assert 270 < drawn["alone"] < 400
+    counts = Counter(profile.id for step in range(100) for profile in stream.batch(step))
+    assert sum(counts.values()) == 1000
+    assert 270 < counts["one"] < 400
+    assert 270 < counts["alone"] < 400
 
 
 def test_batches_stay_within_their_cells_and_are_repeatable():
@@ -158,9 +158,9 @@ def test_profiles_may_all_be_too_long():
 
 def probed(name, stem, seed):
     """A hairpin whose loop and flanks are reactive."""
-    made = hairpin(name, stem, seed)
-    paired = {base for pair in made.pairs for base in pair}
-    sequence = f"AACA{made.sequence}ACAA"
+    stem_loop = hairpin(name, stem, seed)
+    paired = {base for pair in stem_loop.pairs for base in pair}
+    sequence = f"AACA{stem_loop.sequence}ACAA"
     values = [0.05 if base - 4 in paired else 1.0 for base in range(len(sequence))]
     return ReactivityProfile(name, sequence, tuple(values))
 
@@ -168,9 +168,9 @@ def probed(name, stem, seed):
 def test_reactivities_make_measured_helices_likely():
     records = [hairpin(f"h{n}", 6, n) for n in range(8)]
     done = []
-    learn(
+    fit_scores(
         records,
-        Plan(steps=40, reactivity_cells=8000),
+        FoldingTrainingConfig(steps=40, reactivity_cells=8000),
         done.append,
         profiles=[probed(f"p{n}", 5, n) for n in range(30)],
     )

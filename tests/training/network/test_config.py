@@ -1,5 +1,7 @@
 """Run configs: read from TOML, unknown keys refused by name."""
 
+import time
+
 import pytest
 
 from rnaformer_cli.errors import ConfigError, InputError
@@ -42,11 +44,12 @@ def test_a_stored_config_is_read_back():
         ("run = 3\n", "'run' must be a section, not 3"),
         (
             "[optimiser]\nlr = 1\n",
-            "unknown key 'lr' in [optimiser]; known: kind, learning_rate, final_learning_rate_fraction, warmup, "
+            "unknown key 'lr' in [optimiser]; known: kind, learning_rate, "
+            "final_learning_rate_fraction, warmup, "
             "weight_decay, max_gradient_norm, ema_decay",
         ),
         ('[optimiser]\nkind = "sgd"\n', "kind must be one of 'muon', 'adamw', not 'sgd'"),
-        ('[optimiser]\nrate = "fast"\n', "rate must be float, not 'fast'"),
+        ('[optimiser]\nlearning_rate = "fast"\n', "learning_rate must be float, not 'fast'"),
         ("[optimiser]\nlearning_rate = 0\n", "learning_rate must be above 0, not 0"),
         ("[optimiser]\nema_decay = 2.0\n", "ema_decay must be from 0 to 1, not 2.0"),
         ("[optimiser]\nweight_decay = -0.1\n", "weight_decay must be at least 0, not -0.1"),
@@ -82,3 +85,48 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path):
     path.write_text("[model\n")
     with pytest.raises(InputError, match="not a TOML file: "):
         read_config(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a." * 40_000 + "a = 1",
+        "[" + "a . " * 20 + "a]",
+        'x = { "a b".' + "'c d'.a." * 10 + "a = 1 }",
+    ],
+)
+def test_a_key_of_many_parts_is_refused_unread(tmp_path, text):
+    """Forty thousand took half a minute."""
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    began = time.process_time()
+    with pytest.raises(InputError) as caught:
+        read_config(path)
+    assert str(caught.value) == f"{path}: a key of more than 20 parts, which is the limit"
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("text", ["a" * 99_000, "a " * 49_000, '"' * 99_000, "'\"" * 49_000])
+def test_looking_for_such_keys_takes_no_time(tmp_path, text):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    began = time.process_time()
+    with pytest.raises(InputError):
+        read_config(path)
+    assert time.process_time() - began < 1
+
+
+def test_a_config_of_more_than_a_hundred_kilobytes_is_refused(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text("#" * 100_001)
+    with pytest.raises(InputError) as caught:
+        read_config(path)
+    assert str(caught.value) == f"{path}: more than 100,000 bytes, which is the limit"
+
+
+def test_lists_of_many_numbers_are_no_keys_of_many_parts(tmp_path):
+    weights = ", ".join(f'"a.b{n}" = 0.{n}' for n in range(1, 60))
+    (tmp_path / "run.toml").write_text(
+        f"[run]\nsteps = 1\n[batches]\nsource_weights = {{{weights}}}\n"
+    )
+    assert len(read_config(tmp_path / "run.toml").batches.source_weights) == 59

@@ -1,4 +1,4 @@
-"""How far families are believed: found again from labels that were drawn with it."""
+"""The fit recovers the mixture from which labels were simulated."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,12 @@ from dataset_makers import record
 
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.families.mixture import FamilyMixture
-from rnaformer_cli.families.profiles import WORDS, Profile
+from rnaformer_cli.families.profiles import N_KMERS, Profile
 from rnaformer_cli.families.recognition import Hit, Region
 from rnaformer_cli.training.release.mixture import fit_mixture
 
 LENGTH = 40
-WITHIN = (40, 100, 400)  # lengths of the sequences that regions are said to be in
+WITHIN = (40, 100, 400)  # lengths of the whole sequences
 TRUE_MIXTURE = FamilyMixture(
     0.8,
     10.0,
@@ -25,7 +25,7 @@ TRUE_MIXTURE = FamilyMixture(
 
 
 def scores(random):
-    """What a network might say: most pairs are unlikely."""
+    """Random network scores, of which most are low."""
     logits = np.triu(random.normal(-2, 2, (LENGTH, LENGTH)), k=1)
     upper = np.triu(1 / (1 + np.exp(-logits)), k=1)
     return (upper + upper.T).astype(np.float32)
@@ -36,23 +36,23 @@ def hit(random, log_odds, columns=LENGTH):
     left, right = np.nonzero(np.triu(random.random((columns, columns)) < 0.2, k=1))
     chance = random.random(len(left)).astype(np.float32)
     letters = np.full((columns, 4), 0.25, np.float32)
-    profile = Profile("x", letters, left, right, chance, np.zeros(WORDS, np.float32))
+    profile = Profile("x", letters, left, right, chance, np.zeros(N_KMERS, np.float32))
     return Hit(profile, log_odds, 0, np.eye(LENGTH, columns, dtype=np.float32))
 
 
-def drawn(count, columns=LENGTH):
-    """Records whose pairs are as likely as the mixture says."""
+def simulate(count, columns=LENGTH):
+    """Records whose pairs are sampled with the probabilities of the mixture."""
     random = np.random.default_rng(5)
     for number in range(count):
         found = hit(random, random.uniform(0, 30), columns)
-        said, regions = scores(random), [Region((found,), random.choice(WITHIN))]
-        likely = np.triu(TRUE_MIXTURE.apply(said, regions), k=1)
+        network_scores, regions = scores(random), [Region((found,), random.choice(WITHIN))]
+        likely = np.triu(TRUE_MIXTURE.apply(network_scores, regions), k=1)
         pairs = [tuple(pair) for pair in np.argwhere(random.random(likely.shape) < likely).tolist()]
-        yield record(f"r{number}", "A" * LENGTH, pairs), said, regions
+        yield record(f"r{number}", "A" * LENGTH, pairs), network_scores, regions
 
 
-def test_the_mixture_that_labels_were_drawn_with_is_found():
-    found = fit_mixture(drawn(200))
+def test_the_fit_recovers_the_true_mixture():
+    found = fit_mixture(simulate(200))
     assert found.null_log_odds == pytest.approx(TRUE_MIXTURE.null_log_odds, abs=0.8)
     assert found.null_log_odds_slope == pytest.approx(TRUE_MIXTURE.null_log_odds_slope, abs=0.8)
     assert found.evidence_scale == pytest.approx(TRUE_MIXTURE.evidence_scale, abs=0.25)
@@ -66,28 +66,28 @@ def test_the_mixture_that_labels_were_drawn_with_is_found():
         assert getattr(found, name) == pytest.approx(getattr(TRUE_MIXTURE, name), abs=0.08)
 
 
-def test_pairs_beside_the_rna_do_not_count():
-    found = fit_mixture(drawn(400, columns=28))
+def test_pairs_without_coverage_do_not_count():
+    found = fit_mixture(simulate(400, columns=28))
     assert found.network_coefficient == pytest.approx(TRUE_MIXTURE.network_coefficient, abs=0.08)
     assert found.family_coefficient == pytest.approx(TRUE_MIXTURE.family_coefficient, abs=0.08)
 
 
-def test_records_without_sites_say_nothing():
+def test_records_without_regions_do_not_count():
     alone = [(record("x", "A" * LENGTH, [(0, 9)]), scores(np.random.default_rng(1)), [])]
-    assert fit_mixture([*drawn(3), *alone]) == fit_mixture(drawn(3))
+    assert fit_mixture([*simulate(3), *alone]) == fit_mixture(simulate(3))
 
 
-def test_a_library_that_knows_no_record_is_refused():
+def test_a_library_that_matches_no_record_is_refused():
     with pytest.raises(TrainingError) as caught:
         fit_mixture([(record("x", "A" * LENGTH), scores(np.random.default_rng(1)), [])])
     assert str(caught.value) == "no validation record is like any family of the library"
 
 
-def test_pairs_that_are_all_there_have_no_best_blend():
+def test_labels_that_are_all_pairs_are_refused():
     random = np.random.default_rng(2)
-    said, regions = scores(random), [Region((hit(random, 20.0),), LENGTH)]
+    network_scores, regions = scores(random), [Region((hit(random, 20.0),), LENGTH)]
     every = [tuple(pair) for pair in np.argwhere(np.triu(np.ones((LENGTH, LENGTH)), 1)).tolist()]
     with pytest.raises(TrainingError) as caught:
-        fit_mixture([(record("x", "A" * LENGTH, every), said, regions)])
+        fit_mixture([(record("x", "A" * LENGTH, every), network_scores, regions)])
     message = "too few validation records are like a family of the library to learn from"
     assert str(caught.value) == message

@@ -1,4 +1,4 @@
-"""Weights made ready: calibrated by hand-made labels, with a threshold that is best."""
+"""Release: calibration on hand-made labels and the choice of the threshold."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ from rnaformer_cli.training.release.release import (
 RECORDS = [hairpin(f"h{n}", 6 + n, n) for n in range(4)]
 
 
-def drawn(scale, shift, count=200_000):
+def simulate_logits(scale, shift, count=200_000):
     """Logits, and labels whose logits are `scale` times these plus `shift`."""
     random = np.random.default_rng(0)
     logits = random.normal(0, 2, count)
@@ -31,8 +31,8 @@ def drawn(scale, shift, count=200_000):
 
 
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (2.0, -1.0), (0.5, 0.7)])
-def test_the_stretch_and_shift_of_labels_is_found(scale, shift):
-    found = fit_platt_scaling(*drawn(scale, shift))
+def test_the_fit_recovers_scale_and_shift(scale, shift):
+    found = fit_platt_scaling(*simulate_logits(scale, shift))
     assert found == pytest.approx((scale, shift), abs=0.03)
 
 
@@ -51,15 +51,15 @@ def test_scored_pairs_are_those_of_the_upper_triangle(tiny_network):
         assert one.matrix.shape == (len(one.record), len(one.record))
         assert np.array_equal(one.matrix, one.matrix.T)
         assert len(one.logits) == len(one.record) * (len(one.record) - 1) // 2
-        assert one.truth.sum() == len(one.record.pairs)
+        assert one.is_pair.sum() == len(one.record.pairs)
 
 
 def pooled(found):
     logits = np.concatenate([one.logits for one in found])
-    return logits, np.concatenate([one.truth for one in found])
+    return logits, np.concatenate([one.is_pair for one in found])
 
 
-def test_the_threshold_is_chosen_on_what_the_released_network_gives(tiny_network):
+def test_the_threshold_is_chosen_on_calibrated_scores(tiny_network):
     torch.manual_seed(5)
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
     found = collect_scored_pairs(network, RECORDS)
@@ -73,7 +73,7 @@ def logit(score):
     return np.log(score / (1 - score))
 
 
-def test_release_stretches_and_shifts_every_logit():
+def test_release_scales_and_shifts_every_logit():
     torch.manual_seed(5)
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1))
     [before] = Predictor(network, "x").score([RECORDS[0].sequence])
@@ -102,7 +102,7 @@ def test_a_read_out_without_bias_is_refused():
         release(network, {"hairpins": RECORDS})
 
 
-def test_release_calibrates_with_the_flag_that_is_asked_for():
+def test_release_calibrates_with_the_given_flag():
     torch.manual_seed(5)
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1, label_flag=True))
     release(network, {"hairpins": RECORDS}, flag=0.5)
@@ -111,7 +111,7 @@ def test_release_calibrates_with_the_flag_that_is_asked_for():
     assert again == pytest.approx((1.0, 0.0), abs=0.05)
 
 
-def test_the_folding_model_is_weighed_and_stretched_with_the_rest():
+def test_the_weight_of_the_folding_logits_is_scaled_too():
     torch.manual_seed(5)
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1, folding=True))
     network.folding.stack.fill_(1.0)
@@ -136,7 +136,7 @@ def test_a_weight_needs_a_folding_model():
 
 
 @pytest.mark.parametrize("is_better", [True, False])
-def test_the_better_kind_of_threshold_is_used(is_better, monkeypatch):
+def test_the_threshold_of_higher_f1_is_used(is_better, monkeypatch):
     torch.manual_seed(5)
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
     by_ratio = Validation({"hairpins": 0.6 if is_better else 0.5}, 0.4)

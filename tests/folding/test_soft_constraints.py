@@ -1,15 +1,15 @@
-"""Scores of unpaired bases: every structure has those of its unpaired bases."""
+"""Scores of unpaired bases are added to every structure."""
 
 import pytest
 import torch
 
-from rnaformer_cli.folding.evidence import add_unpaired_scores
 from rnaformer_cli.folding.model import scaled_inside
-from rnaformer_cli.folding.scores import TABLE_SHAPES, loop_scores
+from rnaformer_cli.folding.scores import TABLE_SHAPES, score_loops
+from rnaformer_cli.folding.soft_constraints import add_unpaired_scores
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.training.folding_model.structure_loops import score
+from rnaformer_cli.training.folding_model.structure_loops import score_structure
 
-# Between them every kind of loop that a pair can close.
+# Together they have every kind of loop that a pair can close.
 STRUCTURES = [
     ("GGGAAACCC", "........."),
     ("GGGAAACCC", "(((...)))"),
@@ -39,22 +39,25 @@ def unpaired_scores(length):
 
 
 @pytest.mark.parametrize(("sequence", "signs"), STRUCTURES)
-def test_a_structure_has_the_scores_of_its_unpaired_bases(sequence, signs):
-    found, of_bases = loop_scores(codes(sequence), model_scores()), unpaired_scores(len(sequence))
+def test_a_structure_gets_the_scores_of_its_unpaired_bases(sequence, signs):
+    loop_scores, of_bases = (
+        score_loops(codes(sequence), model_scores()),
+        unpaired_scores(len(sequence)),
+    )
     pairs = parse_dot_bracket(signs).pairs
-    given = score(add_unpaired_scores(found, of_bases), 0, pairs) - score(found, 0, pairs)
+    given = score_structure(add_unpaired_scores(loop_scores, of_bases), 0, pairs) - score_structure(
+        loop_scores, 0, pairs
+    )
     expected = sum(of_bases[0, base] for base, sign in enumerate(signs) if sign == ".")
     assert float(given + of_bases.sum()) == pytest.approx(float(expected), abs=1e-9)
 
 
-def test_a_base_that_must_pair_leaves_the_structures_that_pair_it():
+def test_a_base_that_must_pair_is_paired_in_all_structures():
     sequence = "GGAAACC"  # the first G pairs with one of two C, or with none
-    nothing = {
-        name: torch.zeros(shape, dtype=torch.float64) for name, shape in TABLE_SHAPES.items()
-    }
-    found = loop_scores(codes(sequence), nothing)
+    zeros = {name: torch.zeros(shape, dtype=torch.float64) for name, shape in TABLE_SHAPES.items()}
+    loop_scores = score_loops(codes(sequence), zeros)
     of_bases = torch.zeros(1, 7, dtype=torch.float64)
     of_bases[0, 0] = -50.0
-    _, sums = scaled_inside(add_unpaired_scores(found, of_bases))
+    _, sums = scaled_inside(add_unpaired_scores(loop_scores, of_bases))
     count = (sums.total.log() + sums.scale * 7 + of_bases.sum()).exp()
     assert float(count) == pytest.approx(3.0, rel=1e-6)  # G1-C6; G1-C7 with G2-C6 or without

@@ -1,4 +1,4 @@
-"""Soft constraints: scores of unpaired bases, such as reactivities give, in the folding model."""
+"""Soft constraints: additional scores of unpaired bases, for example from reactivities."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rnaformer_cli.folding.pairs import gather
-from rnaformer_cli.folding.scores import SMALL, LoopScores
+from rnaformer_cli.folding.scores import FIXED_SIZE_LOOPS, LoopScores
 
-_CLOSING_FIELDS = (*SMALL, "hairpin", "closing")  # and `outer`: the loop that a pair closes
+# Fields with a score for the closing pair of a loop, (B, D, L); interior_closing is (B, 2, D, L).
+_CLOSING_FIELDS = (*FIXED_SIZE_LOOPS, "hairpin", "multi_closing")
 
 
 def add_unpaired_scores(loop_scores: LoopScores, scores: Tensor) -> LoopScores:
@@ -21,7 +22,8 @@ def add_unpaired_scores(loop_scores: LoopScores, scores: Tensor) -> LoopScores:
     So each pair loses the scores of its two bases, in the one loop that it closes.
     """
     index = torch.arange(scores.shape[1], device=scores.device)
-    ends = index[:, None] + index  # [d, i]: the right base, or what is beyond
-    of_pairs = scores[:, None, :] + gather(F.pad(scores, (0, 1)), ends)  # (B, D, L)
+    right = index[:, None] + index  # [d, i] -> i + d, which may lie beyond the sequence
+    of_pairs = scores[:, None, :] + gather(F.pad(scores, (0, 1)), right)  # (B, D, L)
     changed = {name: getattr(loop_scores, name) - of_pairs for name in _CLOSING_FIELDS}
-    return replace(loop_scores, **changed, outer=loop_scores.outer - of_pairs[:, None])
+    interior_closing = loop_scores.interior_closing - of_pairs[:, None]
+    return replace(loop_scores, **changed, interior_closing=interior_closing)

@@ -1,0 +1,1 @@
+"""Chemical probing data: reactivities, and what they say of each base."""

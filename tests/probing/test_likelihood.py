@@ -1,0 +1,61 @@
+"""Reactivities become log-likelihood ratios of unpaired bases."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnaformer_cli.probing.likelihood import BIN_EDGES, WEIGHT, log_likelihood_ratios
+
+VALUES = [0.1, 2.0, 0.0, 1.0, 0.5, 0.05, 1.5, 0.2, 0.9, 0.3]
+SEQUENCE = "ACGUACGUAC"
+
+
+def test_a_reactive_base_is_likelier_unpaired_and_an_unreactive_one_paired():
+    ratios = log_likelihood_ratios("AAAAAAAAAA", VALUES)
+    assert ratios[1] > 1
+    assert ratios[2] < -1
+    assert ratios[2] == WEIGHT * -3.46
+
+
+def test_the_scale_of_the_values_does_not_matter():
+    ratios = log_likelihood_ratios(SEQUENCE, VALUES)
+    scaled = log_likelihood_ratios(SEQUENCE, [0.03 * value for value in VALUES])
+    np.testing.assert_array_equal(ratios, scaled)
+
+
+def test_missing_values_and_unknown_letters_say_nothing():
+    ratios = log_likelihood_ratios("ANGUACGUAC", [None, *VALUES[1:]])
+    assert ratios[0] == ratios[1] == 0.0
+    assert (ratios[2:] != 0.0).all()
+
+
+def test_dms_counts_for_a_and_c_only():
+    ratios = log_likelihood_ratios(SEQUENCE, VALUES, "DMS")
+    assert [letter for letter, ratio in zip(SEQUENCE, ratios, strict=True) if ratio] == list(
+        "ACACAC"
+    )
+
+
+def test_negative_values_count_as_zero():
+    changed = [-1.0 if value == 0.0 else value for value in VALUES]
+    np.testing.assert_array_equal(
+        log_likelihood_ratios(SEQUENCE, changed), log_likelihood_ratios(SEQUENCE, VALUES)
+    )
+
+
+@pytest.mark.parametrize("values", [[None] * 4, [0.0] * 4, [-1.0, None, -2.0, 0.0]])
+def test_without_a_value_above_zero_nothing_is_said(values):
+    assert log_likelihood_ratios("ACGU", values).tolist() == [0.0] * 4
+
+
+@given(st.lists(st.none() | st.floats(-1e6, 1e6), min_size=1, max_size=30), st.data())
+def test_ratios_are_finite_and_bounded(values, data):
+    sequence = data.draw(st.text("ACGUN", min_size=len(values), max_size=len(values)))
+    ratios = log_likelihood_ratios(sequence, values)
+    assert ratios.shape == (len(values),)
+    assert (np.abs(ratios) <= 5 * WEIGHT).all()
+
+
+def test_bins_grow():
+    assert list(BIN_EDGES) == sorted(set(BIN_EDGES))
