@@ -1,14 +1,14 @@
-"""What runs of `rnaformer predict` survive, what they leave the same, and what they need.
+"""Robustness of `rnaformer predict`: killed runs, reproducibility, and memory.
 
     python benches/faults.py                      all parts
     python benches/faults.py kills --kills 20     one part
     python benches/faults.py load --write         into docs/measurements.md, other parts kept
 
 kills     a run of 1,000 records, ended at random moments and resumed each time
-sameness  the same records in other batches, orders and windows
-load      the peak of the memory for a few and for many short records
-unusable  a stream of protein records, of which nothing can be predicted
-growth    what a record leaves behind in the memory of a run
+sameness  predictions of the same records in other batches, orders and windows
+load      peak memory for few and for many short records
+unusable  a stream of protein records, none of which can be predicted
+growth    memory that a run keeps for each record
 """
 
 from __future__ import annotations
@@ -38,12 +38,14 @@ FORMATS = [word for name in ("dbn", "ct", "bpseq", "jsonl", "tsv") for word in (
 Table = list[tuple[object, ...]]  # the first row names the columns
 
 
-def records(count: int, shortest: int, longest: int, seed: int = 1) -> Iterator[tuple[str, str]]:
-    """Names and letters; every other RNA is a hairpin, so that there is something to predict."""
-    drawn = random.Random(seed)
+def random_records(
+    count: int, shortest: int, longest: int, seed: int = 1
+) -> Iterator[tuple[str, str]]:
+    """Yield names and random sequences; every other one is a hairpin, with pairs to predict."""
+    source = random.Random(seed)
     for number in range(count):
-        length = drawn.randint(shortest, longest)
-        letters = "".join(drawn.choices("ACGU", k=length))
+        length = source.randint(shortest, longest)
+        letters = "".join(source.choices("ACGU", k=length))
         arm = letters[: (length - 3) // 2]
         if number % 2 and arm:
             back = arm[::-1].translate(str.maketrans("ACGU", "UGCA"))
@@ -51,18 +53,18 @@ def records(count: int, shortest: int, longest: int, seed: int = 1) -> Iterator[
         yield f"r{number}", letters
 
 
-def fasta(found: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """The text of each record."""
-    return (f">{name}\n{letters}\n" for name, letters in found)
+def format_fasta(records: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield the FASTA text of each record."""
+    return (f">{name}\n{letters}\n" for name, letters in records)
 
 
-def files(folder: Path) -> dict[str, str]:
-    """What is not hidden, without what differs from run to run: the seconds in JSON."""
-    found = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    return {path.name: re.sub(r'"seconds": [\d.e-]+', "", path.read_text()) for path in found}
+def read_outputs(folder: Path) -> dict[str, str]:
+    """The visible files of a folder, without the seconds in JSON, which differ between runs."""
+    paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return {path.name: re.sub(r'"seconds": [\d.e-]+', "", path.read_text()) for path in paths}
 
 
-def kills(chosen: argparse.Namespace) -> Table:
+def measure_kills(chosen: argparse.Namespace) -> Table:
     """Each ending is that of a whole run or of one of its two workers."""
     rows: Table = [
         ("ended by", "times", "files", "truncated", "missing", "different", "processes left")
@@ -72,7 +74,7 @@ def kills(chosen: argparse.Namespace) -> Table:
         count = chosen.records // 10 if draw else chosen.records  # pictures are slow
         with tempfile.TemporaryDirectory() as name:
             rows.append((ending, *_kill_and_resume(Path(name), ending, chosen.kills, count, draw)))
-        print(*rows[-1], sep="\t", file=sys.stderr, flush=True)  # it takes a while
+        print(*rows[-1], sep="\t", file=sys.stderr, flush=True)  # progress
     return rows
 
 
@@ -80,34 +82,34 @@ def _kill_and_resume(
     folder: Path, ending: str, times: int, count: int, draw: str = ""
 ) -> tuple[object, ...]:
     reads = folder / "reads.fasta"
-    reads.write_text("".join(fasta(records(count, 15, 60))))
+    reads.write_text("".join(format_fasta(random_records(count, 15, 60))))
     whole, ended = folder / "whole", folder / "ended"
-    pictures = {to: [draw, to] if draw else [] for to in (whole, ended)}  # among the others
-    once = [*PROGRAM, reads, "--out-dir", whole, *FORMATS, *pictures[whole], "-q"]
-    subprocess.run(once, check=True)
-    undisturbed = files(whole)
-    drawn, done, torn, left = random.Random(3), 0, 0, 0
+    pictures = {to: [draw, to] if draw else [] for to in (whole, ended)}  # in the output folder
+    uninterrupted = [*PROGRAM, reads, "--out-dir", whole, *FORMATS, *pictures[whole], "-q"]
+    subprocess.run(uninterrupted, check=True)
+    expected = read_outputs(whole)
+    source, done, torn, left = random.Random(3), 0, 0, 0
     command = [*PROGRAM, reads, "--out-dir", ended, *FORMATS, *pictures[ended], "-q"]
     command += ["--resume", "--jobs", "2"]
     for _ in range(times):
-        left += not _end_run(command, ended, ending, drawn)
+        left += not _end_run(command, ended, ending, source)
         done += 1
-        torn += sum(len(text) != len(undisturbed[name]) for name, text in files(ended).items())
-        if len(files(ended)) == len(undisturbed):
+        torn += sum(len(text) != len(expected[name]) for name, text in read_outputs(ended).items())
+        if len(read_outputs(ended)) == len(expected):
             break
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    found = files(ended)
-    differ = sum(text != undisturbed[name] for name, text in found.items())
-    return done, len(undisturbed), torn, len(undisturbed.keys() - found.keys()), differ, left
+    resumed = read_outputs(ended)
+    differ = sum(text != expected[name] for name, text in resumed.items())
+    return done, len(expected), torn, len(expected.keys() - resumed.keys()), differ, left
 
 
-def _end_run(command: list[object], folder: Path, ending: str, drawn: random.Random) -> bool:
-    """Whether all of its processes are gone after a run was ended at a random moment."""
+def _end_run(command: list[object], folder: Path, ending: str, source: random.Random) -> bool:
+    """End a run at a random moment; whether all of its processes have then ended."""
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     before = len(list(folder.glob("r*"))) if folder.exists() else 0
     while process.poll() is None and len(list(folder.glob("r*"))) == before:
         time.sleep(0.01)
-    time.sleep(drawn.uniform(0, 1))
+    time.sleep(source.uniform(0, 1))
     with contextlib.suppress(ProcessLookupError):
         if ending == "SIGKILL of a worker":
             for worker in _workers(process.pid)[:1]:
@@ -134,50 +136,52 @@ def _workers(parent: int) -> list[int]:
     ]
 
 
-def sameness(chosen: argparse.Namespace) -> Table:
-    """All pairs scored above 0.001 with the shipped weights, as JSON would tell them."""
+def measure_invariance(chosen: argparse.Namespace) -> Table:
+    """Compare scores above 0.001 with the shipped weights, to the decimals of the JSON output."""
     import torch
 
     from rnaformer_cli.prediction import batching
     from rnaformer_cli.prediction.predictor import MAX_CELLS, Options, Prediction, load
     from rnaformer_cli.sequence.record import RnaRecord
 
-    pool = [*records(chosen.same, 1, 60), *records(chosen.same // 4, 60, 160, seed=2)]
-    known = [RnaRecord(f"{number}", letters) for number, (_, letters) in enumerate(pool)]
+    pool = [*random_records(chosen.same, 1, 60), *random_records(chosen.same // 4, 60, 160, seed=2)]
+    records = [RnaRecord(f"{number}", letters) for number, (_, letters) in enumerate(pool)]
 
-    def answers(order: list[RnaRecord], cells: int = MAX_CELLS) -> dict[str, Prediction]:
+    def predictions(order: list[RnaRecord], cells: int = MAX_CELLS) -> dict[str, Prediction]:
         predictor = load(options=Options(min_score=0.001, max_cells=cells), device="cpu")
-        found = predictor.predict(order)
-        return {answer.record.id: answer for answer in found if isinstance(answer, Prediction)}
+        results = predictor.predict(order)
+        return {result.record.id: result for result in results if isinstance(result, Prediction)}
 
     def with_window(size: int) -> dict[str, Prediction]:
         before, batching.WINDOW = batching.WINDOW, size
         try:
-            return answers(known)
+            return predictions(records)
         finally:
             batching.WINDOW = before
 
     def with_threads(count: int) -> dict[str, Prediction]:
         torch.set_num_threads(count)
         try:
-            return answers(known)
+            return predictions(records)
         finally:
             torch.set_num_threads(1)
 
-    mixed = random.Random(4).sample(known, len(known))
-    thirds = [known[part::3] for part in range(3)]
+    mixed = random.Random(4).sample(records, len(records))
+    thirds = [records[part::3] for part in range(3)]
     variants: dict[str, Callable[[], dict[str, Prediction]]] = {
-        "again": lambda: answers(known),
-        "one record per batch": lambda: answers(known, 1),
-        "batches of 10,000 cells": lambda: answers(known, 10_000),
-        "reverse order": lambda: answers(known[::-1]),
-        "random order": lambda: answers(mixed),
-        "three parts (`--shard`)": lambda: {k: v for t in thirds for k, v in answers(t).items()},
+        "again": lambda: predictions(records),
+        "one record per batch": lambda: predictions(records, 1),
+        "batches of 10,000 cells": lambda: predictions(records, 10_000),
+        "reverse order": lambda: predictions(records[::-1]),
+        "random order": lambda: predictions(mixed),
+        "three parts (`--shard`)": lambda: {
+            k: v for t in thirds for k, v in predictions(t).items()
+        },
         "a window of 32 records": lambda: with_window(32),
         "two threads": lambda: with_threads(2),
     }
     torch.set_num_threads(1)
-    base = answers(known)
+    base = predictions(records)
     rows: Table = [
         (
             "variant",
@@ -188,37 +192,37 @@ def sameness(chosen: argparse.Namespace) -> Table:
             "largest difference",
         )
     ]
-    for name, make in variants.items():
-        rows.append((name, len(known), *_differences(base, make())))
+    for name, predict in variants.items():
+        rows.append((name, len(records), *_differences(base, predict())))
     return rows
 
 
-def _differences(base: dict, others: dict) -> tuple[object, ...]:  # type: ignore[type-arg]  # torch is loaded late
+def _differences(base: dict, others: dict) -> tuple[object, ...]:  # type: ignore[type-arg]  # torch is imported late
     structures, scores, digits, largest = 0, 0, 0, 0.0
-    for name, one in base.items():
-        other = others[name]
-        structures += one.structure != other.structure
-        for pair in one.pair_scores.keys() | other.pair_scores.keys():
-            left, right = one.pair_scores.get(pair, 0.0), other.pair_scores.get(pair, 0.0)
+    for name, first in base.items():
+        second = others[name]
+        structures += first.structure != second.structure
+        for pair in first.pair_scores.keys() | second.pair_scores.keys():
+            score, other = first.pair_scores.get(pair, 0.0), second.pair_scores.get(pair, 0.0)
             scores += 1
-            digits += f"{left:.4f}" != f"{right:.4f}"
-            if left and right:
-                largest = max(largest, abs(left - right))
+            digits += f"{score:.4f}" != f"{other:.4f}"
+            if score and other:
+                largest = max(largest, abs(score - other))
     return structures, f"{scores:,}", digits, f"{largest:.0e}"
 
 
-def load(chosen: argparse.Namespace) -> Table:
+def measure_load(chosen: argparse.Namespace) -> Table:
     """One process; a run that takes too long is given no more records."""
     rows: Table = [("records of 20 to 40 nt", "format", "peak memory", "records/s")]
     for count in chosen.counts:
-        texts = fasta(records(count, 20, 40))
+        texts = format_fasta(random_records(count, 20, 40))
         options = ["-f", "jsonl", "--jobs", "1", "--threads", "1", "-q"]
         done, peak, seconds, _, _ = _run_on_stream(options, texts, chosen.minutes * 60)
         rows.append((f"{done:,}", "JSON Lines", f"{peak:.0f} MiB", f"{done / seconds:.0f}"))
     return rows
 
 
-def unusable(chosen: argparse.Namespace) -> Table:
+def measure_unusable(chosen: argparse.Namespace) -> Table:
     """Protein on standard input; stderr is counted."""
     rows: Table = [
         (
@@ -237,9 +241,9 @@ def unusable(chosen: argparse.Namespace) -> Table:
         _, peak, seconds, errors, code = _run_on_stream(
             ["--jobs", "1"], (text for _ in range(times))
         )
-        size_told = f"{times * len(text) / 1e6:,.0f} MB"
+        size_text = f"{times * len(text) / 1e6:,.0f} MB"
         rows.append(
-            (f"{times * 1000:,}", size_told, f"{peak:.0f} MiB", f"{seconds:.0f}", errors, code)
+            (f"{times * 1000:,}", size_text, f"{peak:.0f} MiB", f"{seconds:.0f}", errors, code)
         )
     return rows
 
@@ -276,22 +280,22 @@ def _run_on_stream(
         return lines, usage.ru_maxrss / 1024, seconds, len(list(errors)), process.returncode
 
 
-def growth(chosen: argparse.Namespace) -> Table:
-    """Bytes of Python objects, for 20,000 records of 20 to 40 nt with distinct ids."""
+def measure_growth(chosen: argparse.Namespace) -> Table:
+    """Measure the bytes of Python objects for 20,000 records of 20 to 40 nt with distinct ids."""
     from rnaformer_cli.cli.run.log import RunLog
     from rnaformer_cli.files import UniqueFileNames
     from rnaformer_cli.sequence.record import RnaRecord
     from rnaformer_cli.structure.structure import Structure, StructureRecord
 
     count = 20_000
-    found = [RnaRecord(name, letters) for name, letters in records(count, 20, 40)]
-    pairs = [(place, 19 - place) for place in range(8)]
+    records = [RnaRecord(name, letters) for name, letters in random_records(count, 20, 40)]
+    pairs = [(left, 19 - left) for left in range(8)]
     names, kept = UniqueFileNames(), []
 
     def note(folder: str, resume: bool) -> RunLog:
         log = RunLog(folder, {}, [], resume=resume)
         if not resume:
-            for record in found:
+            for record in records:
                 log.add(record, record.id)
         log.close()
         return log
@@ -308,11 +312,11 @@ def growth(chosen: argparse.Namespace) -> Table:
             (
                 "output file names",
                 "--out-dir, --draw, --scores",
-                lambda: [names.take(r.id) for r in found],
+                lambda: [names.add(r.id) for r in records],
             ),
             ("run log, while it is written", "--out-dir", lambda: logs.append(note(folder, False))),
             ("run log, after it is read", "--resume", lambda: logs.append(note(folder, True))),
-            ("predictions", "--ref", lambda: [keep(r) for r in found]),
+            ("predictions", "--ref", lambda: [keep(r) for r in records]),
         ):
             tracemalloc.start()
             result = work()
@@ -325,22 +329,22 @@ def growth(chosen: argparse.Namespace) -> Table:
 
 
 PARTS: dict[str, tuple[str, Callable[[argparse.Namespace], Table]]] = {
-    "kills": ("Runs that were ended and resumed", kills),
-    "sameness": ("The same records in other batches and orders", sameness),
-    "load": ("Many short records", load),
-    "unusable": ("Records that cannot be predicted", unusable),
-    "growth": ("Memory per record", growth),
+    "kills": ("Runs that were ended and resumed", measure_kills),
+    "sameness": ("The same records in other batches and orders", measure_invariance),
+    "load": ("Many short records", measure_load),
+    "unusable": ("Records that cannot be predicted", measure_unusable),
+    "growth": ("Memory per record", measure_growth),
 }
 
 
 def markdown(rows: Table) -> str:
-    """A table."""
+    """The rows as a Markdown table."""
     lines = ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
     return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]]) + "\n"
 
 
 def write(measured: dict[str, str]) -> None:
-    """Put the parts that were measured into the page; the others stay."""
+    """Replace the measured parts in the page and keep the others."""
     page = PAGE.read_text(encoding="utf-8")
     head, rest = page.split(BEGIN)
     old, tail = rest.split(END)
@@ -352,16 +356,16 @@ def write(measured: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Measure the parts that are asked for."""
+    """Measure the parts that are given, or all."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
-    parser.add_argument("--kills", type=int, default=10, help="of each kind")
-    parser.add_argument("--records", type=int, default=1000, help="of a run that is killed")
-    parser.add_argument("--same", type=int, default=300, help="records for sameness")
+    parser.add_argument("--kills", type=int, default=10, help="number of kills of each kind")
+    parser.add_argument("--records", type=int, default=1000, help="records of a killed run")
+    parser.add_argument("--same", type=int, default=300, help="short records of sameness")
     parser.add_argument("--counts", type=int, nargs="+", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--minutes", type=float, default=10, help="at most for a load")
+    parser.add_argument("--minutes", type=float, default=10, help="time limit of a load")
     parser.add_argument("--size", type=int, default=10**9, help="bytes of unusable records")
-    parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
+    parser.add_argument("--write", action="store_true", help=f"write into {PAGE.name}")
     chosen = parser.parse_args()
     for part in chosen.parts or PARTS:
         title, measure = PARTS[part]

@@ -1,11 +1,12 @@
-"""Feed the readers with a million broken inputs each, guided by the code that they reach.
+"""Coverage-guided fuzzing of the readers, with a million inputs each.
 
     python benches/fuzz.py --inputs 1000000 fasta ct
     python benches/fuzz.py --inputs 1000000 --write      all readers, into docs/measurements.md
 
-Each reader gets a process of its own. It fails with anything but a located error or an answer
-that comes back the same: a traceback, a warning, over a second of processor time for one input, or
-100 MB more memory. The input that did it is kept and named. Needs the `fuzz` extra (atheris).
+Each reader runs in its own process. An input passes if it gives a located error, or a value that is
+unchanged when it is written and read again. A traceback, a warning, more than one second of
+processor time or 100 MB more memory is a failure; its input is kept and named. Needs the `fuzz`
+extra (atheris).
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ import warnings
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # the trials are shared with the tests
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]  # for the fuzz targets of the tests
 
-MAX_BYTES = 4096  # of an input: what it takes to reach every branch
-MAX_SECONDS = 1.0  # of the processor, so that a busy machine fails no reader
+MAX_BYTES = 4096  # of an input: enough to reach every branch
+MAX_SECONDS = 1.0  # of processor time, which does not depend on the load of the machine
 MAX_GROWTH = 100_000  # kB of memory that one input may add
 MAX_MEMORY = 3072  # MB of a process, PyTorch included
 PAGE = ROOT / "docs" / "measurements.md"
@@ -48,7 +49,7 @@ MERGED = b"a: &a\n  b: 1\nc: &c\n  <<: [*a, *a]\nd:\n  <<: [*c, *c]\n"  # block 
 
 
 def seed_inputs(name: str, folder: Path) -> list[bytes]:
-    """Valid inputs to begin with."""
+    """The valid inputs from which the fuzzer starts."""
     parity = ROOT / "tests" / "data" / "parity"
     prediction = (
         b'{"id": "x", "sequence": "GAC", "pairs": [[1, 3, 0.5]], "confidence": 0.5, "model": "m", '
@@ -84,32 +85,32 @@ def seed_inputs(name: str, folder: Path) -> list[bytes]:
 
 
 def fuzz_one(name: str, inputs: int, folder: Path) -> None:
-    """Run the fuzzer in this process, which it ends."""
+    """Run the fuzzer in this process; it exits at the end."""
     import atheris
 
     with atheris.instrument_imports(include=["rnaformer_cli", "Bio", "yaml", "tomllib", "json"]):
         from trials import attempt
 
-    corpus, here = folder / "corpus", folder / "here"
+    corpus, scratch = folder / "corpus", folder / "scratch"
     corpus.mkdir()
-    here.mkdir()
-    found = seed_inputs(name, here)
-    for file in here.iterdir():
+    scratch.mkdir()
+    seeds = seed_inputs(name, scratch)
+    for file in scratch.iterdir():
         file.unlink()
-    for number, seed in enumerate(found):
+    for number, seed in enumerate(seeds):
         (corpus / str(number)).write_bytes(seed)
 
-    def trial(data: bytes) -> None:
-        began, memory = time.process_time(), peak()
-        attempt(name, here, data)
-        if time.process_time() - began > MAX_SECONDS:
-            raise TimeoutError(f"{time.process_time() - began:.1f} seconds")
+    def run_once(data: bytes) -> None:
+        start, memory = time.process_time(), peak()
+        attempt(name, scratch, data)
+        if time.process_time() - start > MAX_SECONDS:
+            raise TimeoutError(f"{time.process_time() - start:.1f} seconds")
         if peak() - memory > MAX_GROWTH:
             raise MemoryError(f"{peak() - memory} kB more")
 
-    attempt(name, here, found[0])  # what is imported late is not the input's time
+    attempt(name, scratch, seeds[0])  # late imports must not count as time of the first input
     warnings.simplefilter("error")
-    longest = max(MAX_BYTES, *(len(seed) + 64 for seed in found))
+    longest = max(MAX_BYTES, *(len(seed) + 64 for seed in seeds))
     options = [
         f"-runs={inputs}",
         f"-max_len={longest}",
@@ -118,63 +119,63 @@ def fuzz_one(name: str, inputs: int, folder: Path) -> None:
     ]
     atheris.Setup(
         ["fuzz", *options, f"-artifact_prefix={folder.parent / name}-", "-seed=1", str(corpus)],
-        trial,
+        run_once,
     )
     atheris.Fuzz()
 
 
 def peak() -> int:
-    """The most memory that this process has held, in kB."""
+    """The peak resident memory of this process in kB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def fuzz(name: str, inputs: int, kept: Path) -> tuple[int, float, str]:
-    """Inputs tried, seconds, and "" or what failed."""
+    """The number of inputs, the seconds, and the failure (or "")."""
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir=kept) as folder:
         command = [sys.executable, __file__, "--inputs", str(inputs), "--in", folder, name]
-        began = time.monotonic()
+        start = time.monotonic()
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", check=False
         )
     tried = [int(number) for number in re.findall(r"^#(\d+)\s", done.stderr, re.MULTILINE)]
-    whole = re.search(r"^Done (\d+) runs", done.stderr, re.MULTILINE)
-    seconds = time.monotonic() - began
-    if done.returncode == 0 and whole:
-        return int(whole[1]), seconds, ""
+    finished = re.search(r"^Done (\d+) runs", done.stderr, re.MULTILINE)
+    seconds = time.monotonic() - start
+    if done.returncode == 0 and finished:
+        return int(finished[1]), seconds, ""
     return max(tried, default=0), seconds, (done.stdout + done.stderr)[-3000:]
 
 
 def main() -> None:
-    """Fuzz the readers that are named, or all, and print a row for each."""
+    """Fuzz the given readers, or all, and print a row for each."""
     from trials import FUZZ_TARGETS
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("readers", nargs="*", metavar="READER", help=", ".join(FUZZ_TARGETS))
     parser.add_argument("--inputs", type=int, default=1_000_000)
-    parser.add_argument("--write", action="store_true", help=f"rows into {PAGE.name}")
+    parser.add_argument("--write", action="store_true", help=f"write the rows into {PAGE.name}")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()), metavar="DIR")
     parser.add_argument("--in", dest="folder", type=Path, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    wrong = sorted(set(chosen.readers) - set(FUZZ_TARGETS))
-    if wrong:
-        parser.error(f"no reader {wrong[0]!r}; known: {', '.join(FUZZ_TARGETS)}")
+    unknown = sorted(set(chosen.readers) - set(FUZZ_TARGETS))
+    if unknown:
+        parser.error(f"no reader {unknown[0]!r}; expected one of {', '.join(FUZZ_TARGETS)}")
     if chosen.folder:
         fuzz_one(chosen.readers[0], chosen.inputs, chosen.folder)
     failed = False
     for name in chosen.readers or FUZZ_TARGETS:
-        count, seconds, why = fuzz(name, chosen.inputs, chosen.keep)
-        row = f"| {name} | {count:,} | {count / seconds:,.0f} | {'failed' if why else 'none'} |"
+        count, seconds, failure = fuzz(name, chosen.inputs, chosen.keep)
+        row = f"| {name} | {count:,} | {count / seconds:,.0f} | {'failed' if failure else 'none'} |"
         print(row, flush=True)
-        if why:
+        if failure:
             failed = True
-            print(why, file=sys.stderr, flush=True)
+            print(failure, file=sys.stderr, flush=True)
         if chosen.write:
             write_row(name, row)
     sys.exit(failed)
 
 
 def write_row(name: str, row: str) -> None:
-    """Put a row in its place in the table of the page."""
+    """Insert or replace a row in the sorted table of the page."""
     before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
     table, after = rest.split(END)
     head, rule, *rows = table.strip().splitlines()

@@ -2,7 +2,7 @@
 
     python benches/matching.py
 
-Graphs as decoding meets them: L bases, each pair of them a candidate with probability 3 / L.
+The graphs resemble those of decoding: each pair of L bases is a candidate with probability 3 / L.
 """
 
 import random

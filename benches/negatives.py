@@ -1,11 +1,12 @@
-"""Random and shuffled RNAs: what is printed of sequences that have no structure to find.
+"""Predictions for random and shuffled RNAs, which have no structure to find.
 
     python benches/negatives.py --data train.jsonl.gz --count 1000
 
-Half of the sequences are random letters with 30 to 70 % G and C, half are parts of the records with
-their dinucleotides shuffled (Altschul & Erickson 1985); 30 to 600 nt, seeded. For each kind and
-decoding: the part of the records with crossing pairs, isolated pairs and pairs for each record, and
-the median probability of the pairs printed. RNAfold's MFE structures follow.
+Half of the sequences are random bases with a GC content of 30 to 70 %, half are windows of the
+records with their dinucleotides shuffled (Altschul & Erickson 1985), all of 30 to 600 nt. For each
+kind and decoding the table lists the fraction of records with crossing pairs, the isolated pairs
+and the pairs per record, and the median probability of the predicted pairs; for comparison also
+RNAfold's MFE structures.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ LENGTHS = (30, 600)
 
 
 def random_letters(source: random.Random) -> str:
-    """Letters at random, G and C together at 30 to 70 %."""
-    strong = source.uniform(0.3, 0.7) / 2
-    weights = [0.5 - strong, strong, strong, 0.5 - strong]
+    """Random bases with a GC content of 30 to 70 %."""
+    gc_half = source.uniform(0.3, 0.7) / 2
+    weights = [0.5 - gc_half, gc_half, gc_half, 0.5 - gc_half]
     return "".join(source.choices("ACGU", weights, k=source.randint(*LENGTHS)))
 
 
 def random_part(sequences: list[str], source: random.Random) -> str:
-    """A random part of some of the sequences in a row."""
+    """A random window of concatenated sequences."""
     size, joined = source.randint(*LENGTHS), ""
     while len(joined) < size:
         joined += source.choice(sequences)
@@ -44,11 +45,11 @@ def random_part(sequences: list[str], source: random.Random) -> str:
     return joined[start : start + size]
 
 
-def shuffled(sequence: str, source: random.Random) -> str:
+def shuffle_dinucleotides(sequence: str, source: random.Random) -> str:
     """The same dinucleotides in random order: a random Eulerian path."""
     following: dict[str, list[str]] = {}
-    for one, other in itertools.pairwise(sequence):
-        following.setdefault(one, []).append(other)
+    for base, next_base in itertools.pairwise(sequence):
+        following.setdefault(base, []).append(next_base)
     last = sequence[-1]
     while True:
         ends = {base: source.choice(rest) for base, rest in following.items() if base != last}
@@ -68,47 +69,53 @@ def shuffled(sequence: str, source: random.Random) -> str:
 
 
 def leads_to(base: str, last: str, ends: dict[str, str]) -> bool:
-    """Whether the last steps from a base on reach the last base."""
-    seen = set()
-    while base != last and base not in seen:
-        seen.add(base)
+    """Whether the final edges lead from a base to the last base."""
+    visited = set()
+    while base != last and base not in visited:
+        visited.add(base)
         base = ends[base]
     return base == last
 
 
-def isolated(pairs: Iterable[BasePair]) -> int:
-    """Pairs that stack on no other one."""
-    found = set(pairs)
+def count_isolated_pairs(pairs: Iterable[BasePair]) -> int:
+    """The number of pairs that do not stack on another pair."""
+    all_pairs = set(pairs)
     return sum(
-        (left - 1, right + 1) not in found and (left + 1, right - 1) not in found
-        for left, right in found
+        (left - 1, right + 1) not in all_pairs and (left + 1, right - 1) not in all_pairs
+        for left, right in all_pairs
     )
 
 
-def describe(name: str, structures: list[Structure], scores: list[float]) -> str:
+def format_row(name: str, structures: list[Structure], scores: list[float]) -> str:
     """A row of the table."""
     count = len(structures)
-    crossing = sum(bool(one.crossing_pairs()) for one in structures) / count
-    alone = sum(isolated(one.pairs) for one in structures) / count
-    pairs = sum(len(one.pairs) for one in structures) / count
-    middle = f"{median(scores):.3f}" if scores else "-"
-    return f"| {name} | {count} | {100 * crossing:.1f} % | {alone:.2f} | {pairs:.1f} | {middle} |"
+    crossing = sum(bool(structure.crossing_pairs()) for structure in structures) / count
+    isolated = sum(count_isolated_pairs(structure.pairs) for structure in structures) / count
+    pairs = sum(len(structure.pairs) for structure in structures) / count
+    score = f"{median(scores):.3f}" if scores else "-"
+    return f"| {name} | {count} | {100 * crossing:.1f} % | {isolated:.2f} | {pairs:.1f} | {score} |"
 
 
-def rows(sequences: dict[str, list[str]], decodings: list[str]) -> Iterator[str]:
-    """The rows of all kinds and predictors."""
-    for kind, ones in sequences.items():
-        records = [RnaRecord(f"{kind}_{number}", one) for number, one in enumerate(ones)]
+def measure_rows(sequences: dict[str, list[str]], decodings: list[str]) -> Iterator[str]:
+    """Yield the rows of all kinds of sequences and decodings."""
+    for kind, texts in sequences.items():
+        records = [RnaRecord(f"{kind}_{number}", text) for number, text in enumerate(texts)]
         for decoding in decodings:
-            answers = list(load(options=Options(decoding=decoding)).predict(records))  # type: ignore[arg-type]  # a choice
-            found = [one for one in answers if isinstance(one, Prediction)]
-            scores = [one.pair_scores[pair] for one in found for pair in one.structure.pairs]
-            yield describe(f"{kind}, {decoding}", [one.structure for one in found], scores)
+            results = list(load(options=Options(decoding=decoding)).predict(records))  # type: ignore[arg-type]  # a choice
+            predictions = [result for result in results if isinstance(result, Prediction)]
+            structures = [prediction.structure for prediction in predictions]
+            scores = [
+                prediction.pair_scores[pair]
+                for prediction in predictions
+                for pair in prediction.structure.pairs
+            ]
+            yield format_row(f"{kind}, {decoding}", structures, scores)
         try:
             fold = import_vienna().fold
         except DependencyError:
             continue
-        yield describe(f"{kind}, RNAfold", [parse_dot_bracket(fold(one)[0]) for one in ones], [])
+        structures = [parse_dot_bracket(fold(text)[0]) for text in texts]
+        yield format_row(f"{kind}, RNAfold", structures, [])
 
 
 def main() -> None:
@@ -120,16 +127,18 @@ def main() -> None:
     parser.add_argument("--decode", action="append", help="default: mea")
     chosen = parser.parse_args()
     source = random.Random(chosen.seed)
-    known = [one.sequence for one in read_dataset(chosen.data) if "N" not in one.sequence]
+    known = [record.sequence for record in read_dataset(chosen.data) if "N" not in record.sequence]
     sequences = {
         "random": [random_letters(source) for _ in range(chosen.count)],
-        "shuffled": [shuffled(random_part(known, source), source) for _ in range(chosen.count)],
+        "shuffled": [
+            shuffle_dinucleotides(random_part(known, source), source) for _ in range(chosen.count)
+        ],
     }
     print(
         "| sequences, decoding | n | with crossing pairs | isolated | pairs | median probability |"
     )
     print("|---|---|---|---|---|---|")
-    for row in rows(sequences, chosen.decode or ["mea"]):
+    for row in measure_rows(sequences, chosen.decode or ["mea"]):
         print(row, flush=True)
 
 

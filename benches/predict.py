@@ -1,14 +1,14 @@
-"""Time and peak memory of prediction against length, and of a file of many records.
+"""Time and peak memory of prediction by length, and the time of a file of many records.
 
     python benches/predict.py [--lengths 50 100 200 400] [--weights NAME|DIR] [--records 1000]
     python benches/predict.py --large [--compare DIR] [--precision bf16]
 
-The first form measures weights, the second a network of the published size (32 million
-parameters, full resolution, 6 passes) with random weights, and with --compare the public code
-(a clone of github.com/automl/RNAformer, which needs einops and rotary-embedding-torch) on the
-same weights in processes that take turns. RNAfold is timed too where ViennaRNA is installed;
---plot draws all. Every figure is that of a process of its own: the best of --repeats, and the peak
-of its resident memory less what it held before the sequence (Linux). Run it on a machine at rest.
+The first form measures weights. The second measures a network of the published size (32 million
+parameters, full resolution, 6 passes) with random weights, and with --compare also the public code
+(a clone of github.com/automl/RNAformer, which needs einops and rotary-embedding-torch) on the same
+weights. RNAfold is timed too if ViennaRNA is installed; --plot draws all times. Each figure is
+measured in its own process: the best time of --repeats, and the increase of the peak resident
+memory (Linux). Run it on an idle machine.
 """
 
 from __future__ import annotations
@@ -48,24 +48,24 @@ LARGE = ModelConfig(
     outputs=2,
     norm_affine=True,
 )
-# Record lengths like those of TS0: 22 to 499 bases, 130 in the mean, most of them short.
+# Record lengths like those of TS0: 22 to 499 bases, mean 130, most of them short.
 TYPICAL_LENGTHS = (40, 60, 72, 74, 76, 80, 90, 100, 110, 120, 130, 150, 180, 250, 380)
 
 
-def sequence(length: int, seed: int = 0) -> str:
-    """Random letters."""
+def random_sequence(length: int, seed: int = 0) -> str:
+    """A random sequence."""
     return "".join(random.Random(seed).choices("ACGU", k=length))
 
 
-def held(kind: str) -> int:
-    """Bytes of resident memory: now (VmRSS), or the most since reset_peak (VmHWM)."""
+def resident_bytes(kind: str) -> int:
+    """Bytes of resident memory: current (VmRSS), or the peak since reset_peak (VmHWM)."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     [line] = [line for line in status.splitlines() if line.startswith(kind)]
     return int(line.split()[1]) * 1024
 
 
 def reset_peak() -> None:
-    """Begin anew with the most memory held."""
+    """Reset the peak of the resident memory."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
@@ -79,8 +79,10 @@ def large_network(passes: int) -> RNAformer:
     return network
 
 
-def ours(weights: str | None, passes: int, precision: str) -> Callable[[str], torch.Tensor]:
-    """Logits by this package."""
+def load_this_package(
+    weights: str | None, passes: int, precision: str
+) -> Callable[[str], torch.Tensor]:
+    """A function from a sequence to the logits of this package."""
     network = large_network(passes) if weights is None else load_network(find_weights(weights))[0]
     engine = Engine(network)
 
@@ -92,8 +94,8 @@ def ours(weights: str | None, passes: int, precision: str) -> Callable[[str], to
     return run
 
 
-def theirs(clone: str, passes: int) -> Callable[[str], torch.Tensor]:
-    """Logits by the public code, on the weights of large_network."""
+def load_public_code(clone: str, passes: int) -> Callable[[str], torch.Tensor]:
+    """A function from a sequence to the logits of the public code, with large_network's weights."""
     sys.path.insert(0, clone)
     from RNAformer.model.RNAformer import RiboFormer
 
@@ -111,14 +113,14 @@ def theirs(clone: str, passes: int) -> Callable[[str], torch.Tensor]:
     def run(letters: str) -> torch.Tensor:
         bases, _ = to_tensors([letters])
         logits, _ = model(bases, torch.tensor([len(letters)]), None)
-        both = logits[..., -1]
-        return (both + both.transpose(1, 2)) / 2
+        directed = logits[..., -1]
+        return (directed + directed.transpose(1, 2)) / 2
 
     return run
 
 
 def published_names(state: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
-    """Our tensors under the names of the public code; what it alone has stays as it is."""
+    """Tensors of this package under the names of the public code, added to its other tensors."""
     pairs = (
         ("recycle_norm.", "recycle_pair_norm."),
         ("embedding.norm.", "seq2mat_embed.norm."),
@@ -141,17 +143,17 @@ def published_names(state: dict[str, Any], like: dict[str, Any]) -> dict[str, An
     named = dict(like)
     for name, tensor in state.items():
         published = f"RNAformer.output_ln.{name[5:]}" if name.startswith("norm.") else name
-        for one, other in pairs:
-            published = published.replace(one, other)
+        for ours, theirs in pairs:
+            published = published.replace(ours, theirs)
         if published not in like:
             raise SystemExit(f"the public code has no tensor {published!r}")
-        turned = ".embed_pair_pos." in published
-        named[published] = tensor.T.contiguous() if turned else tensor
+        is_transposed = ".embed_pair_pos." in published
+        named[published] = tensor.T.contiguous() if is_transposed else tensor
     return named
 
 
 def rnafold() -> Callable[[str], object]:
-    """Pair probabilities by ViennaRNA."""
+    """A function from a sequence to the base-pair probabilities of ViennaRNA."""
     vienna: Any = __import__("RNA")
 
     def run(letters: str) -> object:
@@ -163,38 +165,38 @@ def rnafold() -> Callable[[str], object]:
     return run
 
 
-def child(job: dict[str, Any]) -> None:
+def measure_in_process(job: dict[str, Any]) -> None:
     """Measure one sequence in this process and print the figures."""
     torch.set_num_threads(job["threads"])
     kinds: dict[str, Callable[[], Callable[[str], object]]] = {
-        "ours": lambda: ours(job["weights"], job["passes"], job["precision"]),
-        "theirs": lambda: theirs(job["clone"], job["passes"]),
+        "ours": lambda: load_this_package(job["weights"], job["passes"], job["precision"]),
+        "theirs": lambda: load_public_code(job["clone"], job["passes"]),
         "rnafold": rnafold,
     }
     work = kinds[job["kind"]]()
-    letters = sequence(job["length"])
-    work(sequence(20))  # what is loaded or set up once
+    letters = random_sequence(job["length"])
+    work(random_sequence(20))  # late imports and one-time setup
     reset_peak()
-    before, best = held("VmRSS"), float("inf")
+    before, best = resident_bytes("VmRSS"), float("inf")
     for _ in range(job["repeats"]):
         start = time.perf_counter()
         result = work(letters)
         best = min(best, time.perf_counter() - start)
     if job["logits"] and isinstance(result, torch.Tensor):
         torch.save(result.detach().clone(), job["logits"])
-    print(json.dumps({"seconds": best, "bytes": held("VmHWM") - before}))
+    print(json.dumps({"seconds": best, "bytes": resident_bytes("VmHWM") - before}))
 
 
-def measured(**job: Any) -> dict[str, float]:
-    """The figures of a process of its own."""
+def run_measurement(**job: Any) -> dict[str, float]:
+    """Run measure_in_process in a new process and return its figures."""
     command = [sys.executable, __file__, "--child", json.dumps(job)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
 
 
 def by_length(chosen: argparse.Namespace) -> dict[str, list[float]]:
-    """A line for each length; the seconds of each kind."""
+    """Print a line for each length and return the seconds of each kind."""
     kinds = ["ours"]
     kinds += ["theirs"] if chosen.compare else []
     kinds += ["rnafold"] if importlib.util.find_spec("RNA") else []
@@ -203,31 +205,31 @@ def by_length(chosen: argparse.Namespace) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as folder:
         for length in chosen.lengths:
             row, logits = f"{length:5}  ", {}
-            found = {}
+            figures = {}
             for kind in kinds:
                 file = str(Path(folder) / f"{kind}.pt")
-                found[kind] = measured(
+                figures[kind] = run_measurement(
                     passes=chosen.passes,
                     kind=kind, length=length, repeats=chosen.repeats, threads=chosen.threads,
                     weights=None if chosen.large else chosen.weights, clone=chosen.compare,
                     precision=chosen.precision, logits=file,
                 )  # fmt: skip
-                seconds[kind].append(found[kind]["seconds"])
-                row += f"{found[kind]['seconds']:12.3f} {found[kind]['bytes'] / 1e6:7.0f}"
+                seconds[kind].append(figures[kind]["seconds"])
+                row += f"{figures[kind]['seconds']:12.3f} {figures[kind]['bytes'] / 1e6:7.0f}"
                 if kind != "rnafold":
                     logits[kind] = torch.load(file, weights_only=True)
             if chosen.compare:
-                one, other = found["ours"], found["theirs"]
+                ours, theirs = figures["ours"], figures["theirs"]
                 difference = float((logits["ours"] - logits["theirs"]).abs().max())
-                row += f"  {other['seconds'] / one['seconds']:.2f} times as fast,"
-                row += f" {one['bytes'] / max(other['bytes'], 1):.2f} of the memory,"
+                row += f"  {theirs['seconds'] / ours['seconds']:.2f} times as fast,"
+                row += f" {ours['bytes'] / max(theirs['bytes'], 1):.2f} of the memory,"
                 row += f" logits within {difference:.1e}"
             print(row, flush=True)
     return seconds
 
 
 def plot(path: str, lengths: list[int], seconds: dict[str, list[float]]) -> None:
-    """Seconds against length, both logarithmic, with a line of L²."""
+    """Plot seconds against length on logarithmic axes, with a line of L²."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(5.5, 3.6), layout="constrained")
@@ -244,14 +246,14 @@ def plot(path: str, lengths: list[int], seconds: dict[str, list[float]]) -> None
     figure.savefig(path)
 
 
-def many(chosen: argparse.Namespace) -> None:
-    """One file of many records through the command line."""
+def time_file(chosen: argparse.Namespace) -> None:
+    """Time the command line on one file of many records."""
     with tempfile.TemporaryDirectory() as folder:
         fasta = Path(folder) / "many.fasta"
         lengths = [
             TYPICAL_LENGTHS[number % len(TYPICAL_LENGTHS)] for number in range(chosen.records)
         ]
-        records = (f">r{n}\n{sequence(size, n)}\n" for n, size in enumerate(lengths))
+        records = (f">r{n}\n{random_sequence(size, n)}\n" for n, size in enumerate(lengths))
         fasta.write_text("".join(records))
         command = [sys.executable, "-m", "rnaformer_cli", "predict", str(fasta), "--quiet"]
         command += ["--weights", chosen.weights, "--threads", str(chosen.threads)]
@@ -260,7 +262,7 @@ def many(chosen: argparse.Namespace) -> None:
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
         spent = time.perf_counter() - start
         mean = sum(lengths) / len(lengths)
-        print(f"{chosen.records} records, {mean:.0f} nt in the mean: {spent:.1f} s")
+        print(f"{chosen.records} records, mean length {mean:.0f} nt: {spent:.1f} s")
 
 
 def main() -> None:
@@ -271,15 +273,15 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="random weights, published size")
     parser.add_argument("--passes", type=int, default=LARGE.cycles, help="with --large")
     parser.add_argument("--compare", metavar="DIR", help="a clone of the public code")
-    parser.add_argument("--records", type=int, default=0, help="also a file of so many records")
-    parser.add_argument("--plot", metavar="FILE", help="a picture; needs the extra draw")
+    parser.add_argument("--records", type=int, default=0, help="also time a file of N records")
+    parser.add_argument("--plot", metavar="FILE", help="plot the times; needs the extra draw")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.child:
-        child(chosen.child)
+        measure_in_process(chosen.child)
         return
     if chosen.compare and not chosen.large:
         parser.error("--compare needs --large")
@@ -287,7 +289,7 @@ def main() -> None:
     if chosen.plot:
         plot(chosen.plot, chosen.lengths, seconds)
     if chosen.records:
-        many(chosen)
+        time_file(chosen)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python benches/speed.py [--length 128] [--seconds 2] [--widths 64] [--formats fp32]
 
-For each width (5 blocks, ff_factor 3, half resolution, one pass), on one thread and on
-two, in fp32 and under bf16 autocast, compiled or not. A cell is one of the L·L of a sequence.
-Each figure is the best of the rounds that fit into the time; run it on a machine at rest.
+For each width (5 blocks, ff_factor 3, half resolution, one pass), on one and two threads, in fp32
+and bf16 autocast, compiled or not. A sequence has L·L cells. Each figure is the best of the rounds
+within the time limit; run it on an idle machine.
 """
 
 import argparse
@@ -22,7 +22,7 @@ FORMATS = ["fp32", "bf16"]
 
 
 def best_seconds(work: Callable[[], object], budget: float) -> float:
-    """The shortest round of some work, after one to warm up."""
+    """The time of the fastest round, after one round of warm-up."""
     work()
     best, end = float("inf"), time.perf_counter() + budget
     while time.perf_counter() < end:
@@ -36,7 +36,7 @@ def measure(
     width: int, threads: int, bf16: bool, compiled: bool, length: int, budget: float
 ) -> tuple[float, float]:
     """Million cells per second, forward and forward with backward."""
-    torch.compiler.reset()  # what was compiled for another setting
+    torch.compiler.reset()  # drops code that was compiled for another setting
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     network = RNAformer(ModelConfig(dim=width, depth=5, heads=width // 16, ff_factor=3.0))
@@ -72,9 +72,11 @@ def main() -> None:
     print("width  threads  format  compiled  forward Mcells/s  training Mcells/s")
     settings = itertools.product(chosen.widths, (1, 2), chosen.formats, (False, True))
     for width, threads, kind, compiled in settings:
-        how, bf16 = "yes" if compiled else "no", kind == "bf16"
+        is_compiled, bf16 = "yes" if compiled else "no", kind == "bf16"
         forward, training = measure(width, threads, bf16, compiled, chosen.length, chosen.seconds)
-        row = f"{width:5}  {threads:7}  {kind:6}  {how:8}  {forward:16.3f}  {training:17.3f}"
+        row = (
+            f"{width:5}  {threads:7}  {kind:6}  {is_compiled:8}  {forward:16.3f}  {training:17.3f}"
+        )
         print(row, flush=True)
 
 

@@ -3,7 +3,7 @@
     from rnaformer_cli import predict, RnaRecord
     [prediction] = predict([RnaRecord("hairpin", "GGGGAAAACCCC")])
 
-Names are imported when they are first used, so that reading and scoring need no PyTorch.
+Names are imported on first use, so that readers and scores work without PyTorch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {  # public name -> module
     "RnaformerError": "errors",
     "Options": "prediction.predictor",
     "Prediction": "prediction.predictor",
@@ -41,7 +41,7 @@ _HOMES = {
     "StructureRecord": "structure.structure",
 }
 
-__all__ = [  # noqa: RUF022  # in the order in which one meets them
+__all__ = [  # noqa: RUF022  # in the order of docs/api.md
     "load",
     "predict",
     "Predictor",
@@ -62,9 +62,9 @@ __all__ = [  # noqa: RUF022  # in the order in which one meets them
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

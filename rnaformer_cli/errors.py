@@ -1,20 +1,20 @@
-"""The tree of failures that a user can meet.
+"""The exceptions of the package, all of which are reported to the user in one line.
 
 RnaformerError
 ├── SequenceError        FASTA that cannot be read, a letter that is not a base
 ├── StructureError       pairs, brackets or a structure file that cannot be read or written
 ├── ScoreError           prediction and reference that cannot be compared
-├── DatasetError         a labelled record, or two sets that share what they must not
-├── TrainingError        a run that cannot begin or go on
-├── ConfigError          a setting of a network or of a run that makes no sense
+├── DatasetError         an invalid labelled record, or sets with related records
+├── TrainingError        a run that cannot start or continue
+├── ConfigError          an invalid setting of a network or of a run
 ├── WeightsError         a checkpoint that is missing, damaged or does not fit
 ├── DeviceError          a device or a precision that this machine does not have
 ├── DependencyError      an optional package that this command needs
 ├── InputError           a file that cannot be opened or is not what its reader expects
 └── OutputError          a file that cannot be written
 
-Each is one sentence. Where it happened (file, line, column, record) travels in fields, so
-that the reader that knows the place adds it once: `reads.fa:12:7: message`.
+The message is one sentence. The location (file, line, column, record) is kept in fields, to which
+the reader of a file adds the path: `reads.fa:12:7: message`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where in the input something is wrong; line and column are 1-based."""
+class Location:
+    """The location of an error in the input; line and column are 1-based."""
 
     path: str | None = None
     line: int | None = None
@@ -35,15 +35,15 @@ class Place:
 
     def __str__(self) -> str:
         numbers = [str(n) for n in (self.line, self.column) if n is not None]
-        spot = ":".join([self.path or "line", *numbers]) if self.path or numbers else ""
+        position = ":".join([self.path or "line", *numbers]) if self.path or numbers else ""
         if self.record is None:
-            return spot
+            return position
         name = f"record {self.record!r}"
-        return f"{spot}: {name}" if spot else name
+        return f"{position}: {name}" if position else name
 
 
 class RnaformerError(Exception):
-    """A failure that was foreseen; its text is one line for the user."""
+    """An anticipated failure; its text is one line for the user."""
 
     def __init__(
         self,
@@ -56,18 +56,18 @@ class RnaformerError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.place = Place(None if path is None else str(path), line, column, record)
+        self.location = Location(None if path is None else str(path), line, column, record)
 
     def at(self, path: str | Path) -> RnaformerError:
-        """The same failure, told with the file it happened in."""
-        here = self.place
+        """A copy of the error with the path of its file."""
+        old = self.location
         return type(self)(
-            self.message, path=path, line=here.line, column=here.column, record=here.record
+            self.message, path=path, line=old.line, column=old.column, record=old.record
         )
 
     def __str__(self) -> str:
-        place = str(self.place)
-        return f"{place}: {self.message}" if place else self.message
+        prefix = str(self.location)
+        return f"{prefix}: {self.message}" if prefix else self.message
 
 
 class SequenceError(RnaformerError):
@@ -83,15 +83,15 @@ class ScoreError(RnaformerError):
 
 
 class DatasetError(RnaformerError):
-    """A labelled record that is none, or data sets that share what they must not."""
+    """An invalid labelled record, or data sets with related records."""
 
 
 class TrainingError(RnaformerError):
-    """A training run that cannot begin or go on."""
+    """A training run that cannot start or continue."""
 
 
 class ConfigError(RnaformerError):
-    """A setting of a network or of a run that makes no sense."""
+    """An invalid setting of a network or of a run."""
 
 
 class WeightsError(RnaformerError):
@@ -103,11 +103,11 @@ class DeviceError(RnaformerError):
 
 
 class DependencyError(RnaformerError):
-    """An optional package that is needed and not installed."""
+    """A required optional package that is not installed."""
 
 
 class InputError(RnaformerError):
-    """A file that cannot be opened, or is not what its reader expects."""
+    """A file that cannot be opened or is not in the expected format."""
 
 
 class OutputError(RnaformerError):
@@ -116,12 +116,12 @@ class OutputError(RnaformerError):
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
-_SHORT.maxlevel = 2  # a few kB of YAML can be a list that would fill the memory when written out
+_SHORT.maxlevel = 2  # a few kB of YAML with aliases can expand to gigabytes
 
 
-def shown(value: object) -> str:
-    """A value of the input as messages show it: its repr, cut where it is long."""
+def shorten_repr(value: object) -> str:
+    """The repr of an input value for a message, shortened if it is long."""
     try:
         return _SHORT.repr(value)
-    except ValueError:  # Python writes out no number of more than 4300 digits
+    except ValueError:  # Python formats no integer of more than 4300 digits
         return "a number of thousands of digits"

@@ -1,4 +1,4 @@
-"""Text in, text out: compressed or not, from a file or a pipe, whole or not at all."""
+"""Reading of plain and compressed text, atomic writing, and file names for record ids."""
 
 from __future__ import annotations
 
@@ -20,25 +20,23 @@ from rnaformer_cli.limits import MAX_LINE
 
 GZIP_MAGIC = b"\x1f\x8b"
 STDIN = "-"
-MAX_NAME_BYTES = 200  # of a file name, which may grow by a number and a suffix to 255
-_DEVICES = frozenset(  # of Windows, with any suffix
+MAX_NAME_BYTES = 200  # of a file name, which has 255 at most with its number and suffix
+_DEVICES = frozenset(  # reserved names of Windows, with any suffix
     ["CON", "CONIN$", "CONOUT$", "PRN", "AUX", "NUL"]
 ).union(f"{name}{n}" for name in ("COM", "LPT") for n in "123456789¹²³")
 _CHUNK = 1 << 20
-_BYTE_ORDER_MARK = "\ufeff"  # of the byte order
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 def read_lines(path: str | Path) -> Iterator[str]:
-    """Yield the lines of a text file without their ends; "-" is standard input.
+    """Yield the lines of a text file without their line ends; "-" is standard input.
 
-    Gzip is recognised by its first bytes; LF, CRLF and CR end a line; a byte order mark is
-    dropped, also where files with marks were joined.
-
-    A compressed file is unpacked as it is read, so no more than a line of it is ever held.
+    Gzip is detected by its first bytes and unpacked line by line. LF, CRLF and CR end a line. A
+    byte order mark is removed from the start of any line, because files may be concatenated.
 
     Raises:
         InputError: the file cannot be opened, is damaged, is not UTF-8 text, has a line of more
-            than MAX_LINE letters, or lost its end while it was read.
+            than MAX_LINE letters, or was truncated while it was read.
     """
     name = "stdin" if str(path) == STDIN else str(path)
     try:
@@ -60,7 +58,7 @@ def read_lines(path: str | Path) -> Iterator[str]:
     except IsADirectoryError:
         raise InputError("is a folder; expected a file", path=name) from None
     except OSError as error:
-        raise InputError(reason(error), path=name) from None
+        raise InputError(os_error_text(error), path=name) from None
 
 
 def _text(raw: io.BufferedReader, stack: contextlib.ExitStack) -> io.TextIOWrapper:
@@ -86,15 +84,15 @@ def _stdin() -> io.BufferedReader:
 
 
 def _is_utf8(line: str) -> bool:
-    """Whether no byte was escaped; decoding strictly would tell the block, not the line."""
-    return line.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in line)
+    """Whether no byte was escaped; strict decoding would fail without the line number."""
+    return line.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in line)
 
 
 def list_files(folder: str | Path, suffixes: Set[str]) -> list[Path]:
-    """What a folder holds with one of these suffixes, compressed or not, in order of the names.
+    """The files of a folder with one of these suffixes, compressed or not, in order of the names.
 
-    Links are among them whatever they lead to, and so are pipes: who reads them tells what is
-    wrong. Hidden files and folders are not.
+    Links and pipes are included; their reader reports those that cannot be read. Hidden files and
+    folders are not.
     """
     return sorted(
         file
@@ -104,24 +102,26 @@ def list_files(folder: str | Path, suffixes: Set[str]) -> list[Path]:
 
 
 def suffix_of(path: str | Path) -> str:
-    """The suffix in lower case, without that of gzip."""
+    """The suffix in lower case; of `x.ct.gz` it is `.ct`."""
     path = Path(path)
-    inner = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return inner.suffix.lower()
+    unpacked = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return unpacked.suffix.lower()
 
 
 def check_regular(path: Path) -> None:
-    """Refuse a file of a folder that would be waited for, or read, for ever.
+    """Reject a file of a folder that could block, or never end.
 
     Raises:
         InputError: a pipe, a socket or a device.
     """
     if path.exists() and not path.is_file():
-        raise InputError("is no regular file, which is not read in a folder", path=path)
+        raise InputError(
+            "is not a regular file; only regular files of a folder are read", path=path
+        )
 
 
 def read_bytes(path: str | Path, limit: int | None = None) -> bytes:
-    """All of a file, if it has no more than `limit` bytes.
+    """The content of a file of at most `limit` bytes.
 
     Raises:
         InputError: the file cannot be read, or is larger.
@@ -131,16 +131,16 @@ def read_bytes(path: str | Path, limit: int | None = None) -> bytes:
             return Path(path).read_bytes()
         with Path(path).open("rb") as file:
             is_larger = os.fstat(file.fileno()).st_size > limit
-            data = b"" if is_larger else file.read(limit + 1)  # a device has no size and no end
+            data = b"" if is_larger else file.read(limit + 1)  # the size of a device is 0
     except OSError as error:
-        raise InputError(reason(error), path=path) from None
+        raise InputError(os_error_text(error), path=path) from None
     if is_larger or len(data) > limit:
         raise InputError(f"more than {limit:,} bytes, which is the limit", path=path)
     return data
 
 
 def sha256_of(path: str | Path) -> str:
-    """The checksum of a file, in hexadecimal digits.
+    """The SHA-256 checksum of a file, in hexadecimal digits.
 
     Raises:
         InputError: the file cannot be read.
@@ -151,7 +151,7 @@ def sha256_of(path: str | Path) -> str:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except OSError as error:
-        raise InputError(reason(error), path=path) from None
+        raise InputError(os_error_text(error), path=path) from None
     return digest.hexdigest()
 
 
@@ -159,14 +159,14 @@ def sha256_of(path: str | Path) -> str:
 def write_atomically(
     path: str | Path, binary: bool = False, follow: bool = True
 ) -> Iterator[IO[str] | IO[bytes]]:
-    """A file that appears under its name only when the block has ended well.
+    """Open a temporary file that replaces the target when the block ends without an error.
 
-    It is written beside the target and renamed, so a reader never sees half a file. A link
-    stays a link; a device or a named pipe is written to as it is. Without `follow` they are
-    replaced: in a folder of many files they would lead to another record's or out of it.
+    Readers never see an incomplete file. The target of a symbolic link is replaced, not the link.
+    A device or a named pipe is written directly. Without `follow`, links, devices and pipes are
+    replaced: in a folder of many files they could lead to another record's file.
 
     Raises:
-        OutputError: the folder is missing or may not be written to, or the disk is full.
+        OutputError: the folder is missing or cannot be written to, or the disk is full.
     """
     if Path(path).is_dir():
         raise OutputError("is a folder; expected a file", path=path)
@@ -176,16 +176,16 @@ def write_atomically(
         with _open_as(path, "w", binary) if is_special else _open_beside(place, binary) as file:
             yield file
     except BrokenPipeError:
-        raise  # of stdout, to which the block may write as well
+        raise  # from stdout, which the block may also write to
     except OSError as error:
-        raise OutputError(reason(error), path=path) from None
+        raise OutputError(os_error_text(error), path=path) from None
 
 
 @contextlib.contextmanager
 def _open_beside(path: str | Path, binary: bool) -> Iterator[IO[str] | IO[bytes]]:
     target = Path(path)
     temporary = target.with_name(f".{target.name[:40]}.{os.urandom(8).hex()}")
-    try:  # from here on, so that an interrupt at any time leaves nothing behind
+    try:  # before the file is opened, so that it is removed after an interrupt at any time
         with _open_as(temporary, "x", binary) as file:
             yield file
             file.flush()
@@ -210,7 +210,7 @@ def write_text(path: str | Path, text: str, follow: bool = True) -> None:
 
 
 def make_folder(path: str | Path) -> None:
-    """Make a folder and those above it, unless it is there.
+    """Make a folder and its parents, unless it exists.
 
     Raises:
         OutputError: it cannot be made.
@@ -220,26 +220,26 @@ def make_folder(path: str | Path) -> None:
     except FileExistsError:
         raise OutputError("is a file; expected a folder", path=path) from None
     except OSError as error:
-        raise OutputError(reason(error), path=path) from None
+        raise OutputError(os_error_text(error), path=path) from None
 
 
 def text_name(path: str | Path) -> str:
-    """The last part of a path as text that any file may hold.
+    """The last part of a path as valid Unicode.
 
-    A name is bytes on many systems. They are read as UTF-8 whatever the locale; others become
-    U+FFFD.
+    File names are bytes on many systems. They are decoded as UTF-8 in any locale; invalid bytes
+    become U+FFFD.
     """
     return os.fsencode(Path(path).name).decode("utf-8", "replace")
 
 
 class UniqueFileNames:
-    """File names for record ids: they never leave the folder, never repeat, never are empty."""
+    """Makes unique, non-empty file names from record ids, without folders."""
 
     def __init__(self) -> None:
-        self._uses: dict[str, int] = {}  # by what some file systems take for one name
+        self._uses: dict[str, int] = {}  # by normalised name: file systems may ignore case
 
-    def take(self, name: str) -> str:
-        """A name not taken before; a second `x` becomes `x_2`."""
+    def add(self, name: str) -> str:
+        """A new name; a second `x` becomes `x_2`."""
         plain = candidate = safe_name(name)
         number = self._uses.get(_normalised(plain), 0) + 1
         while _normalised(candidate) in self._uses:
@@ -252,24 +252,24 @@ class UniqueFileNames:
 
 
 def _normalised(name: str) -> str:
-    """In one case and one form: `é` may be one character or two."""
+    """The name in one case and one Unicode form: `é` may be one character or two."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def safe_name(name: str) -> str:
-    """The id, cut short, with `_` for white space and for what file systems dislike."""
-    plain = "".join(sign if _is_harmless(sign) else "_" for sign in name)
+    """The id, shortened, with `_` for white space and for characters that file systems reject."""
+    plain = "".join(letter if _is_harmless(letter) else "_" for letter in name)
     plain = plain.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
     if plain.partition(".")[0].upper() in _DEVICES:
         return f"_{plain}"
     return "_" + plain[1:] if not plain or plain.startswith((".", "-")) else plain
 
 
-def _is_harmless(sign: str) -> bool:
-    return sign.isprintable() and not sign.isspace() and sign not in '\\/?%*:|"<>'
+def _is_harmless(letter: str) -> bool:
+    return letter.isprintable() and not letter.isspace() and letter not in '\\/?%*:|"<>'
 
 
-def reason(error: OSError) -> str:
-    """What the system says, as the end of a sentence."""
+def os_error_text(error: OSError) -> str:
+    """The system's error text, with a lower-case first letter."""
     text = error.strerror or str(error)
     return text[:1].lower() + text[1:]

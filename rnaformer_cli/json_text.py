@@ -1,4 +1,4 @@
-"""JSON as anybody may write it: refused, not followed, where it is deep or no Unicode text."""
+"""JSON parsing that rejects repeated keys, deep nesting and invalid Unicode."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 
 class RepeatedKeyError(ValueError):
-    """An object that has a key twice, of which readers of JSON take the last without a word."""
+    """A JSON object with a repeated key, of which most JSON readers silently take the last."""
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value that a text holds.
+    """The value of a JSON text.
 
     Raises:
-        RepeatedKeyError: a key that an object has twice.
-        ValueError: no JSON; too deep; a number of more than 4300 digits; half a character, as
-            `"\\ud800"` is, which no file can be written with.
+        RepeatedKeyError: an object with a repeated key.
+        ValueError: invalid JSON; nested too deeply; a number of more than 4300 digits; a lone
+            surrogate such as `"\\ud800"`, which cannot be written to a file.
     """
     try:
         value = json.loads(text, object_pairs_hook=_unique)
-        if (b"\\u" if isinstance(text, bytes) else "\\u") in text:  # type: ignore[operator]  # both are of one kind
+        if (b"\\u" if isinstance(text, bytes) else "\\u") in text:  # type: ignore[operator]  # both are str or both are bytes
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deeply") from None
@@ -29,15 +29,15 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(items)
-    if len(found) < len(items):
+    values = dict(items)
+    if len(values) < len(items):
         name = next(key for key, count in Counter(key for key, _ in items).items() if count > 1)
         raise RepeatedKeyError(f"the key {name[:80]!r} a second time")
-    return found
+    return values
 
 
 def text_id(value: Any) -> str:
-    """An id, which may be a number.
+    """The text of an id, which may be a whole number in JSON.
 
     Raises:
         TypeError: neither text nor a whole number.

@@ -29,7 +29,7 @@ def test_these_are_the_public_names():
 def test_each_name_is_what_its_home_defines(name):
     value = getattr(rnaformer_cli, name)
     if name != "__version__":
-        assert value.__module__ == f"rnaformer_cli.{rnaformer_cli._HOMES[name]}"
+        assert value.__module__ == f"rnaformer_cli.{rnaformer_cli._MODULES[name]}"
         assert value.__name__ == name
         assert value.__doc__
 
@@ -45,7 +45,7 @@ def test_type_checkers_are_told_the_same_homes():
         for node in block.body
         for alias in node.names
     }
-    assert told == rnaformer_cli._HOMES
+    assert told == rnaformer_cli._MODULES
     assert sorted([*told, "__version__"]) == sorted(NAMES)
 
 

@@ -29,8 +29,13 @@ def test_a_file_is_added_without_losing_kind_or_place():
 
 
 def test_the_place_can_be_read_as_fields(tmp_path):
-    place = RnaformerError("no good", path=tmp_path, line=3, column=7, record="x").place
-    assert (place.path, place.line, place.column, place.record) == (str(tmp_path), 3, 7, "x")
+    location = RnaformerError("no good", path=tmp_path, line=3, column=7, record="x").location
+    assert (location.path, location.line, location.column, location.record) == (
+        str(tmp_path),
+        3,
+        7,
+        "x",
+    )
 
 
 @pytest.mark.parametrize(

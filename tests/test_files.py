@@ -117,7 +117,7 @@ def test_damaged_text_is_told_with_its_file(tmp_path, data, message):
 def test_a_bad_byte_is_told_with_its_line_also_far_into_a_file(tmp_path):
     with pytest.raises(InputError) as caught:
         lines_of(tmp_path, b"ACGU\n" * 5000 + b"\xb5\n")
-    assert caught.value.place.line == 5001
+    assert caught.value.location.line == 5001
 
 
 @pytest.mark.parametrize("read", [lambda path: list(read_lines(path)), read_bytes])
@@ -283,7 +283,7 @@ def test_ids_become_harmless_file_names(name, safe):
 
 def test_a_name_that_is_taken_grows_a_number():
     names = UniqueFileNames()
-    assert [names.take(name) for name in ["x", "x", "x_2", "X", "x"]] == [
+    assert [names.add(name) for name in ["x", "x", "x_2", "X", "x"]] == [
         "x",
         "x_2",
         "x_2_2",
@@ -296,7 +296,7 @@ def test_a_name_that_is_taken_grows_a_number():
 @given(st.lists(st.sampled_from(["x", "X", "x_2", "x_3", "x_2_2", "ß", "ss", ""]) | st.text()))
 def test_no_file_name_comes_twice_or_leaves_the_folder(ids):
     names = UniqueFileNames()
-    taken = [names.take(name) for name in ids]
+    taken = [names.add(name) for name in ids]
     assert len({name.casefold() for name in taken}) == len(ids)
     for name in taken:
         assert name == os.path.basename(name) not in ("", ".", "..")  # noqa: PTH119  # as the system does
@@ -325,7 +325,7 @@ def test_names_that_only_look_like_devices_stay(name):
 
 def test_names_that_some_file_systems_take_for_one_are_numbered():
     names = UniqueFileNames()
-    found = [names.take(name) for name in ("caf\u00e9", "cafe\u0301", "CAFE\u0301", "_NUL", "NUL")]
+    found = [names.add(name) for name in ("caf\u00e9", "cafe\u0301", "CAFE\u0301", "_NUL", "NUL")]
     assert found == ["caf\u00e9", "cafe\u0301_2", "CAFE\u0301_3", "_NUL", "_NUL_2"]
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from rnaformer_cli import files
-from rnaformer_cli.errors import InputError, StructureError, shown
+from rnaformer_cli.errors import InputError, StructureError, shorten_repr
 from rnaformer_cli.files import read_bytes, read_lines
 from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.sequence import fasta
@@ -147,12 +147,12 @@ def test_escaped_letters_of_json_are_read():
     ],
 )
 def test_values_are_shown_short(value, text):
-    assert shown(value) == text
+    assert shorten_repr(value) == text
 
 
 def test_a_number_that_python_does_not_write_out_is_shown_in_words():
-    assert shown(10**5000) == "a number of thousands of digits"
+    assert shorten_repr(10**5000) == "a number of thousands of digits"
 
 
 def test_a_long_text_is_shown_cut():
-    assert len(shown("x" * 10_000)) == 80
+    assert len(shorten_repr("x" * 10_000)) == 80

@@ -40,9 +40,9 @@ def fuzz_fasta(path):
         assert (again.id, again.sequence) == (found.id, found.sequence)
 
 
-def structures_target(written_as):
+def structures_target(source_format):
     def try_structures(path):
-        for record in read_structures(path, written_as):
+        for record in read_structures(path, source_format):
             for kind, write in WRITERS.items():
                 check_round_trip(record, kind, write)
 
@@ -117,7 +117,7 @@ FUZZ_TARGETS: dict[str, FuzzTarget] = {
 def check_message(error):
     """One line that says where and what."""
     assert error.message
-    assert str(error.place) or str(error)
+    assert str(error.location) or str(error)
     assert "\n" not in escape_controls(str(error))
 
 

@@ -1,4 +1,4 @@
-"""`rnaformer completion`: the script by which a shell asks for completions."""
+"""`rnaformer completion`: prints a shell completion script."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ SHELLS = ("bash", "zsh", "fish")
 @click.command()
 @click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 def command(shell: str) -> None:
-    """Print what makes SHELL (bash, zsh, fish) complete commands, options, files and weights.
+    """Print the completion script for SHELL (bash, zsh or fish).
+
+    It completes commands, options, file names and names of weights.
 
     \b
-    For good, in shells that are opened later (bash needs the package bash-completion):
+    Permanently (bash needs the package bash-completion):
       bash   rnaformer completion bash > ~/.local/share/bash-completion/completions/rnaformer
       zsh    rnaformer completion zsh > DIR/_rnaformer          with DIR in $fpath
       fish   rnaformer completion fish > ~/.config/fish/completions/rnaformer.fish
 
     \b
-    In the bash or zsh that is open:
+    In the current bash or zsh:
       source <(rnaformer completion bash)
     """
     completer = get_completion_class(shell)
-    assert completer is not None  # all three are click's own
+    assert completer is not None  # click has a class for each of SHELLS
     click.echo(completer(cli, {}, "rnaformer", COMPLETION_VARIABLE).source(), nl=False)

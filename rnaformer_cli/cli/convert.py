@@ -1,4 +1,4 @@
-"""`rnaformer convert`: structures from any format to any other."""
+"""`rnaformer convert`: converts structures between file formats."""
 
 from __future__ import annotations
 
@@ -27,49 +27,58 @@ from rnaformer_cli.structure.structure import StructureRecord
 @click.command()
 @click.argument("source", metavar="IN", type=options.PATH)
 @click.option(
-    "-t", "--to", "target", type=click.Choice(WRITE_FORMATS), help="Format.  [default: dbn]"
+    "-t",
+    "--to",
+    "target",
+    type=click.Choice(WRITE_FORMATS),
+    help="Output format.  [default: by the suffix of --output, else dbn]",
 )
-@click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="IN's format.")
+@click.option(
+    "--from",
+    "source_format",
+    type=click.Choice(READ_FORMATS),
+    help="Format of IN.  [default: detected from the content]",
+)
 @options.output
 @click.option(
     "--out-dir",
     metavar="DIR",
     type=options.FOLDER,
-    help="Write one file a record.",
+    help="Write one file per record into DIR.",
 )
 def command(
     source: str,
     target: WriteFormat | None,
-    written_as: ReadFormat | None,
+    source_format: ReadFormat | None,
     output: str | None,
     out_dir: str | None,
 ) -> None:
-    """Convert the structures in IN (a file, a folder or `-`); its format is told by its content.
-
-    CT and BPSEQ hold one record a file, so several records need --out-dir.
+    """Convert the structures in IN (a file, a folder or `-`) to another format.
 
     \b
     Examples:
       rnaformer convert known.ct
       rnaformer convert family.sto -t jsonl -o family.jsonl
       rnaformer convert predicted.dbn -t bpseq --out-dir bpseq
+
+    A CT or BPSEQ file holds one record, so several records need --out-dir.
     """
     if output and out_dir:
         raise click.UsageError("--output and --out-dir exclude each other")
     check_paths({"--output": output}, [source])
     chosen = target or _format_by_name(output)
-    records = read_structures(source, written_as)
+    records = read_structures(source, source_format)
     if out_dir:
         make_folder(out_dir)
         names = UniqueFileNames()
         for record in records:
-            path = Path(out_dir) / f"{names.take(record.id)}.{chosen}"
+            path = Path(out_dir) / f"{names.add(record.id)}.{chosen}"
             write_text(path, _format(record, chosen), follow=False)
         return
     texts: list[str] = []
     for record in records:
         if texts and chosen in SINGLE_RECORD_FORMATS:
-            message = f"{chosen} holds one record a file; use --out-dir"
+            message = f"a {chosen} file holds one record; use --out-dir"
             raise OutputError(message, record=record.id)
         texts.append(_format(record, chosen))
     if output:

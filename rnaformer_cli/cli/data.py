@@ -1,4 +1,4 @@
-"""`rnaformer data`: labelled data sets made, described, split and labelled."""
+"""`rnaformer data`: imports, describes, splits, samples and labels data sets."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import click
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.formats.text import escape_controls
-from rnaformer_cli.cli.run.progress import Report, counted
-from rnaformer_cli.dataset.labelling import KINDS, Kind, Label
+from rnaformer_cli.cli.run.progress import RunReporter, format_count
+from rnaformer_cli.dataset.labelling import KINDS, RnafoldLabel, SequenceKind
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
-from rnaformer_cli.dataset.splitting import By
+from rnaformer_cli.dataset.splitting import SplitBy
 from rnaformer_cli.errors import InputError, RnaformerError
 from rnaformer_cli.files import text_name
 from rnaformer_cli.structure.formats import READ_FORMATS, ReadFormat
@@ -23,9 +23,6 @@ from rnaformer_cli.structure.formats import READ_FORMATS, ReadFormat
 def command() -> None:
     """Make, describe, split and label data sets for training and evaluation.
 
-    A data set is gzip JSON lines: id, seq, pairs (0-based, left < right), source, family, clan,
-    and where there are any cluster and probabilities ([left, right, probability]).
-
     \b
     Examples:
       rnaformer data import structures/ --source rcsb -o pdb.jsonl.gz
@@ -33,6 +30,10 @@ def command() -> None:
       rnaformer data split pdb.jsonl.gz --by family --val 0.1 --test 0.1 --out-dir sets
       rnaformer data sample pdb.jsonl.gz -n 10000 -o more.jsonl.gz
       rnaformer data label more.jsonl.gz --rnafold probabilities -o labelled.jsonl.gz
+
+    A data set is a gzip-compressed JSON Lines file. The fields of a record are id, seq, pairs
+    (0-based, left < right), source, family and clan, and optionally cluster and probabilities
+    ([left, right, probability]).
     """
 
 
@@ -41,33 +42,43 @@ def command() -> None:
 @click.option(
     "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="Data set to write."
 )
-@click.option("--source", required=True, metavar="NAME", help="Where the structures come from.")
-@click.option("--family", metavar="NAME", help="Family of all records.  [default: the file's]")
-@click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="SOURCE's format.")
+@click.option(
+    "--source", required=True, metavar="NAME", help="Origin of the structures, as rcsb or rfam."
+)
+@click.option(
+    "--family", metavar="NAME", help="Family of all records.  [default: as given in the files]"
+)
+@click.option(
+    "--from",
+    "source_format",
+    type=click.Choice(READ_FORMATS),
+    help="Format of SOURCE.  [default: detected from the content]",
+)
 def import_(
     sources: tuple[str, ...],
     output: str,
     source: str,
     family: str | None,
-    written_as: ReadFormat | None,
+    source_format: ReadFormat | None,
 ) -> None:
-    """Import dot-bracket, CT, BPSEQ, JSON Lines, Stockholm and CSV, files or folders of them.
+    """Import structure files, or folders of them, as a data set.
 
-    What is wrong is reported and the rest written, and the exit code is then 1: a bad row of a
-    table is left out, another file is read up to its first bad record.
+    The formats are dot-bracket, CT, BPSEQ, JSON Lines, Stockholm and CSV. Bad records are reported,
+    all others are imported, and the exit code is 1. A bad row of a CSV table is skipped; any other
+    file is read up to its first bad record.
     """
     from rnaformer_cli.dataset.importing import import_files
 
     check_paths({"--output": output}, sources)
-    report = Report()
+    report = RunReporter()
     records: list[LabelledRecord] = []
     for path in sources:
         try:
-            for found in import_files(path, source, family, written_as):
-                if isinstance(found, LabelledRecord):
-                    records.append(found)
+            for result in import_files(path, source, family, source_format):
+                if isinstance(result, LabelledRecord):
+                    records.append(result)
                 else:
-                    report.fail(found)
+                    report.fail(result)
         except RnaformerError as error:
             report.fail(error)
     if records or not report.failures:
@@ -76,25 +87,26 @@ def import_(
         raise click.exceptions.Exit(1)
 
 
-@command.command()
+@command.command("stats")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=options.PATH)
-def stats(files: tuple[str, ...]) -> None:
-    """Describe data sets: records, lengths, pairs, sources, families."""
+def stats_(files: tuple[str, ...]) -> None:
+    """Print the number of records, lengths, pairs, families and sources of data sets."""
     from rnaformer_cli.cli.formats.tables import print_table
-    from rnaformer_cli.dataset.stats import describe
+    from rnaformer_cli.dataset.stats import compute_stats
 
     head = ["set", "records", "bases", "length", "pairs", "families", "clans", "clusters"]
     head += ["non-canonical", "pseudoknots", "multiplets", "N", "sources"]
     rows = []
     for path in files:
-        found = describe(read_dataset(path))
-        low, _, median, _, _, high = found.length_quantiles
-        counts = [found.pairs, found.families, found.clans, found.clusters]
-        shares = [found.noncanonical_fraction, found.pseudoknot_fraction, found.multiplet_fraction]
-        row = [text_name(path).split(".")[0], str(found.records), str(found.bases)]
+        stats = compute_stats(read_dataset(path))
+        low, _, median, _, _, high = stats.length_quantiles
+        counts = [stats.pairs, stats.families, stats.clans, stats.clusters]
+        fractions = [stats.noncanonical_fraction, stats.pseudoknot_fraction]
+        fractions += [stats.multiplet_fraction, stats.unknown_fraction]
+        row = [text_name(path).split(".")[0], str(stats.records), str(stats.bases)]
         row += [f"{low} to {high}, median {median}", *map(str, counts)]
-        row += [f"{share:.1%}" for share in (*shares, found.unknown_fraction)]
-        row += [", ".join(f"{escape_controls(name)} {n}" for name, n in found.sources.items())]
+        row += [f"{fraction:.1%}" for fraction in fractions]
+        row += [", ".join(f"{escape_controls(name)} {n}" for name, n in stats.sources.items())]
         rows.append(row)
     print_table(head, rows)
 
@@ -106,31 +118,34 @@ def stats(files: tuple[str, ...]) -> None:
     required=True,
     metavar="DIR",
     type=options.FOLDER,
-    help="Gets train, val and test sets.",
+    help="Folder for train.jsonl.gz, val.jsonl.gz and test.jsonl.gz.",
 )
 @click.option(
-    "--by", type=click.Choice(["identity", "family"]), required=True, help="What to keep together."
+    "--by",
+    type=click.Choice(["identity", "family"]),
+    required=True,
+    help="Keep similar sequences together, or families and clans as well.",
 )
 @click.option(
     "--val",
     default=0.1,
     show_default=True,
     type=options.FiniteRange(0, 1),
-    help="Share of records.",
+    help="Fraction of the records in the validation set.",
 )
 @click.option(
     "--test",
     default=0.1,
     show_default=True,
     type=options.FiniteRange(0, 1),
-    help="Share of records.",
+    help="Fraction of the records in the test set.",
 )
-@click.option("--seed", default=0, show_default=True)
-def split(file: str, out_dir: str, by: By, val: float, test: float, seed: int) -> None:
-    """Split a data set so that no part shares relatives with training.
+@click.option("--seed", default=0, show_default=True, help="Seed of the random split.")
+def split(file: str, out_dir: str, by: SplitBy, val: float, test: float, seed: int) -> None:
+    """Split a data set into training, validation and test sets without related records.
 
-    Alike sequences always stay together, and with `--by family` so do families and clans. The
-    parts are checked before they are written, by CD-HIT-EST-2D if it is installed.
+    Similar sequences always stay together, and so do families and clans with `--by family`. The
+    sets are checked for leaks before they are written, with CD-HIT-EST-2D if it is installed.
     """
     from rnaformer_cli.dataset.splitting import split as split_records
     from rnaformer_cli.files import make_folder
@@ -149,15 +164,22 @@ def split(file: str, out_dir: str, by: By, val: float, test: float, seed: int) -
 @click.argument("train", type=options.PATH)
 @click.argument("test", type=options.PATH)
 @click.option(
-    "--by", type=click.Choice(["identity", "family"]), default="family", show_default=True
+    "--by",
+    type=click.Choice(["identity", "family"]),
+    default="family",
+    show_default=True,
+    help="Report similar sequences, or also records of the same family or clan.",
 )
-def leaks(train: str, test: str, by: By) -> None:
-    """Tell which records of TEST resemble TRAIN; exit with 1 if any does."""
+def leaks(train: str, test: str, by: SplitBy) -> None:
+    """Report the records of TEST that are related to TRAIN.
+
+    The exit code is 1 if there are any.
+    """
     from rnaformer_cli.dataset.splitting import check_leaks
 
     sets = [list(read_dataset(path)) for path in (train, test)]
     for path, records in zip((train, test), sets, strict=True):
-        if not records:  # in which no leak could be found
+        if not records:  # an empty set would always pass
             raise InputError("no record in this file", path=path)
     method = check_leaks(sets[0], sets[1], test, by)
     click.echo(f"no leak found by {method}")
@@ -165,7 +187,9 @@ def leaks(train: str, test: str, by: By) -> None:
 
 @command.command()
 @click.argument("file", type=options.PATH)
-@click.option("-n", "--count", required=True, type=click.IntRange(min=1), help="How many.")
+@click.option(
+    "-n", "--count", required=True, type=click.IntRange(min=1), help="Number of sequences."
+)
 @click.option(
     "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="Data set to write."
 )
@@ -174,11 +198,15 @@ def leaks(train: str, test: str, by: By) -> None:
     "kinds",
     multiple=True,
     type=click.Choice(KINDS),
-    help="Only sequences of this kind; may be given several times.",
+    help="Make only sequences of this kind; may be repeated.  [default: all kinds]",
 )
-@click.option("--seed", default=0, show_default=True)
-def sample(file: str, count: int, output: str, kinds: tuple[Kind, ...], seed: int) -> None:
-    """Make sequences to label: whole, parts, shuffled parts and random letters."""
+@click.option("--seed", default=0, show_default=True, help="Seed of the random choices.")
+def sample(file: str, count: int, output: str, kinds: tuple[SequenceKind, ...], seed: int) -> None:
+    """Make unlabelled sequences from those of a data set.
+
+    A new sequence is a whole sequence of FILE, a random window of one, a window with its bases
+    shuffled, or random bases.
+    """
     from rnaformer_cli.dataset.labelling import Recipe, make_sequences
 
     check_paths({"--output": output}, [file])
@@ -196,35 +224,37 @@ def sample(file: str, count: int, output: str, kinds: tuple[Kind, ...], seed: in
     "--rnafold",
     "label",
     type=click.Choice(["mfe", "probabilities"]),
-    help="Minimum free energy structures, or these with pair probabilities (ViennaRNA).",
+    help="Label with RNAfold's minimum free energy structures, or also with its probabilities.",
 )
 @click.option(
     "--folding",
     metavar="FILE",
     type=options.PATH,
-    help="Pair probabilities of the folding model with these scores, which count as curated.",
+    help="Label with base-pair probabilities of the folding model in FILE; they count as curated.",
 )
 @click.option(
     "--jobs",
     default=1,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Processes (for --rnafold).",
+    help="Number of processes for --rnafold.",
 )
-def label(file: str, output: str, label: Label | None, folding: str | None, jobs: int) -> None:
-    """Label sequences by folding programs.
-
-    With --rnafold a run that was stopped goes on where it was.
+def label(
+    file: str, output: str, label: RnafoldLabel | None, folding: str | None, jobs: int
+) -> None:
+    """Label the sequences of a data set with a folding program.
 
     \b
     Examples:
       rnaformer data label made.jsonl.gz --rnafold probabilities --jobs 4 -o rnafold.jsonl.gz
       rnaformer data label shuffled.jsonl.gz --folding scores.safetensors -o folded.jsonl.gz
+
+    --rnafold needs ViennaRNA. A stopped --rnafold run continues when the command is repeated.
     """
     check_paths({"--output": output}, [file, folding])
     if (label is None) == (folding is None):
         raise click.UsageError("give either --rnafold or --folding")
-    report = Report()
+    report = RunReporter()
     with report.progress():
         if folding is not None:
             count = _label_by_folding(file, output, folding, report)
@@ -232,11 +262,11 @@ def label(file: str, output: str, label: Label | None, folding: str | None, jobs
             from rnaformer_cli.dataset.labelling import label_file
 
             assert label is not None
-            count = label_file(file, output, label, jobs, report.reach)
+            count = label_file(file, output, label, jobs, report.set_count)
     _report_written(count, output)
 
 
-def _label_by_folding(file: str, output: str, scores: str, report: Report) -> int:
+def _label_by_folding(file: str, output: str, scores: str, report: RunReporter) -> int:
     from rnaformer_cli.dataset.folding_labels import label_by_folding
     from rnaformer_cli.folding.model import FoldingModel
     from rnaformer_cli.training.folding_model.fit import read_scores
@@ -244,14 +274,16 @@ def _label_by_folding(file: str, output: str, scores: str, report: Report) -> in
     folding = FoldingModel()
     folding.load_state_dict(dict(read_scores(scores)))
     labelled = label_by_folding(read_dataset(file), folding)
-    return write_dataset(output, _told(labelled, report))
+    return write_dataset(output, _count_progress(labelled, report))
 
 
-def _told(records: Iterable[LabelledRecord], report: Report) -> Iterator[LabelledRecord]:
+def _count_progress(
+    records: Iterable[LabelledRecord], report: RunReporter
+) -> Iterator[LabelledRecord]:
     for number, record in enumerate(records, start=1):
-        report.reach(number)
+        report.set_count(number)
         yield record
 
 
 def _report_written(count: int, path: str | Path) -> None:
-    click.echo(f"{counted(count, 'record')} in {escape_controls(str(path))}", err=True)
+    click.echo(f"{format_count(count, 'record')} in {escape_controls(str(path))}", err=True)

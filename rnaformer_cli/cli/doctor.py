@@ -1,4 +1,4 @@
-"""`rnaformer doctor`: what is installed, and whether it works."""
+"""`rnaformer doctor`: shows the installation and runs a self-test."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from rnaformer_cli.errors import RnaformerError
 
 PACKAGES = ("torch", "numpy", "biopython", "rustworkx", "safetensors", "click", "rich", "pyyaml")
 
-# Yeast tRNA-Phe, whose cloverleaf every usable network finds: 21 pairs (Kim 1974, PDB 1EHZ).
+# Yeast tRNA-Phe with the 21 pairs of its cloverleaf (Kim 1974, PDB 1EHZ).
 SELF_TEST = "GCGGAUUUAGCUCAGUUGGGAGAGCGCCAGACUGAAGAUCUGGAGGUCCUGUGUUCGAUCCACAGAAUUCGCACCA"
 SELF_TEST_PAIRS = "(((((((..((((........)))).(((((.......))))).....(((((.......))))))))))))...."
-SELF_TEST_MIN_PAIRS = 10  # pairs in common: less means that something is broken
+SELF_TEST_MIN_PAIRS = 10  # correct pairs; a working installation finds more
 
 
 @click.command()
 @options.weights
 @options.device
 def command(weights: str | None, device: str) -> None:
-    """Tell versions, devices, memory and weights, and predict one known RNA.
+    """Show versions, devices and memory, and predict a known tRNA as a self-test.
 
-    Exits with 1 if anything that prediction needs does not work.
+    The exit code is 1 if the self-test fails.
     """
     _row("rnaformer", __version__)
     _row("python", f"{platform.python_version()} ({sys.executable})")
@@ -73,8 +73,8 @@ def _bf16() -> str:
 
     from rnaformer_cli.prediction.device import has_bf16
 
-    known = has_bf16(torch.device("cpu"))
-    return "yes" if known else "no instructions for it: --precision bf16 would be slow"
+    is_native = has_bf16(torch.device("cpu"))
+    return "yes" if is_native else "not supported by this processor: --precision bf16 is slow"
 
 
 def _cuda() -> str:
@@ -95,10 +95,10 @@ def _self_test(weights: str | None, device: str) -> str:
 
     folder = find_weights(DEFAULT if weights is None else weights)
     predictor = load(folder, device=device)
-    [answer] = predictor.predict([RnaRecord("tRNA-Phe", SELF_TEST)])
-    if not isinstance(answer, Prediction):
-        raise answer
-    common = len(answer.structure.pairs & parse_dot_bracket(SELF_TEST_PAIRS).pairs)
+    [prediction] = predictor.predict([RnaRecord("tRNA-Phe", SELF_TEST)])
+    if not isinstance(prediction, Prediction):
+        raise prediction
+    common = len(prediction.structure.pairs & parse_dot_bracket(SELF_TEST_PAIRS).pairs)
     if common < SELF_TEST_MIN_PAIRS:
         raise WeightsError(f"{common} of 21 pairs of tRNA-Phe found with {predictor.name}")
     return f"{common} of 21 pairs of tRNA-Phe with {predictor.name} on {predictor.device}"

@@ -1,4 +1,4 @@
-"""`rnaformer draw`: structures as pictures."""
+"""`rnaformer draw`: draws structures as SVG, PNG or PDF."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import click
 
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
-from rnaformer_cli.cli.formats.score_archive import ScoreArchive
+from rnaformer_cli.cli.formats.score_archive import ScoreArchiveReader
 from rnaformer_cli.cli.run.pictures import Drawer
 from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import UniqueFileNames, make_folder
-from rnaformer_cli.scoring.compare import match
+from rnaformer_cli.scoring.compare import match_ids
 from rnaformer_cli.structure.formats import READ_FORMATS, read_structures
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -30,34 +30,42 @@ if TYPE_CHECKING:
     type=click.Choice(["plane", "arcs", "dots"]),
     default="plane",
     show_default=True,
-    help="Helices in the plane, arcs over the sequence, or a dot plot of scores.",
+    help="Draw helices in the plane, arcs over the sequence, or a dot plot of probabilities.",
 )
 @click.option(
-    "--ref", metavar="FILE", type=options.PATH, help="Structures to compare with (arcs, dots)."
+    "--ref",
+    metavar="FILE",
+    type=options.PATH,
+    help="Reference structures to compare with (--as arcs or dots).",
 )
 @click.option(
-    "--scores", metavar="FILE.npz", type=options.PATH, help="Of `predict --scores`, for dots."
+    "--scores",
+    metavar="FILE.npz",
+    type=options.PATH,
+    help="Base-pair probabilities written by `predict --scores` (--as dots).",
 )
 @options.output
 @click.option(
     "--out-dir",
     metavar="DIR",
     type=options.FOLDER,
-    help="Write one picture for each record.",
+    help="Write one picture per record into DIR.",
 )
 @click.option(
     "-f",
     "--format",
     "image",
     type=click.Choice(["svg", "png", "pdf"]),
-    help="Image format.  [default: the name's, or svg]",
+    help="Image format.  [default: by the suffix of --output, else svg]",
 )
-@click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="IN's format.")
+@click.option(
+    "--from",
+    "source_format",
+    type=click.Choice(READ_FORMATS),
+    help="Format of IN.  [default: detected from the content]",
+)
 def command(source: str, **chosen: Any) -> None:
     """Draw the structures in IN (a file, a folder or `-`), in any structure format.
-
-    Pseudoknots are drawn as curves over the helices. With --ref, pairs of both structures are
-    blue, those only predicted orange, those only known grey.
 
     \b
     Examples:
@@ -65,30 +73,33 @@ def command(source: str, **chosen: Any) -> None:
       rnaformer draw predicted.dbn --ref known.ct --as arcs -o arcs.pdf
       rnaformer predict rnas.fasta -o rnas.dbn --scores rnas.npz
       rnaformer draw rnas.dbn --as dots --scores rnas.npz --out-dir pictures -f png
+
+    Pseudoknots are curves over the helices. With --ref, pairs in both structures are blue, pairs
+    only in the prediction orange, pairs only in the reference grey.
     """
-    from rnaformer_cli.drawing.picture import image_format, save
+    from rnaformer_cli.drawing.picture import image_format, save_figure
 
     _check_usage(chosen)
     check_paths({"--output": chosen["output"]}, [source, chosen["ref"], chosen["scores"]])
-    records = list(read_structures(source, chosen["written_as"]))
+    records = list(read_structures(source, chosen["source_format"]))
     references = _references(records, chosen["ref"]) if chosen["ref"] else None
-    archive = ScoreArchive(chosen["scores"], records) if chosen["scores"] else None
+    archive = ScoreArchiveReader(chosen["scores"], records) if chosen["scores"] else None
     drawer = Drawer(chosen["kind"], references, archive)
     image: ImageFormat
     if chosen["out_dir"]:
         image = chosen["image"] or "svg"
         make_folder(chosen["out_dir"])
         names = UniqueFileNames()
-        for place, record in enumerate(records):
-            name = f"{names.take(record.id)}.{image}"
+        for index, record in enumerate(records):
+            name = f"{names.add(record.id)}.{image}"
             target = Path(chosen["out_dir"]) / name
-            save(drawer.draw(record, place), target, image, follow=False)
+            save_figure(drawer.draw(record, index), target, image, follow=False)
         return
     if len(records) > 1:
-        message = f"holds {len(records)} structures, and a picture shows one; use --out-dir"
+        message = f"holds {len(records)} structures, but a picture shows one; use --out-dir"
         raise OutputError(message, path=source)
     image = chosen["image"] or image_format(chosen["output"])
-    save(drawer.draw(records[0]), chosen["output"], image)
+    save_figure(drawer.draw(records[0]), chosen["output"], image)
 
 
 def _check_usage(chosen: dict[str, Any]) -> None:
@@ -101,10 +112,10 @@ def _check_usage(chosen: dict[str, Any]) -> None:
 
 
 def _references(records: Sequence[StructureRecord], path: str) -> list[StructureRecord | None]:
-    """The reference of each record, matched by id as `rnaformer score` does it."""
-    known = list(read_structures(path))
-    found: list[StructureRecord | None] = [None] * len(records)
-    for reference, place in zip(known, match(records, known), strict=True):
-        if place is not None:
-            found[place] = reference
-    return found
+    """The reference of each record, or None; matched by id as in `rnaformer score`."""
+    references = list(read_structures(path))
+    matched: list[StructureRecord | None] = [None] * len(records)
+    for reference, index in zip(references, match_ids(records, references), strict=True):
+        if index is not None:
+            matched[index] = reference
+    return matched

@@ -1,4 +1,4 @@
-"""`rnaformer evaluate`: how good weights are on labelled data sets."""
+"""`rnaformer evaluate`: measures the accuracy of weights on labelled data sets."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.formats.tables import print_table
 from rnaformer_cli.cli.formats.text import escape_controls
-from rnaformer_cli.cli.run.progress import Report
+from rnaformer_cli.cli.run.progress import RunReporter
 from rnaformer_cli.errors import DependencyError
 from rnaformer_cli.files import text_name, write_atomically
 from rnaformer_cli.scoring.summary import Summary
 
 if TYPE_CHECKING:
-    from rnaformer_cli.evaluation.evaluate import By, Evaluation
+    from rnaformer_cli.evaluation.evaluate import Evaluation, GroupBy
     from rnaformer_cli.prediction.predictor import Predictor
     from rnaformer_cli.prediction.workers import ParallelPredictor
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     required=True,
     metavar="FILE",
     type=options.PATH,
-    help="Labelled records.",
+    help="Data set of labelled records; may be repeated.",
 )
 @options.weights
 @options.like
@@ -40,27 +40,42 @@ if TYPE_CHECKING:
     type=click.Choice(["mea", "matching", "nested"]),
     default="mea",
     show_default=True,
-    help="As in `predict`.",
+    help="Decoding method, as in `predict`.",
 )
-@click.option("--threshold", type=options.FiniteRange(0, 1), help="[default: the weights' choice]")
+@click.option(
+    "--threshold",
+    type=options.FiniteRange(0, 1),
+    help="Base-pair probability above which a pair is a candidate, in all records.  "
+    "[default: set by the weights]",
+)
 @options.cycles_or_auto
-@click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
-@click.option("--sample", type=click.IntRange(min=1), help="Only so many records of each set.")
+@click.option(
+    "--max-length",
+    type=click.IntRange(min=1),
+    help="Longest record in bases; longer ones are skipped.",
+)
+@click.option(
+    "--sample", type=click.IntRange(min=1), help="Number of records to draw from each set."
+)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="For --sample and the intervals.",
+    help="Seed of --sample and of the confidence intervals.",
 )
-@click.option("--by", type=click.Choice(["length", "family"]), help="A second table, by group.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a set.")
-@click.option("--tsv", "as_tsv", is_flag=True, help="One row a record.")
+@click.option(
+    "--by",
+    type=click.Choice(["length", "family"]),
+    help="Print a second table, by length or family.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per data set.")
+@click.option("--tsv", "as_tsv", is_flag=True, help="Print one row per record.")
 @click.option(
     "--plot",
     metavar="FILE.svg",
     type=options.PATH,
-    help="Draw the calibration curves (extra `train`).",
+    help="Draw the calibration curves (needs the extra `train`).",
 )
 @options.device
 @options.precision
@@ -68,18 +83,18 @@ if TYPE_CHECKING:
 @options.jobs
 @options.quiet
 def command(**chosen: Any) -> None:
-    """Predict labelled data sets and score them.
+    """Predict labelled data sets and score the predictions.
+
+    \b
+    Examples:
+      rnaformer evaluate --data test.jsonl.gz
+      rnaformer evaluate --data test.jsonl.gz --weights runs/small/best --by length
 
     F1 is the mean over records with exact pairs, and its 95 % CI a bootstrap over records. F1 ±1
     accepts pairs with one end off by one, F1 canonical leaves out non-canonical pairs of both
     structures, and crossing F1 is pooled over the crossing pairs (pseudoknots) of all records.
     ECE is the expected calibration error over pairs with a probability of 0.01 or more; Spearman
     is the rank correlation of confidence and F1.
-
-    \b
-    Examples:
-      rnaformer evaluate --data test.jsonl.gz
-      rnaformer evaluate --data test.jsonl.gz --weights runs/small/best --by length
     """
     from rnaformer_cli.prediction.device import set_threads
 
@@ -87,10 +102,10 @@ def command(**chosen: Any) -> None:
         raise click.UsageError("--json and --tsv exclude each other")
     check_paths({"--plot": chosen["plot"]}, chosen["data"])
     if chosen["plot"]:
-        _import_matplotlib()  # before the work, not after
+        _import_matplotlib()  # fails before the prediction, not after it
     set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
-    report = Report(quiet=chosen["quiet"])
+    report = RunReporter(quiet=chosen["quiet"])
     predictor = _load(chosen, report)
     evaluations = []
     with report.progress():
@@ -115,11 +130,11 @@ def _show(evaluations: list[Evaluation], predictor: Predictor, chosen: dict[str,
             _print_groups(evaluations, chosen["by"])
 
 
-def _load(chosen: dict[str, Any], report: Report) -> ParallelPredictor:
+def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
     from rnaformer_cli.prediction.predictor import Options, load
     from rnaformer_cli.prediction.workers import ParallelPredictor, Source
 
-    how = Options(
+    prediction_options = Options(
         decoding=chosen["decoding"],
         threshold=chosen["threshold"],
         cycles=chosen["cycles"],
@@ -127,13 +142,13 @@ def _load(chosen: dict[str, Any], report: Report) -> ParallelPredictor:
         like=chosen["like"],
         families=not chosen["no_families"],
     )
-    source = Source(options.or_default(chosen["weights"]), how, chosen["precision"])
-    predictor = load(source.weights, how, chosen["device"], chosen["precision"])
+    source = Source(options.or_default(chosen["weights"]), prediction_options, chosen["precision"])
+    predictor = load(source.weights, prediction_options, chosen["device"], chosen["precision"])
     return ParallelPredictor(predictor, source, chosen["jobs"], report.warn)
 
 
 def _evaluate(
-    predictor: ParallelPredictor, path: str, chosen: dict[str, Any], report: Report
+    predictor: ParallelPredictor, path: str, chosen: dict[str, Any], report: RunReporter
 ) -> Evaluation:
     import random
 
@@ -145,10 +160,10 @@ def _evaluate(
     records = [r for r in read_dataset(path) if limit is None or len(r) <= limit]
     if chosen["sample"] and chosen["sample"] < len(records):
         records = random.Random(chosen["seed"]).sample(records, chosen["sample"])
-    found = evaluate(predictor, text_name(path).split(".")[0], records, report.advance)
-    for failure in found.failures:
+    evaluation = evaluate(predictor, text_name(path).split(".")[0], records, report.advance)
+    for failure in evaluation.failures:
         report.fail(DeviceError(failure))
-    return found
+    return evaluation
 
 
 def _print(evaluations: list[Evaluation], seed: int) -> None:
@@ -165,12 +180,12 @@ def _print(evaluations: list[Evaluation], seed: int) -> None:
         row += [f"{figure:.3f}" for figure in (*figures, summary.pooled.f1)]
         crossing = f"{summary.pseudoknot.f1:.3f}" if summary.pseudoknot_records else "-"
         row += [crossing, str(summary.pseudoknot_records)]
-        row += [f"{evaluation.calibration.error:.4f}", f"{evaluation.ranking:.2f}"]
+        row += [f"{evaluation.calibration.error:.4f}", f"{evaluation.spearman:.2f}"]
         rows.append([*row, f"{evaluation.seconds:.1f}"])
     print_table(head, rows)
 
 
-def _print_groups(evaluations: list[Evaluation], by: By) -> None:
+def _print_groups(evaluations: list[Evaluation], by: GroupBy) -> None:
     rows = []
     for evaluation in evaluations:
         for name, summary in evaluation.groups(by):
@@ -192,11 +207,11 @@ def _print_groups(evaluations: list[Evaluation], by: By) -> None:
 def _print_tsv(evaluations: list[Evaluation]) -> None:
     click.echo("set\tid\tlength\tfamily\tf1\tprecision\trecall\tf1_canonical\tconfidence")
     for evaluation in evaluations:
-        for one in evaluation.records:
-            counts = one.exact.exact
-            ratios = [one.exact.f1, counts.precision, counts.recall]
-            ratios += [one.canonical.f1, one.confidence]
-            record = one.record
+        for evaluated in evaluation.records:
+            counts = evaluated.exact.exact
+            ratios = [evaluated.exact.f1, counts.precision, counts.recall]
+            ratios += [evaluated.canonical.f1, evaluated.confidence]
+            record = evaluated.record
             names = [evaluation.name, record.id, str(len(record)), record.family or "-"]
             cells = [*map(escape_controls, names), *(f"{ratio:.4f}" for ratio in ratios)]
             click.echo("\t".join(cells))
@@ -222,7 +237,7 @@ def _as_json(
         "pseudoknot_records": summary.pseudoknot_records,
         "calibration_error": evaluation.calibration.error,
         "calibration_curve": evaluation.calibration.curve(),
-        "spearman_confidence_f1": evaluation.ranking,
+        "spearman_confidence_f1": evaluation.spearman,
         "seconds": evaluation.seconds,
         "failures": evaluation.failures,
         "groups": {name: _figures(part) for name, part in groups},
@@ -240,7 +255,7 @@ def _figures(summary: Summary) -> dict[str, Any]:
 
 
 def _import_matplotlib() -> tuple[Any, Any]:
-    """A figure and what draws it as SVG, without a display."""
+    """The classes of a figure and of its SVG canvas, which need no display."""
     try:
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
@@ -259,9 +274,10 @@ def _plot(evaluations: list[Evaluation], path: str) -> None:
     for evaluation in evaluations:
         points = evaluation.calibration.curve()
         label = f"{evaluation.name} (ECE {evaluation.calibration.error:.4f})"
-        scores, shares = [point[0] for point in points], [point[1] for point in points]
-        axes.plot(scores, shares, marker="o", markersize=3, label=label)
-    axes.set(xlabel="score", ylabel="share of pairs that are there", xlim=(0, 1), ylim=(0, 1))
+        probabilities, fractions = [point[0] for point in points], [point[1] for point in points]
+        axes.plot(probabilities, fractions, marker="o", markersize=3, label=label)
+    axes.set(xlabel="base-pair probability", ylabel="fraction of pairs in the reference")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.legend()
     with write_atomically(path, binary=True) as file:
         figure.savefig(file, format="svg")

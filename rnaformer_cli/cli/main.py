@@ -1,4 +1,4 @@
-"""The command `rnaformer`: its group, and where failures become one line and an exit code."""
+"""The command group `rnaformer`: turns errors into one line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ from click.shell_completion import shell_complete
 from rnaformer_cli import __version__
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import InputError, RnaformerError
-from rnaformer_cli.files import reason
+from rnaformer_cli.files import os_error_text
 
-COMMANDS = {  # name -> one line for --help, so that no command module is imported for it
+COMMANDS = {  # name -> help line; listing the commands imports none of their modules
     "predict": "Predict structures of the RNAs in FASTA files.",
     "score": "Score predicted structures against references.",
     "convert": "Convert structures between file formats.",
     "draw": "Draw structures: helices in the plane, arcs, dot plots.",
     "report": "Write predictions as one HTML page.",
-    "weights": "List, check, average, grow, import and fetch weights.",
+    "weights": "List, verify, average, grow, import and fetch weights.",
     "data": "Make, describe, split and label data sets.",
     "train": "Train a network.",
-    "train-folding": "Learn the folding model that a network may build on.",
-    "train-families": "Learn the family profiles that weights may come with.",
-    "evaluate": "Measure weights on labelled data sets.",
+    "train-folding": "Train the folding model of a network.",
+    "train-families": "Build a library of RNA family profiles.",
+    "evaluate": "Measure the accuracy of weights on labelled data sets.",
     "release": "Calibrate trained weights and choose their thresholds.",
-    "completion": "Print what makes a shell complete commands, options and files.",
-    "doctor": "Tell what is installed and whether it works.",
+    "completion": "Print a shell completion script.",
+    "doctor": "Show the installation and run a self-test.",
 }
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
-# How often an idle thread looks for work before it sleeps. OpenMP's own number, a hundred times as
-# large, makes a run ten times slower when another program is busy; none costs a tenth at rest.
+# How often an idle OpenMP thread polls for work before it sleeps. The default is 100 times larger
+# and makes a run 10 times slower on a busy machine; 0 is 10 % slower on an idle machine.
 GOMP_SPIN_COUNT = "3000"
 
-COMPLETION_VARIABLE = "_RNAFORMER_COMPLETE"  # the variable by which a shell asks for completions
+COMPLETION_VARIABLE = "_RNAFORMER_COMPLETE"  # set by the shell to request completions
 
 
 class CommandGroup(click.Group):
-    """Imports a command's module when the command is called, not before."""
+    """Imports a command's module only when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Commands in the order in which one meets them."""
+        """Names of the commands, in the order of --help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -65,7 +65,7 @@ class CommandGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that is meant; a name that is none is answered with one that is like it."""
+        """The requested command; an unknown name is an error that suggests a similar one."""
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             near = get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -84,7 +84,7 @@ class CommandGroup(click.Group):
 )
 @click.version_option(__version__, "-V", "--version", prog_name="rnaformer")
 def cli() -> None:
-    """Predict RNA secondary structures with an RNAformer, offline.
+    """Predict RNA secondary structures with an RNAformer network, offline.
 
     \b
     Examples:
@@ -96,22 +96,22 @@ def cli() -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as by nohup
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup leaves it ignored
         signal.signal(signal.SIGINT, _interrupt)
-    if "OMP_WAIT_POLICY" not in os.environ:  # read when PyTorch is loaded, so said before
+    if "OMP_WAIT_POLICY" not in os.environ:  # before PyTorch is imported, which reads it
         os.environ.setdefault("GOMP_SPINCOUNT", GOMP_SPIN_COUNT)
     sys.stdout = sys.stdout or _open_devnull()  # None: closed by the shell (`>&-`)
     sys.stderr = sys.stderr or _open_devnull()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # As in files, whatever the locale; names of files that are no UTF-8 as the bytes they are.
+        # UTF-8 in any locale, as in files; file names that are not UTF-8 keep their bytes.
         sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """The exit code: 0 fine, 1 something failed, 2 wrong usage, 130 interrupted."""
+    """The exit code: 0 success, 1 failure, 2 usage error, 130 interrupted."""
     try:
         _check_folder()
         _invoke(arguments)
@@ -139,18 +139,18 @@ def run(arguments: list[str]) -> int:
 
 
 def _invoke(arguments: list[str]) -> None:
-    """What click's own main() does, except that it turns a closed pipe into exit code 1."""
-    asked = os.environ.get(COMPLETION_VARIABLE)
-    if asked:
+    """Like click's main(), which however turns a closed pipe into exit code 1."""
+    instruction = os.environ.get(COMPLETION_VARIABLE)
+    if instruction:
         raise click.exceptions.Exit(
-            shell_complete(cli, {}, "rnaformer", COMPLETION_VARIABLE, asked)
+            shell_complete(cli, {}, "rnaformer", COMPLETION_VARIABLE, instruction)
         )
     with cli.make_context("rnaformer", list(arguments)) as context:
         cli.invoke(context)
 
 
 def _check_folder() -> None:
-    """Refuse to work in a folder that is gone: libraries would fail in ways of their own.
+    """Refuse a deleted working directory, in which libraries raise unexpected errors.
 
     Raises:
         InputError: the working directory was deleted.
@@ -166,29 +166,31 @@ def _open_devnull() -> TextIO:
 
 
 def _fail_on_file(error: OSError) -> int:
-    """The exit code when a file failed where no reader or writer of files expected it."""
+    """The exit code for an OSError that no reader or writer has handled."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         limit = "too many open files: raise the limit (ulimit -n) or use fewer --jobs"
         click.echo(f"rnaformer: {limit}", err=True)
         return EXIT_FAILED
     if error.filename is None:
         return _close_stdout(error)
-    click.echo(f"rnaformer: {escape_controls(str(error.filename))}: {reason(error)}", err=True)
+    click.echo(
+        f"rnaformer: {escape_controls(str(error.filename))}: {os_error_text(error)}", err=True
+    )
     return EXIT_FAILED
 
 
 def _close_stdout(error: OSError) -> int:
-    """The exit code when stdout takes no more; failures of other files name the file."""
-    # Python flushes at exit once more, which must not fail again.
+    """The exit code for an OSError of stdout, the only file without a name."""
+    # Python flushes stdout again at exit, which must not fail.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
-        return 0  # the reader has left (`| head`): nothing failed
-    click.echo(f"rnaformer: stdout: {reason(error)}", err=True)
+        return 0  # the reading process has ended, as in `| head`
+    click.echo(f"rnaformer: stdout: {os_error_text(error)}", err=True)
     return EXIT_FAILED
 
 
 def _interrupt(*_: Any) -> NoReturn:
-    """End the work; once, so that a second Ctrl-C does not end the tidying up in the middle."""
+    """Raise KeyboardInterrupt once; a second Ctrl-C must not interrupt the clean-up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""`rnaformer predict`: FASTA in, structures out."""
+"""`rnaformer predict`: predicts the structures of FASTA records."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rnaformer_cli.cli.arguments.inputs import Inputs, standard_input
 from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.run.output import Destination, open_destination
 from rnaformer_cli.cli.run.pictures import check_drawing
-from rnaformer_cli.cli.run.progress import FailureTable, Report
+from rnaformer_cli.cli.run.progress import FailureTable, RunReporter
 from rnaformer_cli.errors import RnaformerError
 from rnaformer_cli.sequence.fasta import SUFFIXES
 from rnaformer_cli.sequence.record import RnaRecord
@@ -34,7 +34,7 @@ MULTIPLET_FORMATS = {"jsonl", "tsv"}
     "--out-dir",
     metavar="DIR",
     type=options.FOLDER,
-    help="Write one file for each record and format.",
+    help="Write one file per record and format into DIR.",
 )
 @click.option(
     "-f",
@@ -42,13 +42,14 @@ MULTIPLET_FORMATS = {"jsonl", "tsv"}
     "formats",
     multiple=True,
     type=click.Choice(FORMATS),
-    help="Output format, with --out-dir several.  [default: dbn]",
+    help="Output format; with --out-dir it may be repeated.  "
+    "[default: by the suffix of --output, else dbn]",
 )
 @click.option(
     "--ref",
     metavar="FILE",
     type=options.PATH,
-    help="Print precision, recall and F1 against structures.",
+    help="Print precision, recall and F1 against the reference structures in FILE.",
 )
 @click.option(
     "--draw", metavar="DIR", type=options.FOLDER, help="Draw each structure as DIR/ID.svg."
@@ -57,13 +58,13 @@ MULTIPLET_FORMATS = {"jsonl", "tsv"}
     "--table",
     metavar="FILE.tsv",
     type=options.PATH,
-    help="Write length, pairs and confidence of each record.",
+    help="Write a table of the length, number of pairs and confidence of each record.",
 )
 @click.option(
     "--scores",
     metavar="FILE.npz",
     type=options.PATH,
-    help="Write each record's score matrix, float32.",
+    help="Write the matrix of base-pair probabilities of each record (float32).",
 )
 @click.option(
     "--decode",
@@ -71,24 +72,25 @@ MULTIPLET_FORMATS = {"jsonl", "tsv"}
     type=click.Choice(["mea", "matching", "nested", "raw"]),
     default="mea",
     show_default=True,
-    help="mea: maximum expected accuracy, helices of two pairs or more, probable pseudoknots. "
-    "matching: best mean F1, any pairs with one partner a base. nested: without pseudoknots. "
+    help="mea: maximum expected accuracy, helices of two or more pairs, probable pseudoknots. "
+    "matching: highest mean F1, at most one partner per base. nested: no pseudoknots. "
     "raw: every pair above the threshold.",
 )
 @click.option(
     "--threshold",
     type=options.FiniteRange(0, 1),
-    help="Score above which a pair is considered, in all records.  [default: the weights' choice]",
+    help="Base-pair probability above which a pair is a candidate, in all records.  "
+    "[default: set by the weights]",
 )
 @click.option(
     "--min-score",
     type=options.FiniteRange(0, 1),
-    help="Lowest score in TSV.  [default: the threshold]",
+    help="Lowest base-pair probability in TSV output.  [default: the threshold]",
 )
 @click.option(
     "--plain-headers",
     is_flag=True,
-    help="Write headers of dot-bracket without the confidence.",
+    help="Leave the confidence out of dot-bracket headers.",
 )
 @options.cycles_or_auto
 @options.weights
@@ -101,24 +103,24 @@ MULTIPLET_FORMATS = {"jsonl", "tsv"}
 @options.max_memory
 @options.shard
 @click.option(
-    "--resume", is_flag=True, help="Go on with a run into --out-dir: leave out what it has done."
+    "--resume", is_flag=True, help="Continue a run into --out-dir; skip its finished records."
 )
-@click.option("--max-length", type=click.IntRange(min=1), help="Refuse longer records.")
+@click.option(
+    "--max-length", type=click.IntRange(min=1), help="Longest record in bases; longer ones fail."
+)
 @click.option(
     "--failures",
     metavar="FILE.tsv",
     type=options.PATH,
     help="Write a table of the records that failed.",
 )
-@click.option("--strict", is_flag=True, help="Refuse ambiguous letters instead of reading N.")
+@click.option(
+    "--strict", is_flag=True, help="Reject ambiguous letters instead of reading them as N."
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first bad record.")
 @options.quiet
 def command(files: tuple[str, ...], **chosen: Any) -> None:
     """Predict the secondary structures of the RNAs in FASTA FILES.
-
-    Structures go to stdout, everything else to stderr. Files may be gzip-compressed; of a folder,
-    all FASTA files are read; `-` or no file at all reads standard input. A bad record is
-    reported, the others are written, and the exit code is then 1.
 
     \b
     Examples:
@@ -127,6 +129,10 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
       rnaformer predict seqs.fasta -f jsonl -o out.jsonl
       rnaformer predict seqs.fasta --out-dir out -f dbn -f ct -f bpseq
       zcat seqs.fa.gz | rnaformer predict - | head
+
+    Structures are written to stdout, messages to stderr. FILES may be gzip-compressed. A folder
+    stands for all FASTA files in it; `-` or no file reads standard input. Bad records are reported,
+    all others are predicted, and the exit code is 1.
     """
     _check_usage(chosen)
     outputs = ("output", "table", "failures", "scores")
@@ -151,45 +157,47 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
 
 
 def _predict(
-    inputs: Inputs, chosen: dict[str, Any], report: Report, keep: bool
+    inputs: Inputs, chosen: dict[str, Any], report: RunReporter, keep: bool
 ) -> list[StructureRecord]:
-    """Write a prediction for every record; with `keep`, give them back as well."""
+    """Write a prediction for every record; with `keep`, return the structures as well."""
     predictor = _load(chosen, report)
-    names: deque[str] = deque()  # of the records on their way through the network
+    names: deque[str] = deque()  # file names of the records that are being predicted
     predicted: list[StructureRecord] = []
-    expected = inputs.expected() if report.shows_progress else None
-    with open_destination(chosen, predictor.predictor) as destination, report.progress(expected):
-        records = _queue_names(inputs.records(report, destination.has), names)
-        for answer in predictor.predict(records):
+    workload = inputs.workload() if report.shows_progress else None
+    with open_destination(chosen, predictor.predictor) as destination, report.progress(workload):
+        records = _queue_names(inputs.records(report, destination.is_done), names)
+        for result in predictor.predict(records):
             name = names.popleft()
-            if isinstance(answer, RnaformerError):
-                _fail(answer, chosen["fail_fast"], report)
+            if isinstance(result, RnaformerError):
+                _fail(result, chosen["fail_fast"], report)
                 continue
-            _write(destination, answer, name, chosen["fail_fast"], report)
+            _write(destination, result, name, chosen["fail_fast"], report)
             if keep:
-                predicted.append(answer.structure_record)
+                predicted.append(result.structure_record)
         report.report_unlisted()
         if report.ended_by is not None:
             raise report.ended_by
         if report.failures and not report.written:
-            raise click.exceptions.Exit(1)  # within the block: an empty file must not appear
+            raise click.exceptions.Exit(1)  # inside the block, so that no empty file is written
     return predicted
 
 
-def _queue_names(found: Iterator[tuple[RnaRecord, str]], names: deque[str]) -> Iterator[RnaRecord]:
-    for record, name in found:
+def _queue_names(
+    named_records: Iterator[tuple[RnaRecord, str]], names: deque[str]
+) -> Iterator[RnaRecord]:
+    for record, name in named_records:
         names.append(name)
         yield record
 
 
 def _inputs(files: tuple[str, ...], chosen: dict[str, Any]) -> Inputs:
     input_options = ("strict", "max_length", "shard", "fail_fast")
-    needs_names = any(chosen[to] for to in ("out_dir", "scores", "draw"))
-    return Inputs(files, **{name: chosen[name] for name in input_options}, named=needs_names)
+    needs_names = any(chosen[option] for option in ("out_dir", "scores", "draw"))
+    return Inputs(files, **{name: chosen[name] for name in input_options}, needs_names=needs_names)
 
 
 def _check_usage(chosen: dict[str, Any]) -> None:
-    """Refuse what cannot be done before any work is."""
+    """Reject options that contradict each other, before any record is read."""
     chosen["formats"] = chosen["formats"] or (_format_by_name(chosen["output"]),)
     if chosen["output"] and chosen["out_dir"]:
         raise click.UsageError("--output and --out-dir exclude each other")
@@ -197,33 +205,35 @@ def _check_usage(chosen: dict[str, Any]) -> None:
         raise click.UsageError("several formats need --out-dir")
     if chosen["resume"] and not chosen["out_dir"]:
         raise click.UsageError("--resume needs --out-dir")
-    whole = next((name for name in ("ref", "scores", "table") if chosen[name]), None)
-    if chosen["resume"] and whole:
-        raise click.UsageError(f"--resume and --{whole} exclude each other: it is of all records")
+    excluded = next((name for name in ("ref", "scores", "table") if chosen[name]), None)
+    if chosen["resume"] and excluded:
+        raise click.UsageError(
+            f"--resume and --{excluded} exclude each other: --{excluded} needs all records"
+        )
     if chosen["decoding"] == "raw" and chosen["draw"]:
         raise click.UsageError(
-            "--draw shows one partner a base, which a raw structure may not have"
+            "--draw needs at most one partner per base; a raw structure may have several"
         )
     if chosen["draw"]:
         check_drawing()
     lossy = [name for name in chosen["formats"] if name not in MULTIPLET_FORMATS]
     if chosen["decoding"] == "raw" and lossy:
         raise click.UsageError(
-            f"a raw structure may give a base several partners, which {lossy[0]} cannot hold; "
+            f"a base of a raw structure may have several partners, which {lossy[0]} cannot hold; "
             "use -f jsonl or -f tsv"
         )
 
 
-def _report(chosen: dict[str, Any]) -> Report:
+def _report(chosen: dict[str, Any]) -> RunReporter:
     path = chosen["failures"]
     table = FailureTable(path) if path else None
     if table is not None:
         click.get_current_context().call_on_close(table.close)
-    return Report(chosen["quiet"], table)
+    return RunReporter(chosen["quiet"], table)
 
 
 def _format_by_name(output: str | None) -> str:
-    """The format that a file name asks for; dbn if none."""
+    """The output format that the suffix names, else dbn."""
     suffix = Path(output).suffix.removeprefix(".") if output else ""
     return suffix if suffix in FORMATS else "dbn"
 
@@ -236,14 +246,14 @@ def _read_references(path: str | None) -> list[StructureRecord] | None:
     return list(read_structures(path))
 
 
-def _load(chosen: dict[str, Any], report: Report) -> ParallelPredictor:
+def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
     from rnaformer_cli.prediction import device
     from rnaformer_cli.prediction.predictor import Options, load
     from rnaformer_cli.prediction.workers import ParallelPredictor, Source
 
     device.set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
-    how = Options(
+    prediction_options = Options(
         decoding=chosen["decoding"],
         threshold=chosen["threshold"],
         cycles=chosen["cycles"],
@@ -254,13 +264,13 @@ def _load(chosen: dict[str, Any], report: Report) -> ParallelPredictor:
         max_memory=chosen["max_memory"],
     )
     weights = options.or_default(chosen["weights"])
-    predictor = load(weights, how, chosen["device"], chosen["precision"])
-    source = Source(weights, how, chosen["precision"])
+    predictor = load(weights, prediction_options, chosen["device"], chosen["precision"])
+    source = Source(weights, prediction_options, chosen["precision"])
     return ParallelPredictor(predictor, source, chosen["jobs"], report.warn)
 
 
 def _write(
-    destination: Destination, prediction: Any, name: str, fail_fast: bool, report: Report
+    destination: Destination, prediction: Any, name: str, fail_fast: bool, report: RunReporter
 ) -> None:
     try:
         destination.write(prediction, name)
@@ -270,7 +280,7 @@ def _write(
         _fail(error, fail_fast, report)
 
 
-def _fail(error: RnaformerError, fail_fast: bool, report: Report) -> None:
+def _fail(error: RnaformerError, fail_fast: bool, report: RunReporter) -> None:
     if fail_fast:
         raise error
     report.fail(error)

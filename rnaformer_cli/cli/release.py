@@ -1,4 +1,4 @@
-"""`rnaformer release`: trained weights made ready for use."""
+"""`rnaformer release`: calibrates trained weights and chooses their thresholds."""
 
 from __future__ import annotations
 
@@ -18,41 +18,45 @@ from rnaformer_cli.cli.formats.text import print_result
     required=True,
     metavar="FILE",
     type=options.PATH,
-    help="Validation records.",
+    help="Validation set; may be repeated.",
 )
 @options.new_weights
-@click.option("--card", metavar="FILE", type=options.PATH, help="Their README.md.")
-@click.option("--max-length", type=click.IntRange(min=1), help="Leave out longer records.")
+@click.option("--card", metavar="FILE", type=options.PATH, help="Model card, copied to README.md.")
+@click.option(
+    "--max-length",
+    type=click.IntRange(min=1),
+    help="Longest record in bases; longer ones are skipped.",
+)
 @click.option(
     "--flag",
     type=options.FiniteRange(0, 1),
-    help="Label flag to predict with, from 1 (like curated) to 0 (like computed).",
+    help="Label flag of predictions, from 1 (like curated structures) to 0 (like a program's).",
 )
 @click.option(
     "--folding-weight",
     type=options.FiniteRange(min=0),
-    help="Of the folding model in the scores, for networks that have one.",
+    help="Weight of the folding model's logits, for networks with a folding model.",
 )
 @click.option(
     "--families",
     metavar="FILE",
     type=options.PATH,
-    help="A library of `train-families`, to become a part of the weights.",
+    help="Library of family profiles from `train-families`, to include in the weights.",
 )
 @options.cycles
 @options.threads
 def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> None:
     """Calibrate weights, choose their thresholds, and write them as new weights.
 
-    Scores become probabilities on the validation records (Platt scaling). How far a library of
-    families is believed is what makes these records likeliest. The threshold, and the
-    share of a record's expected F1 that is its own threshold, are the smallest whose mean F1 over
-    the validation sets, each counted once, is within 0.001 of the best; the better one of the two
-    is used.
-
     \b
     Example:
       rnaformer release runs/small/best --val val.jsonl.gz --val families.jsonl.gz -o small
+
+    Logits are calibrated to probabilities on the validation records (Platt scaling). The parameters
+    of the family profiles are fitted by maximum likelihood on the same records. Two thresholds are
+    compared: a fixed one, and one that is a fraction of each record's expected F1. Each is the
+    smallest whose F1, averaged over the validation sets, is within 0.001 of the best; the better
+    of the two is used.
     """
     from rnaformer_cli.dataset.records import read_sets
     from rnaformer_cli.families.profiles import read_library
@@ -82,6 +86,6 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     families = (library, done.mixture) if library and done.mixture else None
     save_checkpoint(output, name, network.config, network.state_dict(), about, card, families)
     print_result(f"{output}: scale {done.scale:.3f}, shift {done.shift:+.3f}")
-    for what, found in (("threshold", done.validation), ("threshold_ratio", done.by_ratio)):
-        figures = ", ".join(f"{key} F1 {value:.4f}" for key, value in found.f1.items())
-        click.echo(f"{what} {found.threshold}: {figures}")
+    for kind, choice in (("threshold", done.validation), ("threshold_ratio", done.by_ratio)):
+        figures = ", ".join(f"{key} F1 {value:.4f}" for key, value in choice.f1.items())
+        click.echo(f"{kind} {choice.threshold}: {figures}")

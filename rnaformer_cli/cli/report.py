@@ -1,4 +1,4 @@
-"""`rnaformer report`: predictions as one HTML page."""
+"""`rnaformer report`: writes predictions as one HTML page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rnaformer_cli.cli.score import warn_unmatched
 from rnaformer_cli.errors import DependencyError
 from rnaformer_cli.files import STDIN, text_name, write_text
 
-DEFAULT_PICTURES = 100  # 3 MB of page, and ten seconds of drawing
+DEFAULT_PICTURES = 100  # about 3 MB and ten seconds
 
 
 @click.command()
@@ -26,43 +26,46 @@ DEFAULT_PICTURES = 100  # 3 MB of page, and ten seconds of drawing
     required=True,
     metavar="FILE.html",
     type=options.PATH,
-    help="The page to write; `-` is stdout.",
+    help="HTML file to write; `-` is stdout.",
 )
 @click.option(
-    "--ref", metavar="REF", type=options.PATH, help="File or folder of accepted structures."
+    "--ref", metavar="REF", type=options.PATH, help="File or folder of reference structures."
 )
-@click.option("--title", metavar="TEXT", help="Heading of the page.  [default: the input's name]")
+@click.option(
+    "--title", metavar="TEXT", help="Heading of the page.  [default: the name of the input]"
+)
 @click.option(
     "--pictures",
     type=click.IntRange(min=0),
     default=DEFAULT_PICTURES,
     show_default=True,
-    help="Draw the first N records only.",
+    help="Number of records to draw, from the first.",
 )
-@click.option("--no-pictures", is_flag=True, help="Draw none.")
+@click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
 def command(files: tuple[str, ...], **chosen: Any) -> None:
-    """Write predictions as one HTML page, which opens without a network.
-
-    PREDICTED are files of `predict -f jsonl`, folders of them, or `-`. The page has a table of
-    the records that can be sorted and filtered, and for each record its picture, structure and
-    scored pairs; with --ref also precision, recall and F1, and arcs of both structures.
+    """Write predictions as one HTML page.
 
     \b
     Examples:
       rnaformer predict seqs.fasta -f jsonl | rnaformer report - -o report.html
       rnaformer report predicted.jsonl --ref known.ct -o report.html
       rnaformer report parts/ --no-pictures --title "All parts" -o report.html
+
+    PREDICTED are files written by `predict -f jsonl`, folders of them, or `-`. The page has a table
+    of the records, which can be sorted and filtered, and shows the picture, the structure and the
+    pair probabilities of each record. With --ref it also shows precision, recall and F1, and both
+    structures as arcs. The page loads nothing from the internet.
     """
-    from rnaformer_cli.reporting.entries import Entry, add_pictures, compared
-    from rnaformer_cli.reporting.page import Report, render
+    from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries
+    from rnaformer_cli.reporting.page import ReportPage, render
     from rnaformer_cli.scoring.summary import summarise
     from rnaformer_cli.structure.formats import read_prediction_files, read_structures
 
     check_paths({"--output": chosen["output"]}, [*files, chosen["ref"]])
-    predictions = [one for file in files for one in read_prediction_files(file)]
-    entries, summary, missing = [Entry(one) for one in predictions], None, []
+    predictions = [prediction for file in files for prediction in read_prediction_files(file)]
+    entries, summary, missing = [ReportEntry(prediction) for prediction in predictions], None, []
     if chosen["ref"]:
-        entries, scores = compared(predictions, list(read_structures(chosen["ref"])))
+        entries, scores = compare_entries(predictions, list(read_structures(chosen["ref"])))
         extra = [entry.record.id for entry in entries if entry.reference is None]
         warn_unmatched(scores, extra)
         summary = summarise(scores)
@@ -72,7 +75,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     except DependencyError as error:
         raise DependencyError(f"{error.message}, or --no-pictures") from None
     title = chosen["title"] or _title(files)
-    page = render(Report(title, entries, summary, missing, __version__))
+    page = render(ReportPage(title, entries, summary, missing, __version__))
     if chosen["output"] in options.STDOUT:
         sys.stdout.write(page)
     else:
@@ -80,6 +83,6 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
 
 
 def _title(files: tuple[str, ...]) -> str:
-    """The name of the only input, or of the first and how many more."""
+    """The name of the first input and the number of others."""
     first = "standard input" if files[0] == STDIN else text_name(Path(files[0]).resolve())
     return first if len(files) == 1 else f"{first} and {len(files) - 1} more"

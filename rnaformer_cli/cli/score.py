@@ -1,4 +1,4 @@
-"""`rnaformer score`: how well predicted structures agree with references."""
+"""`rnaformer score`: scores predicted structures against references."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.formats.multiqc import format_multiqc
 from rnaformer_cli.cli.formats.tables import print_table
 from rnaformer_cli.cli.formats.text import escape_controls, print_result
-from rnaformer_cli.cli.run.progress import counted
+from rnaformer_cli.cli.run.progress import format_count
 from rnaformer_cli.files import write_text
-from rnaformer_cli.scoring.compare import RecordScore, Rules, compare
+from rnaformer_cli.scoring.compare import RecordScore, ScoringRules, compare
 from rnaformer_cli.scoring.counts import PairCounts
 from rnaformer_cli.scoring.summary import Summary, sign_flip_test, summarise
 from rnaformer_cli.structure.formats import READ_FORMATS, read_structures
@@ -29,54 +29,63 @@ from rnaformer_cli.structure.structure import StructureRecord
     metavar="REF",
     required=True,
     type=options.PATH,
-    help="File or folder of accepted structures.",
+    help="File or folder of reference structures.",
 )
 @click.option(
-    "--vs", metavar="OTHER", type=options.PATH, help="A second prediction, compared with the first."
+    "--vs", metavar="OTHER", type=options.PATH, help="A second prediction to compare with PRED."
 )
-@click.option("--canonical", is_flag=True, help="Leave out pairs that are not A-U, G-C or G-U.")
+@click.option("--canonical", is_flag=True, help="Ignore all pairs but A-U, G-C and G-U.")
 @click.option(
     "--tolerance",
     type=click.IntRange(0, 5),
     default=0,
-    help="Also score with one end of a pair shifted by up to N.  [default: 0, exact only]",
+    help="Also count pairs with one end off by up to N bases as matches.  [default: 0, exact only]",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object with all figures.")
-@click.option("--tsv", "as_tsv", is_flag=True, help="One row a record, no summary.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with all figures.")
+@click.option("--tsv", "as_tsv", is_flag=True, help="Print one row per record and no summary.")
 @click.option(
     "--multiqc",
     metavar="FILE",
     type=options.PATH,
-    help="Also write a table for MultiQC, as x_mqc.tsv.",
+    help="Also write a table for MultiQC, which reads files whose names end in _mqc.tsv.",
 )
-@click.option("--from", "written_as", type=click.Choice(READ_FORMATS), help="PRED's format.")
-@click.option("--ref-from", type=click.Choice(READ_FORMATS), help="REF's format.")
+@click.option(
+    "--from",
+    "source_format",
+    type=click.Choice(READ_FORMATS),
+    help="Format of PRED.  [default: detected from the content]",
+)
+@click.option(
+    "--ref-from",
+    type=click.Choice(READ_FORMATS),
+    help="Format of REF.  [default: detected from the content]",
+)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="For intervals and the test.",
+    help="Seed of the bootstrap intervals and of the significance test.",
 )
 def command(predicted: str, ref: str, **chosen: Any) -> None:
     """Score the structures in PRED against those in REF, matched by id.
-
-    Every structure format is read (dot-bracket, CT, BPSEQ, JSON Lines, Stockholm), told by its
-    content, also mixed; a folder stands for all structure files in it. A pair counts once and
-    must match exactly. A missing prediction scores 0.
 
     \b
     Examples:
       rnaformer score predicted.dbn --ref known.ct
       rnaformer score predicted.jsonl --ref refs/ --tolerance 1 --canonical
       rnaformer score ours.dbn --ref known.dbn --vs rnafold.dbn
+
+    PRED, REF and OTHER may be dot-bracket, CT, BPSEQ, JSON Lines or Stockholm; a folder stands for
+    all structure files in it. A pair counts once and must match exactly. A missing prediction has
+    F1 0.
     """
     if chosen["as_json"] and chosen["as_tsv"]:
         raise click.UsageError("--json and --tsv exclude each other")
     check_paths({"--multiqc": chosen["multiqc"]}, [predicted, ref, chosen["vs"]])
-    rules = Rules(chosen["canonical"], chosen["tolerance"])
+    rules = ScoringRules(chosen["canonical"], chosen["tolerance"])
     references = list(read_structures(ref, chosen["ref_from"]))
-    ours, extra = compare(read_structures(predicted, chosen["written_as"]), references, rules)
+    ours, extra = compare(read_structures(predicted, chosen["source_format"]), references, rules)
     theirs = None
     if chosen["vs"]:
         theirs, _ = compare(read_structures(chosen["vs"]), references, rules)
@@ -98,7 +107,7 @@ def print_scores(
     err: bool,
     quiet: bool = False,
 ) -> None:
-    """The table of `rnaformer score` with its default rules.
+    """Print the table of `rnaformer score` with its default rules.
 
     Raises:
         ScoreError: a prediction and its reference are not the same RNA.
@@ -110,7 +119,7 @@ def print_scores(
 
 
 def warn_unmatched(scores: list[RecordScore], extra: list[str]) -> None:
-    """Tell which references have no prediction and which predictions no reference."""
+    """Warn of references without a prediction and of predictions without a reference."""
     missing = [score.id for score in scores if score.is_missing]
     for ids, what in ((missing, "no prediction for"), (extra, "no reference for")):
         if ids:
@@ -169,11 +178,11 @@ def _notes(
     low, high = summary.f1_interval
     notes = [f"mean F1 {summary.f1:.3f}, 95 % interval {low:.3f} to {high:.3f} (bootstrap)"]
     if summary.missing:
-        notes.append(f"F1 is 0 for {counted(summary.missing, 'missing prediction')}")
+        notes.append(f"F1 is 0 for {format_count(summary.missing, 'missing prediction')}")
     if summary.pseudoknot_records:
         notes.append(
             f"pseudoknots: pooled F1 {summary.pseudoknot.f1:.3f} over the crossing pairs "
-            f"of {counted(summary.pseudoknot_records, 'reference')}"
+            f"of {format_count(summary.pseudoknot_records, 'reference')}"
         )
     if theirs:
         difference, p = _difference(ours, theirs, seed)
@@ -184,9 +193,9 @@ def _notes(
 def _difference(
     ours: list[RecordScore], theirs: list[RecordScore], seed: int
 ) -> tuple[float, float]:
-    mine, other = [score.f1 for score in ours], [score.f1 for score in theirs]
-    mean = sum(mine) / len(mine) - sum(other) / len(other)
-    return mean, sign_flip_test(mine, other, seed)
+    f1, other_f1 = [score.f1 for score in ours], [score.f1 for score in theirs]
+    mean = sum(f1) / len(f1) - sum(other_f1) / len(other_f1)
+    return mean, sign_flip_test(f1, other_f1, seed)
 
 
 def _print_tsv(ours: list[RecordScore], theirs: list[RecordScore] | None) -> None:

@@ -1,4 +1,4 @@
-"""`rnaformer train`: data sets in, a run folder with weights out."""
+"""`rnaformer train`: trains a network on data sets, in a run folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rnaformer_cli.training.network.distributed import Team
     from rnaformer_cli.training.network.training_loop import ComputeOptions, Progress, Trainer
 
-_TELL_EVERY = 20.0  # seconds
+_REPORT_INTERVAL = 20.0  # seconds
 
 
 @click.command()
@@ -35,56 +35,71 @@ _TELL_EVERY = 20.0  # seconds
     required=True,
     metavar="FILE",
     type=options.PATH,
-    help="Records to train on.",
+    help="Data set to train on; may be repeated.",
 )
 @click.option(
     "--val",
     multiple=True,
     metavar="FILE",
     type=options.PATH,
-    help="Records to choose the best weights by.",
+    help="Validation set that selects the best weights; may be repeated.",
 )
-@click.option("--out", required=True, metavar="RUN", type=options.FOLDER, help="Run folder.")
-@click.option("--resume", is_flag=True, help="Go on with the run in RUN, if there is one.")
 @click.option(
-    "--start-from",  # "--start" would be taken by torchrun, as short for an option of its own
+    "--out", required=True, metavar="RUN", type=options.FOLDER, help="Run folder to write."
+)
+@click.option("--resume", is_flag=True, help="Continue the run in RUN, if there is one.")
+@click.option(
+    "--start-from",  # torchrun takes "--start" as an abbreviation of its own option
     metavar="NAME|DIR",
     type=options.NonEmptyText(),
     shell_complete=options.complete_weights,
-    help="Weights to begin with instead of random ones.",
+    help="Initial weights.  [default: random]",
 )
 @click.option(
-    "--folding", metavar="FILE", type=options.PATH, help="Scores for a config with folding = true."
+    "--folding",
+    metavar="FILE",
+    type=options.PATH,
+    help="Scores from `train-folding`, for a config with folding = true.",
 )
 @click.option(
     "--minutes",
     type=options.FiniteRange(min=0, min_open=True),
-    help="Length of the whole run; the schedule ends with it.  [default: the config's]",
+    help="Minutes of the whole run and its learning rate schedule.  [default: set by the config]",
 )
 @click.option(
     "--stop-after",
     type=options.FiniteRange(min=0, min_open=True),
-    help="Minutes after which this process saves and leaves, to be resumed.",
+    help="Minutes after which this process saves the run and exits; continue with --resume.",
 )
 @options.device
 @options.precision
 @options.threads
-@click.option("--compile", "compiled", is_flag=True, help="Compile the network (slow to start).")
-@click.option("--save-memory", is_flag=True, help="Recompute activations instead of keeping them.")
+@click.option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the network, which delays the start.",
+)
+@click.option(
+    "--save-memory",
+    is_flag=True,
+    help="Recompute activations in the backward pass instead of storing them.",
+)
 @options.quiet
 def command(config: str, **chosen: Any) -> None:
-    """Train a network as CONFIG.toml says, or go on with a run.
-
-    The run folder gets the config, the environment, metrics.jsonl, curves.svg, last.json with its
-    parts (to go on from), best/ (weights for `rnaformer predict --weights RUN/best`) and latest/
-    (those of the last validation). Ctrl-C and SIGTERM save first.
-
-    Several processes or GPUs: torchrun --nproc-per-node N -m rnaformer_cli train ...
+    """Train a network with the settings in CONFIG.toml.
 
     \b
     Examples:
       rnaformer train small.toml --data train.jsonl.gz --val val.jsonl.gz --out runs/small
       rnaformer train small.toml --data train.jsonl.gz --out runs/small --resume --stop-after 9
+
+    The run folder holds the config, the environment, metrics.jsonl, curves.svg, the state that
+    --resume reads (last.json and its parts), best/ (weights for `predict --weights RUN/best`) and
+    latest/ (weights of the last validation). Ctrl-C and SIGTERM save the state before they stop
+    the run.
+
+    For several processes or GPUs: torchrun --nproc-per-node N -m rnaformer_cli train ...
     """
     from rnaformer_cli.prediction.device import set_threads
     from rnaformer_cli.training.network.distributed import join_process_group
@@ -92,25 +107,28 @@ def command(config: str, **chosen: Any) -> None:
 
     set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
-    plan = _read_train_config(config, chosen["minutes"])
-    how = _compute_config(chosen)
-    with join_process_group(how.device) as team, stop_requests(chosen["stop_after"]) as wants_stop:
-        trainer = _trainer(plan, chosen, how, team)
-        folder = RunFolder(chosen["out"], plan, chosen["resume"]) if team.leads else None
+    train_config = _read_train_config(config, chosen["minutes"])
+    compute = _compute_config(chosen)
+    with (
+        join_process_group(compute.device) as team,
+        stop_requests(chosen["stop_after"]) as wants_stop,
+    ):
+        trainer = _trainer(train_config, chosen, compute, team)
+        folder = RunFolder(chosen["out"], train_config, chosen["resume"]) if team.leads else None
         if chosen["resume"]:
             _resume(trainer, Path(chosen["out"]))
-        tell = TrainingReporter(trainer, chosen["quiet"] or not team.leads)
-        is_done = trainer.run(folder, wants_stop, tell)
-        tell.say("done" if is_done else "stopped; --resume goes on")
+        reporter = TrainingReporter(trainer, chosen["quiet"] or not team.leads)
+        is_done = trainer.run(folder, wants_stop, reporter)
+        reporter.report("done" if is_done else "stopped; continue with --resume")
     if not is_done and wants_stop.was_signalled:
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
 def _read_train_config(path: str, minutes: float | None) -> TrainConfig:
-    plan = read_config(path)
+    train_config = read_config(path)
     if minutes is None:
-        return plan
-    return replace(plan, run=replace(plan.run, minutes=minutes, steps=0))
+        return train_config
+    return replace(train_config, run=replace(train_config.run, minutes=minutes, steps=0))
 
 
 def _compute_config(chosen: dict[str, Any]) -> ComputeOptions:
@@ -123,15 +141,17 @@ def _compute_config(chosen: dict[str, Any]) -> ComputeOptions:
     return ComputeOptions(device, dtype, chosen["compiled"], chosen["save_memory"])
 
 
-def _trainer(plan: TrainConfig, chosen: dict[str, Any], how: ComputeOptions, team: Team) -> Trainer:
+def _trainer(
+    train_config: TrainConfig, chosen: dict[str, Any], compute: ComputeOptions, team: Team
+) -> Trainer:
     from rnaformer_cli.training.network.training_loop import Trainer
     from rnaformer_cli.training.network.validation import choose_records
 
-    found = read_sets(chosen["val"] if team.leads else ())
-    sets = {name: choose_records(records, plan.run) for name, records in found.items()}
-    start, folding = _start(chosen["start_from"]), _folding(plan, chosen)
+    all_sets = read_sets(chosen["val"] if team.leads else ())
+    sets = {name: choose_records(records, train_config.run) for name, records in all_sets.items()}
+    start, folding = _initial_tensors(chosen["start_from"]), _folding(train_config, chosen)
     try:
-        return Trainer(plan, _read(chosen["data"]), sets, how, team, start, folding)
+        return Trainer(train_config, _read(chosen["data"]), sets, compute, team, start, folding)
     except WeightsError as error:
         raise error.at(chosen["start_from"]) from None
 
@@ -140,7 +160,7 @@ def _read(files: tuple[str, ...]) -> list[LabelledRecord]:
     return [record for path in files for record in read_dataset(path)]
 
 
-def _start(weights: str | None) -> dict[str, Tensor] | None:
+def _initial_tensors(weights: str | None) -> dict[str, Tensor] | None:
     if weights is None:
         return None
     from rnaformer_cli.model.checkpoint import load_network
@@ -149,18 +169,18 @@ def _start(weights: str | None) -> dict[str, Tensor] | None:
     return dict(load_network(find_weights(weights))[0].state_dict())
 
 
-def _folding(plan: TrainConfig, chosen: dict[str, Any]) -> dict[str, Tensor] | None:
+def _folding(train_config: TrainConfig, chosen: dict[str, Any]) -> dict[str, Tensor] | None:
     if chosen["folding"] is not None:
         from rnaformer_cli.training.folding_model.fit import read_scores
 
         return read_scores(chosen["folding"])
-    if plan.model.folding and not (chosen["start_from"] or chosen["resume"]):
+    if train_config.model.folding and not (chosen["start_from"] or chosen["resume"]):
         raise TrainingError("folding = true needs --folding with scores of `train-folding`")
     return None
 
 
 def _resume(trainer: Trainer, folder: Path) -> None:
-    """Every process reads the same state; only the leader writes it."""
+    """Load the state of a run; every process reads it, only the leader writes it."""
     from rnaformer_cli.training.network.run_folder import load_state
 
     state = load_state(folder)
@@ -169,36 +189,37 @@ def _resume(trainer: Trainer, folder: Path) -> None:
 
 
 class StopRequest:
-    """Whether to stop: after a signal, or when this process's time is over."""
+    """Requests a stop after a signal or when the time of this process is over."""
 
     def __init__(self, minutes: float | None) -> None:
         self.was_signalled = False
         self._end = None if minutes is None else time.monotonic() + 60.0 * minutes
 
     def __call__(self) -> bool:
-        """Whether it is time."""
+        """Whether to stop now."""
         return self.was_signalled or (self._end is not None and time.monotonic() >= self._end)
 
 
 @contextmanager
 def stop_requests(minutes: float | None) -> Iterator[StopRequest]:
-    """A request that Ctrl-C and SIGTERM set; a second Ctrl-C acts as usual."""
+    """A StopRequest that Ctrl-C and SIGTERM set; a second Ctrl-C raises KeyboardInterrupt."""
     request = StopRequest(minutes)
 
-    def remember(*_: Any) -> None:
+    def on_signal(*_: Any) -> None:
         request.was_signalled = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = {number: signal.signal(number, remember) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    previous = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield request
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 class TrainingReporter:
-    """Tells on stderr how a run goes, a line every so often."""
+    """Prints the progress of a run on stderr, one line every _REPORT_INTERVAL seconds."""
 
     def __init__(self, trainer: Trainer, quiet: bool) -> None:
         self._trainer = trainer
@@ -206,13 +227,13 @@ class TrainingReporter:
         self._last = time.monotonic()
 
     def __call__(self, progress: Progress, loss: float) -> None:
-        """Hear of a step."""
-        if time.monotonic() - self._last >= _TELL_EVERY:
+        """Report a training step, if the last report is old enough."""
+        if time.monotonic() - self._last >= _REPORT_INTERVAL:
             self._last = time.monotonic()
-            self.say(f"loss {loss:.3f}")
+            self.report(f"loss {loss:.3f}")
 
-    def say(self, text: str) -> None:
-        """One line with where the run is."""
+    def report(self, text: str) -> None:
+        """Print one line with the progress of the run and a text."""
         if not self._quiet:
             progress = self._trainer.progress
             share = progress.fraction(self._trainer.config)

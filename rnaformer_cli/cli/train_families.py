@@ -1,4 +1,4 @@
-"""`rnaformer train-families`: data sets in, a library of family profiles out."""
+"""`rnaformer train-families`: builds a library of family profiles from data sets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     required=True,
     metavar="FILE",
     type=options.PATH,
-    help="Records to learn from.",
+    help="Data set to learn from; may be repeated.",
 )
 @click.option(
     "-o",
@@ -28,30 +28,37 @@ if TYPE_CHECKING:
     required=True,
     metavar="FILE",
     type=options.PATH,
-    help="Library (safetensors).",
+    help="Profile library to write (safetensors).",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of the random choices.",
+)
 @options.quiet
 def command(data: tuple[str, ...], output: str, seed: int, **chosen: Any) -> None:
-    """Learn profiles of RNA families, which tell a network what is known of an RNA's relatives.
-
-    Records of a family that are alike in sequence and structure become one profile: how often each
-    column holds which letter, and which columns pair. No profile stands for a single record.
+    """Build a library of RNA family profiles, which `release` adds to weights.
 
     \b
-    Example:
+    Examples:
       rnaformer train-families --data train.jsonl.gz -o families.safetensors
       rnaformer release runs/small/best --val val.jsonl.gz --families families.safetensors -o small
+
+    Records of a family with similar sequences and structures form one profile. It holds the base
+    frequencies of each alignment column and the paired columns. Each profile stands for at least
+    two records.
     """
     check_paths({"--output": output}, data)
     from rnaformer_cli.dataset.records import read_dataset
     from rnaformer_cli.families.profiles import write_library
     from rnaformer_cli.training.family_profiles.fit import ProfileTrainingConfig, learn_library
 
-    def report(done: RoundReport) -> None:
+    def report_round(done: RoundReport) -> None:
         if not chosen["quiet"]:
             counts = f"{done.profiles} profiles, {done.unassigned} records left"
             click.echo(f"rnaformer: round {done.round}: {counts}", err=True)
 
     records = [record for path in data for record in read_dataset(path)]
-    write_library(output, learn_library(records, ProfileTrainingConfig(seed=seed), report))
+    write_library(output, learn_library(records, ProfileTrainingConfig(seed=seed), report_round))

@@ -1,4 +1,4 @@
-"""`rnaformer train-folding`: data sets in, the scores of a folding model out."""
+"""`rnaformer train-folding`: fits the scores of the folding model to data sets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rnaformer_cli.cli.arguments.paths import check_paths
 if TYPE_CHECKING:
     from rnaformer_cli.training.folding_model.fit import StepReport
 
-_TELL_EVERY = 20.0  # seconds
+_REPORT_INTERVAL = 20.0  # seconds
 
 
 @click.command()
@@ -23,65 +23,76 @@ _TELL_EVERY = 20.0  # seconds
     required=True,
     metavar="FILE",
     type=options.PATH,
-    help="Records to learn from.",
+    help="Data set to learn from; may be repeated.",
 )
 @click.option(
-    "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="Scores (safetensors)."
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    type=options.PATH,
+    help="Scores to write (safetensors).",
 )
 @click.option(
     "--start-from",
     metavar="FILE",
     type=options.PATH,
-    help="Scores to begin with instead of a first guess.",
+    help="Initial scores.  [default: built-in initial values]",
 )
 @click.option(
     "--reactivities",
     multiple=True,
     metavar="FILE",
     type=options.PATH,
-    help="Reactivity profiles to learn from as well (JSON Lines).",
+    help="Chemical probing profiles to learn from as well (JSON Lines); may be repeated.",
 )
 @click.option(
     "--reactivity-weight",
     type=options.FiniteRange(min=0),
     default=0.3,
     show_default=True,
-    help="Weight of the loss per reactivity beside that per base of the records.",
+    help="Weight of the loss per reactivity, relative to the loss per base of the records.",
 )
 @click.option(
     "--minutes",
     type=options.FiniteRange(min=0, min_open=True),
     default=8.0,
     show_default=True,
-    help="How long.",
+    help="Training time in minutes.",
 )
 @click.option(
     "--max-length",
     type=click.IntRange(min=1),
     default=200,
     show_default=True,
-    help="Leave out longer records.",
+    help="Longest record in bases; longer ones are skipped.",
 )
 @click.option(
     "--computed-fraction",
     type=options.FiniteRange(0, 1),
     default=0.0,
     show_default=True,
-    help="Of the records: those whose label a program made.",
+    help="Fraction of the training records with structures from a folding program.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Seed of the random choices.",
+)
 @options.threads
 @options.quiet
 def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
-    """Learn the scores of the folding model that a network with `folding = true` builds on.
+    """Train the folding model that a network with `folding = true` is built on.
 
     \b
-    Example:
+    Examples:
       rnaformer train-folding --data train.jsonl.gz -o scores.safetensors
       rnaformer train small.toml --folding scores.safetensors --data train.jsonl.gz --out runs/small
     """
-    read = (*data, *chosen["reactivities"], chosen["start_from"])
-    check_paths({"--output": output}, read)
+    inputs = (*data, *chosen["reactivities"], chosen["start_from"])
+    check_paths({"--output": output}, inputs)
     from rnaformer_cli.dataset.reactivities import read_reactivities
     from rnaformer_cli.dataset.records import read_dataset
     from rnaformer_cli.prediction.device import set_threads
@@ -94,7 +105,8 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
 
     set_threads(chosen["threads"])
     records = [record for path in data for record in read_dataset(path)]
-    profiles = [one for path in chosen["reactivities"] for one in read_reactivities(path)]
+    paths = chosen["reactivities"]
+    profiles = [profile for path in paths for profile in read_reactivities(path)]
     start = read_scores(chosen["start_from"]) if chosen["start_from"] else None
     config = FoldingTrainingConfig(
         minutes=chosen["minutes"],
@@ -105,10 +117,10 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
     )
     last = time.monotonic()
 
-    def report(done: StepReport) -> None:
+    def report_progress(done: StepReport) -> None:
         nonlocal last
         if not chosen["quiet"] and (
-            time.monotonic() - last >= _TELL_EVERY or done.fraction_done == 1.0
+            time.monotonic() - last >= _REPORT_INTERVAL or done.fraction_done == 1.0
         ):
             last = time.monotonic()
             counts = f"step {done.step}, {done.records} records"
@@ -120,4 +132,6 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
             line = f"rnaformer: {done.fraction_done:.0%}, {counts}: loss {done.loss:.3f}{values}"
             click.echo(line, err=True)
 
-    write_scores(output, fit_scores(records, config, report, profiles=profiles, start=start))
+    write_scores(
+        output, fit_scores(records, config, report_progress, profiles=profiles, start=start)
+    )

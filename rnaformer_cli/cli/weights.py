@@ -1,4 +1,4 @@
-"""`rnaformer weights`: what the network can be loaded with."""
+"""`rnaformer weights`: manages the weights of the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.formats.text import escape_controls, print_result
-from rnaformer_cli.cli.run.progress import Report
+from rnaformer_cli.cli.run.progress import RunReporter
 from rnaformer_cli.errors import RnaformerError, WeightsError
 from rnaformer_cli.sequence.record import RnaRecord
 
@@ -24,33 +24,33 @@ _HAIRPIN = RnaRecord("hairpin", "GGGGAAAACCCC")
 
 @click.group(context_settings={"max_content_width": 100})
 def command() -> None:
-    """List, check, average, grow, import and fetch weights.
-
-    Imported and fetched weights go to $RNAFORMER_HOME/weights, else to the XDG cache folder
-    (~/.cache/rnaformer/weights). Nothing is downloaded unless `fetch` is called.
+    """List, verify, average, grow, import and fetch weights.
 
     \b
     Examples:
       rnaformer weights list
       rnaformer weights import state.pth --config config.yml -o my-weights
       rnaformer predict seqs.fasta --weights my-weights
+
+    Imported and fetched weights are stored in $RNAFORMER_HOME/weights, or else in the XDG cache
+    folder (~/.cache/rnaformer/weights). Only `fetch` downloads anything.
     """
 
 
 @command.command("list")
 def list_() -> None:
-    """List the weights that can be used, and the published ones that can be fetched."""
+    """List the installed weights and the published weights that can be fetched."""
     from rnaformer_cli.cli.formats.tables import print_table
     from rnaformer_cli.weight_store.fetch import PUBLISHED
     from rnaformer_cli.weight_store.store import DEFAULT, list_weights, shipped_folder
 
     rows = []
-    known = list_weights()
-    for name, folder in known.items():
+    installed = list_weights()
+    for name, folder in installed.items():
         origin = "shipped" if folder.parent == shipped_folder() else "yours"
         rows.append([name, origin + (", default" if name == DEFAULT else ""), str(folder)])
     for name in PUBLISHED:
-        if name not in known:
+        if name not in installed:
             rows.append([name, "published", f"rnaformer weights fetch {name}"])
     print_table(["name", "origin", "where"], rows, left=3)
 
@@ -58,7 +58,7 @@ def list_() -> None:
 @command.command()
 @click.argument("name", shell_complete=options.complete_weights)
 def show(name: str) -> None:
-    """Show the config of weights as JSON, with where they come from."""
+    """Print the config and the origin of weights as JSON."""
     from rnaformer_cli.model.checkpoint import read_checkpoint
     from rnaformer_cli.weight_store.store import find_weights
 
@@ -70,25 +70,24 @@ def show(name: str) -> None:
 @command.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=options.complete_weights)
 def verify(names: tuple[str, ...]) -> None:
-    """Read weights whole and check names, shapes, values and checksums; all if none is named.
+    """Check the files of weights; without NAME, of all installed weights.
 
-    A hairpin is predicted too, whose scores must be finite.
-
-    Exits with 1 if any of them is damaged.
+    The names, shapes, values and checksums of the tensors are checked, and a hairpin is predicted
+    with finite probabilities. The exit code is 1 if any weights are damaged.
     """
     from rnaformer_cli.model.checkpoint import load_families, load_network
     from rnaformer_cli.prediction.predictor import Predictor
     from rnaformer_cli.weight_store.store import find_weights, list_weights
 
-    report = Report()
+    report = RunReporter()
     for name in names or tuple(list_weights()):
         try:
             folder = find_weights(name)
             network, checkpoint = load_network(folder)
             load_families(folder, checkpoint)
-            [answer] = Predictor(network, checkpoint.name).predict([_HAIRPIN])
-            if isinstance(answer, RnaformerError):
-                raise WeightsError(answer.message, path=folder)
+            [result] = Predictor(network, checkpoint.name).predict([_HAIRPIN])
+            if isinstance(result, RnaformerError):
+                raise WeightsError(result.message, path=folder)
             covered = "" if checkpoint.config == "covered" else "\tconfig.json has no checksum"
             click.echo(f"{escape_controls(name)}\tok\t{checkpoint.sha256}{covered}")
         except RnaformerError as error:
@@ -107,29 +106,30 @@ def path(name: str) -> None:
 
 
 @command.command()
-@click.argument("one", metavar="NAME|DIR", shell_complete=options.complete_weights)
-@click.argument("other", metavar="NAME|DIR", shell_complete=options.complete_weights)
+@click.argument("first", metavar="NAME|DIR", shell_complete=options.complete_weights)
+@click.argument("second", metavar="NAME|DIR", shell_complete=options.complete_weights)
 @click.option(
     "--share",
     type=options.FiniteRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Of the second weights in the mean.",
+    help="Fraction of the second weights in the mean.",
 )
 @options.new_weights
-def average(one: str, other: str, share: float, output: str) -> None:
-    """Write the mean of two sets of weights, which must come from one network.
+def average(first: str, second: str, share: float, output: str) -> None:
+    """Write the mean of two sets of weights with the same architecture.
 
-    Weights of one run, or of runs that began with the same weights, are often better on average
-    than each of them. The mean has the config of the first; `rnaformer release` calibrates it.
+    The mean of two checkpoints of one run, or of runs with the same initial weights, is often more
+    accurate than each of them. It has the config of the first weights; calibrate it with
+    `rnaformer release`.
     """
     from rnaformer_cli.model.checkpoint import read_checkpoint
     from rnaformer_cli.model.derived import average_networks
     from rnaformer_cli.weight_store.store import find_weights
 
-    first, second = find_weights(one), find_weights(other)
-    network = average_networks(first, second, share)
-    origins = [read_checkpoint(folder).sha256 for folder in (first, second)]
+    folders = find_weights(first), find_weights(second)
+    network = average_networks(*folders, share)
+    origins = [read_checkpoint(folder).sha256 for folder in folders]
     _save(output, network, {"mean_of": origins, "share": share})
 
 
@@ -140,19 +140,19 @@ def average(one: str, other: str, share: float, output: str) -> None:
     type=click.IntRange(min=1),
     multiple=True,
     metavar="N",
-    help="Put a copy behind the N-th block; may be repeated.",
+    help="Insert a copy after the N-th block (N from 1); may be repeated.",
 )
 @click.option(
     "--ff-factor",
     type=options.FiniteRange(min=0, min_open=True),
     metavar="F",
-    help="Hidden channels of each transition, for each channel; more than there are.",
+    help="New ratio of hidden to input channels in the transitions; larger than the present one.",
 )
 @options.new_weights
 def grow(name: str, double: tuple[int, ...], ff_factor: float | None, output: str) -> None:
-    """Write weights of a larger network that gives the same scores.
+    """Write weights of a larger network with the same predictions.
 
-    New blocks and new channels add nothing yet; `rnaformer train --start-from` teaches them to.
+    New blocks and channels contribute zero until they are trained (`rnaformer train --start-from`).
     """
     import torch
 
@@ -168,7 +168,7 @@ def grow(name: str, double: tuple[int, ...], ff_factor: float | None, output: st
         network = deepen_network(network, double)
         about["doubled"] = sorted(set(double))
     if ff_factor is not None:
-        torch.manual_seed(0)  # the same weights every time
+        torch.manual_seed(0)  # reproducible weights
         network = widen_network(network, ff_factor)
     _save(output, network, about)
 
@@ -190,7 +190,7 @@ def _save(output: str, network: RNAformer, about: dict[str, Any]) -> None:
     required=True,
     metavar="CONFIG.yml",
     type=options.PATH,
-    help="The config published with it.",
+    help="Config published with the checkpoint.",
 )
 @click.option(
     "-o",
@@ -198,17 +198,17 @@ def _save(output: str, network: RNAformer, about: dict[str, Any]) -> None:
     required=True,
     metavar="NAME|DIR",
     type=options.FOLDER,
-    help="A name in your own store, or a folder (with a `/`).",
+    help="Name in the weight store, or a folder (with a `/`).",
 )
 def import_(state: str, config: str, output: str) -> None:
-    """Translate a published checkpoint (automl/RNAformer) into weights for this program.
+    """Convert a published checkpoint (automl/RNAformer) to weights for this program.
 
-    Nothing in the file is executed. LoRA layers are merged; what the config leaves open is
-    decided by the tensors and said on stderr.
+    Nothing in the file is executed. LoRA layers are merged. Settings that the config leaves open
+    are read from the tensors and reported on stderr.
     """
     from rnaformer_cli.weight_store.fetch import import_published
 
-    _tell(import_published(state, config, output))
+    _report_import(import_published(state, config, output))
 
 
 def _checksum(ctx: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
@@ -224,27 +224,27 @@ def _checksum(ctx: click.Context, parameter: click.Parameter, text: str | None) 
     "base_url",
     metavar="URL",
     type=options.NonEmptyText(),
-    help="Another server with the same files.",
+    help="Base URL of a mirror.  [default: the authors' server]",
 )
 @click.option(
     "--sha256",
     metavar="HEX",
     callback=_checksum,
-    help="Refuse a state dict (.pth) with another checksum. The authors publish none: use the one"
-    " that `weights show` tells after a fetch that you trust.",
+    help="Expected checksum of the state dict (.pth); any other file is rejected. The authors "
+    "publish no checksums: use the one that `weights show` printed after an earlier download.",
 )
 def fetch(name: str, base_url: str | None, sha256: str | None) -> None:
-    """Download published weights into your own store and record their checksums."""
+    """Download published weights into the weight store and record their checksums."""
     from rnaformer_cli.weight_store.fetch import PUBLISHED_URL
     from rnaformer_cli.weight_store.fetch import fetch as fetch_weights
 
-    def tell(url: str) -> None:
+    def report_url(url: str) -> None:
         click.echo(f"rnaformer: fetching {escape_controls(url)}", err=True)
 
-    _tell(fetch_weights(name, base_url or PUBLISHED_URL, sha256, tell))
+    _report_import(fetch_weights(name, base_url or PUBLISHED_URL, sha256, report_url))
 
 
-def _tell(imported: Imported) -> None:
+def _report_import(imported: Imported) -> None:
     for note in imported.notes:
         click.echo(f"rnaformer: note: {escape_controls(note)}", err=True)
     print_result(imported.folder)

@@ -1,1 +1,1 @@
-"""Labelled records: import, label, split."""
+"""Data sets of labelled records: import, statistics, labels, splits."""

@@ -1,8 +1,8 @@
-"""Labels of our own folding model, for sequences that belong to no family.
+"""Labels from the folding model, for sequences that belong to no family.
 
-A network learns from them to say of an RNA that it does not recognise what the folding model
-says. Unlike a program's output they count as curated (their source is none of
-COMPUTED_SOURCES): they show what the answer should be where nothing better is known.
+They train a network to agree with the folding model on unfamiliar RNAs. Unlike the output of a
+folding program they count as curated (their source is not in COMPUTED_SOURCES), because they are
+the best available labels of such sequences.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.prediction.batching import batches, to_tensors
 
 SOURCE = "folding"
-_LEAST = 0.01  # probability below which a pair is left out of a label
-_AT_ONCE = 1024  # records that are sorted by length together
-_MAX_CELLS = 150_000  # of a batch
+_MIN_PROBABILITY = 0.01  # pairs below are left out of a label
+_CHUNK_RECORDS = 1024  # records that are sorted by length together
+_MAX_CELLS = 150_000  # matrix cells of a batch
 
 
 def label_by_folding(
     records: Iterable[LabelledRecord], folding: FoldingModel
 ) -> Iterator[LabelledRecord]:
-    """Yield the records with the pair probabilities of a folding model as labels, in order."""
-    rest = iter(records)
-    while chunk := list(islice(rest, _AT_ONCE)):
+    """Yield the records with base-pair probabilities of a folding model as labels, in order."""
+    remaining = iter(records)
+    while chunk := list(islice(remaining, _CHUNK_RECORDS)):
         labelled: dict[int, LabelledRecord] = {}
         for batch in batches([len(record) for record in chunk], _MAX_CELLS):
-            bases, is_base = to_tensors([chunk[place].sequence for place in batch])
-            found = folding(bases.masked_fill(~is_base, NO_LETTER))
-            for place, probabilities in zip(batch, found, strict=True):
-                labelled[place] = _label(chunk[place], probabilities)
-        yield from (labelled[place] for place in range(len(chunk)))
+            bases, is_base = to_tensors([chunk[index].sequence for index in batch])
+            all_probabilities = folding(bases.masked_fill(~is_base, NO_LETTER))
+            for index, probabilities in zip(batch, all_probabilities, strict=True):
+                labelled[index] = _label(chunk[index], probabilities)
+        yield from (labelled[index] for index in range(len(chunk)))
 
 
 def _label(record: LabelledRecord, probabilities: Tensor) -> LabelledRecord:
     upper = torch.triu(probabilities[: len(record), : len(record)], diagonal=1)
-    left, right = torch.nonzero(upper >= _LEAST, as_tuple=True)
+    left, right = torch.nonzero(upper >= _MIN_PROBABILITY, as_tuple=True)
     values = [round(value, 3) for value in upper[left, right].tolist()]
     rows = tuple(zip(left.tolist(), right.tolist(), values, strict=True))
     return replace(record, pairs=(), probabilities=rows, source=SOURCE)

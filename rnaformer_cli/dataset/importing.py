@@ -1,4 +1,4 @@
-"""Structure files and tables -> labelled records."""
+"""Import of structure files and CSV tables as labelled records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rnaformer_cli.errors import (
     InputError,
     RnaformerError,
     StructureError,
-    shown,
+    shorten_repr,
 )
 from rnaformer_cli.files import check_regular, list_files, read_lines
 from rnaformer_cli.limits import MAX_LINE
@@ -28,7 +28,7 @@ from rnaformer_cli.structure.formats import (
 )
 from rnaformer_cli.structure.structure import StructureRecord, to_rna
 
-_COLUMNS = {  # our field -> names of CSV columns, in any case
+_COLUMNS = {  # field -> accepted names of the CSV column, in any case
     "id": ("id", "name"),
     "sequence": ("sequence", "seq"),
     "structure": ("structure", "dot_bracket", "dotbracket", "secondary_structure"),
@@ -38,19 +38,22 @@ _TO_UNKNOWN = str.maketrans(dict.fromkeys(AMBIGUOUS, UNKNOWN))
 
 
 def import_files(
-    path: str | Path, source: str, family: str | None = None, written_as: ReadFormat | None = None
+    path: str | Path,
+    source: str,
+    family: str | None = None,
+    source_format: ReadFormat | None = None,
 ) -> Iterator[LabelledRecord | RnaformerError]:
-    """Yield the records of a file or folder, or what is wrong with one of them.
+    """Yield the records of a file or folder, with an error in place of each bad record.
 
-    Dot-bracket, CT, BPSEQ, JSON Lines and Stockholm are told by their content, CSV by its
-    suffix. Members of a Stockholm alignment get its accession as their family.
+    Dot-bracket, CT, BPSEQ, JSON Lines and Stockholm are detected by their content, CSV by its
+    suffix. The accession of a Stockholm alignment is the family of its members.
 
     Raises:
-        InputError: a file that cannot be read or holds no record, a folder without any.
-        DatasetError: a table without the columns that it needs.
+        InputError: a file that cannot be read or holds no record, a folder without such files.
+        DatasetError: a table without a required column.
     """
     if Path(path).is_dir():
-        yield from _import_folder(path, source, family, written_as)
+        yield from _import_folder(path, source, family, source_format)
         return
     if _is_csv(Path(path)):
         yield from _import_csv(path, source, family)
@@ -58,10 +61,10 @@ def import_files(
     lines = list(read_lines(path))
     is_empty = True
     try:
-        written_as = written_as or detect_format(lines[:DETECTION_LINES])
-        for record, own in _read(lines, written_as, base_name(path)):
+        source_format = source_format or detect_format(lines[:DETECTION_LINES])
+        for record, file_family in _read(lines, source_format, base_name(path)):
             is_empty = False
-            yield from _label(record, source, family or own, path)
+            yield from _label(record, source, family or file_family, path)
     except StructureError as error:
         yield error.at(path)
         return
@@ -70,7 +73,7 @@ def import_files(
 
 
 def _import_folder(
-    path: str | Path, source: str, family: str | None, written_as: ReadFormat | None
+    path: str | Path, source: str, family: str | None, source_format: ReadFormat | None
 ) -> Iterator[LabelledRecord | RnaformerError]:
     files = list_files(path, SUFFIXES | {".csv"})
     if not files:
@@ -78,20 +81,20 @@ def _import_folder(
     for file in files:
         try:
             check_regular(file)
-            yield from import_files(file, source, family, written_as)
+            yield from import_files(file, source, family, source_format)
         except (InputError, DatasetError) as error:
             yield error
 
 
 def _read(
-    lines: list[str], written_as: ReadFormat, name: str
+    lines: list[str], source_format: ReadFormat, name: str
 ) -> Iterator[tuple[StructureRecord, str | None]]:
-    """Each record with the family that the file gives it."""
-    blocks = _stockholm_blocks(lines) if written_as == "stockholm" else [lines]
+    """Yield each record with its family in the file."""
+    blocks = _stockholm_blocks(lines) if source_format == "stockholm" else [lines]
     for block in blocks:
-        own = _accession(block) if written_as == "stockholm" else None
-        for record in parse_structures(block, written_as, name):
-            yield record, own
+        family = _accession(block) if source_format == "stockholm" else None
+        for record in parse_structures(block, source_format, name):
+            yield record, family
 
 
 def _stockholm_blocks(lines: list[str]) -> Iterator[list[str]]:
@@ -125,45 +128,45 @@ def _import_csv(
         sequence = to_rna(row[columns["sequence"]] or "")
         given = "_".join((row[columns["id"]] or "").split()) if "id" in columns else ""
         name = given or f"{base_name(path).removesuffix('.csv')}_{rows.line_num - 1}"
-        if any(row.get(None) or ()):  # the key of what is left over
+        if any(row.get(None) or ()):  # DictReader keeps extra cells under None
             message = f"more cells than the {len(rows.fieldnames or ())} columns"
             yield DatasetError(message, path=path, line=rows.line_num, record=name)
             continue
-        own = row[columns["family"]] if "family" in columns else None
+        row_family = row[columns["family"]] if "family" in columns else None
         try:
             structure = parse_dot_bracket(row[columns["structure"]] or "")
             record = StructureRecord(name, sequence, structure)
         except StructureError as error:
             yield StructureError(error.message, path=path, line=rows.line_num, record=name)
             continue
-        yield from _label(record, source, family or own or None, path)
+        yield from _label(record, source, family or row_family or None, path)
     if is_empty:
         raise InputError("no structure in this file", path=path)
 
 
 def _find_columns(header: Iterable[str], path: str | Path) -> dict[str, str]:
-    found = {}
+    columns = {}
     for field, names in _COLUMNS.items():
-        match = [column for column in header if column.strip().lower() in names]
-        if len(match) > 1:
-            message = f"several columns for the {field}: {', '.join(map(shown, match))}"
+        matches = [column for column in header if column.strip().lower() in names]
+        if len(matches) > 1:
+            message = f"several columns for the {field}: {', '.join(map(shorten_repr, matches))}"
             raise DatasetError(message, path=path)
-        if match:
-            found[field] = match[0]
+        if matches:
+            columns[field] = matches[0]
     for field in ("sequence", "structure"):
-        if field not in found:
+        if field not in columns:
             listed = ", ".join(_COLUMNS[field])
             raise DatasetError(f"no column for the {field}; expected one of {listed}", path=path)
-    return found
+    return columns
 
 
 def _label(
     record: StructureRecord, source: str, family: str | None, path: str | Path
 ) -> Iterator[LabelledRecord | RnaformerError]:
-    letters = record.sequence.translate(_TO_UNKNOWN)
+    sequence = record.sequence.translate(_TO_UNKNOWN)
     try:
         pairs = tuple(record.structure.sorted_pairs)
-        yield LabelledRecord(record.id, letters, pairs, source, family)
+        yield LabelledRecord(record.id, sequence, pairs, source, family)
     except DatasetError as error:
         yield DatasetError(error.message, path=path, record=record.id)
 

@@ -1,4 +1,4 @@
-"""Sequences to label, and labels from ViennaRNA's thermodynamic model."""
+"""Unlabelled sequences, and labels from ViennaRNA's thermodynamic model."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from rnaformer_cli.dataset.records import (
     write_dataset,
 )
 from rnaformer_cli.errors import DatasetError, DependencyError, OutputError
-from rnaformer_cli.files import read_bytes, reason
+from rnaformer_cli.files import os_error_text, read_bytes
 
-Label = Literal["mfe", "probabilities"]
-Kind = Literal["whole", "window", "shuffled", "random"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+RnafoldLabel = Literal["mfe", "probabilities"]
+SequenceKind = Literal["whole", "window", "shuffled", "random"]
+KINDS: tuple[SequenceKind, ...] = get_args(SequenceKind)
 SOURCE = "rnafold"
-MIN_PROBABILITY = 0.02  # pairs below are left out of a label: half of the file, little of the sum
-_CHUNK = 16  # records a worker takes at once
-_NOT_A_PREFIX = "is not the beginning of these labels; remove it to begin anew"
+MIN_PROBABILITY = 0.02  # pairs below are left out of a label, which halves the file
+_CHUNK_RECORDS = 16  # records per task of a worker process
+_NOT_A_PREFIX = "does not hold the first of these labels; remove it to start again"
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What sequences to make; the shares say how often each kind is drawn."""
+    """The fractions of each kind of sequence, and their lengths."""
 
-    whole: float = 0.35  # a sequence as it is, if short enough
-    window: float = 0.30  # a random part of one
-    shuffled: float = 0.25  # a random part with its letters in random order
-    random: float = 0.10  # random letters at 30 to 70 % G and C
-    max_lengths: tuple[int, ...] = (100, 140, 200, 200, 260)  # one is drawn for each
+    whole: float = 0.35  # a whole sequence, or a window of a longer one
+    window: float = 0.30  # a random window of a sequence
+    shuffled: float = 0.25  # a random window with its bases shuffled
+    random: float = 0.10  # random bases with a GC content of 30 to 70 %
+    max_lengths: tuple[int, ...] = (100, 140, 200, 200, 260)  # one is drawn for each sequence
     min_length: int = 30
 
-    def only(self, kinds: Collection[Kind]) -> Recipe:
-        """The same without sequences of other kinds."""
-        left_out: Any = {kind: 0.0 for kind in KINDS if kind not in kinds}
-        return replace(self, **left_out)
+    def only(self, kinds: Collection[SequenceKind]) -> Recipe:
+        """The recipe without sequences of other kinds."""
+        removed: Any = {kind: 0.0 for kind in KINDS if kind not in kinds}
+        return replace(self, **removed)
 
 
 def make_sequences(
     records: Sequence[LabelledRecord], count: int, seed: int, recipe: Recipe | None = None
 ) -> Iterator[LabelledRecord]:
-    """Yield sequences like those of a data set, without pairs; clusters are drawn evenly.
+    """Yield sequences made from those of a data set, without pairs; clusters have equal weight.
 
     Raises:
         DatasetError: no record to draw from.
@@ -84,8 +84,8 @@ def _make(kind: str, origin: str, recipe: Recipe, source: random.Random) -> str:
     if kind == "shuffled":
         return "".join(source.sample(sequence, len(sequence)))
     if kind == "random":
-        strong = source.uniform(0.3, 0.7) / 2
-        weights = [0.5 - strong, strong, strong, 0.5 - strong]
+        gc_half = source.uniform(0.3, 0.7) / 2
+        weights = [0.5 - gc_half, gc_half, gc_half, 0.5 - gc_half]
         return "".join(source.choices("ACGU", weights, k=len(sequence)))
     return sequence
 
@@ -93,40 +93,40 @@ def _make(kind: str, origin: str, recipe: Recipe, source: random.Random) -> str:
 def label_file(
     source: str | Path,
     target: str | Path,
-    label: Label,
+    label: RnafoldLabel,
     jobs: int = 1,
-    tell: Callable[[int], None] = lambda _: None,
+    on_record: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Label the sequences of a data set and write them as another; how many records.
+    """Write a data set with labels for the sequences of another; return the number of records.
 
-    Labels are written as they come beside the target (`.part`), so a run that was stopped
-    goes on where it was. `tell` is called with the number of records done.
+    Each label is first appended to `<target>.part`, from which a stopped run is continued.
+    `on_record` is called with the number of finished records.
 
     Raises:
         DependencyError: ViennaRNA is not installed.
-        InputError, DatasetError: a source that cannot be read, the beginning of other work.
+        InputError, DatasetError: a source that cannot be read, a `.part` file of another run.
         OutputError: a target that cannot be written.
     """
     import_vienna()
     records = list(read_dataset(source))
     part = Path(f"{target}.part")
     done = _count_done(part, records, label)
-    tell(done)
+    on_record(done)
     try:
         with part.open("a", encoding="utf-8", newline="\n") as file:
             for number, record in enumerate(label_records(records[done:], label, jobs), done + 1):
                 file.write(record_to_json(record))
                 file.flush()
-                tell(number)
+                on_record(number)
     except OSError as error:
-        raise OutputError(reason(error), path=part) from None
+        raise OutputError(os_error_text(error), path=part) from None
     count = write_dataset(target, read_dataset(part))
     part.unlink()
     return count
 
 
 def label_records(
-    records: Iterable[LabelledRecord], label: Label, jobs: int = 1
+    records: Iterable[LabelledRecord], label: RnafoldLabel, jobs: int = 1
 ) -> Iterator[LabelledRecord]:
     """Yield the records with their labels, in order; several processes if `jobs` is above 1.
 
@@ -139,21 +139,21 @@ def label_records(
         yield from map(work, records)
         return
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap(work, records, _CHUNK)
+        yield from pool.imap(work, records, _CHUNK_RECORDS)
 
 
 def label_mfe(record: LabelledRecord) -> LabelledRecord:
     """The record with the pairs of its minimum free energy structure."""
     vienna = import_vienna()
-    signs, _ = vienna.fold_compound(record.sequence).mfe()
-    return replace(record, pairs=_pairs(vienna, signs), probabilities=None, source=SOURCE)
+    dot_bracket, _ = vienna.fold_compound(record.sequence).mfe()
+    return replace(record, pairs=_pairs(vienna, dot_bracket), probabilities=None, source=SOURCE)
 
 
 def label_probabilities(record: LabelledRecord) -> LabelledRecord:
-    """The record with its minimum free energy structure and its pair probabilities."""
+    """The record with its minimum free energy structure and its base-pair probabilities."""
     vienna = import_vienna()
     compound = vienna.fold_compound(record.sequence)
-    signs, energy = compound.mfe()
+    dot_bracket, energy = compound.mfe()
     compound.exp_params_rescale(energy)
     compound.pf()
     rows = compound.bpp()  # 1-based, upper triangle
@@ -163,15 +163,15 @@ def label_probabilities(record: LabelledRecord) -> LabelledRecord:
         for right, value in enumerate(rows[left])
         if value >= MIN_PROBABILITY
     )
-    pairs = _pairs(vienna, signs)
+    pairs = _pairs(vienna, dot_bracket)
     return replace(record, pairs=pairs, probabilities=probabilities, source=SOURCE)
 
 
 def import_vienna() -> Any:
-    """ViennaRNA's Python module.
+    """The Python module of ViennaRNA.
 
     Raises:
-        DependencyError: it is not installed.
+        DependencyError: ViennaRNA is not installed.
     """
     try:
         return importlib.import_module("RNA")
@@ -180,31 +180,32 @@ def import_vienna() -> Any:
         raise DependencyError(message) from None
 
 
-def _pairs(vienna: Any, signs: str) -> tuple[tuple[int, int], ...]:
-    table = vienna.ptable(signs)  # 1-based; 0: unpaired
+def _pairs(vienna: Any, dot_bracket: str) -> tuple[tuple[int, int], ...]:
+    table = vienna.ptable(dot_bracket)  # 1-based; 0: unpaired
     return tuple(
-        (left - 1, table[left] - 1) for left in range(1, len(signs) + 1) if table[left] > left
+        (left - 1, table[left] - 1) for left in range(1, len(dot_bracket) + 1) if table[left] > left
     )
 
 
-def _count_done(part: Path, records: Sequence[LabelledRecord], label: Label) -> int:
-    """How many records an unfinished file holds; a last line that is not whole is cut off.
+def _count_done(part: Path, records: Sequence[LabelledRecord], label: RnafoldLabel) -> int:
+    """The number of records in an unfinished file; an incomplete last line is removed.
 
     Raises:
-        DatasetError: they are not the first of these records with such labels.
+        DatasetError: they are not the first of these records with the same kind of label.
     """
     if not part.exists():
         return 0
     data = read_bytes(part)
-    whole = data[: data.rfind(b"\n") + 1]
+    complete = data[: data.rfind(b"\n") + 1]
     try:
-        found = [record_from_json(line) for line in whole.decode().split("\n")[:-1]]
+        labelled = [record_from_json(line) for line in complete.decode().split("\n")[:-1]]
     except (DatasetError, UnicodeDecodeError):
         raise DatasetError(_NOT_A_PREFIX, path=part) from None
-    begun = [(one.id, one.sequence, one.probabilities is not None) for one in found]
-    ours = [(one.id, one.sequence, label == "probabilities") for one in records[: len(found)]]
-    if begun != ours:
+    done = [(record.id, record.sequence, record.probabilities is not None) for record in labelled]
+    has_probabilities = label == "probabilities"
+    first = records[: len(labelled)]
+    if done != [(record.id, record.sequence, has_probabilities) for record in first]:
         raise DatasetError(_NOT_A_PREFIX, path=part)
-    if len(whole) < len(data):
-        part.write_bytes(whole)
-    return len(found)
+    if len(complete) < len(data):
+        part.write_bytes(complete)
+    return len(labelled)

@@ -1,4 +1,4 @@
-"""Reactivity profiles: JSON lines of RNAs with a chemical probing value for each base."""
+"""Reactivity profiles: JSON Lines of RNAs with a chemical probing value for each base."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnaformer_cli.errors import DatasetError, shown
+from rnaformer_cli.errors import DatasetError, shorten_repr
 from rnaformer_cli.files import read_lines
 from rnaformer_cli.json_text import RepeatedKeyError, parse_json, text_id
 from rnaformer_cli.sequence.encode import ALPHABET
 
 _BASES = frozenset(ALPHABET)
-_HEAD = re.compile("GGA")  # where T7 polymerase begins
-_HEAD_BASES = 5  # GGAAA, and the variants that designs choose
-_PRIMER = "AAAGAAACAACAACAACAAC"  # where reverse transcription begins
+_T7_START = re.compile("GGA")  # start of transcription by T7 polymerase
+_HEAD_BASES = 5  # GGAAA and its variants
+_PRIMER = "AAAGAAACAACAACAACAAC"  # primer binding site of the reverse transcription
 _PARTNERS = {"A": "U", "C": "G", "G": "CU", "U": "AG"}
 _STEMS = range(9, 4, -1)  # base pairs of the barcode hairpin before the primer
 _LOOP = 4
@@ -26,11 +26,11 @@ _GAPS = range(2)  # bases between the hairpin and the primer
 
 @dataclass(frozen=True, slots=True)
 class ReactivityProfile:
-    """An RNA with its measured reactivities; None where there is no value.
+    """An RNA with its measured reactivities; None for a base without a value.
 
     Raises:
-        DatasetError: a letter that is none of A C G U N, a number of values that is not that of
-            the bases, a value that is not finite, or no value above 0.
+        DatasetError: a letter other than A C G U N, more or fewer values than bases, a value that
+            is not finite, or no value above 0.
     """
 
     id: str
@@ -62,7 +62,7 @@ def read_reactivities(path: str | Path) -> Iterator[ReactivityProfile]:
 
     Raises:
         InputError: the file cannot be read.
-        DatasetError: a line that is no such profile, with file and line.
+        DatasetError: a line that is not a profile, with file and line.
     """
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
@@ -70,25 +70,25 @@ def read_reactivities(path: str | Path) -> Iterator[ReactivityProfile]:
         try:
             yield _profile_from_json(line)
         except DatasetError as error:
-            record = error.place.record
+            record = error.location.record
             raise DatasetError(error.message, path=path, line=number, record=record) from None
 
 
 def designed_bases(sequence: str) -> range:
-    """The bases between the ends that the designs of a library share; all, if there are none.
+    """The bases of a library member without its constant ends.
 
-    These ends are the first five bases, the primer's binding site and the barcode hairpin before
-    it, as in the Eterna Cloud Labs (Lee and others 2014).
+    The ends are the first five bases, the primer binding site and the barcode hairpin before it, as
+    in the Eterna Cloud Labs (Lee and others 2014). A sequence without them is returned whole.
     """
-    begin = _HEAD_BASES if _HEAD.match(sequence) else 0
+    start = _HEAD_BASES if _T7_START.match(sequence) else 0
     if not sequence.endswith(_PRIMER):
-        return range(begin, len(sequence))
+        return range(start, len(sequence))
     end = len(sequence) - len(_PRIMER)
-    return range(begin, max(_hairpin_start(sequence, end), begin))
+    return range(start, max(_hairpin_start(sequence, end), start))
 
 
 def _hairpin_start(sequence: str, end: int) -> int:
-    """Where the hairpin begins that ends at a place or just before it; `end` without one."""
+    """The first base of the hairpin that stops at `end` or one base before; else `end`."""
     for gap in _GAPS:
         for stem in _STEMS:
             start, last = end - gap - 2 * stem - _LOOP, end - gap - 1
@@ -102,39 +102,40 @@ def _hairpin_start(sequence: str, end: int) -> int:
 
 def _profile_from_json(line: str) -> ReactivityProfile:
     try:
-        values = parse_json(line)
-        found = dict(values)
+        fields = dict(parse_json(line))
     except RepeatedKeyError as error:
         raise DatasetError(str(error)) from None
     except (ValueError, TypeError):
         message = "expected a JSON object with id, seq and reactivity"
         raise DatasetError(message) from None
     for name in ("id", "seq", "reactivity"):
-        if name not in found:
+        if name not in fields:
             raise DatasetError(f"no field {name!r}")
     try:
-        name, cluster = text_id(found["id"]), found.get("cluster")
+        name, cluster = text_id(fields["id"]), fields.get("cluster")
     except TypeError:
-        message = f"id must be text or a whole number, not {shown(found['id'])}"
+        message = f"id must be text or a whole number, not {shorten_repr(fields['id'])}"
         raise DatasetError(message) from None
-    if not isinstance(found["seq"], str):
-        raise DatasetError(f"seq must be text, not {shown(found['seq'])}", record=name)
+    if not isinstance(fields["seq"], str):
+        raise DatasetError(f"seq must be text, not {shorten_repr(fields['seq'])}", record=name)
     if cluster is not None and type(cluster) is not int:
-        message = f"cluster must be a whole number, not {shown(cluster)}"
+        message = f"cluster must be a whole number, not {shorten_repr(cluster)}"
         raise DatasetError(message, record=name)
-    reactivities = _values(found["reactivity"], name)
-    return ReactivityProfile(name, found["seq"], reactivities, cluster)
+    reactivities = _values(fields["reactivity"], name)
+    return ReactivityProfile(name, fields["seq"], reactivities, cluster)
 
 
-def _values(found: Any, record: str) -> tuple[float | None, ...]:
-    if not isinstance(found, list):
-        message = f"reactivity must be a list, not {shown(found)}"
+def _values(values: Any, record: str) -> tuple[float | None, ...]:
+    if not isinstance(values, list):
+        message = f"reactivity must be a list, not {shorten_repr(values)}"
         raise DatasetError(message, record=record)
-    for position, value in enumerate(found, start=1):
+    for position, value in enumerate(values, start=1):
         if value is not None and type(value) not in (int, float):
-            message = f"the reactivity of base {position} is {shown(value)}, expected a number"
+            message = (
+                f"the reactivity of base {position} is {shorten_repr(value)}, expected a number"
+            )
             raise DatasetError(message, record=record)
     try:
-        return tuple(None if value is None else float(value) for value in found)
+        return tuple(None if value is None else float(value) for value in values)
     except OverflowError:
         raise DatasetError("a reactivity is too large", record=record) from None

@@ -1,4 +1,4 @@
-"""Data sets: gzip JSON lines of RNAs with their pairs and where both come from."""
+"""Data sets: gzip-compressed JSON Lines of RNAs with their pairs and origin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from rnaformer_cli.errors import DatasetError, shown
+from rnaformer_cli.errors import DatasetError, shorten_repr
 from rnaformer_cli.files import UniqueFileNames, read_lines, text_name, write_atomically
 from rnaformer_cli.json_text import RepeatedKeyError, parse_json, text_id
 from rnaformer_cli.sequence.encode import ALPHABET
@@ -19,7 +19,7 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 
 PairProbability = tuple[int, int, float]  # left, right: 0-based; 0 to 1
 
-COMPUTED_SOURCES = frozenset({"rnafold"})  # labels that a program made, not a curator
+COMPUTED_SOURCES = frozenset({"rnafold"})  # sources of labels from a program, not a curator
 
 _TEXT_OR_NONE = ("family", "clan")
 _BASES = frozenset(ALPHABET)
@@ -27,10 +27,10 @@ _BASES = frozenset(ALPHABET)
 
 @dataclass(frozen=True, slots=True)
 class LabelledRecord:
-    """An RNA with its pairs; `probabilities`, if there are any, are the better label.
+    """An RNA with its pairs. Training prefers `probabilities` to `pairs`, if there are any.
 
     Raises:
-        DatasetError: a letter that is none of A C G U N, or a pair outside the RNA.
+        DatasetError: a letter other than A C G U N, or a pair outside the RNA.
     """
 
     id: str
@@ -51,7 +51,7 @@ class LabelledRecord:
         for left, right in ends:
             if not 0 <= left < right < len(self.sequence):
                 size = len(self.sequence)
-                pair = f"[{shown(left)}, {shown(right)}]"
+                pair = f"[{shorten_repr(left)}, {shorten_repr(right)}]"
                 message = f"pair {pair} (0-based) does not fit {size} bases"
                 raise DatasetError(message, record=self.id)
 
@@ -65,7 +65,7 @@ class LabelledRecord:
 
     @property
     def is_curated(self) -> bool:
-        """Whether the label is more than a program's output."""
+        """Whether the label is not the output of a program."""
         return self.source not in COMPUTED_SOURCES
 
 
@@ -74,7 +74,7 @@ def read_dataset(path: str | Path) -> Iterator[LabelledRecord]:
 
     Raises:
         InputError: the file cannot be read.
-        DatasetError: a line that is no such record, with file and line.
+        DatasetError: a line that is not a record, with file and line.
     """
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
@@ -82,14 +82,14 @@ def read_dataset(path: str | Path) -> Iterator[LabelledRecord]:
         try:
             yield record_from_json(line)
         except DatasetError as error:
-            record = error.place.record
+            record = error.location.record
             raise DatasetError(error.message, path=path, line=number, record=record) from None
 
 
 def read_sets(
     paths: Iterable[str | Path], max_length: int | None = None
 ) -> dict[str, list[LabelledRecord]]:
-    """Several data sets by name: the file's without suffixes, `x_2` for a second `x`.
+    """Read several data sets, by their file names without suffixes; a second `x` is `x_2`.
 
     Raises:
         InputError, DatasetError: a set that cannot be read.
@@ -97,7 +97,7 @@ def read_sets(
     names = UniqueFileNames()
     limit = sys.maxsize if max_length is None else max_length
     return {
-        names.take(text_name(path).split(".")[0]): [
+        names.add(text_name(path).split(".")[0]): [
             record for record in read_dataset(path) if len(record) <= limit
         ]
         for path in paths
@@ -105,10 +105,10 @@ def read_sets(
 
 
 def record_from_json(line: str) -> LabelledRecord:
-    """One line of a data set.
+    """Parse one line of a data set.
 
     Raises:
-        DatasetError: no JSON object, a missing field, or a field of the wrong type.
+        DatasetError: not a JSON object, a missing field, or a field of the wrong type.
     """
     try:
         values = parse_json(line)
@@ -134,7 +134,7 @@ def record_from_json(line: str) -> LabelledRecord:
 
 
 def record_to_json(record: LabelledRecord) -> str:
-    """One line of a data set; fields without a value are left out, family and clan are null."""
+    """Format one line of a data set; an absent cluster or label is left out, not null."""
     values: dict[str, Any] = {
         "id": record.id,
         "seq": record.sequence,
@@ -151,7 +151,7 @@ def record_to_json(record: LabelledRecord) -> str:
 
 
 def write_dataset(path: str | Path, records: Iterable[LabelledRecord]) -> int:
-    """Write a data set, gzip-compressed with the same bytes every time; how many records.
+    """Write a data set, with reproducible gzip bytes, and return the number of records.
 
     Raises:
         OutputError: the file cannot be written.
@@ -170,7 +170,7 @@ def write_dataset(path: str | Path, records: Iterable[LabelledRecord]) -> int:
 
 
 def _typed(value: Any, *kinds: type) -> Any:
-    """A value of one of these kinds as it is; 1.5 or true is no base, and true is no number."""
+    """The value, if it has one of these types; True is an int for isinstance, but not a number."""
     if type(value) not in kinds:
         raise TypeError
     return value

@@ -1,4 +1,4 @@
-"""Which sequences are too alike to stand on both sides of a split."""
+"""Similarity of sequences, for splits without leaks between training and test sets."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from rnaformer_cli.errors import DatasetError
 IDENTITY = 0.8
 CDHIT = "cd-hit-est-2d"
 
-# At 80 % identity about 0.8 ** 8 = 17 % of the windows of 8 bases are untouched; two unrelated
-# sequences of 100 bases share 0.15 % of them. A tenth lies between.
-WINDOW = 8
+# At 80 % identity about 0.8 ** 8 = 17 % of the 8-mers are unchanged; two unrelated sequences of 100
+# bases have 0.15 % of them in common. MIN_SHARED_FRACTION lies between.
+KMER_LENGTH = 8
 MIN_SHARED_FRACTION = 0.1
-_LEAST = 3  # windows in common, so that two short sequences do not meet by chance
+_MIN_SHARED_KMERS = 3  # so that two short sequences are not similar by chance
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Two records that must not be on both sides."""
+    """A training record and a test record that are related."""
 
     train: str
     test: str
@@ -34,43 +34,43 @@ class Leak:
 
 
 def kmers(sequence: str) -> set[str]:
-    """The distinct windows of a sequence; the sequence itself if it is shorter."""
-    return {sequence[i : i + WINDOW] for i in range(max(1, len(sequence) - WINDOW + 1))}
+    """The distinct k-mers of a sequence; a sequence shorter than k is one k-mer."""
+    return {sequence[i : i + KMER_LENGTH] for i in range(max(1, len(sequence) - KMER_LENGTH + 1))}
 
 
 class KmerIndex:
-    """Finds the indexed sequences that share enough windows with another."""
+    """An index of sequences by their k-mers."""
 
     def __init__(self) -> None:
-        self._where: dict[str, list[int]] = defaultdict(list)
-        self._sizes: list[int] = []
+        self._numbers: dict[str, list[int]] = defaultdict(list)  # k-mer -> sequences
+        self._sizes: list[int] = []  # distinct k-mers of each sequence
 
     def add(self, sequence: str) -> int:
-        """Index a sequence; its number."""
+        """Add a sequence and return its number."""
         number = len(self._sizes)
-        windows = kmers(sequence)
-        self._sizes.append(len(windows))
-        for window in windows:
-            self._where[window].append(number)
+        words = kmers(sequence)
+        self._sizes.append(len(words))
+        for word in words:
+            self._numbers[word].append(number)
         return number
 
-    def alike(self, sequence: str) -> Iterator[int]:
-        """The numbers of alike sequences, in the order in which they were added."""
-        windows = kmers(sequence)
-        shared = Counter(number for window in windows for number in self._where.get(window, ()))
+    def find_similar(self, sequence: str) -> Iterator[int]:
+        """Yield the numbers of similar sequences, in the order in which they were added."""
+        words = kmers(sequence)
+        shared = Counter(number for word in words for number in self._numbers.get(word, ()))
         for number in sorted(shared):
-            smaller = min(len(windows), self._sizes[number])
+            smaller = min(len(words), self._sizes[number])
             if shared[number] >= max(
-                min(_LEAST, smaller), math.ceil(MIN_SHARED_FRACTION * smaller)
+                min(_MIN_SHARED_KMERS, smaller), math.ceil(MIN_SHARED_FRACTION * smaller)
             ):
                 yield number
 
 
 def cluster_by_similarity(sequences: Sequence[str]) -> list[int]:
-    """A group number for each sequence: that of the first longer sequence it is like.
+    """The cluster number of each sequence.
 
-    Longest first and greedy, as CD-HIT does (Li & Godzik 2006), but then groups with a
-    common relative are joined, so that no two groups hold alike sequences.
+    Greedy from the longest sequence, as in CD-HIT (Li & Godzik 2006). Unlike there, a sequence that
+    is similar to two clusters joins them, so that no two clusters hold similar sequences.
     """
     order = sorted(range(len(sequences)), key=lambda index: (-len(sequences[index]), index))
     parent = list(range(len(sequences)))
@@ -82,21 +82,21 @@ def cluster_by_similarity(sequences: Sequence[str]) -> list[int]:
         return index
 
     index = KmerIndex()
-    for here in order:
-        for number in index.alike(sequences[here]):
-            one, other = sorted((root(order[number]), root(here)))
-            parent[other] = one
-        index.add(sequences[here])
-    return [root(here) for here in range(len(sequences))]
+    for current in order:
+        for number in index.find_similar(sequences[current]):
+            smaller, larger = sorted((root(order[number]), root(current)))
+            parent[larger] = smaller
+        index.add(sequences[current])
+    return [root(number) for number in range(len(sequences))]
 
 
 def find_leaks(
     train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]
 ) -> tuple[list[Leak], str]:
-    """The records that both sides share or resemble each other in, and the method used.
+    """The pairs of related training and test records, and the method of the comparison.
 
-    Exact copies and, for records that name one, families and clans are always compared;
-    likeness by CD-HIT-EST-2D at 80 % identity if it is installed, else by shared windows.
+    Sequences are compared for equality, and families and clans where they are given. Similar
+    sequences are found by CD-HIT-EST-2D at 80 % identity if it is installed, else by shared k-mers.
 
     Raises:
         DatasetError: CD-HIT-EST-2D failed.
@@ -106,20 +106,20 @@ def find_leaks(
         leaks += _find_equal(train, test, name, f"the same {name}")
     if shutil.which(CDHIT):
         return leaks + _cdhit(train, test), f"{CDHIT} -c {IDENTITY}"
-    method = f"exact and shared {WINDOW}-mers ({CDHIT} is not installed)"
+    method = f"exact and shared {KMER_LENGTH}-mers ({CDHIT} is not installed)"
     return leaks + _find_by_kmers(train, test), method
 
 
 def _find_equal(
     train: Iterable[LabelledRecord], test: Iterable[LabelledRecord], name: str, reason: str
 ) -> Iterator[Leak]:
-    seen: dict[str, str] = {}
+    train_ids: dict[str, str] = {}
     for record in train:
-        seen.setdefault(getattr(record, name), record.id)
+        train_ids.setdefault(getattr(record, name), record.id)
     for record in test:
         value = getattr(record, name)
-        if value is not None and value in seen:
-            yield Leak(seen[value], record.id, reason)
+        if value is not None and value in train_ids:
+            yield Leak(train_ids[value], record.id, reason)
 
 
 def _find_by_kmers(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> list[Leak]:
@@ -128,14 +128,14 @@ def _find_by_kmers(train: Sequence[LabelledRecord], test: Sequence[LabelledRecor
         index.add(record.sequence)
     leaks: dict[int, Leak] = {}
     for record in train:
-        for number in index.alike(record.sequence):
-            reason = f"at least {MIN_SHARED_FRACTION:.0%} of {WINDOW}-mers"
+        for number in index.find_similar(record.sequence):
+            reason = f"at least {MIN_SHARED_FRACTION:.0%} of {KMER_LENGTH}-mers"
             leaks.setdefault(number, Leak(record.id, test[number].id, reason))
     return [leaks[number] for number in sorted(leaks)]
 
 
 def _cdhit(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> list[Leak]:
-    """Test records that CD-HIT-EST-2D removes as alike to the training set."""
+    """The test records that CD-HIT-EST-2D removes as similar to a training record."""
     with tempfile.TemporaryDirectory(prefix="rnaformer-") as folder:
         paths = [Path(folder) / name for name in ("train.fa", "test.fa", "kept.fa")]
         for path, records in zip(paths, (train, test), strict=False):
@@ -147,8 +147,8 @@ def _cdhit(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> l
         command += ["-n", 5, "-s2", 0, "-l", 10, "-d", 0, "-M", 0]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
         if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise DatasetError(f"{CDHIT} failed: {said[-1] if said else done.returncode}")
+            output = (done.stderr or done.stdout).strip().splitlines()
+            raise DatasetError(f"{CDHIT} failed: {output[-1] if output else done.returncode}")
         kept = {int(line[1:]) for line in paths[2].read_text().splitlines() if line[:1] == ">"}
     reason = f"identity of {IDENTITY:.0%} ({CDHIT})"
     return [Leak("-", r.id, reason) for number, r in enumerate(test) if number not in kept]

@@ -1,4 +1,4 @@
-"""Training, validation and test sets that share no relatives."""
+"""Splits into training, validation and test sets without related records."""
 
 from __future__ import annotations
 
@@ -12,65 +12,75 @@ from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.dataset.similarity import cluster_by_similarity, find_leaks
 from rnaformer_cli.errors import DatasetError
 
-By = Literal["identity", "family"]
+SplitBy = Literal["identity", "family"]
 _SHOWN = 5  # leaks in a message
 
 
 def split(
-    records: Sequence[LabelledRecord], shares: Mapping[str, float], by: By, seed: int = 0
+    records: Sequence[LabelledRecord], fractions: Mapping[str, float], by: SplitBy, seed: int = 0
 ) -> tuple[dict[str, list[LabelledRecord]], str]:
-    """Parts by name, the first with what the shares leave over, and how leaks were sought.
+    """The sets by name, and the method of the leak check; "train" gets the remaining records.
 
-    Whole groups go to one part: sequences alike to each other, and `by` family also the
-    members of a clan or family. MembersByFamily are drawn at random until a part has its share; one
-    that is larger than the share is left to the first part.
+    A group of related records is never divided: similar sequences, and with `by` family also the
+    members of a family or clan. Groups are drawn at random until each set has its fraction of the
+    records. A group that is larger than every open set goes to the training set.
 
     Raises:
-        DatasetError: shares that make no sense, no group that is small enough for one of them,
-            or parts that still share relatives.
+        DatasetError: fractions that are not positive or leave no training records, no group that is
+            small enough for a set, or sets with related records.
     """
-    if not 0.0 < sum(shares.values()) < 1.0 or min(shares.values()) < 0.0:
-        raise DatasetError("the shares of validation and test must be positive and leave a rest")
+    if not 0.0 < sum(fractions.values()) < 1.0 or min(fractions.values()) < 0.0:
+        message = "the fractions of validation and test must be positive, and their sum below 1"
+        raise DatasetError(message)
     groups = _group_relatives(records, by)
-    drawn = sorted(groups)
-    random.Random(seed).shuffle(drawn)
-    parts: dict[str, list[LabelledRecord]] = {"train": [], **{name: [] for name in shares}}
-    wanted = {name: math.ceil(share * len(records)) for name, share in shares.items()}
-    for group in drawn:
+    order = sorted(groups)
+    random.Random(seed).shuffle(order)
+    parts: dict[str, list[LabelledRecord]] = {"train": [], **{name: [] for name in fractions}}
+    wanted = {name: math.ceil(part * len(records)) for name, part in fractions.items()}
+    for group in order:
         size = len(groups[group])
-        short = [name for name in shares if len(parts[name]) < wanted[name] >= size]
-        parts[short[0] if short else "train"] += groups[group]
-    for name in shares:
+        open_sets = [name for name in fractions if len(parts[name]) < wanted[name] >= size]
+        parts[open_sets[0] if open_sets else "train"] += groups[group]
+    for name in fractions:
         if wanted[name] and not parts[name]:
             raise DatasetError(f"no group of relatives is small enough for {name}")
     method = ""
-    for name in shares:
+    for name in fractions:
         method = check_leaks(parts["train"], parts[name], name, by)
     return parts, method
 
 
 def check_leaks(
-    train: Sequence[LabelledRecord], test: Sequence[LabelledRecord], name: str, by: By = "family"
+    train: Sequence[LabelledRecord],
+    test: Sequence[LabelledRecord],
+    name: str,
+    by: SplitBy = "family",
 ) -> str:
-    """The method that found no leak; `by` identity lets families stand on both sides.
+    """Check that no test record is related to a training record, and return the method.
+
+    With `by` identity both sets may have records of one family.
 
     Raises:
-        DatasetError: the first few leaks.
+        DatasetError: there are leaks; the message lists the first few.
     """
     leaks, method = find_leaks(train, test)
     if by == "identity":
         leaks = [leak for leak in leaks if leak.reason not in ("the same family", "the same clan")]
     if leaks:
-        listed = "; ".join(f"{k.test} like {k.train}: {k.reason}" for k in leaks[:_SHOWN])
+        listed = "; ".join(
+            f"{leak.test} like {leak.train}: {leak.reason}" for leak in leaks[:_SHOWN]
+        )
         more = f" and {len(leaks) - _SHOWN} more" if len(leaks) > _SHOWN else ""
-        raise DatasetError(f"{name} shares records with training: {listed}{more}")
+        raise DatasetError(f"{name} is related to the training set: {listed}{more}")
     return method
 
 
-def _group_relatives(records: Sequence[LabelledRecord], by: By) -> dict[int, list[LabelledRecord]]:
-    """Records by group; sequences alike, and families and clans if asked for, stay together."""
-    label = cluster_by_similarity([record.sequence for record in records])
-    parent = {group: group for group in label}
+def _group_relatives(
+    records: Sequence[LabelledRecord], by: SplitBy
+) -> dict[int, list[LabelledRecord]]:
+    """Records by group: similar sequences, and with `by` family also families and clans."""
+    clusters = cluster_by_similarity([record.sequence for record in records])
+    parent = {cluster: cluster for cluster in clusters}
 
     def root(group: int) -> int:
         while parent[group] != group:
@@ -78,13 +88,14 @@ def _group_relatives(records: Sequence[LabelledRecord], by: By) -> dict[int, lis
         return group
 
     if by == "family":
-        first: dict[tuple[str, str], int] = {}
-        for record, group in zip(records, label, strict=True):
+        first_cluster: dict[tuple[str, str], int] = {}  # by family or clan
+        for record, cluster in zip(records, clusters, strict=True):
             for kind, value in (("family", record.family), ("clan", record.clan)):
                 if value is not None:
-                    one, other = sorted((root(first.setdefault((kind, value), group)), root(group)))
-                    parent[other] = one
-    made: dict[int, list[LabelledRecord]] = defaultdict(list)
-    for record, group in zip(records, label, strict=True):
-        made[root(group)].append(record)
-    return dict(made)
+                    first = first_cluster.setdefault((kind, value), cluster)
+                    smaller, larger = sorted((root(first), root(cluster)))
+                    parent[larger] = smaller
+    groups: dict[int, list[LabelledRecord]] = defaultdict(list)
+    for record, cluster in zip(records, clusters, strict=True):
+        groups[root(cluster)].append(record)
+    return dict(groups)

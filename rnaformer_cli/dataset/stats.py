@@ -1,4 +1,4 @@
-"""What is in a data set, in numbers."""
+"""Statistics of a data set."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts and shares of a data set; shares are of all pairs or of all records."""
+    """Counts and fractions of a data set."""
 
     records: int
     bases: int
@@ -32,23 +32,23 @@ class Stats:
     unknown_fraction: float  # of bases: N
 
 
-def describe(records: Iterable[LabelledRecord]) -> Stats:
-    """The statistics of some records, in one pass over them."""
+def compute_stats(records: Iterable[LabelledRecord]) -> Stats:
+    """The statistics of the records, in one pass."""
     lengths: list[int] = []
-    pairs = noncanonical = knotted = multiple = unknown = 0
+    pairs = noncanonical = with_pseudoknots = multiple = unknown = 0
     sources: Counter[str] = Counter()
     names: dict[str, set[object]] = {"family": set(), "clan": set(), "cluster": set()}
     for record in records:
         lengths.append(len(record))
-        structure = record.structure  # in which a pair that is listed twice is one
+        structure = record.structure  # without duplicates of a pair
         pairs += len(structure.pairs)
         noncanonical += sum(not is_canonical(record.sequence, pair) for pair in structure.pairs)
-        knotted += bool(structure.crossing_pairs())
+        with_pseudoknots += bool(structure.crossing_pairs())
         multiple += bool(structure.multiplets())
         unknown += record.sequence.count("N")
         sources[record.source] += 1
-        for name, seen in names.items():
-            seen.add(getattr(record, name))
+        for field, values in names.items():
+            values.add(getattr(record, field))
     count, bases = len(lengths), sum(lengths)
     quantiles = np.quantile(lengths, QUANTILES) if lengths else np.zeros(len(QUANTILES))
     return Stats(
@@ -61,7 +61,7 @@ def describe(records: Iterable[LabelledRecord]) -> Stats:
         clans=len(names["clan"] - {None}),
         clusters=len(names["cluster"] - {None}),
         noncanonical_fraction=noncanonical / max(pairs, 1),
-        pseudoknot_fraction=knotted / max(count, 1),
+        pseudoknot_fraction=with_pseudoknots / max(count, 1),
         multiplet_fraction=multiple / max(count, 1),
         unknown_fraction=unknown / max(bases, 1),
     )

@@ -1,1 +1,1 @@
-"""Structures and score matrices as pictures."""
+"""Drawings of structures and score matrices."""

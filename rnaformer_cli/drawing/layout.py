@@ -1,4 +1,4 @@
-"""Where each base of a structure stands in the plane."""
+"""Layout of a structure in the plane."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 
 Coordinates = NDArray[np.float64]
 
-STEP = 1.0  # distance of neighbouring bases in a helix
-# Up to which RNApuzzler is asked: its time grows without bound with what it has to move apart.
+BASE_DISTANCE = 1.0  # distance of neighbouring bases in a helix
+# Limits of RNApuzzler, whose time grows without bound with the number of overlaps to resolve.
 MAX_HAIRPINS = 150
-MAX_BRANCHINGS = 30  # multiloops within each other
+MAX_BRANCHINGS = 30  # nested multiloops
 
 
-def plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
-    """The place of each base, (L, 2), and the pairs that the layout does not show as helices.
+def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
+    """The coordinates (L, 2) of the bases, and the pairs that are not part of the layout.
 
-    The layout is RNApuzzler's (Wiegreffe 2019), free of overlaps, of the largest set of pairs
-    that do not cross; pseudoknots have to be drawn on top of it. Structures with more than
-    MAX_HAIRPINS or MAX_BRANCHINGS are laid out by RNAturtle, in which branches may overlap.
+    The layout is RNApuzzler's (Wiegreffe 2019), without overlaps, for the largest set of pairs
+    that do not cross; the caller draws the other pairs, the pseudoknots, on top of it. Structures
+    with more than MAX_HAIRPINS or MAX_BRANCHINGS get RNAturtle's layout, whose branches may overlap.
 
     Raises:
         DependencyError: ViennaRNA is not installed.
     """
     vienna = _vienna()
-    # Neighbours cannot stand opposite each other: RNApuzzler does not come to an end with them.
-    apart = [pair for pair in structure.sorted_pairs if pair[1] > pair[0] + 1]
-    shown = [apart[index] for index in heaviest_nested(apart, [1] * len(apart))]
-    signs = format_dot_bracket(Structure(structure.length, frozenset(shown)))
-    kind = vienna.PLOT_TYPE_PUZZLER if _is_simple(signs) else vienna.PLOT_TYPE_TURTLE
+    # RNApuzzler does not terminate if neighbouring bases pair.
+    pairs = [pair for pair in structure.sorted_pairs if pair[1] > pair[0] + 1]
+    nested = [pairs[index] for index in heaviest_nested(pairs, [1] * len(pairs))]
+    dot_bracket = format_dot_bracket(Structure(structure.length, frozenset(nested)))
+    kind = vienna.PLOT_TYPE_PUZZLER if _is_simple(dot_bracket) else vienna.PLOT_TYPE_TURTLE
     vienna.cvar.rna_plot_type = kind
-    found = vienna.get_xy_coordinates(signs)
-    places = np.array([(found.get(i).X, found.get(i).Y) for i in range(len(signs))])
-    steps = np.linalg.norm(np.diff(places, axis=0), axis=1)
-    scale = STEP / float(np.median(steps)) if len(steps) and np.median(steps) > 0 else 1.0
-    return (places - places[0]) * scale, sorted(structure.pairs - set(shown))
+    points = vienna.get_xy_coordinates(dot_bracket)
+    coordinates = np.array([(points.get(i).X, points.get(i).Y) for i in range(len(dot_bracket))])
+    steps = np.linalg.norm(np.diff(coordinates, axis=0), axis=1)
+    scale = BASE_DISTANCE / float(np.median(steps)) if len(steps) and np.median(steps) > 0 else 1.0
+    return (coordinates - coordinates[0]) * scale, sorted(structure.pairs - set(nested))
 
 
-def _is_simple(signs: str) -> bool:
-    """Whether there are so few hairpins and multiloops that RNApuzzler comes to an end soon."""
+def _is_simple(dot_bracket: str) -> bool:
+    """Whether RNApuzzler can lay out a structure with so few hairpins and multiloops quickly."""
     hairpins = deepest = 0
-    helices = [[0, 0]]  # of each open pair: the pairs next to it, and the multiloops in those
-    for sign in signs:
-        if sign == "(":
+    helices = [[0, 0]]  # for each open pair: enclosed branches, and their nested multiloops
+    for symbol in dot_bracket:
+        if symbol == "(":
             helices.append([0, 0])
-        elif sign == ")":
+        elif symbol == ")":
             children, depth = helices.pop()
             hairpins += children == 0
             depth += children > 1

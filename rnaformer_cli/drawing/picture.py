@@ -1,6 +1,6 @@
-"""Pictures that people know: the structure in the plane, arcs above a line, a dot plot.
+"""Pictures of a structure: helices in the plane, an arc diagram, a dot plot.
 
-Colours are those of Okabe and Ito, which people with any colour vision can tell apart.
+The colours are the palette of Okabe and Ito, which colour-blind readers can distinguish.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaformer_cli.drawing.layout import plane
+from rnaformer_cli.drawing.layout import layout_plane
 from rnaformer_cli.errors import DependencyError, OutputError, StructureError
 from rnaformer_cli.files import write_atomically
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
@@ -27,54 +27,60 @@ IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
 
 LETTER_COLOURS = {"A": "#E69F00", "C": "#56B4E9", "G": "#009E73", "U": "#F0E442"}
 OTHER_LETTER = "#BBBBBB"
-PAIR, KNOT, BACKBONE = "#333333", "#CC79A7", "#999999"
-BOTH, PREDICTED, MISSED = "#0072B2", "#D55E00", "#999999"  # agreeing, only predicted, only known
+PAIR_COLOUR, PSEUDOKNOT_COLOUR, BACKBONE_COLOUR = "#333333", "#CC79A7", "#999999"
+COMMON_COLOUR, PREDICTED_COLOUR, MISSED_COLOUR = "#0072B2", "#D55E00", "#999999"
 NUMBERING_INTERVAL = 10  # bases between numbers
 
-MAX_BASES = 30_000  # of a picture, as many as ViennaRNA lays out; it takes half a minute
+MAX_BASES = 30_000  # of a picture, the limit of ViennaRNA's layout; it takes half a minute
 MAX_PAIRS = 30_000
 
-_INCHES_PER_BASE = 0.24  # inches from base to base
-_LARGEST = 60.0  # inches of a side; larger pictures are made smaller
+_INCHES_PER_BASE = 0.24
+_MAX_INCHES = 60.0  # of a side; larger pictures are scaled down
 _MAX_ARC_HEIGHT = 20.0  # bases
-_MAX_LETTERS = 1_000  # bases beyond which letters are too small to be worth their bytes
+_MAX_LETTERS = 1_000  # longer RNAs are drawn without letters, which would be too small
 
 
 def draw_plane(record: StructureRecord) -> Figure:
-    """The structure in the plane, with letters, ends and numbers; pseudoknots as curves on top.
+    """Draw the structure in the plane, with letters, ends and numbers; pseudoknots are curves.
 
     Raises:
         DependencyError: ViennaRNA or matplotlib is not installed.
         StructureError: more than MAX_BASES or MAX_PAIRS.
     """
     _check_size(record, record.structure)
-    places, crossing = plane(record.structure)
-    low, high = places.min(0) - 2.0, places.max(0) + 2.0
+    coordinates, crossing = layout_plane(record.structure)
+    low, high = coordinates.min(0) - 2.0, coordinates.max(0) + 2.0
     figure, axes = _canvas(*(high - low) * _INCHES_PER_BASE)
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
-    axes.plot(*places.T, color=BACKBONE, linewidth=0.8, zorder=1, gid="backbone")
+    axes.plot(*coordinates.T, color=BACKBONE_COLOUR, linewidth=0.8, zorder=1, gid="backbone")
     for left, right in sorted(record.structure.pairs - set(crossing)):
-        axes.plot(*places[[left, right]].T, color=PAIR, linewidth=1.4, zorder=1, gid="pair")
+        axes.plot(
+            *coordinates[[left, right]].T, color=PAIR_COLOUR, linewidth=1.4, zorder=1, gid="pair"
+        )
     for left, right in crossing:
-        axes.add_patch(_curve(places[left], places[right]))
-    _letters(axes, places, record.sequence)
-    middle = places.mean(0)
+        axes.add_patch(_curve(coordinates[left], coordinates[right]))
+    _draw_bases(axes, coordinates, record.sequence)
+    middle = coordinates.mean(0)
     for number in _numbered_bases(record.structure.length):
-        out = _outwards(places, number - 1, middle)
-        x, y = places[number - 1] + 1.1 * out
-        axes.text(x, y, str(number), **_SMALL)
+        out = _outwards(coordinates, number - 1, middle)
+        x, y = coordinates[number - 1] + 1.1 * out
+        axes.text(x, y, str(number), **_LABEL_STYLE)
     for index, name in ((0, "5'"), (-1, "3'")):
-        along = places[index] - places[1 if index == 0 else -2] if len(places) > 1 else (0, 1)
+        along = (
+            coordinates[index] - coordinates[1 if index == 0 else -2]
+            if len(coordinates) > 1
+            else (0, 1)
+        )
         along = np.asarray(along) / max(float(np.linalg.norm(along)), 1e-9)
-        x, y = places[index] + 1.3 * along
-        axes.text(x, y, name, **{**_SMALL, "weight": "bold"})
+        x, y = coordinates[index] + 1.3 * along
+        axes.text(x, y, name, **{**_LABEL_STYLE, "weight": "bold"})
     return figure
 
 
 def draw_arcs(record: StructureRecord, reference: Structure | None = None) -> Figure:
-    """Pairs as arcs over the sequence; a reference above, the prediction then below.
+    """Draw pairs as arcs over the sequence; with a reference it is above, the prediction below.
 
-    Pairs of both are blue, only predicted ones orange, only known ones grey.
+    Pairs in both structures are blue, only predicted pairs orange, only reference pairs grey.
 
     Raises:
         DependencyError: matplotlib is not installed.
@@ -82,38 +88,38 @@ def draw_arcs(record: StructureRecord, reference: Structure | None = None) -> Fi
     """
     _check_size(record, record.structure, reference)
     length = record.structure.length
-    known = frozenset() if reference is None else reference.pairs
+    expected = frozenset() if reference is None else reference.pairs
     pairs = record.structure.pairs
-    above = pairs if reference is None else known
+    above = pairs if reference is None else expected
     below: frozenset[BasePair] = frozenset() if reference is None else pairs
     widest = max((right - left for left, right in above | below), default=1)
-    flat = min(1.0, 2 * _MAX_ARC_HEIGHT / widest)
-    high = flat * max((right - left for left, right in above), default=1) / 2 + 2.5
-    low = -flat * max((right - left for left, right in below), default=1) / 2 - 2.5
+    height_ratio = min(1.0, 2 * _MAX_ARC_HEIGHT / widest)
+    high = height_ratio * max((right - left for left, right in above), default=1) / 2 + 2.5
+    low = -height_ratio * max((right - left for left, right in below), default=1) / 2 - 2.5
     figure, axes = _canvas((length + 3) * _INCHES_PER_BASE, (high - low) * _INCHES_PER_BASE)
     axes.set(xlim=(-2, length + 1), ylim=(low, high), aspect="equal")
     if reference is None:
         crossing = record.structure.crossing_pairs()
         for pair in sorted(pairs):
-            _arc(axes, pair, KNOT if pair in crossing else PAIR, flat)
+            _arc(axes, pair, PSEUDOKNOT_COLOUR if pair in crossing else PAIR_COLOUR, height_ratio)
     else:
-        for pair in sorted(known):
-            _arc(axes, pair, BOTH if pair in pairs else MISSED, flat)
+        for pair in sorted(expected):
+            _arc(axes, pair, COMMON_COLOUR if pair in pairs else MISSED_COLOUR, height_ratio)
         for pair in sorted(pairs):
-            _arc(axes, pair, BOTH if pair in known else PREDICTED, -flat)
-    places = np.stack([np.arange(length), np.zeros(length)], axis=1).astype(float)
-    _letters(axes, places, record.sequence)
+            _arc(axes, pair, COMMON_COLOUR if pair in expected else PREDICTED_COLOUR, -height_ratio)
+    coordinates = np.stack([np.arange(length), np.zeros(length)], axis=1).astype(float)
+    _draw_bases(axes, coordinates, record.sequence)
     for number in _numbered_bases(length):
-        axes.text(number - 1, low + 0.6, str(number), **_SMALL)
-    axes.text(-1.3, 0, "5'", **_SMALL)
-    axes.text(length + 0.3, 0, "3'", **_SMALL)
+        axes.text(number - 1, low + 0.6, str(number), **_LABEL_STYLE)
+    axes.text(-1.3, 0, "5'", **_LABEL_STYLE)
+    axes.text(length + 0.3, 0, "3'", **_LABEL_STYLE)
     return figure
 
 
 def draw_dots(
     record: StructureRecord, scores: NDArray[np.float32], reference: Structure | None = None
 ) -> Figure:
-    """The score matrix above the diagonal; below it the reference, or else the structure.
+    """Draw the score matrix above the diagonal, and the reference or the structure below it.
 
     Raises:
         DependencyError: matplotlib is not installed.
@@ -131,21 +137,23 @@ def draw_dots(
         extent=(0.5, length + 0.5, length + 0.5, 0.5),
         interpolation="nearest",
     )
-    shown = record.structure if reference is None else reference
-    if shown.pairs:
-        left, right = np.array(sorted(shown.pairs)).T + 1
+    compared = record.structure if reference is None else reference
+    if compared.pairs:
+        left, right = np.array(sorted(compared.pairs)).T + 1
         size = (side * 72 / length) ** 2
-        axes.scatter(left, right, s=max(size, 1.0), marker="s", color=PREDICTED, linewidths=0)
-    axes.plot([0.5, length + 0.5], [0.5, length + 0.5], color=BACKBONE, linewidth=0.6)
+        axes.scatter(
+            left, right, s=max(size, 1.0), marker="s", color=PREDICTED_COLOUR, linewidths=0
+        )
+    axes.plot([0.5, length + 0.5], [0.5, length + 0.5], color=BACKBONE_COLOUR, linewidth=0.6)
     below = "structure" if reference is None else "reference"
     axes.set(xlabel=f"base (above: scores, below: {below})", ylabel="base")
     return figure
 
 
-def save(
+def save_figure(
     figure: Figure, target: str | Path | IO[bytes], image: ImageFormat, follow: bool = True
 ) -> None:
-    """Write a picture, the same bytes every time; `follow` as for files.write_atomically.
+    """Write a picture with reproducible bytes; `follow` as in files.write_atomically.
 
     Raises:
         OutputError: the file cannot be written.
@@ -153,30 +161,30 @@ def save(
     matplotlib = importlib.import_module("matplotlib")
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[image]
     with matplotlib.rc_context({"svg.hashsalt": "rnaformer", "svg.fonttype": "none"}):
-        how: dict[str, Any] = {"format": image, "metadata": metadata, "dpi": 150}
+        options: dict[str, Any] = {"format": image, "metadata": metadata, "dpi": 150}
         if isinstance(target, (str, Path)):
             with write_atomically(target, binary=True, follow=follow) as file:
-                figure.savefig(cast("IO[bytes]", file), **how)
+                figure.savefig(cast("IO[bytes]", file), **options)
         else:
-            figure.savefig(target, **how)
+            figure.savefig(target, **options)
 
 
 def _check_size(record: StructureRecord, *structures: Structure | None) -> None:
     pairs = max(len(structure.pairs) for structure in structures if structure is not None)
-    for found, limit, what in (
+    for count, limit, noun in (
         (record.structure.length, MAX_BASES, "bases"),
         (pairs, MAX_PAIRS, "pairs"),
     ):
-        if found > limit:
-            message = f"{found:,} {what}; a picture shows {limit:,} at the most"
+        if count > limit:
+            message = f"{count:,} {noun}; a picture shows at most {limit:,}"
             raise StructureError(message, record=record.id)
 
 
 def image_format(path: str | Path) -> ImageFormat:
-    """The format that a file name asks for.
+    """The image format that the suffix of a file name selects.
 
     Raises:
-        OutputError: a name that ends otherwise.
+        OutputError: another suffix.
     """
     suffix = Path(path).suffix.lower().removeprefix(".")
     if suffix not in IMAGE_FORMATS:
@@ -184,7 +192,7 @@ def image_format(path: str | Path) -> ImageFormat:
     return suffix
 
 
-_SMALL: dict[str, Any] = {
+_LABEL_STYLE: dict[str, Any] = {
     "fontsize": 6,
     "ha": "center",
     "va": "center",
@@ -194,13 +202,13 @@ _SMALL: dict[str, Any] = {
 
 
 def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """An empty picture of so many inches, without a frame."""
+    """An empty figure of this size in inches, without a frame."""
     try:
         figures = importlib.import_module("matplotlib.figure")
     except ImportError:
         message = "pictures need matplotlib: pip install 'rnaformer-cli[draw]'"
         raise DependencyError(message) from None
-    shrink = min(1.0, _LARGEST / max(width, height))
+    shrink = min(1.0, _MAX_INCHES / max(width, height))
     size = (max(width * shrink, 1.0), max(height * shrink, 1.0))
     figure: Figure = figures.Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
@@ -208,32 +216,35 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _letters(axes: Axes, places: NDArray[np.float64], sequence: str) -> None:
+def _draw_bases(axes: Axes, coordinates: NDArray[np.float64], sequence: str) -> None:
     colours = [LETTER_COLOURS.get(letter, OTHER_LETTER) for letter in sequence]
-    across, up = places[:, 0], places[:, 1]
-    edge: dict[str, Any] = {"edgecolors": PAIR, "linewidths": 0.4}
+    across, up = coordinates[:, 0], coordinates[:, 1]
+    edge: dict[str, Any] = {"edgecolors": PAIR_COLOUR, "linewidths": 0.4}
     axes.scatter(across, up, s=95, c=colours, zorder=2, gid="bases", **edge)
     if len(sequence) <= _MAX_LETTERS:
         for x, y, letter in zip(across, up, sequence, strict=True):
-            how: dict[str, Any] = {
+            style: dict[str, Any] = {
                 "fontsize": 6.5,
                 "ha": "center",
                 "va": "center_baseline",
                 "zorder": 3,
             }
-            axes.text(float(x), float(y), letter, **how)
+            axes.text(float(x), float(y), letter, **style)
 
 
 def _numbered_bases(length: int) -> Iterable[int]:
-    """The bases that get a number, from 1."""
+    """The 1-based bases that are numbered."""
     return range(NUMBERING_INTERVAL, length + 1, NUMBERING_INTERVAL)
 
 
 def _outwards(
-    places: NDArray[np.float64], index: int, middle: NDArray[np.float64]
+    coordinates: NDArray[np.float64], index: int, middle: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """A direction from a base in which there is room: across the chain, away from the middle."""
-    before, after = places[max(index - 1, 0)], places[min(index + 1, len(places) - 1)]
+    """The unit vector across the backbone at a base, to the side with more space."""
+    before, after = (
+        coordinates[max(index - 1, 0)],
+        coordinates[min(index + 1, len(coordinates) - 1)],
+    )
     along = after - before
     across = np.array([-along[1], along[0]])
     size = float(np.linalg.norm(across))
@@ -243,15 +254,17 @@ def _outwards(
     nearest = [
         float(
             np.min(
-                np.linalg.norm(np.delete(places, index, axis=0) - (places[index] + side), axis=1)
+                np.linalg.norm(
+                    np.delete(coordinates, index, axis=0) - (coordinates[index] + side), axis=1
+                )
             )
         )
-        if len(places) > 1
+        if len(coordinates) > 1
         else 0.0
         for side in (across, -across)
     ]
     if abs(nearest[0] - nearest[1]) < 0.1:
-        return across if float(across @ (places[index] - middle)) >= 0 else -across
+        return across if float(across @ (coordinates[index] - middle)) >= 0 else -across
     return across if nearest[0] > nearest[1] else -across
 
 
@@ -262,18 +275,18 @@ def _curve(start: NDArray[np.float64], end: NDArray[np.float64]) -> Any:
         tuple(end),
         arrowstyle="-",
         connectionstyle="arc3,rad=0.25",
-        color=KNOT,
+        color=PSEUDOKNOT_COLOUR,
         linewidth=1.2,
         zorder=1,
         gid="knot",
     )
 
 
-def _arc(axes: Axes, pair: BasePair, colour: str, flat: float) -> None:
-    """Half an ellipse, `flat` times as high as a circle; below the line if that is negative."""
+def _arc(axes: Axes, pair: BasePair, colour: str, height_ratio: float) -> None:
+    """Draw half an ellipse, `height_ratio` times as high as a semicircle; below if negative."""
     patches = importlib.import_module("matplotlib.patches")
     middle, width = (pair[0] + pair[1]) / 2, pair[1] - pair[0]
-    start, end = (0, 180) if flat > 0 else (180, 360)
-    foot = (middle, 0.7 if flat > 0 else -0.7)
-    how = {"theta1": start, "theta2": end, "color": colour, "linewidth": 1.2, "gid": "arc"}
-    axes.add_patch(patches.Arc(foot, width, abs(flat) * width, **how))
+    start, end = (0, 180) if height_ratio > 0 else (180, 360)
+    foot = (middle, 0.7 if height_ratio > 0 else -0.7)
+    style = {"theta1": start, "theta2": end, "color": colour, "linewidth": 1.2, "gid": "arc"}
+    axes.add_patch(patches.Arc(foot, width, abs(height_ratio) * width, **style))

@@ -1,1 +1,1 @@
-"""Predict a data set and score it."""
+"""Evaluation: predict a labelled data set and score the predictions."""

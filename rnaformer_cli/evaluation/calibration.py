@@ -1,4 +1,4 @@
-"""Whether scores are probabilities: of the pairs scored 0.7, seven in ten should be there."""
+"""Calibration of base-pair probabilities: 70 % of the pairs with probability 0.7 should be true."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 20
-LEAST = 0.01  # pairs scored below are no candidates: nearly all, and nearly all absent
+MIN_SCORE = 0.01  # pairs below are ignored: they are nearly all pairs, and nearly all are false
 
 
 @dataclass(slots=True)
 class Calibration:
-    """Counts of candidate pairs in bins of equal width, added up record by record."""
+    """Counts of pairs in bins of equal width in probability, summed over records."""
 
-    counts: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
+    counts: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))  # pairs
     scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))  # sums
-    present: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))
+    n_true: NDArray[np.float64] = field(default_factory=lambda: np.zeros(BINS))  # reference pairs
 
-    def add(self, scores: NDArray[np.float32], truth: NDArray[np.bool_]) -> None:
-        """Take in a record: symmetric scores and which pairs there are, both (L, L)."""
+    def add(self, scores: NDArray[np.float32], is_pair: NDArray[np.bool_]) -> None:
+        """Add a record: symmetric probabilities and the pairs of the reference, both (L, L)."""
         upper = np.triu_indices(len(scores), k=1)
-        flat, there = scores[upper].astype(np.float64), truth[upper]
-        candidates = flat >= LEAST
-        place = np.minimum((flat[candidates] * BINS).astype(np.int64), BINS - 1)
-        self.counts += np.bincount(place, minlength=BINS)
-        self.scores += np.bincount(place, weights=flat[candidates], minlength=BINS)
-        self.present += np.bincount(place, weights=there[candidates], minlength=BINS)
+        probabilities, is_true = scores[upper].astype(np.float64), is_pair[upper]
+        is_candidate = probabilities >= MIN_SCORE
+        candidates = probabilities[is_candidate]
+        bins = np.minimum((candidates * BINS).astype(np.int64), BINS - 1)
+        self.counts += np.bincount(bins, minlength=BINS)
+        self.scores += np.bincount(bins, weights=candidates, minlength=BINS)
+        self.n_true += np.bincount(bins, weights=is_true[is_candidate], minlength=BINS)
 
     @property
     def error(self) -> float:
-        """Expected calibration error (Naeini 2015): mean distance of score and share, by count."""
+        """Expected calibration error (Naeini 2015): mean |probability - frequency| over pairs."""
         total = self.counts.sum()
-        return float(np.abs(self.scores - self.present).sum() / total) if total else 0.0
+        return float(np.abs(self.scores - self.n_true).sum() / total) if total else 0.0
 
     def curve(self) -> list[tuple[float, float, int]]:
-        """Mean score, share of pairs that are there, and count, of each bin with candidates."""
-        filled = np.nonzero(self.counts)[0]
+        """Mean probability, fraction of true pairs, and count of each bin that is not empty."""
         return [
             (
-                float(self.scores[place] / self.counts[place]),
-                float(self.present[place] / self.counts[place]),
-                int(self.counts[place]),
+                float(self.scores[index] / self.counts[index]),
+                float(self.n_true[index] / self.counts[index]),
+                int(self.counts[index]),
             )
-            for place in filled
+            for index in np.nonzero(self.counts)[0]
         ]
 
 
-def rank_correlation(one: list[float], other: list[float]) -> float:
-    """Spearman's rho; ties get their mean rank. 0 where one side is constant."""
-    ranks = np.array([_ranks(one), _ranks(other)])
+def spearman_correlation(first: list[float], second: list[float]) -> float:
+    """Spearman's rho; ties get their mean rank. 0 if one of the lists is constant."""
+    ranks = np.array([_ranks(first), _ranks(second)])
     if (ranks.std(axis=1) == 0).any():
         return 0.0
     return float(np.corrcoef(ranks)[0, 1])

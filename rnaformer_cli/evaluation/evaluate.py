@@ -1,4 +1,4 @@
-"""A predictor on labelled records: every figure that we report, from one pass over them."""
+"""Evaluation of a predictor on labelled records: all reported figures in one pass."""
 
 from __future__ import annotations
 
@@ -12,58 +12,59 @@ import numpy as np
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import DatasetError, DeviceError
-from rnaformer_cli.evaluation.calibration import Calibration, rank_correlation
+from rnaformer_cli.evaluation.calibration import Calibration, spearman_correlation
 from rnaformer_cli.prediction.predictor import Prediction
-from rnaformer_cli.scoring.compare import RecordScore, Rules, score_record
+from rnaformer_cli.scoring.compare import RecordScore, ScoringRules, score_record
 from rnaformer_cli.scoring.summary import Summary, summarise
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import Structure, StructureRecord
 
-By = Literal["length", "family"]
-LENGTHS = (80, 128, 200, 300, 500)  # upper ends of the groups by length
+GroupBy = Literal["length", "family"]
+LENGTH_GROUPS = (80, 128, 200, 300, 500)  # upper ends of the groups by length
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluated:
-    """One record: what the prediction reached, under each rule."""
+class EvaluatedRecord:
+    """The scores of one record."""
 
     record: LabelledRecord
-    exact: RecordScore  # with the ±1 column
-    canonical: RecordScore  # non-canonical pairs left out on both sides
+    exact: RecordScore  # all pairs; `tolerant` is with ±1
+    canonical: RecordScore  # without the non-canonical pairs of both structures
     confidence: float
 
 
 @dataclass(slots=True)
 class Evaluation:
-    """A data set that was predicted."""
+    """The scores of a data set."""
 
     name: str
-    records: list[Evaluated] = field(default_factory=list)
+    records: list[EvaluatedRecord] = field(default_factory=list)
     calibration: Calibration = field(default_factory=Calibration)
-    failures: list[str] = field(default_factory=list)  # in sentences; they count as F1 0
+    failures: list[str] = field(default_factory=list)  # error messages; these records have F1 0
     seconds: float = 0.0
 
     def summary(self, seed: int = 0) -> Summary:
-        """Figures of all records."""
-        return summarise([one.exact for one in self.records], seed)
+        """The figures of all records."""
+        return summarise([evaluated.exact for evaluated in self.records], seed)
 
     @property
     def canonical_f1(self) -> float:
         """Mean F1 without non-canonical pairs."""
-        return float(np.mean([one.canonical.f1 for one in self.records]))
+        return float(np.mean([evaluated.canonical.f1 for evaluated in self.records]))
 
     @property
-    def ranking(self) -> float:
-        """Spearman's rho between the confidence and the real F1 of records."""
-        confidences = [one.confidence for one in self.records]
-        return rank_correlation(confidences, [one.exact.f1 for one in self.records])
+    def spearman(self) -> float:
+        """Spearman's rho of the confidence and the F1 of the records."""
+        confidences = [evaluated.confidence for evaluated in self.records]
+        return spearman_correlation(confidences, [score.exact.f1 for score in self.records])
 
-    def groups(self, by: By) -> Iterator[tuple[str, Summary]]:
-        """Figures by length or by family, in order."""
-        found: dict[tuple[int, str], list[RecordScore]] = defaultdict(list)
-        for one in self.records:
-            found[_length_group(one) if by == "length" else _family_group(one)].append(one.exact)
-        for (_, name), scores in sorted(found.items()):
+    def groups(self, by: GroupBy) -> Iterator[tuple[str, Summary]]:
+        """Yield the name and the figures of each group, by length or by family, in order."""
+        groups: dict[tuple[int, str], list[RecordScore]] = defaultdict(list)
+        for evaluated in self.records:
+            key = _length_group(evaluated) if by == "length" else _family_group(evaluated)
+            groups[key].append(evaluated.exact)
+        for (_, name), scores in sorted(groups.items()):
             yield name, summarise(scores)
 
 
@@ -71,16 +72,18 @@ class SupportsPredict(Protocol):
     """A predictor, with or without worker processes."""
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
-        """Yield an answer for each record, in order."""
+        """Yield a prediction or an error for each record, in order."""
 
 
 def evaluate(
     predictor: SupportsPredict,
     name: str,
     records: Sequence[LabelledRecord],
-    tell: Callable[[], None] = lambda: None,
+    on_record: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """Predict and score every record; the predictor has to keep its scores.
+    """Predict and score every record; the predictor needs `Options.keep_scores`.
+
+    `on_record` is called after each record.
 
     Raises:
         DatasetError: no record.
@@ -90,46 +93,46 @@ def evaluate(
     evaluation = Evaluation(name)
     started = time.perf_counter()
     inputs = (RnaRecord(record.id, record.sequence) for record in records)
-    for record, answer in zip(records, predictor.predict(inputs), strict=True):
-        if isinstance(answer, Prediction):
-            evaluation.records.append(_score(record, answer.structure, answer.confidence))
-            assert answer.scores is not None
-            evaluation.calibration.add(answer.scores, _truth(record))
+    for record, result in zip(records, predictor.predict(inputs), strict=True):
+        if isinstance(result, Prediction):
+            evaluation.records.append(_score(record, result.structure, result.confidence))
+            assert result.scores is not None
+            evaluation.calibration.add(result.scores, _pair_matrix(record))
         else:
-            evaluation.failures.append(str(answer))
+            evaluation.failures.append(str(result))
             evaluation.records.append(_score(record, None, 0.0))
-        tell()
+        on_record()
     evaluation.seconds = time.perf_counter() - started
     return evaluation
 
 
-def _score(record: LabelledRecord, found: Structure | None, confidence: float) -> Evaluated:
+def _score(record: LabelledRecord, found: Structure | None, confidence: float) -> EvaluatedRecord:
     reference = StructureRecord(record.id, record.sequence, record.structure)
     prediction = None if found is None else StructureRecord(record.id, record.sequence, found)
-    return Evaluated(
+    return EvaluatedRecord(
         record,
-        score_record(prediction, reference, Rules(tolerance=1)),
-        score_record(prediction, reference, Rules(canonical=True)),
+        score_record(prediction, reference, ScoringRules(tolerance=1)),
+        score_record(prediction, reference, ScoringRules(canonical=True)),
         confidence,
     )
 
 
-def _truth(record: LabelledRecord) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-    truth = np.zeros((len(record), len(record)), dtype=np.bool_)
+def _pair_matrix(record: LabelledRecord) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
+    is_pair = np.zeros((len(record), len(record)), dtype=np.bool_)
     for left, right in record.pairs:
-        truth[left, right] = truth[right, left] = True
-    return truth
+        is_pair[left, right] = is_pair[right, left] = True
+    return is_pair
 
 
-def _length_group(one: Evaluated) -> tuple[int, str]:
-    length = len(one.record)
+def _length_group(evaluated: EvaluatedRecord) -> tuple[int, str]:
+    length = len(evaluated.record)
     lower = 1
-    for place, upper in enumerate(LENGTHS):
+    for index, upper in enumerate(LENGTH_GROUPS):
         if length <= upper:
-            return place, f"{lower} to {upper} nt"
+            return index, f"{lower} to {upper} nt"
         lower = upper + 1
-    return len(LENGTHS), f"over {LENGTHS[-1]} nt"
+    return len(LENGTH_GROUPS), f"over {LENGTH_GROUPS[-1]} nt"
 
 
-def _family_group(one: Evaluated) -> tuple[int, str]:
-    return 0, one.record.family or "no family"
+def _family_group(evaluated: EvaluatedRecord) -> tuple[int, str]:
+    return 0, evaluated.record.family or "no family"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaformer_cli.errors import ConfigError, shown
+from rnaformer_cli.errors import ConfigError, shorten_repr
 from rnaformer_cli.families.alignment import Floats
 from rnaformer_cli.families.recognition import ProfileSearch, Region
 
@@ -58,11 +58,15 @@ class FamilyMixture:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ConfigError(f"{name} of families must be a number, not {shown(value)}")
+                raise ConfigError(f"{name} of families must be a number, not {shorten_repr(value)}")
             if not -1000.0 <= value <= 1000.0:
-                raise ConfigError(f"{name} of families must be of usual size, not {shown(value)}")
+                raise ConfigError(
+                    f"{name} of families must be of usual size, not {shorten_repr(value)}"
+                )
         if not 0.0 <= self.ceiling <= 1.0:
-            raise ConfigError(f"ceiling of families must be from 0 to 1, not {shown(self.ceiling)}")
+            raise ConfigError(
+                f"ceiling of families must be from 0 to 1, not {shorten_repr(self.ceiling)}"
+            )
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FamilyMixture:
@@ -75,7 +79,7 @@ class FamilyMixture:
         unknown = [name for name in values if name not in known]
         if unknown:
             raise ConfigError(
-                f"unknown setting of families {shown(unknown[0])}; known: {', '.join(known)}"
+                f"unknown setting of families {shorten_repr(unknown[0])}; known: {', '.join(known)}"
             )
         return cls(**values)
 

@@ -18,7 +18,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from rnaformer_cli.errors import ConfigError, WeightsError, shown
+from rnaformer_cli.errors import ConfigError, WeightsError, shorten_repr
 from rnaformer_cli.families.mixture import FamilyMixture, FamilyModel
 from rnaformer_cli.families.profiles import Library, read_library, unreadable, write_library
 from rnaformer_cli.families.recognition import ProfileSearch
@@ -81,7 +81,9 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
     try:
         values = parse_json(read_bytes(path, MAX_CONFIG_BYTES))
         if values["format"] != FORMAT:
-            raise WeightsError(f"format must be {FORMAT}, not {shown(values['format'])}", path=path)
+            raise WeightsError(
+                f"format must be {FORMAT}, not {shorten_repr(values['format'])}", path=path
+            )
         model = ModelConfig.from_dict(_renamed(values["model"], _OLD_MODEL_KEYS))
         name, digest = _typed(values["name"], str), _typed(values["sha256"], str)
         families, about = _families(values), _about(values)
@@ -130,7 +132,9 @@ def _renamed(section: object, old_keys: Mapping[str, str]) -> dict[str, Any]:
 def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:
     unknown = sorted(set(values) - _KEYS)
     if unknown:
-        raise ConfigError(f"unknown key {shown(unknown[0])}; known: {', '.join(sorted(_KEYS))}")
+        raise ConfigError(
+            f"unknown key {shorten_repr(unknown[0])}; known: {', '.join(sorted(_KEYS))}"
+        )
     return _typed(values.get("about", {}), dict)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args, get_type_hints
 
-from rnaformer_cli.errors import ConfigError, shown
+from rnaformer_cli.errors import ConfigError, shorten_repr
 
 CONFIG_FILE = "config.json"  # by which a folder is known to hold weights
 TENSOR_FILE = "model.safetensors"
@@ -147,10 +147,10 @@ def check_type(name: str, value: object, expected: Any) -> None:
     if choices:
         if not isinstance(value, (str, int)) or value not in choices or isinstance(value, bool):
             listed = ", ".join(repr(choice) for choice in choices)
-            raise ConfigError(f"{name} must be one of {listed}, not {shown(value)}")
+            raise ConfigError(f"{name} must be one of {listed}, not {shorten_repr(value)}")
         return
     allowed = (int, float) if expected is float else expected
     if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
-        raise ConfigError(f"{name} must be {expected.__name__}, not {shown(value)}")
+        raise ConfigError(f"{name} must be {expected.__name__}, not {shorten_repr(value)}")
     if isinstance(value, (int, float)) and not -(2**63) < value < 2**63:
-        raise ConfigError(f"{name} must be a number of usual size, not {shown(value)}")
+        raise ConfigError(f"{name} must be a number of usual size, not {shorten_repr(value)}")

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnaformer_cli.errors import ConfigError, DeviceError, StructureError, shown
+from rnaformer_cli.errors import ConfigError, DeviceError, StructureError, shorten_repr
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyModel
 from rnaformer_cli.families.recognition import Region
 from rnaformer_cli.folding.model import MIN_PROBABILITY
@@ -141,7 +141,9 @@ class Predictor:
             allowed = "at least 1" if config.recycling else "1, these weights do not recycle"
             raise ConfigError(f"cycles must be {allowed}, not {self.cycles}")
         if self.cycles > MAX_VALUES["cycles"]:
-            message = f"cycles must be at most {MAX_VALUES['cycles']:,}, not {shown(self.cycles)}"
+            message = (
+                f"cycles must be at most {MAX_VALUES['cycles']:,}, not {shorten_repr(self.cycles)}"
+            )
             raise ConfigError(message)
         self.flag = (
             config.flag if self.options.like is None else _LABEL_TYPE_VALUES[self.options.like]

@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 
 from rnaformer_cli.errors import DeviceError
-from rnaformer_cli.files import reason
+from rnaformer_cli.files import os_error_text
 from rnaformer_cli.prediction.batching import windows
 from rnaformer_cli.prediction.device import Precision
 from rnaformer_cli.prediction.predictor import (
@@ -187,7 +187,7 @@ class _WorkerPool:
 
     def _do_without(self, error: Exception) -> None:
         """Continue without workers; end those that were started."""
-        message = reason(error) if isinstance(error, OSError) else str(error)
+        message = os_error_text(error) if isinstance(error, OSError) else str(error)
         self._warn(f"no worker process can be started ({message}); going on without workers")
         for process in multiprocessing.active_children():
             if process not in self._other_children:

@@ -1,1 +1,1 @@
-"""Predictions -> one HTML page that needs nothing else."""
+"""The HTML report of a run, as one self-contained page."""

@@ -1,4 +1,4 @@
-"""What a page tells of each record: the prediction, and beside it the reference if there is one."""
+"""The entries of a report page: predictions with their references, if there are any."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rnaformer_cli.errors import StructureError
-from rnaformer_cli.reporting.pictures import picture, shows_arcs
-from rnaformer_cli.scoring.compare import RecordScore, Rules, match, score_record
+from rnaformer_cli.reporting.pictures import draw_svg, shows_arcs
+from rnaformer_cli.scoring.compare import RecordScore, ScoringRules, match_ids, score_record
 from rnaformer_cli.scoring.counts import PairCounts
 from rnaformer_cli.structure.brackets import format_dot_bracket
 from rnaformer_cli.structure.jsonl import PredictedRecord
@@ -15,13 +15,13 @@ from rnaformer_cli.structure.structure import BasePair, Structure, StructureReco
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """One record of the page."""
+class ReportEntry:
+    """A record on the report page."""
 
     prediction: PredictedRecord
     reference: Structure | None = None
     counts: PairCounts | None = None  # against the reference
-    picture: str = ""  # an <svg> element, or nothing
+    picture: str = ""  # an <svg> element, or ""
 
     @property
     def record(self) -> StructureRecord:
@@ -30,68 +30,71 @@ class Entry:
 
     @property
     def has_arcs(self) -> bool:
-        """Whether its picture has arcs, and not helices in the plane."""
+        """Whether the picture shows arcs instead of helices in the plane."""
         return shows_arcs(self.record.structure, self.reference)
 
     @property
-    def letters(self) -> str:
-        """The sequence, and the brackets below it where they can hold the pairs."""
+    def sequence_text(self) -> str:
+        """The sequence, and the structure below it if dot-bracket can hold it."""
         try:
             return f"{self.record.sequence}\n{format_dot_bracket(self.record.structure)}"
         except StructureError:
             return self.record.sequence
 
     @property
-    def pairs(self) -> str:
-        """A line for each pair: bases from 1, letters, score; `*` if the reference lacks it."""
-        known = None if self.reference is None else self.reference.pairs
+    def pairs_text(self) -> str:
+        """One line per pair: 1-based bases, letters, score; `*` if it is not in the reference."""
+        expected = None if self.reference is None else self.reference.pairs
         lines = []
         for pair in self.record.structure.sorted_pairs:
-            mark = " *" if known is not None and pair not in known else ""
-            lines.append(f"{self._named(pair)}  {self.prediction.pair_scores[pair]:.3f}{mark}")
+            mark = " *" if expected is not None and pair not in expected else ""
+            score = self.prediction.pair_scores[pair]
+            lines.append(f"{self._format_pair(pair)}  {score:.3f}{mark}")
         return "\n".join(lines)
 
     @property
-    def missed(self) -> str:
-        """A line for each pair of the reference that was not predicted."""
-        known = frozenset() if self.reference is None else self.reference.pairs
-        return "\n".join(self._named(pair) for pair in sorted(known - self.record.structure.pairs))
+    def missed_text(self) -> str:
+        """One line per pair of the reference that was not predicted."""
+        expected = frozenset() if self.reference is None else self.reference.pairs
+        missed = sorted(expected - self.record.structure.pairs)
+        return "\n".join(self._format_pair(pair) for pair in missed)
 
-    def _named(self, pair: BasePair) -> str:
+    def _format_pair(self, pair: BasePair) -> str:
         left, right = pair
         sequence = self.record.sequence
-        wide = len(str(len(sequence)))
-        return f"{left + 1:>{wide}}-{right + 1:<{wide}} {sequence[left]}-{sequence[right]}"
+        width = len(str(len(sequence)))
+        return f"{left + 1:>{width}}-{right + 1:<{width}} {sequence[left]}-{sequence[right]}"
 
 
-def compared(
+def compare_entries(
     predictions: Sequence[PredictedRecord], references: Sequence[StructureRecord]
-) -> tuple[list[Entry], list[RecordScore]]:
-    """The entries in the order of the predictions, and the scores in that of the references.
+) -> tuple[list[ReportEntry], list[RecordScore]]:
+    """The entries in the order of the predictions, and the scores in the order of the references.
 
     Raises:
         ScoreError: a prediction and its reference are not the same RNA, or no id is in common.
     """
-    entries = [Entry(prediction) for prediction in predictions]
+    entries = [ReportEntry(prediction) for prediction in predictions]
     scores = []
-    places = match([entry.record for entry in entries], references)
-    for place, reference in zip(places, references, strict=True):
-        record = None if place is None else entries[place].record
-        scores.append(score_record(record, reference, Rules()))
-        if place is not None:
-            known = reference.structure
-            entries[place] = replace(entries[place], reference=known, counts=scores[-1].exact)
+    indices = match_ids([entry.record for entry in entries], references)
+    for index, reference in zip(indices, references, strict=True):
+        record = None if index is None else entries[index].record
+        scores.append(score_record(record, reference, ScoringRules()))
+        if index is not None:
+            entries[index] = replace(
+                entries[index], reference=reference.structure, counts=scores[-1].exact
+            )
     return entries, scores
 
 
-def add_pictures(entries: Iterable[Entry], limit: int) -> list[Entry]:
-    """The entries, the first so many of them with their pictures.
+def add_pictures(entries: Iterable[ReportEntry], limit: int) -> list[ReportEntry]:
+    """The entries, with pictures of the first `limit`.
 
     Raises:
         DependencyError: ViennaRNA or matplotlib is not installed.
     """
     return [
-        replace(entry, picture=picture(entry.record, entry.reference, f"p{number}"))
+        replace(entry, picture=draw_svg(entry.record, entry.reference, f"p{number}"))
         if number <= limit
         else entry
         for number, entry in enumerate(entries, start=1)

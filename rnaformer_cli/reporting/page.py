@@ -1,8 +1,7 @@
-"""A whole HTML page from a run's entries.
+"""The HTML page of a report.
 
-It asks for nothing: style, script and pictures are in it, and its Content-Security-Policy
-forbids all else, so that a name in the input could not fetch anything even if it got through
-the escaping.
+Style, script and pictures are embedded. The Content-Security-Policy forbids all requests, so that
+text of the input cannot load anything even if the escaping failed.
 """
 
 from __future__ import annotations
@@ -17,77 +16,75 @@ from typing import Any
 from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from rnaformer_cli.reporting.entries import Entry
-from rnaformer_cli.reporting.text import fit
+from rnaformer_cli.reporting.entries import ReportEntry
+from rnaformer_cli.reporting.text import sanitise
 from rnaformer_cli.scoring.summary import Summary
-
-# What HTML cannot hold (control characters, halves of surrogate pairs), and what turns text round.
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """A run, and how it compares with references if there are any."""
+class ReportPage:
+    """The content of a report page."""
 
     title: str
-    entries: Sequence[Entry]  # at least one
-    summary: Summary | None = None
+    entries: Sequence[ReportEntry]  # at least one
+    summary: Summary | None = None  # of the comparison with references, if there are any
     missing: Sequence[str] = ()  # references without a prediction
     version: str = ""  # of the program
 
     @property
-    def made_by(self) -> list[tuple[str, str]]:
-        """What was run, as names and values; several values where records differ."""
+    def run_settings(self) -> list[tuple[str, str]]:
+        """Names and values of the run's settings; several values if records differ."""
         settings = [entry.prediction.settings for entry in self.entries]
         return [
-            ("Weights", _join_distinct(one.model for one in settings)),
-            ("Passes", _format_range([one.cycles for one in settings])),
-            ("Threshold", _format_range([one.threshold for one in settings])),
-            ("Decoding", _join_distinct(one.decoding for one in settings)),
+            ("Weights", _join_distinct(setting.model for setting in settings)),
+            ("Passes", _format_range([setting.cycles for setting in settings])),
+            ("Threshold", _format_range([setting.threshold for setting in settings])),
+            ("Decoding", _join_distinct(setting.decoding for setting in settings)),
         ]
 
     @property
     def is_mixed(self) -> bool:
-        """Whether records were made differently, so that each has to tell how."""
+        """Whether the settings differ between records, so that each entry lists its own."""
         return len({entry.prediction.settings for entry in self.entries}) > 1
 
     @property
     def lengths(self) -> str:
-        """From the shortest to the longest RNA."""
+        """The shortest and the longest length."""
         return _format_range([entry.record.structure.length for entry in self.entries])
 
     @property
-    def bases(self) -> int:
-        """Of all records."""
+    def n_bases(self) -> int:
+        """The number of bases of all records."""
         return sum(entry.record.structure.length for entry in self.entries)
 
     @property
-    def pairs(self) -> int:
-        """Predicted ones, of all records."""
+    def n_pairs(self) -> int:
+        """The number of predicted pairs of all records."""
         return sum(len(entry.record.structure.pairs) for entry in self.entries)
 
     @property
     def confidence(self) -> float:
-        """The median over records."""
+        """The median confidence of the records."""
         return median(entry.prediction.confidence for entry in self.entries)
 
     @property
-    def warned(self) -> int:
-        """Records with a warning."""
+    def n_warned(self) -> int:
+        """The number of records with a warning."""
         return sum(bool(entry.prediction.warnings) for entry in self.entries)
 
     @property
-    def pictures(self) -> int:
-        """Records with a picture."""
+    def n_pictures(self) -> int:
+        """The number of records with a picture."""
         return sum(bool(entry.picture) for entry in self.entries)
 
     @property
-    def without_reference(self) -> int:
-        """Records that could not be compared."""
+    def n_without_reference(self) -> int:
+        """The number of records without a reference."""
         return sum(entry.reference is None for entry in self.entries) if self.summary else 0
 
 
-def render(report: Report) -> str:
-    """The text of the page, the same for the same report."""
+def render(report: ReportPage) -> str:
+    """The text of the page; reproducible for a report."""
     loader = PackageLoader("rnaformer_cli.reporting", "page")
     environment = Environment(
         loader=loader,
@@ -112,12 +109,12 @@ def _source(loader: BaseLoader, environment: Environment, name: str) -> str:
 
 
 def _policy(script: str) -> str:
-    """Nothing may be loaded, and no other script than ours may run."""
+    """The Content-Security-Policy: no requests, and no other script than the embedded one."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     rules = [
         "default-src 'none'",
         f"script-src 'sha256-{digest}'",
-        "style-src 'unsafe-inline'",  # attributes of pictures; it could load nothing either
+        "style-src 'unsafe-inline'",  # for attributes of the pictures; styles cannot load anything
         "base-uri 'none'",
         "form-action 'none'",
     ]
@@ -125,8 +122,8 @@ def _policy(script: str) -> str:
 
 
 def _sanitise(value: Any) -> Any:
-    """A value as the page can hold it."""
-    return fit(value) if type(value) is str else value
+    """A template value, sanitised if it is text."""
+    return sanitise(value) if type(value) is str else value
 
 
 def _join_distinct(values: Iterable[str]) -> str:

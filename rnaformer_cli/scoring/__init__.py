@@ -1,1 +1,1 @@
-"""Two structures -> counts -> numbers."""
+"""Scoring of predicted structures against references."""

@@ -1,4 +1,4 @@
-"""How many base pairs of two structures agree, and the ratios made of these counts."""
+"""Counts of the base pairs that two structures have in common, and their ratios."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 
 @dataclass(frozen=True, slots=True)
 class PairCounts:
-    """How many base pairs agree. Each pair counts once, not twice as in an LxL matrix.
+    """Counts of matching base pairs. Each pair counts once, not twice as in an LxL matrix.
 
-    Predicted and reference pairs have their own numbers of matches, because with a tolerance
-    one pair can match two. A ratio with nothing to count is 1.0: predicting no pairs for an
-    RNA that has none is a perfect prediction.
+    Matches are counted separately for predicted and reference pairs, because one pair can match
+    two with a tolerance. A ratio of no pairs is 1.0 if both structures have none: predicting no
+    pairs for an unpaired RNA is a perfect prediction.
     """
 
     predicted: int
     predicted_matched: int
     reference: int
     reference_matched: int
-    possible: int  # all pairs that an RNA of this length could have, L (L - 1) / 2
+    possible: int  # L (L - 1) / 2
 
     @property
     def precision(self) -> float:
-        """Share of the predicted pairs that the reference has."""
+        """Fraction of the predicted pairs that match a reference pair."""
         return _ratio(self.predicted_matched, self.predicted, empty=not self.reference)
 
     @property
     def recall(self) -> float:
-        """Share of the reference's pairs that were predicted."""
+        """Fraction of the reference pairs that match a predicted pair."""
         return _ratio(self.reference_matched, self.reference, empty=not self.predicted)
 
     @property
@@ -43,7 +43,7 @@ class PairCounts:
 
     @property
     def mcc(self) -> float:
-        """Matthews correlation over all possible pairs (Matthews 1975)."""
+        """Matthews correlation coefficient over all possible pairs (Matthews 1975)."""
         hits, missed = self.reference_matched, self.reference - self.reference_matched
         false = self.predicted - self.predicted_matched
         rest = self.possible - hits - missed - false
@@ -53,7 +53,7 @@ class PairCounts:
         return (hits * rest - false * missed) / math.sqrt(margins) if margins > 0 else 0.0
 
     def __add__(self, other: PairCounts) -> PairCounts:
-        """The counts of both, as if they were one structure."""
+        """The sum of the counts, as if both RNAs were one structure."""
         return PairCounts(
             self.predicted + other.predicted,
             self.predicted_matched + other.predicted_matched,
@@ -69,8 +69,8 @@ NO_COUNTS = PairCounts(0, 0, 0, 0, 0)
 def count_pairs(predicted: Structure, reference: Structure, tolerance: int = 0) -> PairCounts:
     """Compare two structures of one RNA.
 
-    With a tolerance n, (i, j) matches (i ± n, j) and (i, j ± n), one end at a time: the rule
-    of RNAstructure's scorer (Mathews 2004) for n = 1.
+    With a tolerance n, (i, j) matches (i ± n, j) and (i, j ± n), but not with both ends shifted.
+    For n = 1 this is the rule of RNAstructure's scorer (Mathews 2004).
 
     Raises:
         ScoreError: the structures differ in length.
@@ -88,7 +88,7 @@ def count_pair_sets(
     length: int,
     tolerance: int = 0,
 ) -> PairCounts:
-    """The same for bare sets of pairs."""
+    """Compare two sets of pairs of one RNA; see count_pairs."""
     return PairCounts(
         len(predicted),
         sum(not reference.isdisjoint(_within_tolerance(pair, tolerance)) for pair in predicted),
@@ -105,7 +105,7 @@ def _within_tolerance(pair: BasePair, tolerance: int) -> set[BasePair]:
 
 
 def _ratio(part: int, whole: int, empty: bool) -> float:
-    """part / whole; without a whole 1.0 if the other side is empty too, else 0.0."""
+    """part / whole; if whole is 0, then 1.0 if the other structure is empty too, else 0.0."""
     if whole:
         return part / whole
     return 1.0 if empty else 0.0

@@ -1,4 +1,4 @@
-"""From scores of records to figures for a set: means, intervals, a paired test."""
+"""Summary statistics of a set of scored records: means, intervals, a paired test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnaformer_cli.errors import ScoreError
-from rnaformer_cli.scoring.compare import RecordScore, pooled
+from rnaformer_cli.scoring.compare import RecordScore, pool_counts
 from rnaformer_cli.scoring.counts import PairCounts
 
 RESAMPLES = 10_000
@@ -18,23 +18,23 @@ _CHUNK = 500  # resamples drawn at once, to bound memory
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Figures of a set; the macro means are means over records."""
+    """The figures of a set of records; precision, recall, f1 and mcc are means over records."""
 
     records: int
     missing: int
     precision: float
     recall: float
     f1: float
-    f1_interval: tuple[float, float]  # bootstrap, 95 %
+    f1_interval: tuple[float, float]  # 95 % bootstrap interval
     mcc: float
     pooled: PairCounts
     tolerant_f1: float | None
-    pseudoknot: PairCounts  # pooled over the records below
+    pseudoknot: PairCounts  # pooled over the records that pseudoknot_records counts
     pseudoknot_records: int  # references with at least one crossing pair
 
 
 def summarise(scores: Sequence[RecordScore], seed: int = 0) -> Summary:
-    """The figures of a set of at least one record.
+    """The figures of a set of records.
 
     Raises:
         ScoreError: no record.
@@ -43,7 +43,7 @@ def summarise(scores: Sequence[RecordScore], seed: int = 0) -> Summary:
         raise ScoreError("nothing to score")
     f1 = [score.f1 for score in scores]
     tolerant = [score.tolerant_f1 for score in scores if score.tolerant_f1 is not None]
-    knotted = [score.pseudoknot for score in scores if score.pseudoknot.reference]
+    with_pseudoknots = [score.pseudoknot for score in scores if score.pseudoknot.reference]
     return Summary(
         records=len(scores),
         missing=sum(score.is_missing for score in scores),
@@ -52,15 +52,15 @@ def summarise(scores: Sequence[RecordScore], seed: int = 0) -> Summary:
         f1=float(np.mean(f1)),
         f1_interval=bootstrap_interval(f1, seed),
         mcc=float(np.mean([score.mcc for score in scores])),
-        pooled=pooled(score.exact for score in scores),
+        pooled=pool_counts(score.exact for score in scores),
         tolerant_f1=float(np.mean(tolerant)) if tolerant else None,
-        pseudoknot=pooled(knotted),
-        pseudoknot_records=len(knotted),
+        pseudoknot=pool_counts(with_pseudoknots),
+        pseudoknot_records=len(with_pseudoknots),
     )
 
 
 def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean (Efron 1979), the same for the same seed."""
+    """The 95 % percentile interval of the mean (Efron 1979), reproducible by its seed."""
     data = np.asarray(values, dtype=np.float64)
     random = np.random.default_rng(seed)
     means = np.concatenate(
@@ -74,12 +74,12 @@ def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, f
 
 
 def sign_flip_test(ours: Sequence[float], theirs: Sequence[float], seed: int = 0) -> float:
-    """Two-sided p-value that two predictors have the same mean on the same records.
+    """Two-sided p-value of a paired permutation test of equal means (Fisher 1935).
 
-    Under that hypothesis the sign of each difference is a coin toss (Fisher 1935).
+    Under the null hypothesis the sign of each difference is random.
 
     Raises:
-        ScoreError: lists of different lengths, or none at all.
+        ScoreError: lists of different lengths, or empty lists.
     """
     if len(ours) != len(theirs) or not ours:
         raise ScoreError(f"cannot pair {len(ours)} with {len(theirs)} records")

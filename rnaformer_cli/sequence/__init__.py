@@ -1,1 +1,1 @@
-"""FASTA text -> RnaRecord -> codes."""
+"""RNA sequences: the FASTA reader, records, and the integer encoding."""

@@ -1,11 +1,11 @@
-"""The base alphabet, and bases as the integers that the network reads."""
+"""The base alphabet and the integer encoding of sequences."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-ALPHABET = "ACGUN"  # the order is that of the published weights
+ALPHABET = "ACGUN"  # in the order of the published weights
 UNKNOWN = "N"
 AMBIGUOUS = "RYSWKMBDHV"  # IUPAC codes for more than one base
 

@@ -1,7 +1,7 @@
-"""FASTA text -> RnaRecord.
+"""FASTA reader.
 
-Biopython cuts the text into records; every line is checked on its way in, because Biopython
-alone lets `;` comments, digits and whole dot-bracket lines become part of a sequence.
+Biopython splits the text into records. Every line is checked first, because Biopython accepts `;`
+comments, digits and dot-bracket lines as parts of a sequence.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from rnaformer_cli.sequence.record import RnaRecord
 
 SUFFIXES = {".fa", ".fas", ".fasta", ".ffn", ".fna", ".frn"}
 _TO_RNA = str.maketrans("Tt" + AMBIGUOUS + AMBIGUOUS.lower(), "UU" + UNKNOWN * 2 * len(AMBIGUOUS))
-_SURE = frozenset(ALPHABET + "T" + ALPHABET.lower() + "t")
-_READABLE = _SURE | frozenset(AMBIGUOUS + AMBIGUOUS.lower()) | frozenset(" \t")
+_UNAMBIGUOUS = frozenset(ALPHABET + "T" + ALPHABET.lower() + "t")
+_READABLE = _UNAMBIGUOUS | frozenset(AMBIGUOUS + AMBIGUOUS.lower()) | frozenset(" \t")
 _AMINO_ACIDS = frozenset("EFILPQZJOefilpqzjo*")
 _BRACKETS = frozenset("()[]{}<>")
-_OTHER_FORMATS = {  # what the first line of another format begins with
+_OTHER_FORMATS = {  # format -> start of its first line
     "FASTQ": re.compile("@"),
     "a structure in BPSEQ": re.compile(r"\s*\d+\s+[A-Za-z]\s+\d+\s*$"),
     "a structure in CT": re.compile(r"\s*\d+\s+\S"),
@@ -38,42 +38,42 @@ def read_fasta(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord
 
     Raises:
         SequenceError: text before the first header, an empty record, or a letter that is
-            not a base, at its line and column; with `strict` also an ambiguous letter.
+            not a base, with its line and column; with `strict` also an ambiguous letter.
     """
-    for found in scan_fasta(lines, strict):
-        if isinstance(found, SequenceError):
-            raise found
-        yield found
+    for result in scan_fasta(lines, strict):
+        if isinstance(result, SequenceError):
+            raise result
+        yield result
 
 
 def fasta_files(path: str | Path) -> list[str | Path]:
-    """The FASTA files of a folder, in order of their names; a file (or "-") is itself.
+    """The FASTA files of a folder in order of their names, or the file (or "-") itself.
 
     Raises:
-        InputError: a folder without any.
+        InputError: a folder without FASTA files.
     """
     if str(path) == STDIN or not Path(path).is_dir():
         return [path]
-    found = list_files(path, SUFFIXES)
-    if not found:
-        names = ", ".join(sorted(SUFFIXES))
-        raise InputError(f"no FASTA file in this folder ({names}, also .gz)", path=path)
-    return list(found)
+    files = list_files(path, SUFFIXES)
+    if not files:
+        suffixes = ", ".join(sorted(SUFFIXES))
+        raise InputError(f"no FASTA file in this folder ({suffixes}, also .gz)", path=path)
+    return list(files)
 
 
 def read_fasta_file(path: str | Path, strict: bool = False) -> Iterator[RnaRecord | SequenceError]:
-    """Yield the records of a file ("-": standard input) and its bad records, in file order.
+    """Yield the records of a file ("-": standard input), with an error for each bad record.
 
     Raises:
-        InputError: the file cannot be read, or holds no record at all.
+        InputError: the file cannot be read, or holds no record.
         SequenceError: text before the first header.
     """
     name = "stdin" if str(path) == STDIN else str(path)
     is_empty = True
     try:
-        for found in scan_fasta(read_lines(path), strict):
+        for result in scan_fasta(read_lines(path), strict):
             is_empty = False
-            yield found.at(name) if isinstance(found, SequenceError) else found  # type: ignore[misc]  # at() keeps the class
+            yield result.at(name) if isinstance(result, SequenceError) else result  # type: ignore[misc]  # at() keeps the class
     except SequenceError as error:
         raise error.at(name) from None
     if is_empty:
@@ -81,10 +81,10 @@ def read_fasta_file(path: str | Path, strict: bool = False) -> Iterator[RnaRecor
 
 
 def scan_fasta(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord | SequenceError]:
-    """Yield each record, or the first thing that is wrong with it, in file order.
+    """Yield each record, or its first error, in file order.
 
     Raises:
-        SequenceError: text before the first header, after which nothing can be trusted.
+        SequenceError: text before the first header; such a file is not FASTA.
     """
     check = _LineCheck(lines, strict)
     for number, (title, text) in enumerate(SimpleFastaParser(check.lines()), start=1):
@@ -99,7 +99,7 @@ def scan_fasta(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord
 
 
 def record_id(title: str, number: int) -> str:
-    """The first word of a header; `sequence_N` for the N-th record if there is none."""
+    """The first word of a header; `sequence_N` for the N-th record if the header is empty."""
     words = title.split(maxsplit=1)
     return words[0] if words else f"sequence_{number}"
 
@@ -112,20 +112,20 @@ def _record(name: str, title: str, text: str) -> RnaRecord:
 
 
 class _LineCheck:
-    """Lines for Biopython's parser; remembers where each record starts and what is wrong in it."""
+    """Filters lines for Biopython's parser and collects the header and error of each record."""
 
     def __init__(self, lines: Iterable[str], strict: bool) -> None:
         self._lines = lines
-        self._allowed = _SURE | frozenset(" \t") if strict else _READABLE
+        self._allowed = _UNAMBIGUOUS | frozenset(" \t") if strict else _READABLE
         self._count = 0  # headers seen
-        self._letters = 0  # of the record so far
+        self._letters = 0  # of the current record
         self._headers: dict[int, int] = {}  # record number -> line
-        self._errors: dict[int, tuple[str, int, int]] = {}  # -> message, line, column
+        self._errors: dict[int, tuple[str, int, int]] = {}  # record number -> message, line, column
 
     def lines(self) -> Iterator[str]:
-        """Headers and good lines, once: the parser loops twice, and must go on, not begin again."""
-        for number, whole in enumerate(self._lines, start=1):
-            line = whole.rstrip("\r\n")  # an open file yields lines with their ends
+        """Yield headers and valid lines; a generator, because the parser iterates in two loops."""
+        for number, raw_line in enumerate(self._lines, start=1):
+            line = raw_line.rstrip("\r\n")
             if line.startswith(">"):
                 self._count += 1
                 self._letters = 0
@@ -144,20 +144,22 @@ class _LineCheck:
 
     def _check_letters(self, line: str, number: int) -> bool:
         self._letters += len(line)
-        if self._letters > MAX_BASES:  # and no more of it is held
+        if self._letters > MAX_BASES:  # further lines are dropped, to bound the memory
             message = f"more than {MAX_BASES:,} letters, which is the limit of a record"
             self._errors.setdefault(self._count, (message, number, 1))
             return False
         if self._allowed.issuperset(line):
             return True
         column, letter = next(
-            (place, sign) for place, sign in enumerate(line, 1) if sign not in self._allowed
+            (position, symbol)
+            for position, symbol in enumerate(line, 1)
+            if symbol not in self._allowed
         )
         self._errors.setdefault(self._count, (_letter_error(letter, line), number, column))
         return False
 
     def finish(self, record: int) -> tuple[int, tuple[str, int, int] | None]:
-        """The header line of a record that was read to its end, and what was wrong in it."""
+        """The header line and the error of a record that was read to its end."""
         return self._headers.pop(record), self._errors.pop(record, None)
 
 
@@ -175,7 +177,7 @@ def _letter_error(letter: str, line: str) -> str:
     if letter in _BRACKETS or (letter == "." and _BRACKETS & set(line)):
         return f"{letter!r}: this looks like dot-bracket; {expected}"
     if letter in "-.~":
-        return f"{letter!r} is a gap; {expected} without gaps: ungap the sequence first"
+        return f"{letter!r} is a gap; {expected} without gaps: remove the gaps first"
     if letter.isdigit():
         return f"{letter!r} is a digit; {expected}"
     if letter in _AMINO_ACIDS:

@@ -1,4 +1,4 @@
-"""One RNA of the input."""
+"""The record of an input RNA."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from rnaformer_cli.sequence.encode import ALPHABET
 
 @dataclass(frozen=True, slots=True)
 class RnaRecord:
-    """An RNA with its name; the sequence is upper case and holds A C G U N only.
+    """An RNA with its name; the sequence consists of the upper-case letters A C G U N.
 
     Raises:
-        SequenceError: no base, a letter that is none of the five, or a number of reactivities that
-            is not that of the bases.
+        SequenceError: an empty sequence, another letter, or more or fewer reactivities than bases.
     """
 
     id: str

@@ -1,1 +1,1 @@
-"""Base pairs and their file formats."""
+"""Structures: base pairs and their file formats."""

@@ -1,4 +1,4 @@
-"""BPSEQ files: index, base, partner; one record a file.
+"""BPSEQ files: rows of index, base and partner; one record per file.
 
 Format: Comparative RNA Web Locus, Cannone 2002; its files begin with four lines of text.
 """
@@ -16,7 +16,7 @@ _CRW_HEADER = re.compile(r"^(Filename|Organism|Accession|Citation)\b", re.IGNORE
 
 
 def format_bpseq(record: StructureRecord) -> str:
-    """One row a base, no header.
+    """Format one row per base, without a header.
 
     Raises:
         StructureError: a base with several partners.
@@ -37,10 +37,10 @@ def is_row(columns: Sequence[str]) -> bool:
 
 
 def read_bpseq(lines: Iterable[str], name: str = "sequence_1") -> Iterator[StructureRecord]:
-    """Yield the one record of a BPSEQ file, called `name`.
+    """Yield the record of a BPSEQ file, with the id `name`.
 
     Raises:
-        StructureError: a row that is not three columns, out of order, or partners that disagree.
+        StructureError: a row without three columns or out of order, or inconsistent partners.
     """
     letters: list[str] = []
     partners: list[tuple[int, int]] = []

@@ -1,4 +1,4 @@
-"""Dot-bracket notation, with pseudoknots as `.((..[[..))..]].` is one."""
+"""Dot-bracket notation, with pseudoknots such as `.((..[[..))..]].`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from string import ascii_lowercase, ascii_uppercase
 
 from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.nesting import heaviest_nested
-from rnaformer_cli.structure.structure import BasePair, Structure, stems
+from rnaformer_cli.structure.structure import BasePair, Structure, group_into_stems
 
 BRACKETS = ["()", "[]", "{}", "<>"] + [
     a + b for a, b in zip(ascii_uppercase, ascii_lowercase, strict=True)
@@ -19,41 +19,41 @@ _CLOSING = {pair[1]: pair for pair in BRACKETS}
 
 
 def parse_dot_bracket(text: str) -> Structure:
-    """Read one structure; `. , - : _ ~` are unpaired.
+    """Parse one structure; `. , - : _ ~` are unpaired bases.
 
     Raises:
-        StructureError: an unknown character, or a bracket without its other half.
+        StructureError: an unknown character, or an unbalanced bracket.
     """
     open_bases: dict[str, list[int]] = {}
     pairs: set[BasePair] = set()
-    for index, sign in enumerate(text):
-        if sign in UNPAIRED:
+    for index, symbol in enumerate(text):
+        if symbol in UNPAIRED:
             continue
-        if sign in _OPENING:
-            open_bases.setdefault(sign, []).append(index)
-        elif sign in _CLOSING:
-            waiting = open_bases.get(_CLOSING[sign][0])
+        if symbol in _OPENING:
+            open_bases.setdefault(symbol, []).append(index)
+        elif symbol in _CLOSING:
+            waiting = open_bases.get(_CLOSING[symbol][0])
             if not waiting:
-                raise StructureError(f"{sign!r} at base {index + 1} closes nothing")
+                raise StructureError(f"{symbol!r} at base {index + 1} closes nothing")
             pairs.add((waiting.pop(), index))
         else:
-            raise StructureError(f"{sign!r} at base {index + 1} is not dot-bracket notation")
-    left_open = [(bases[-1], sign) for sign, bases in open_bases.items() if bases]
+            raise StructureError(f"{symbol!r} at base {index + 1} is not dot-bracket notation")
+    left_open = [(bases[-1], symbol) for symbol, bases in open_bases.items() if bases]
     if left_open:
-        base, sign = min(left_open)
-        raise StructureError(f"{sign!r} at base {base + 1} is never closed")
+        base, symbol = min(left_open)
+        raise StructureError(f"{symbol!r} at base {base + 1} is never closed")
     return Structure(len(text), frozenset(pairs))
 
 
 def format_dot_bracket(structure: Structure) -> str:
-    """Write one structure; each further level of crossing takes the next kind of bracket.
+    """Format one structure; each further level of crossing pairs uses the next kind of bracket.
 
     Raises:
         StructureError: a base with several partners, more levels than there are brackets, or
             more than MAX_KNOT_ENDS ends of helices that cross.
     """
-    structure.partners()  # refuses multiplets
-    signs = ["."] * structure.length
+    structure.partners()  # raises for multiplets
+    dot_bracket = ["."] * structure.length
     for level, pairs in enumerate(nested_layers(structure)):
         if level == len(BRACKETS):
             raise StructureError(
@@ -61,17 +61,17 @@ def format_dot_bracket(structure: Structure) -> str:
                 "hold; write CT, BPSEQ or JSON Lines"
             )
         for left, right in pairs:
-            signs[left], signs[right] = BRACKETS[level][0], BRACKETS[level][1]
-    return "".join(signs)
+            dot_bracket[left], dot_bracket[right] = BRACKETS[level][0], BRACKETS[level][1]
+    return "".join(dot_bracket)
 
 
 def nested_layers(structure: Structure) -> list[list[BasePair]]:
-    """Split the pairs into crossing-free layers, each the largest that what is left allows.
+    """Split the pairs into nested layers, each the largest nested set of the remaining pairs.
 
-    No base may have several partners. Stacked pairs cross the same others and stay together.
-    Layers past the number of brackets come as one last layer, unsplit.
+    No base may have several partners. Stacked pairs cross the same pairs and stay in one layer. If
+    there are more layers than kinds of brackets, the last layer holds all remaining pairs.
     """
-    left_over = stems(structure.pairs)
+    left_over = group_into_stems(structure.pairs)
     layers: list[list[BasePair]] = []
     while left_over and len(layers) < len(BRACKETS):
         arcs = [run[0] for run in left_over]

@@ -1,4 +1,4 @@
-"""Which arcs cross others or share ends, in little more time than it takes to sort them."""
+"""Crossing arcs and arcs with a common end, in O(n log n) time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Booleans = NDArray[np.bool_]
 
 
 def crosses(arcs: Sequence[Arc]) -> Booleans:
-    """Whether each arc (left, right) has one end of another inside and its other end outside."""
+    """Whether each arc (left, right) crosses another, with one end inside it and one outside."""
     if not arcs:
         return np.zeros(0, dtype=np.bool_)
     ends, ranks = np.unique(np.asarray(arcs, dtype=np.int64), return_inverse=True)
@@ -24,46 +24,47 @@ def crosses(arcs: Sequence[Arc]) -> Booleans:
     np.minimum.at(nearest, right, left)  # left end of the longest arc that ends here
     beyond = _range_maximum(furthest, left + 1, right) > right
     before = -_range_maximum(-nearest, left + 1, right) < left
-    found: Booleans = beyond | before
-    return found
+    is_crossing: Booleans = beyond | before
+    return is_crossing
 
 
 def conflict_groups(arcs: Sequence[Arc]) -> list[list[int]]:
-    """Indices of the arcs in sets: those that cross or share an end are in one, as are theirs.
+    """Indices of the arcs in groups: the connected components of crossing or common ends.
 
-    The ends are walked from left to right over a stack of sets that have arcs open. Those above
-    the set of an arc that ends began within it and are still open, so they cross it.
+    The ends are visited from left to right, with a stack of the groups that have open arcs. When an
+    arc ends, the groups above its own on the stack began inside it and are still open, so that they
+    cross it and are merged.
     """
-    open_arcs = [1] * len(arcs)  # of the set with that number
-    number = list(range(len(arcs)))  # of the set that an arc began with or was merged into
+    open_arcs = [1] * len(arcs)  # by group
+    number = list(range(len(arcs)))  # parent of each group in the union-find forest
     stack: list[int] = []
     for _, is_end, _, arc in sorted(_ends(arcs)):
         if not is_end:
             stack.append(arc)
             continue
-        own = _find_root(number, arc)
-        while stack[-1] != own:
-            other = stack.pop()
-            number[other] = own
-            open_arcs[own] += open_arcs[other]
-        open_arcs[own] -= 1
-        if not open_arcs[own]:
+        group = _find_root(number, arc)
+        while stack[-1] != group:
+            merged = stack.pop()
+            number[merged] = group
+            open_arcs[group] += open_arcs[merged]
+        open_arcs[group] -= 1
+        if not open_arcs[group]:
             stack.pop()
-    sets: dict[int, list[int]] = {}
+    groups: dict[int, list[int]] = {}
     for arc in range(len(arcs)):
-        sets.setdefault(_find_root(number, arc), []).append(arc)
-    return list(sets.values())
+        groups.setdefault(_find_root(number, arc), []).append(arc)
+    return list(groups.values())
 
 
 def _ends(arcs: Sequence[Arc]) -> Iterator[tuple[int, bool, int, int]]:
-    """The ends in an order in which arcs that share one cross: place, kind, other end, index."""
+    """Yield position, is_end, other end and index; sorted, arcs with a common end cross."""
     for index, (left, right) in enumerate(arcs):
         yield left, False, right, index
         yield right, True, left, index
 
 
 def _find_root(number: list[int], arc: int) -> int:
-    """The set of an arc; the way there is halved for the next time."""
+    """The root of an arc in the union-find forest, with path halving."""
     while number[arc] != arc:
         number[arc] = number[number[arc]]
         arc = number[arc]
@@ -71,16 +72,16 @@ def _find_root(number: list[int], arc: int) -> int:
 
 
 def _range_maximum(values: Integers, start: Integers, stop: Integers) -> Integers:
-    """The largest of values[start:stop] for each range, by a sparse table; the least for none."""
+    """The maximum of values[start:stop] for each range, by a sparse table; very low if empty."""
     lowest = np.iinfo(np.int64).min // 2
     table = [values]
     while 2 ** len(table) <= len(values):
         width = 2 ** (len(table) - 1)
         table.append(np.maximum(table[-1][:-width], table[-1][width:]))
-    found = np.full(len(start), lowest, dtype=np.int64)
+    maxima = np.full(len(start), lowest, dtype=np.int64)
     level = np.frexp(np.maximum(stop - start, 1).astype(np.float64))[1] - 1
     for number, row in enumerate(table):
-        here = (level == number) & (stop > start)
-        first, last = start[here], stop[here] - 2**number
-        found[here] = np.maximum(row[first], row[last])
-    return found
+        has_level = (level == number) & (stop > start)
+        first, last = start[has_level], stop[has_level] - 2**number
+        maxima[has_level] = np.maximum(row[first], row[last])
+    return maxima

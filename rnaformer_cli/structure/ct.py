@@ -1,4 +1,4 @@
-"""CT (connectivity table) files: one line a base, six columns.
+"""CT (connectivity table) files: one row of six columns per base.
 
 Format: mfold and RNAstructure; https://rna.urmc.rochester.edu/Text/File_Formats.html#CT
 """
@@ -23,11 +23,9 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = r"[-+]?\d[\d.]*(?!\S)"
-_ENERGY = (
-    re.compile(  # RNAstructure and UNAFold, mfold, UFold; an id is one word, and none of these
-        rf"(?:\s*(?:(?:ENERGY|dG)\s+=|\[initially\s[^]]*\]|seq name:)\s*(?:{_NUMBER})?)*",
-        re.IGNORECASE,
-    )
+_ENERGY = re.compile(  # as written by RNAstructure, UNAFold, mfold and UFold
+    rf"(?:\s*(?:(?:ENERGY|dG)\s+=|\[initially\s[^]]*\]|seq name:)\s*(?:{_NUMBER})?)*",
+    re.IGNORECASE,
 )
 _ENERGY_BEFORE_NAME = re.compile(
     rf"\s*(?:ENERGY|dG)={_NUMBER}(?=\s+\S)", re.IGNORECASE
@@ -35,7 +33,7 @@ _ENERGY_BEFORE_NAME = re.compile(
 
 
 def format_ct(record: StructureRecord) -> str:
-    """One record; `prev` of the first and `next` of the last base are 0.
+    """Format one record; the previous of the first and the next of the last base are 0.
 
     Raises:
         StructureError: a base with several partners.
@@ -50,10 +48,10 @@ def format_ct(record: StructureRecord) -> str:
 
 
 def read_ct(lines: Iterable[str], name: str = "sequence_1") -> Iterator[StructureRecord]:
-    """Yield the records of a CT file; a header without a title takes `name`.
+    """Yield the records of a CT file; a record without a title has the id `name`.
 
     Raises:
-        StructureError: a broken header or row, missing rows, or partners that disagree.
+        StructureError: an invalid header or row, missing rows, or inconsistent partners.
     """
     rows = (
         (number, line)
@@ -84,7 +82,7 @@ def read_ct(lines: Iterable[str], name: str = "sequence_1") -> Iterator[Structur
 
 
 def split_title(title: str) -> tuple[str, str]:
-    """The name (or "") and the description in a header, without the energy in front of it."""
+    """The name (or "") and the description in a header, without the energy before them."""
     found = _ENERGY.match(title)
     words = title[found.end() if found else 0 :].split(maxsplit=1)
     name, about = [*words, "", ""][:2]
@@ -96,17 +94,17 @@ def is_row(columns: Sequence[str]) -> bool:
     return (
         len(columns) >= 6
         and is_letter(columns[1])
-        and all(is_number(columns[place]) for place in (0, 2, 3, 4))
+        and all(is_number(columns[index]) for index in (0, 2, 3, 4))
     )
 
 
 def is_letter(text: str) -> bool:
-    """Whether a column is one letter, which upper case leaves one letter."""
+    """Whether a column is one ASCII letter; upper case can turn others into two."""
     return len(text) == 1 and text.isascii()
 
 
 def is_number(text: str) -> bool:
-    """Whether a column is a base number (or 0), of a size that an RNA can have."""
+    """Whether a column is a base number or 0, of at most nine digits."""
     return text.isdecimal() and len(text) < 10
 
 
@@ -132,10 +130,10 @@ def _record(name: str, description: str, body: list[tuple[int, str]]) -> Structu
 
 
 def structure_from_partners(partners: list[tuple[int, int]], name: str) -> Structure:
-    """Partner (1-based; 0: none) and line of each base -> Structure.
+    """The structure from the partner (1-based; 0: none) and the line of each base.
 
     Raises:
-        StructureError: a partner outside the RNA, itself, or one that names another base.
+        StructureError: a partner outside the RNA, the base itself, or a partner of another base.
     """
     pairs: set[BasePair] = set()
     for base, (partner, line) in enumerate(partners, start=1):

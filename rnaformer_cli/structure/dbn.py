@@ -1,7 +1,7 @@
 """Dot-bracket files: a header, the sequence, the structure.
 
-As ViennaRNA writes them (energies, `RNAfold -p` lines), as bpRNA does (`#Name:` instead of a
-header), and without any header at all.
+Also the output of ViennaRNA (energies, `RNAfold -p` lines), the files of bpRNA (`#Name:` instead of
+a header), and files without headers.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ _ENSEMBLE = re.compile(
     r"\S+\s+[\[{].*[\]}]\s*$|\s*(frequency of mfe|minimum free energy|free energy of ensemble)",
     re.IGNORECASE,
 )
-_ENERGY = re.compile(r"-?\d+\.\d+")  # one word, behind the sequence, as RNAsubopt writes
+_ENERGY = re.compile(r"-?\d+\.\d+")  # after the sequence, as in the output of RNAsubopt
 _NumberedLine = tuple[int, str]  # 1-based line, text
 
 
 def format_dbn(record: StructureRecord, note: str = "") -> str:
-    """Three lines: `>id`, with a note behind it if there is one, sequence, structure.
+    """Format three lines: `>id` with the note, sequence, structure.
 
     Raises:
-        StructureError: what dot-bracket cannot hold.
+        StructureError: a base with several partners, or too many levels of crossing pairs.
     """
     header = f"{record.id} {note}" if note else record.id
     return f">{header}\n{record.sequence}\n{format_dot_bracket(record.structure)}\n"
@@ -36,8 +36,8 @@ def read_dbn(lines: Iterable[str]) -> Iterator[StructureRecord]:
     """Yield the records of a dot-bracket file in order.
 
     Raises:
-        StructureError: a record without a structure or with several, of two lengths, or with
-            broken brackets.
+        StructureError: a record without a structure or with several, a sequence and a structure of
+            different lengths, or unbalanced brackets.
     """
     for number, (header, body) in enumerate(_split_records(lines), start=1):
         name, description = split_title(header[1])
@@ -51,17 +51,19 @@ def read_dbn(lines: Iterable[str]) -> Iterator[StructureRecord]:
 def _record(name: str, description: str, body: list[_NumberedLine]) -> StructureRecord:
     first = _first_structure_line(body)
     sequence = to_rna("".join(_letters(text) for _, text in body[:first]))
-    signs = [text.split()[0] for _, text in body[first:]]
+    dot_bracket = [text.split()[0] for _, text in body[first:]]
     try:
-        if len(signs) > 1 and all(len(line) == len(sequence) for line in signs):
-            raise StructureError(f"expected one structure of this sequence, found {len(signs)}")
-        return StructureRecord(name, sequence, parse_dot_bracket("".join(signs)), description)
+        if len(dot_bracket) > 1 and all(len(line) == len(sequence) for line in dot_bracket):
+            raise StructureError(
+                f"expected one structure of this sequence, found {len(dot_bracket)}"
+            )
+        return StructureRecord(name, sequence, parse_dot_bracket("".join(dot_bracket)), description)
     except StructureError as error:
         raise StructureError(error.message, line=body[first][0], record=name) from None
 
 
 def _letters(text: str) -> str:
-    """A line of the sequence without white space and without the energies at its end."""
+    """A sequence line without white space and without energies at its end."""
     words = text.split()
     while len(words) > 1 and _ENERGY.fullmatch(words[-1]):
         words.pop()
@@ -69,7 +71,7 @@ def _letters(text: str) -> str:
 
 
 def _first_structure_line(body: list[_NumberedLine]) -> int:
-    """Where the sequence ends, which may be wrapped; half-way if letters are all there is."""
+    """The index of the first line after the (wrapped) sequence; the middle if all are letters."""
     for index, (_, text) in enumerate(body[1:], start=1):
         if not text.split()[0].isalpha():
             return index
@@ -77,23 +79,25 @@ def _first_structure_line(body: list[_NumberedLine]) -> int:
 
 
 def _split_records(lines: Iterable[str]) -> Iterator[tuple[_NumberedLine, list[_NumberedLine]]]:
-    """Header and body lines of each record; an empty header where there is none."""
+    """Yield the header and the body lines of each record; an empty header if it has none."""
     header: _NumberedLine | None = None
     body: list[_NumberedLine] = []
-    held = 0  # letters of the body
+    n_letters = 0  # of the body
     for number, line in enumerate(lines, start=1):
         name = _header(line)
         if name is not None:
             if header is not None or body:
                 yield header or (body[0][0], ""), body
-            header, body, held = (number, name), [], 0
+            header, body, n_letters = (number, name), [], 0
         elif line.strip() and not line.startswith("#") and not _ENSEMBLE.match(line):
             if header is None and len(body) == 2:
                 yield (body[0][0], ""), body
-                body, held = [], 0
+                body, n_letters = [], 0
             body.append((number, line.strip()))
-            held += len(body[-1][1])
-            check_size(held // 4, line=number)  # sequence, structure, and energies beside them
+            n_letters += len(body[-1][1])
+            check_size(
+                n_letters // 4, line=number
+            )  # the body holds sequence, structure and energies
     if header is not None or body:
         yield header or (body[0][0], ""), body
 

@@ -1,4 +1,4 @@
-"""All formats under their names, and the one that a text is written in."""
+"""The structure formats by name, and the detection of a file's format."""
 
 from __future__ import annotations
 
@@ -49,32 +49,32 @@ SUFFIXES: Set[str] = {
 
 Read = TypeVar("Read")
 
-DETECTION_LINES = 1000  # lines that tell the formats apart, also below a long wrapped sequence
-DETECTION_LETTERS = 10_000_000  # after which no more lines are held
+DETECTION_LINES = 1000  # lines used to detect the format; a long sequence may be wrapped
+DETECTION_LETTERS = 10_000_000  # limit of the letters in these lines
 
 
 def read_structures(
-    path: str | Path, written_as: ReadFormat | None = None
+    path: str | Path, source_format: ReadFormat | None = None
 ) -> Iterator[StructureRecord]:
-    """Yield the records of a structure file in order; of a folder, of all such files in it.
+    """Yield the records of a structure file in order, or of all structure files of a folder.
 
     Raises:
-        InputError: a file that cannot be read or holds no record; a folder without any.
-        StructureError: what the format's reader refuses, with file and line.
+        InputError: a file that cannot be read or holds no record; a folder without such files.
+        StructureError: an invalid record, with file and line.
     """
 
     def parse(lines: Iterable[str], name: str) -> Iterator[StructureRecord]:
-        return parse_structures(lines, written_as, name)
+        return parse_structures(lines, source_format, name)
 
     return _read(path, parse, SUFFIXES, "structure")
 
 
 def read_prediction_files(path: str | Path) -> Iterator[PredictedRecord]:
-    """Yield the predictions of a JSON Lines file in order; of a folder, of all such files in it.
+    """Yield the predictions of a JSON Lines file in order, or of all such files of a folder.
 
     Raises:
-        InputError: a file that cannot be read or holds no prediction; a folder without any.
-        StructureError: what is no prediction, with file and line.
+        InputError: a file that cannot be read or holds no prediction; a folder without such files.
+        StructureError: an invalid prediction, with file and line.
     """
     return _read(path, lambda lines, _: read_predictions(lines), {".jsonl"}, "prediction")
 
@@ -106,11 +106,11 @@ def _read(
 
 
 def parse_structures(
-    lines: Iterable[str], written_as: ReadFormat | None, name: str
+    lines: Iterable[str], source_format: ReadFormat | None, name: str
 ) -> Iterator[StructureRecord]:
-    """Yield the records of a text; `name` is for formats that hold none."""
-    rest = iter(lines)
-    head = _head(rest)
+    """Yield the records of a text; `name` is the id in formats without ids."""
+    remaining = iter(lines)
+    head = _head(remaining)
     readers: dict[ReadFormat, Callable[[Iterable[str]], Iterator[StructureRecord]]] = {
         "dbn": read_dbn,
         "ct": partial(read_ct, name=name),
@@ -118,7 +118,7 @@ def parse_structures(
         "jsonl": read_json,
         "stockholm": read_stockholm,
     }
-    return readers[written_as or detect_format(head)](itertools.chain(head, rest))
+    return readers[source_format or detect_format(head)](itertools.chain(head, remaining))
 
 
 def _head(lines: Iterator[str]) -> list[str]:
@@ -133,7 +133,7 @@ def _head(lines: Iterator[str]) -> list[str]:
 
 
 def detect_format(head: Iterable[str]) -> ReadFormat:
-    """Tell the format by the first lines of a text; dot-bracket if nothing else fits.
+    """Detect the format by the first lines of a text; dot-bracket if no other format fits.
 
     Raises:
         StructureError: FASTA, which holds no structure.
@@ -141,25 +141,25 @@ def detect_format(head: Iterable[str]) -> ReadFormat:
     lines = [line for line in head if line.strip()]
     if lines and lines[0].startswith("# STOCKHOLM"):
         return "stockholm"
-    told = [line for line in lines if not line.startswith("#")]
-    if not told:
+    content = [line for line in lines if not line.startswith("#")]
+    if not content:
         return "dbn"
-    if told[0].lstrip().startswith("{"):
+    if content[0].lstrip().startswith("{"):
         return "jsonl"
-    if any(ct.is_row(line.split()) for line in told[:2]):
+    if any(ct.is_row(line.split()) for line in content[:2]):
         return "ct"
-    if any(bpseq.is_row(line.split()) for line in told):
+    if any(bpseq.is_row(line.split()) for line in content):
         return "bpseq"
-    if told[0].startswith(">") and all(_is_fasta(line) for line in told):
-        message = "this looks like FASTA; expected structures, as `rnaformer predict` makes them"
+    if content[0].startswith(">") and all(_is_fasta(line) for line in content):
+        message = "this looks like FASTA; expected structures, as `rnaformer predict` writes them"
         raise StructureError(message, line=1)
     return "dbn"
 
 
 def base_name(path: str | Path) -> str:
-    """The file's name without folder, `.gz` and format suffix: the id where a format has none."""
-    whole = text_name(path)
-    name = whole[:-3] if whole.lower().endswith(".gz") else whole
+    """The file name without `.gz` and format suffix: the record id in formats without ids."""
+    file_name = text_name(path)
+    name = file_name[:-3] if file_name.lower().endswith(".gz") else file_name
     stem = Path(name).stem if Path(name).suffix.lower() in SUFFIXES else name
     return "sequence_1" if str(path) == STDIN else stem
 

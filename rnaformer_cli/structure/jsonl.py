@@ -1,4 +1,4 @@
-"""JSON Lines: one object a record; the only format here that holds everything."""
+"""JSON Lines: one object per record; the only format with multiplets, scores and settings."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from rnaformer_cli.errors import StructureError, shown
+from rnaformer_cli.errors import StructureError, shorten_repr
 from rnaformer_cli.json_text import RepeatedKeyError, parse_json, text_id
 from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord, to_rna
 
 SCHEMA_VERSION = 1
 
-OBJECT = "a JSON object with id, sequence, and pairs or structure"
-PREDICTION = "a prediction as `rnaformer predict -f jsonl` writes it"
+EXPECTED_OBJECT = "a JSON object with id, sequence, and pairs or structure"
+EXPECTED_PREDICTION = "a prediction as `rnaformer predict -f jsonl` writes it"
 
 Read = TypeVar("Read")
 Kind = TypeVar("Kind")
@@ -23,18 +23,18 @@ _KINDS: Mapping[type, str] = {str: "text", int: "a whole number", list: "a list"
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How a prediction was made."""
+class PredictionSettings:
+    """The settings of a prediction."""
 
     model: str
-    cycles: int  # passes made
+    cycles: int  # recycling passes
     threshold: float
     decoding: str
 
 
 @dataclass(frozen=True, slots=True)
 class FamilySpan:
-    """A part of an RNA that is of a family, from the first to the last base, 1-based."""
+    """A part of an RNA that belongs to a family, from the first to the last base, 1-based."""
 
     family: str
     first: int
@@ -43,14 +43,14 @@ class FamilySpan:
 
 @dataclass(frozen=True, slots=True)
 class PredictedRecord:
-    """A predicted structure with the scores behind it, as a file of predictions holds it."""
+    """A predicted structure with its probabilities and settings, as read from a file."""
 
     structure_record: StructureRecord
-    pair_scores: Mapping[BasePair, float]  # of the pairs of the structure
-    confidence: float  # the F1 to expect if the scores are probabilities
-    settings: Settings
+    pair_scores: Mapping[BasePair, float]  # base-pair probabilities of the structure's pairs
+    confidence: float  # expected F1
+    settings: PredictionSettings
     warnings: tuple[str, ...] = ()
-    families: tuple[FamilySpan, ...] = ()  # that were recognised
+    families: tuple[FamilySpan, ...] = ()  # family matches
 
 
 def format_json(
@@ -58,26 +58,26 @@ def format_json(
     scores: Mapping[BasePair, float] | None = None,
     details: Mapping[str, Any] | None = None,
 ) -> str:
-    """One line. Pairs are `[i, j]` or `[i, j, score]`, 1-based.
+    """Format one line. Pairs are `[i, j]` or `[i, j, score]`, 1-based.
 
-    `structure` is null where dot-bracket cannot hold it; `multiplets` lists the bases with
-    several partners.
+    `structure` is null if dot-bracket cannot hold it; `multiplets` lists the bases with several
+    partners.
     """
     pairs: list[list[float]] = []
     for left, right in record.structure.sorted_pairs:
         score = [] if scores is None else [round(scores[left, right], 4)]
         pairs.append([left + 1, right + 1, *score])
     try:
-        signs = format_dot_bracket(record.structure)
+        dot_bracket = format_dot_bracket(record.structure)
     except StructureError:
-        signs = None
+        dot_bracket = None
     values = {
         "schema_version": SCHEMA_VERSION,
         "id": record.id,
         "description": record.description,
         "length": len(record.sequence),
         "sequence": record.sequence,
-        "structure": signs,
+        "structure": dot_bracket,
         "pairs": pairs,
         "multiplets": [base + 1 for base in record.structure.multiplets()],
         **(details or {}),
@@ -86,21 +86,21 @@ def format_json(
 
 
 def read_json(lines: Iterable[str]) -> Iterator[StructureRecord]:
-    """Yield the record of each line; `pairs` if given, else `structure`.
+    """Yield the record of each line, with the pairs of `pairs` if given, else of `structure`.
 
     Raises:
-        StructureError: a line that is no such object, or whose values do not fit each other.
+        StructureError: a line that is not such an object, or has inconsistent values.
     """
-    return _read_objects(lines, _record, OBJECT)
+    return _read_objects(lines, _record, EXPECTED_OBJECT)
 
 
 def read_predictions(lines: Iterable[str]) -> Iterator[PredictedRecord]:
-    """Yield the prediction of each line, with its scores and how it was made.
+    """Yield the prediction of each line, with its probabilities and settings.
 
     Raises:
-        StructureError: a line that is no such object, or whose values do not fit each other.
+        StructureError: a line that is not such an object, or has inconsistent values.
     """
-    return _read_objects(lines, _prediction, PREDICTION)
+    return _read_objects(lines, _prediction, EXPECTED_PREDICTION)
 
 
 def _read_objects(
@@ -126,37 +126,39 @@ def _read_objects(
 
 
 def _to_one_word(name: str, number: int) -> str:
-    """An id that other formats can hold too: white space would end it, or begin a record."""
+    """The id without white space, which would end the id or start a record in other formats."""
     return "_".join(name.split()) or f"sequence_{number}"
 
 
 def _structure(values: Mapping[str, Any], length: int) -> Structure:
-    """The pairs of an object; what it says twice has to agree."""
+    """The structure of an object, whose `length`, `structure` and `pairs` must be consistent."""
     if values.get("length", length) != length:
         raise StructureError(
-            f"length is {shown(values['length'])}, the sequence has {length} bases"
+            f"length is {shorten_repr(values['length'])}, the sequence has {length} bases"
         )
-    signs = values.get("structure")
+    dot_bracket = values.get("structure")
     if values.get("pairs") is None:
         return parse_dot_bracket(values["structure"])
     pairs = set()
-    if not isinstance(values["pairs"], list):  # an empty object or text is no list of no pairs
+    if not isinstance(values["pairs"], list):  # {} and "" are not an empty list of pairs
         raise TypeError
     for row in values["pairs"]:
         left, right = row[0], row[1]
-        if type(left) is not int or type(right) is not int:  # true is no base
+        if type(left) is not int or type(right) is not int:  # True is an int, but not a base
             raise TypeError
         pairs.add((min(left, right) - 1, max(left, right) - 1))
-    found = Structure(length, frozenset(pairs))
-    if signs is not None and parse_dot_bracket(signs) != found:
+    structure = Structure(length, frozenset(pairs))
+    if dot_bracket is not None and parse_dot_bracket(dot_bracket) != structure:
         raise StructureError("structure and pairs are not the same")
-    return found
+    return structure
 
 
 def _record(name: str, values: Mapping[str, Any]) -> StructureRecord:
     version = values.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION or type(version) is not int:
-        raise StructureError(f"schema_version is {shown(version)}; expected {SCHEMA_VERSION}")
+        raise StructureError(
+            f"schema_version is {shorten_repr(version)}; expected {SCHEMA_VERSION}"
+        )
     sequence = to_rna(values["sequence"])
     structure = _structure(values, len(sequence))
     return StructureRecord(name, sequence, structure, str(values.get("description") or ""))
@@ -164,12 +166,12 @@ def _record(name: str, values: Mapping[str, Any]) -> StructureRecord:
 
 def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
     record = _record(name, values)
-    confidence = _share(values, "confidence")
-    settings = Settings(
-        _typed(values, "model", str),
-        _typed(values, "cycles", int),
-        _share(values, "threshold"),
-        _typed(values, "decoding", str),
+    confidence = _fraction(values, "confidence")
+    settings = PredictionSettings(
+        _check_type(values, "model", str),
+        _check_type(values, "cycles", int),
+        _fraction(values, "threshold"),
+        _check_type(values, "decoding", str),
     )
     scores = {}
     for row in values["pairs"]:
@@ -177,8 +179,8 @@ def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
         pair = min(left, right) - 1, max(left, right) - 1
         if pair in scores:
             raise StructureError(f"the pair [{left}, {right}] is listed twice")
-        scores[pair] = _share(row, 2)
-    warnings = tuple(str(text) for text in _typed(values, "warnings", list))
+        scores[pair] = _fraction(row, 2)
+    warnings = tuple(str(text) for text in _check_type(values, "warnings", list))
     parts = values.get("families", [])
     if not isinstance(parts, list):
         raise TypeError
@@ -187,27 +189,27 @@ def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
 
 
 def _part(values: Any, length: int) -> FamilySpan:
-    """A part of an RNA of a family, which lies within it."""
-    family = _typed(values, "family", str)
-    first, last = _typed(values, "first", int), _typed(values, "last", int)
+    """A family match, which must lie within the RNA."""
+    family = _check_type(values, "family", str)
+    first, last = _check_type(values, "first", int), _check_type(values, "last", int)
     if not 1 <= first <= last <= length:
         raise StructureError(
-            f"a family from base {shown(first)} to {shown(last)}, of {length} bases"
+            f"a family from base {shorten_repr(first)} to {shorten_repr(last)}, of {length} bases"
         )
     return FamilySpan(family, first, last)
 
 
-def _share(values: Any, key: str | int) -> float:
-    """A number from 0 to 1 of an object or a row."""
+def _fraction(values: Any, key: str | int) -> float:
+    """A number from 0 to 1 in an object or a row."""
     value = values[key]
-    if type(value) not in (int, float) or not 0 <= value <= 1:  # true is no number, nor is NaN
+    if type(value) not in (int, float) or not 0 <= value <= 1:  # neither True nor NaN
         what = key if isinstance(key, str) else "the score of a pair"
-        raise StructureError(f"{what} is {shown(value)}; expected a number from 0 to 1")
+        raise StructureError(f"{what} is {shorten_repr(value)}; expected a number from 0 to 1")
     return float(value)
 
 
-def _typed(values: Mapping[str, Any], key: str, kind: type[Kind]) -> Kind:
+def _check_type(values: Mapping[str, Any], key: str, kind: type[Kind]) -> Kind:
     value = values[key]
     if type(value) is not kind:
-        raise StructureError(f"{key} is {shown(value)}; expected {_KINDS[kind]}")
+        raise StructureError(f"{key} is {shorten_repr(value)}; expected {_KINDS[kind]}")
     return value

@@ -1,4 +1,4 @@
-"""The best crossing-free choice among arcs: for bracket layers and for nested decoding."""
+"""Maximum-weight nested subsets of arcs, for bracket layers and for nested decoding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rnaformer_cli.structure.crossing import conflict_groups
 from rnaformer_cli.structure.structure import BasePair
 
 MAX_ENDS = (
-    12_000  # a table of 0.3 GB, or 0.6 GB of scores; hundreds in the pseudoknots of real RNAs
+    12_000  # a table of 0.3 GB (counts) or 0.6 GB (scores); pseudoknots of real RNAs have hundreds
 )
 _LARGEST = np.iinfo(np.int32).max
 
@@ -23,28 +23,28 @@ Table = list[NDArray[np.float64]] | list[NDArray[np.int32]]  # a row shorter tha
 def heaviest_nested(
     arcs: Sequence[BasePair], weights: Sequence[float], max_ends: int | None = None
 ) -> list[int]:
-    """Indices of arcs that neither cross nor share an end, with the largest sum of weights.
+    """Indices of arcs that neither cross nor have a common end, with the largest sum of weights.
 
-    Arcs are (left, right) with left < right; weights are positive. Of equally good choices
-    it is the one that begins furthest 5'. Each set of arcs in conflict is solved by itself; with
-    m arcs and n distinct ends it takes n² / 2 numbers of memory and m·n steps.
+    Arcs are (left, right) with left < right; weights are positive. Of several optima the one that
+    starts furthest 5' is chosen. Each group of arcs in conflict is solved separately; with m arcs
+    and n distinct ends it takes n² / 2 numbers of memory and m·n steps.
 
     Raises:
-        StructureError: a set with more than `max_ends` ends, or else MAX_ENDS.
+        StructureError: a group with more than `max_ends` (default MAX_ENDS) ends.
     """
     limit = MAX_ENDS if max_ends is None else max_ends
     chosen: list[int] = []
     for group in conflict_groups(arcs):
         if len({end for index in group for end in arcs[index]}) > limit:
-            message = f"pairs that cross at more than {limit:,} places, which is the limit"
+            message = f"more than {limit:,} ends of crossing helices, which is the limit"
             raise StructureError(message)
-        own = _heaviest([arcs[index] for index in group], [weights[index] for index in group])
-        chosen.extend(group[index] for index in own)
+        best = _heaviest([arcs[index] for index in group], [weights[index] for index in group])
+        chosen.extend(group[index] for index in best)
     return sorted(chosen)
 
 
 def _heaviest(arcs: Sequence[BasePair], weights: Sequence[float]) -> list[int]:
-    """The best choice among arcs in conflict."""
+    """The indices of the best nested subset of one group."""
     if len(arcs) == 1:
         return [0]
     ends = sorted({end for arc in arcs for end in arc})
@@ -57,7 +57,7 @@ def _heaviest(arcs: Sequence[BasePair], weights: Sequence[float]) -> list[int]:
 
 
 def _fill(opening: list[list[tuple[int, int]]], weights: Sequence[float]) -> Table:
-    """best[i][j - i]: the largest sum from arcs within the ends i to j - 1, for i <= j."""
+    """best[i][j - i]: the largest sum of weights of arcs within the ends i to j - 1, for i <= j."""
     size = len(opening)
     is_counted = all(isinstance(weight, int) for weight in weights) and sum(weights) < _LARGEST
     best: list[Any] = [np.zeros(1, np.int32 if is_counted else np.float64)] * (size + 1)

@@ -1,4 +1,4 @@
-"""Stockholm alignments: each member's own structure, or the consensus projected on it."""
+"""Stockholm alignments: the structure of each member, or the consensus projected onto it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _GAPS = "-.~_"
 
 
 def read_stockholm(lines: Iterable[str]) -> Iterator[StructureRecord]:
-    """Yield one record a member; gaps are removed, and pairs with a gap are dropped.
+    """Yield one record per member; gaps are removed, and pairs with a gap are dropped.
 
     Raises:
-        StructureError: text that is no Stockholm alignment, or one without a structure.
+        StructureError: text that is not a Stockholm alignment, or a member without a structure.
     """
     text = StringIO("".join(_within_limit(line for line in lines if _is_needed(line))))
     try:
@@ -31,31 +31,31 @@ def read_stockholm(lines: Iterable[str]) -> Iterator[StructureRecord]:
     for alignment in alignments:
         consensus = alignment.column_annotations.get("secondary_structure")
         for member in alignment:
-            signs = member.letter_annotations.get("secondary_structure") or consensus
-            if signs is None:
+            dot_bracket = member.letter_annotations.get("secondary_structure") or consensus
+            if dot_bracket is None:
                 message = "neither SS_cons nor a structure of its own"
                 raise StructureError(message, record=member.id)
-            yield _project(member.id, str(member.seq), signs, member.description)
+            yield _project(member.id, str(member.seq), dot_bracket, member.description)
 
 
 def _within_limit(lines: Iterable[str]) -> Iterator[str]:
-    held = 0
+    n_letters = 0
     for line in lines:
         expanded = f"{line.expandtabs()}\n"
-        held += len(expanded)
-        if held > MAX_ALIGNMENT:
+        n_letters += len(expanded)
+        if n_letters > MAX_ALIGNMENT:
             raise StructureError(f"more than {MAX_ALIGNMENT:,} letters, which is the limit")
         yield expanded
 
 
 def _is_needed(line: str) -> bool:
-    """Not blank, nor about the family: Biopython refuses such lines if they have no text."""
+    """Whether a line is neither blank nor #=GF, which Biopython rejects if it has no text."""
     return bool(line.strip()) and not line.startswith("#=GF")
 
 
-def _project(name: str, row: str, signs: str, description: str) -> StructureRecord:
+def _project(name: str, row: str, dot_bracket: str, description: str) -> StructureRecord:
     try:
-        aligned = parse_dot_bracket(signs)
+        aligned = parse_dot_bracket(dot_bracket)
     except StructureError as error:
         message = error.message.replace("base", "column")
         raise StructureError(message, record=name) from None

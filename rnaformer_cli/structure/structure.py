@@ -1,4 +1,4 @@
-"""The base pairs of one RNA."""
+"""The secondary structure of an RNA: its base pairs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rnaformer_cli.errors import StructureError, shown
+from rnaformer_cli.errors import StructureError, shorten_repr
 from rnaformer_cli.limits import MAX_BASES
 from rnaformer_cli.structure.crossing import crosses
 
@@ -30,10 +30,8 @@ class Structure:
     def __post_init__(self) -> None:
         for left, right in self.pairs:
             if not 0 <= left < right < self.length:
-                raise StructureError(
-                    f"pair ({shown(left + 1)}, {shown(right + 1)}) does not fit an RNA of "
-                    f"{self.length} bases"
-                )
+                pair = f"({shorten_repr(left + 1)}, {shorten_repr(right + 1)})"
+                raise StructureError(f"pair {pair} does not fit an RNA of {self.length} bases")
 
     @property
     def sorted_pairs(self) -> list[BasePair]:
@@ -41,20 +39,20 @@ class Structure:
         return sorted(self.pairs)
 
     def multiplets(self) -> list[int]:
-        """The bases with more than one partner, 0-based, in order."""
+        """The bases with several partners, 0-based, in order."""
         partners = Counter(base for pair in self.pairs for base in pair)
         return sorted(base for base, count in partners.items() if count > 1)
 
     def partners(self) -> list[int]:
-        """For each base its partner, 0-based, or -1.
+        """The partner of each base, 0-based, or -1.
 
         Raises:
-            StructureError: a base has several partners, which a table of one cannot hold.
+            StructureError: a base has several partners.
         """
-        several = self.multiplets()
-        if several:
+        multiplets = self.multiplets()
+        if multiplets:
             raise StructureError(
-                f"base {several[0] + 1} has several partners, which this format cannot hold; "
+                f"base {multiplets[0] + 1} has several partners, which this format cannot hold; "
                 "write JSON Lines or TSV"
             )
         table = [-1] * self.length
@@ -63,23 +61,23 @@ class Structure:
         return table
 
     def crossing_pairs(self) -> frozenset[BasePair]:
-        """The pairs that cross another pair: the pseudoknots and what they cross."""
+        """The pairs that cross another pair, on both sides of each pseudoknot."""
         pairs = self.sorted_pairs
         return frozenset(itertools.compress(pairs, crosses(pairs).tolist()))
 
     def only_canonical(self, sequence: str) -> Structure:
-        """Without the pairs whose letters are neither Watson-Crick nor G-U."""
+        """The structure without pairs other than Watson-Crick and G-U."""
         kept = (pair for pair in self.pairs if is_canonical(sequence, pair))
         return Structure(self.length, frozenset(kept))
 
 
 @dataclass(frozen=True, slots=True)
 class StructureRecord:
-    """A structure with its RNA, as structure files hold it; the sequence is upper-case RNA.
+    """A structure with the id and sequence of its RNA; the sequence is in upper case.
 
     Raises:
-        StructureError: no base or too many, a letter that no file could hold, or sequence and
-            structure that differ in length.
+        StructureError: an empty or too long sequence, a letter that files cannot hold, or a
+            sequence and a structure of different lengths.
     """
 
     id: str
@@ -92,8 +90,8 @@ class StructureRecord:
             raise StructureError("no sequence", record=self.id)
         check_size(len(self.sequence), self.id)
         if not _is_writable(self.sequence):
-            wrong = next(letter for letter in self.sequence if not _is_writable(letter))
-            raise StructureError(f"{wrong!r} is not a letter of a sequence", record=self.id)
+            invalid = next(letter for letter in self.sequence if not _is_writable(letter))
+            raise StructureError(f"{invalid!r} is not a letter of a sequence", record=self.id)
         if len(self.sequence) != self.structure.length:
             raise StructureError(
                 f"{len(self.sequence)} bases, but a structure of {self.structure.length}",
@@ -102,7 +100,7 @@ class StructureRecord:
 
 
 def check_size(bases: int, name: str | None = None, line: int | None = None) -> None:
-    """Refuse a record that is larger than any that is read.
+    """Reject a record above the size limit.
 
     Raises:
         StructureError: more than MAX_BASES bases.
@@ -113,21 +111,21 @@ def check_size(bases: int, name: str | None = None, line: int | None = None) -> 
 
 
 def _is_writable(letters: str) -> bool:
-    """Whether they stay one word on one line; `>` and `#` would begin a record or a comment."""
+    """Whether files can hold the letters as one word; `>` and `#` start records and comments."""
     return letters.isascii() and letters.isprintable() and not set(letters) & set(" >#")
 
 
 def is_canonical(sequence: str, pair: BasePair) -> bool:
-    """Whether the letters of a pair are Watson-Crick or G-U."""
+    """Whether a pair is Watson-Crick or G-U."""
     return sequence[pair[0]] + sequence[pair[1]] in CANONICAL
 
 
 def to_rna(text: str) -> str:
-    """Letters of a structure file as upper-case RNA: T is read as U, all else stays."""
+    """The letters in upper case, with U for T."""
     return text.upper().replace("T", "U")
 
 
-def stems(pairs: Iterable[BasePair]) -> list[list[BasePair]]:
+def group_into_stems(pairs: Iterable[BasePair]) -> list[list[BasePair]]:
     """Runs of directly stacked pairs, outermost pair first, from 5' to 3'."""
     runs: list[list[BasePair]] = []
     ends: dict[BasePair, list[BasePair]] = {}  # innermost pair -> its run

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO
 
 from rnaformer_cli.errors import InputError, OutputError, WeightsError
-from rnaformer_cli.errors import shown as cut_short
-from rnaformer_cli.files import make_folder, reason, sha256_of, text_name
+from rnaformer_cli.errors import shorten_repr as cut_short
+from rnaformer_cli.files import make_folder, os_error_text, sha256_of, text_name
 from rnaformer_cli.limits import (
     DOWNLOAD_WINDOW_SECONDS,
     MAX_CONFIG_TEXT,
@@ -176,7 +176,7 @@ def _download(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
     except urllib.error.HTTPError as error:
         raise InputError(f"the server says {_status(error.code)}", path=shown) from None
     except urllib.error.URLError as error:
-        why = reason(error.reason) if isinstance(error.reason, OSError) else error.reason
+        why = os_error_text(error.reason) if isinstance(error.reason, OSError) else error.reason
         raise InputError(f"no connection: {_cut(str(why))}", path=shown) from None
     except TimeoutError:
         raise InputError(f"no answer for {TIMEOUT:g} seconds", path=shown) from None
@@ -185,7 +185,7 @@ def _download(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
     except HTTPException:
         raise InputError("the server's answer is not HTTP or broke off", path=shown) from None
     except OSError as error:
-        raise InputError(f"transfer failed: {_cut(reason(error))}", path=shown) from None
+        raise InputError(f"transfer failed: {_cut(os_error_text(error))}", path=shown) from None
 
 
 def _status(code: int) -> str:
@@ -241,7 +241,7 @@ def _move(made: Path, folder: Path) -> None:
     try:
         made.rename(folder)
     except OSError as error:
-        raise OutputError(f"cannot be written: {reason(error)}", path=folder) from None
+        raise OutputError(f"cannot be written: {os_error_text(error)}", path=folder) from None
 
 
 def _card(name: str, source: object) -> str:

@@ -17,7 +17,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from rnaformer_cli.errors import ConfigError, InputError, WeightsError, shown
+from rnaformer_cli.errors import ConfigError, InputError, WeightsError, shorten_repr
 from rnaformer_cli.files import read_bytes
 from rnaformer_cli.limits import MAX_CONFIG_BRACKETS, MAX_CONFIG_DEPTH, MAX_CONFIG_TEXT
 from rnaformer_cli.model.config import ModelConfig, Positions
@@ -134,7 +134,7 @@ def _check_keys(node: yaml.Node | None, path: str | Path) -> None:
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
-                    line, name = key.start_mark.line + 1, shown(key.value)
+                    line, name = key.start_mark.line + 1, shorten_repr(key.value)
                     raise InputError(f"the key {name} a second time", path=path, line=line)
                 seen.add(key.value)
             _check_keys(value, path)
@@ -178,11 +178,11 @@ def published_config(raw: Mapping[str, Any]) -> ModelConfig:
         raise ConfigError("use_glu is not supported")
     if section.get("seq_vocab_size", N_CODES) != N_CODES:
         raise ConfigError(
-            f"seq_vocab_size must be {N_CODES}, not {shown(section['seq_vocab_size'])}"
+            f"seq_vocab_size must be {N_CODES}, not {shorten_repr(section['seq_vocab_size'])}"
         )
     cycling = section.get("cycling", False)
     if not isinstance(cycling, int):  # true and false are numbers, too
-        raise ConfigError(f"cycling must be a number of passes, not {shown(cycling)}")
+        raise ConfigError(f"cycling must be a number of passes, not {shorten_repr(cycling)}")
     return ModelConfig.from_dict(
         {
             **{ours: _setting(section, theirs) for ours, theirs in _SETTING_NAMES.items()},
@@ -229,7 +229,7 @@ def _number(section: Mapping[str, Any], name: str) -> float:
     try:
         return float(value)  # YAML reads 1e-5 as text
     except (TypeError, ValueError, OverflowError):
-        raise ConfigError(f"{name} must be a number, not {shown(value)}") from None
+        raise ConfigError(f"{name} must be a number, not {shorten_repr(value)}") from None
 
 
 def _positions(section: Mapping[str, Any]) -> Positions:

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from rnaformer_cli.errors import WeightsError
-from rnaformer_cli.files import reason
+from rnaformer_cli.files import os_error_text
 from rnaformer_cli.model.config import CONFIG_FILE, FAMILIES_FILE, TENSOR_FILE
 
 DEFAULT = "rnaformer-small"
@@ -74,7 +74,7 @@ def _closed_store() -> str:
     except FileNotFoundError:
         return ""
     except (OSError, WeightsError) as error:
-        why = reason(error) if isinstance(error, OSError) else str(error)
+        why = os_error_text(error) if isinstance(error, OSError) else str(error)
         return f" (your own cannot be listed: {why})"
     return ""
 

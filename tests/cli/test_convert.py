@@ -42,11 +42,11 @@ def test_a_member_of_an_alignment_becomes_every_format(run, target):
     assert finished.out == (GOLDEN / f"knot.{target}").read_text()
 
 
-@pytest.mark.parametrize("written_as", READ_FORMATS)
-def test_the_format_of_the_input_may_be_given(run, written_as):
+@pytest.mark.parametrize("source_format", READ_FORMATS)
+def test_the_format_of_the_input_may_be_given(run, source_format):
     known = {name: (GOLDEN / f"knot.{name}").read_text() for name in WRITE_FORMATS}
-    text = {**known, "stockholm": STOCKHOLM}[written_as]
-    finished = run("convert", "-", "--from", written_as, stdin=text)
+    text = {**known, "stockholm": STOCKHOLM}[source_format]
+    finished = run("convert", "-", "--from", source_format, stdin=text)
     assert finished.out.splitlines()[1:] == KNOT.splitlines()[1:]
 
 
@@ -82,7 +82,7 @@ def test_a_base_with_several_partners_is_refused_by_name(run, target):
 @pytest.mark.parametrize("target", ["ct", "bpseq"])
 def test_a_second_record_does_not_go_into_a_file_for_one(run, target):
     finished = run("convert", "-", "-t", target, "-o", f"out.{target}", stdin=TWO)
-    message = f"{target} holds one record a file; use --out-dir"
+    message = f"a {target} file holds one record; use --out-dir"
     assert finished.err == f"rnaformer: record 'second': {message}\n"
     assert (finished.out, finished.code, os.listdir()) == ("", 1, [])
 
@@ -182,7 +182,7 @@ def test_a_named_pipe_as_the_output_is_written_to(run):
         (
             ">a\nACGU\n",
             "stdin:1: this looks like FASTA; expected structures, as "
-            "`rnaformer predict` makes them",
+            "`rnaformer predict` writes them",
         ),
         (">a\nACGU\n(..))\n", "stdin:3: record 'a': ')' at base 5 closes nothing"),
     ],

@@ -79,7 +79,7 @@ def test_leaks_between_two_sets_are_told(run, tmp_path):
     done = run("data", "leaks", tmp_path / "train", tmp_path / "test")
     assert (done.out, done.code) == ("", 1)
     assert done.err == (
-        f"rnaformer: {tmp_path / 'test'} shares records with training: "
+        f"rnaformer: {tmp_path / 'test'} is related to the training set: "
         "u like t: at least 10% of 8-mers\n"
     )
 

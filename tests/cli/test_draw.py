@@ -54,17 +54,17 @@ def test_several_structures_go_into_a_folder(run, files, options):
     [
         (
             ["both.dbn", "-o", "x.svg"],
-            "both.dbn: holds 2 structures, and a picture shows one; use --out-dir",
+            "both.dbn: holds 2 structures, but a picture shows one; use --out-dir",
         ),
         (["one.dbn", "-o", "x.gif"], "x.gif: expected a name that ends in .svg, .png or .pdf"),
         (["none.dbn", "-o", "x.svg"], "none.dbn: no such file or directory"),
         (
             ["both.dbn", "--as", "arcs", "--ref", "one.dbn", "--out-dir", "p"],
-            "record 'b/c': no reference of that id",
+            "record 'b/c': no reference with this id",
         ),
         (
             ["both.dbn", "--as", "dots", "--scores", "one.npz", "--out-dir", "p"],
-            "record 'b/c': no scores of that id",
+            "record 'b/c': no scores with this id",
         ),
         (
             ["one.dbn", "--as", "dots", "--scores", "short.npz", "-o", "x.svg"],
@@ -127,7 +127,7 @@ def test_predictions_are_drawn(predict, files):
 
 def test_a_raw_structure_is_not_drawn(predict, files):
     done = predict("-", "--decode", "raw", "-f", "tsv", "--draw", "p", stdin=">a\nACGU\n")
-    message = "--draw shows one partner a base, which a raw structure may not have"
+    message = "--draw needs at most one partner per base; a raw structure may have several"
     assert (done.err.splitlines()[-1], done.code) == (f"Error: {message}", 2)
 
 
@@ -167,7 +167,7 @@ def test_scores_that_may_be_of_another_record_are_refused(run, files):
     Path("one_x.dbn").write_text(">x\nGGGAAACCC\n.........\n")
     np.savez("two.npz", x=np.zeros((9, 9), np.float32), x_2=np.zeros((9, 9), np.float32))
     done = run("draw", "one_x.dbn", "--as", "dots", "--scores", "two.npz", "-o", "x.svg")
-    told = "record 'x': 'x_2' may be of this record; draw all structures that it was made with"
+    told = "record 'x': 'x_2' may be of this record; draw all structures of that run together"
     assert (done.err, done.code) == (f"rnaformer: {told}\n", 1)
 
 

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from rnaformer_cli.cli.run.lock import NAME
+from rnaformer_cli.cli.run.lock import LOCK_FILE
 
 PATIENCE = 60  # seconds
 FASTA = "".join(f">k{n}\n{'GGGGAAAACCCC' * (1 + n % 4)}\n" for n in range(120))
@@ -117,7 +117,7 @@ def test_a_second_run_into_a_folder_is_refused_and_the_first_is_not_disturbed(
     with begun("-", "--out-dir", out, "--weights", tiny_weights) as process:
         until(lambda: (out / ".rnaformer-run.jsonl").exists() or process.poll() is not None)
         second = predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n")
-        message = "is in use by another run; wait for its end or choose another folder"
+        message = "is in use by another run; wait until it ends or choose another folder"
         assert (second.err, second.code) == (f"rnaformer: {out}: {message}\n", 1)
         process.communicate(">first\nGGGAAACCC\n", PATIENCE)
         assert process.returncode == 0
@@ -145,7 +145,10 @@ def test_a_full_disk_keeps_what_is_whole_and_resume_completes_it(predict, tmp_pa
 def test_a_disk_that_may_not_be_written_to_is_told(predict, tmp_path):
     with disk(tmp_path / "out", "ro") as out:
         done = predict("-", "--out-dir", out, stdin=FASTA)
-        assert (done.err, done.code) == (f"rnaformer: {out / NAME}: read-only file system\n", 1)
+        assert (done.err, done.code) == (
+            f"rnaformer: {out / LOCK_FILE}: read-only file system\n",
+            1,
+        )
 
 
 def test_a_file_that_cannot_grow_does_not_appear(predict, tmp_path):
@@ -173,7 +176,7 @@ def test_many_records_of_protein_are_counted_and_no_file_appears(predict, tmp_pa
     done = predict("-", "-o", tmp_path / "out.dbn", stdin=protein)
     assert done.err.count("'L' is an amino acid letter") == 20
     assert done.err.splitlines()[20:] == [
-        "rnaformer: further records that fail are counted only (--failures FILE.tsv lists them)",
+        "rnaformer: further failed records are only counted (--failures FILE.tsv lists them)",
         "rnaformer: 980 more records failed",
     ]
     assert (done.code, (tmp_path / "out.dbn").exists()) == (1, False)

@@ -24,7 +24,7 @@ MIXED = (
 IDS = ["middle", "short", "long", "second"]
 BAD = ">good\nGGGGAAAACCCC\n>gap\nACG-U\n>also\nACGU\n"
 EXPECTED = "expected the bases A C G U (T)"
-GAP = f"stdin:4:4: record 'gap': '-' is a gap; {EXPECTED} without gaps: ungap the sequence first"
+GAP = f"stdin:4:4: record 'gap': '-' is a gap; {EXPECTED} without gaps: remove the gaps first"
 GAP_LINE = f"rnaformer: {GAP}\n"
 
 
@@ -206,7 +206,7 @@ def test_every_format_holds_the_same_structure(predict, name):
 @pytest.mark.parametrize("name", ["ct", "bpseq"])
 def test_a_second_record_in_a_format_for_one_is_an_error(predict, name):
     finished = predict("-", "-f", name, stdin=HAIRPIN + ">b\nACGU\n")
-    message = f"{name} holds one record a file; use --out-dir"
+    message = f"a {name} file holds one record; use --out-dir"
     assert finished.err == f"rnaformer: record 'b': {message}\n"
     assert finished.code == 1
     assert [len(record.sequence) for record in records_of(finished.out, name)] == [12]
@@ -285,7 +285,7 @@ def test_nested_decoding_crosses_no_pairs_and_matching_may(predict):
 def test_a_record_whose_pairs_cross_at_too_many_places_fails_alone(predict, monkeypatch):
     monkeypatch.setattr(nesting, "MAX_ENDS", 12)
     finished = predict("-", "--decode", "nested", "--threshold", 0.0, "--quiet", stdin=MIXED)
-    message = "pairs that cross at more than 12 places, which is the limit"
+    message = "more than 12 ends of crossing helices, which is the limit"
     told = [f"rnaformer: record {name!r}: {message}" for name in ("middle", "long")]
     assert (ids(finished.out), finished.err.splitlines()) == (["short", "second"], told)
     assert finished.code == 1
@@ -325,7 +325,7 @@ def test_raw_decoding_is_the_matrix_above_the_threshold(predict, tiny_weights):
 def test_raw_structures_are_refused_by_formats_for_one_partner(predict, options, name):
     finished = predict("-", "--decode", "raw", *options, stdin=HAIRPIN)
     assert finished.err.splitlines()[-1] == (
-        f"Error: a raw structure may give a base several partners, which {name} cannot hold; "
+        f"Error: a base of a raw structure may have several partners, which {name} cannot hold; "
         "use -f jsonl or -f tsv"
     )
     assert (finished.out, finished.code) == ("", 2)
@@ -545,7 +545,7 @@ def test_quiet_hides_warnings_but_not_failures(predict):
 
 def test_a_device_that_is_none_is_wrong_usage(run):
     finished = run("predict", "-", "--device", "tpu", stdin=HAIRPIN)
-    message = "Invalid value for '--device': 'tpu' is none of auto, cpu, cuda, cuda:N, mps"
+    message = "Invalid value for '--device': 'tpu' is not one of auto, cpu, cuda, cuda:N, mps"
     assert (finished.err.splitlines()[-1], finished.code) == (f"Error: {message}", 2)
 
 
@@ -560,7 +560,7 @@ def test_a_device_that_is_none_is_wrong_usage(run):
         ),
         (
             ["--cycles", "0"],
-            "Invalid value for '--cycles': '0' is neither auto nor a number from 1 on",
+            "Invalid value for '--cycles': '0' is neither auto nor a positive whole number",
         ),
         (
             ["--cycles", "9" * 10],
@@ -600,8 +600,8 @@ def test_a_precision_is_taken(predict):
     warning = (
         ""
         if has_bf16(torch.device("cpu"))
-        else "rnaformer: warning: this processor has no instructions for bf16, "
-        "which fp32 outruns here\n"
+        else "rnaformer: warning: this processor has no bf16 instructions; "
+        "--precision fp32 is faster\n"
     )
     assert (ids(finished.out), finished.err, finished.code) == (["hairpin"], warning, 0)
 
@@ -609,7 +609,7 @@ def test_a_precision_is_taken(predict):
 def test_bf16_on_a_processor_without_it_is_warned_of(predict, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "x86_64"})
     finished = predict("-", "--precision", "bf16", stdin=HAIRPIN)
-    warning = "this processor has no instructions for bf16, which fp32 outruns here"
+    warning = "this processor has no bf16 instructions; --precision fp32 is faster"
     assert (finished.err, finished.code) == (f"rnaformer: warning: {warning}\n", 0)
     assert predict("-", "--precision", "bf16", "--quiet", stdin=HAIRPIN).err == ""
     assert predict("-", "--precision", "fp32", stdin=HAIRPIN).err == ""
@@ -644,7 +644,7 @@ def test_a_part_goes_to_stdout_in_order(predict):
 @pytest.mark.parametrize("value", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2"])
 def test_a_part_that_is_none_is_refused(predict, value):
     finished = predict("-", "--shard", value, stdin=HAIRPIN)
-    message = f"Error: Invalid value for '--shard': {value!r} is no part such as 1/4 or 4/4"
+    message = f"Error: Invalid value for '--shard': {value!r} is not a part I/N, such as 1/4 or 4/4"
     assert (finished.err.splitlines()[-1], finished.code) == (message, 2)
 
 
@@ -680,7 +680,7 @@ def test_whatever_is_called_fasta_in_a_folder_is_read_or_reported(predict):
     assert ids(finished.out) == ["link", "packed"]
     assert finished.err.splitlines() == [
         "rnaformer: reads/b.fa: no such file or directory",
-        "rnaformer: reads/d.fa: is no regular file, which is not read in a folder",
+        "rnaformer: reads/d.fa: is not a regular file; only regular files of a folder are read",
     ]
     assert finished.code == 1
 

@@ -252,13 +252,13 @@ def test_one_prediction_and_one_reference_belong_together_whatever_their_names(s
             "a.fasta",
             "ref.dbn",
             "a.fasta:1: this looks like FASTA; expected structures, as "
-            "`rnaformer predict` makes them",
+            "`rnaformer predict` writes them",
         ),
         (
             "ref.dbn",
             "a.fasta",
             "a.fasta:1: this looks like FASTA; expected structures, as "
-            "`rnaformer predict` makes them",
+            "`rnaformer predict` writes them",
         ),
         ("none.dbn", "ref.dbn", "none.dbn: no such file or directory"),
         ("ref.dbn", "none.dbn", "none.dbn: no such file or directory"),

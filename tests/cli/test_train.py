@@ -67,7 +67,7 @@ def test_a_finished_run_is_not_begun_again_by_accident(run, files):
 def test_minutes_end_the_schedule_and_stop_after_ends_the_process(run, files):
     done = run(*arguments(files, "--minutes", 5, "--stop-after", 0.001))
     assert done.code == 0
-    assert done.err.endswith("stopped; --resume goes on\n")
+    assert done.err.endswith("stopped; continue with --resume\n")
     assert load_state(files / "run")["step"] >= 0
     resumed = run(*arguments(files, "--minutes", 5, "--stop-after", 0.01, "--resume"))
     assert resumed.code == 0
@@ -94,7 +94,7 @@ def test_a_signal_saves_first(files, number):
     process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.endswith("stopped; --resume goes on\n")
+    assert said.endswith("stopped; continue with --resume\n")
     assert load_state(files / "run")["step"] < 100_000
 
 

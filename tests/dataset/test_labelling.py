@@ -95,9 +95,9 @@ def test_a_stopped_run_goes_on_and_ends_the_same(tmp_path):
     lines = _lines(whole)
     part = tmp_path / "out.jsonl.gz.part"
     part.write_text("".join(lines[:3]) + lines[3][:20])  # killed while writing the fourth
-    heard = []
-    assert label_file(source, target, "mfe", tell=heard.append) == 6
-    assert heard == [3, 4, 5, 6]
+    counts = []
+    assert label_file(source, target, "mfe", on_record=counts.append) == 6
+    assert counts == [3, 4, 5, 6]
     assert target.read_bytes() == whole
     assert not part.exists()
 
@@ -145,7 +145,7 @@ def test_the_beginning_of_other_work_is_not_mixed_in(tmp_path, begun):
     part.write_text(begun)
     with pytest.raises(DatasetError) as caught:
         label_file(source, target, "probabilities")
-    message = "is not the beginning of these labels; remove it to begin anew"
+    message = "does not hold the first of these labels; remove it to start again"
     assert str(caught.value) == f"{part}: {message}"
     assert part.read_text() == begun
 

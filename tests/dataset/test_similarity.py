@@ -31,14 +31,14 @@ def test_relatives_are_alike_and_strangers_are_not(length):
     for seed in range(20):
         index.add(rna(length, seed))
     for seed in range(20):
-        assert list(index.alike(mutate(rna(length, seed), 0.12, seed))) == [seed]
-        assert list(index.alike(rna(length, 1000 + seed))) == []
+        assert list(index.find_similar(mutate(rna(length, seed), 0.12, seed))) == [seed]
+        assert list(index.find_similar(rna(length, 1000 + seed))) == []
 
 
 def test_a_part_is_like_the_whole():
     index = KmerIndex()
     index.add(rna(300, 1))
-    assert list(index.alike(rna(300, 1)[100:180])) == [0]
+    assert list(index.find_similar(rna(300, 1)[100:180])) == [0]
 
 
 def test_groups_hold_relatives_and_relatives_of_relatives():

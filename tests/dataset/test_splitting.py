@@ -64,7 +64,7 @@ def test_a_leak_is_refused_and_named():
     test = [record("u", rna(80, 2), family="RF1")]
     with pytest.raises(DatasetError) as caught:
         check_leaks(train, test, "test")
-    message = "test shares records with training: u like t: the same family"
+    message = "test is related to the training set: u like t: the same family"
     assert str(caught.value) == message
     assert check_leaks(train, test, "test", by="identity").startswith("exact")
 
@@ -80,7 +80,7 @@ def test_many_leaks_are_counted():
 def test_shares_that_leave_nothing_are_refused(shares):
     with pytest.raises(DatasetError) as caught:
         split(relatives(2), shares, "family")
-    expected = "the shares of validation and test must be positive and leave a rest"
+    expected = "the fractions of validation and test must be positive, and their sum below 1"
     assert str(caught.value) == expected
 
 

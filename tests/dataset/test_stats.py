@@ -2,11 +2,11 @@
 
 from dataset_makers import record
 
-from rnaformer_cli.dataset.stats import describe
+from rnaformer_cli.dataset.stats import compute_stats
 
 
 def test_counts_by_hand():
-    stats = describe(
+    stats = compute_stats(
         [
             record("a", "GGGAAACCC", [(0, 8), (1, 7)], "pdb", family="F", clan="C", cluster=1),
             record("b", "GGANACACC", [(0, 5), (2, 8)], "pdb", family="F"),  # crossing, A-C
@@ -22,10 +22,10 @@ def test_counts_by_hand():
 
 
 def test_a_pair_that_is_listed_twice_counts_once():
-    stats = describe([record("a", "GGGAAACCC", [(0, 8), (0, 8), (1, 7)])])
+    stats = compute_stats([record("a", "GGGAAACCC", [(0, 8), (0, 8), (1, 7)])])
     assert stats.pairs == 2
 
 
 def test_an_empty_set_has_no_shares():
-    stats = describe([])
+    stats = compute_stats([])
     assert (stats.records, stats.noncanonical_fraction, stats.pseudoknot_fraction) == (0, 0.0, 0.0)

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from rnaformer_cli.drawing.layout import _is_simple, plane
+from rnaformer_cli.drawing.layout import _is_simple, layout_plane
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.structure import Structure
 
@@ -18,7 +18,7 @@ def distances(places):
 
 def test_bases_of_a_helix_stand_opposite_and_in_steps():
     structure = parse_dot_bracket(TRNA)
-    places, crossing = plane(structure)
+    places, crossing = layout_plane(structure)
     assert places.shape == (76, 2)
     assert crossing == []
     between = distances(places)
@@ -28,21 +28,21 @@ def test_bases_of_a_helix_stand_opposite_and_in_steps():
 
 
 def test_no_two_bases_stand_in_one_place():
-    places, _ = plane(parse_dot_bracket(TRNA))
+    places, _ = layout_plane(parse_dot_bracket(TRNA))
     between = distances(places) + 10 * np.eye(len(places))
     assert between.min() > 0.5
 
 
 def test_pseudoknots_are_left_for_later():
     structure = parse_dot_bracket("((((...[[[))))...]]]")
-    places, crossing = plane(structure)
+    places, crossing = layout_plane(structure)
     assert crossing == [(7, 19), (8, 18), (9, 17)]
     assert np.isfinite(places).all()
 
 
 def test_neighbours_and_several_partners_do_not_hang_the_layout():
     pairs = {(0, 1), (2, 9), (2, 10)}
-    places, crossing = plane(Structure(12, frozenset(pairs)))
+    places, crossing = layout_plane(Structure(12, frozenset(pairs)))
     assert (0, 1) in crossing
     assert len(crossing) == 2
     assert np.isfinite(places).all()
@@ -50,7 +50,7 @@ def test_neighbours_and_several_partners_do_not_hang_the_layout():
 
 @pytest.mark.parametrize("length", [1, 2, 30])
 def test_without_pairs_the_chain_is_laid_out(length):
-    places, crossing = plane(Structure(length, frozenset()))
+    places, crossing = layout_plane(Structure(length, frozenset()))
     assert places.shape == (length, 2)
     assert crossing == []
 
@@ -59,7 +59,7 @@ def test_without_pairs_the_chain_is_laid_out(length):
 def test_what_has_many_branches_is_laid_out_at_once(signs):
     """The first took RNApuzzler half a minute, and a hundred times that with more branches."""
     began = time.process_time()
-    places, crossing = plane(parse_dot_bracket(signs))
+    places, crossing = layout_plane(parse_dot_bracket(signs))
     assert time.process_time() - began < 1
     assert np.isfinite(places).all()
     assert crossing == []

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from rnaformer_cli.drawing.picture import (
-    BOTH,
-    KNOT,
+    COMMON_COLOUR,
     LETTER_COLOURS,
-    MISSED,
-    PREDICTED,
+    MISSED_COLOUR,
+    PREDICTED_COLOUR,
+    PSEUDOKNOT_COLOUR,
     draw_arcs,
     draw_dots,
     draw_plane,
     image_format,
-    save,
+    save_figure,
 )
 from rnaformer_cli.errors import OutputError, StructureError
 from rnaformer_cli.structure.brackets import parse_dot_bracket
@@ -32,7 +32,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def written(figure, image="svg"):
     file = io.BytesIO()
-    save(figure, file, image)
+    save_figure(figure, file, image)
     return file.getvalue()
 
 
@@ -61,7 +61,7 @@ def test_the_plane_shows_every_pair_and_pseudoknots_apart():
     axes = figure.axes[0]
     assert sum(line.get_gid() == "pair" for line in axes.lines) == 4
     assert sum(patch.get_gid() == "knot" for patch in axes.patches) == 3
-    assert set(colours(figure, "knot")) == {KNOT}
+    assert set(colours(figure, "knot")) == {PSEUDOKNOT_COLOUR}
 
 
 def test_letters_have_the_colours_of_their_kind():
@@ -77,9 +77,9 @@ def test_arcs_compare_with_a_reference():
     reference = Structure(len(LETTERS), known)
     figure = draw_arcs(RECORD, reference)
     shown = colours(figure, "arc")
-    assert shown.count(BOTH) == 2 * 2  # above and below
-    assert shown.count(MISSED) == 1
-    assert shown.count(PREDICTED) == len(RECORD.structure.pairs) - 2
+    assert shown.count(COMMON_COLOUR) == 2 * 2  # above and below
+    assert shown.count(MISSED_COLOUR) == 1
+    assert shown.count(PREDICTED_COLOUR) == len(RECORD.structure.pairs) - 2
     above = [arc for arc in figure.axes[0].patches if arc.center[1] > 0]
     assert len(above) == len(known)
 
@@ -87,7 +87,7 @@ def test_arcs_compare_with_a_reference():
 def test_arcs_alone_show_pseudoknots_apart():
     shown = colours(draw_arcs(RECORD), "arc")
     assert len(shown) == len(RECORD.structure.pairs)
-    assert shown.count(KNOT) == len(RECORD.structure.crossing_pairs())
+    assert shown.count(PSEUDOKNOT_COLOUR) == len(RECORD.structure.crossing_pairs())
 
 
 def test_a_dot_plot_has_scores_above_and_the_structure_below():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rnaformer_cli.evaluation.calibration import Calibration, rank_correlation
+from rnaformer_cli.evaluation.calibration import Calibration, spearman_correlation
 
 
 def matrices(entries, length=10):
@@ -44,7 +44,7 @@ def test_pairs_that_are_no_candidates_do_not_count():
 
 
 def test_rank_correlation_by_hand():
-    assert rank_correlation([1, 2, 3], [10, 20, 99]) == pytest.approx(1.0)
-    assert rank_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1.0)
-    assert rank_correlation([1, 1, 2], [1, 2, 3]) == pytest.approx(0.8660254)
-    assert rank_correlation([1, 1, 1], [1, 2, 3]) == 0.0
+    assert spearman_correlation([1, 2, 3], [10, 20, 99]) == pytest.approx(1.0)
+    assert spearman_correlation([1, 2, 3], [3, 2, 1]) == pytest.approx(-1.0)
+    assert spearman_correlation([1, 1, 2], [1, 2, 3]) == pytest.approx(0.8660254)
+    assert spearman_correlation([1, 1, 1], [1, 2, 3]) == 0.0

@@ -4,9 +4,9 @@ import pytest
 from predictions import prediction
 
 from rnaformer_cli.errors import ScoreError
-from rnaformer_cli.reporting.entries import Entry, add_pictures, compared
+from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.structure.jsonl import PredictedRecord, Settings
+from rnaformer_cli.structure.jsonl import PredictedRecord, PredictionSettings
 from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 SEQUENCE = "GGAAAACC"
@@ -17,33 +17,33 @@ def reference(name, signs, sequence=SEQUENCE):
 
 
 def test_pairs_are_lines_with_bases_from_one_and_scores():
-    assert Entry(prediction(score=0.9876)).pairs == "1-8 G-C  0.988\n2-7 G-C  0.988"
+    assert ReportEntry(prediction(score=0.9876)).pairs_text == "1-8 G-C  0.988\n2-7 G-C  0.988"
 
 
 def test_numbers_of_a_longer_rna_stand_below_each_other():
-    entry = Entry(prediction("x", "((....))....", "GGAAAACCAAAA"))
-    assert entry.pairs == " 1-8  G-C  0.900\n 2-7  G-C  0.900"
+    entry = ReportEntry(prediction("x", "((....))....", "GGAAAACCAAAA"))
+    assert entry.pairs_text == " 1-8  G-C  0.900\n 2-7  G-C  0.900"
 
 
 def test_pairs_that_a_reference_lacks_are_marked_and_those_missed_are_listed():
-    entry = Entry(prediction(), reference("x", ".((..)).").structure)
-    assert entry.pairs == "1-8 G-C  0.900 *\n2-7 G-C  0.900"
-    assert entry.missed == "3-6 A-A"
+    entry = ReportEntry(prediction(), reference("x", ".((..)).").structure)
+    assert entry.pairs_text == "1-8 G-C  0.900 *\n2-7 G-C  0.900"
+    assert entry.missed_text == "3-6 A-A"
 
 
 def test_without_a_reference_nothing_is_missed():
-    assert Entry(prediction()).missed == ""
+    assert ReportEntry(prediction()).missed_text == ""
 
 
 def test_letters_have_their_brackets_below():
-    assert Entry(prediction()).letters == "GGAAAACC\n((....))"
+    assert ReportEntry(prediction()).sequence_text == "GGAAAACC\n((....))"
 
 
 def test_several_partners_leave_the_letters_alone():
     record = StructureRecord("x", "GGG", Structure(3, frozenset({(0, 1), (1, 2)})))
-    settings = Settings("small", 1, 0.5, "raw")
-    entry = Entry(PredictedRecord(record, {(0, 1): 0.9, (1, 2): 0.9}, 0.5, settings))
-    assert (entry.letters, entry.has_arcs) == ("GGG", True)
+    settings = PredictionSettings("small", 1, 0.5, "raw")
+    entry = ReportEntry(PredictedRecord(record, {(0, 1): 0.9, (1, 2): 0.9}, 0.5, settings))
+    assert (entry.sequence_text, entry.has_arcs) == ("GGG", True)
 
 
 def test_entries_keep_the_order_of_the_predictions_and_scores_that_of_the_references():
@@ -53,7 +53,7 @@ def test_entries_keep_the_order_of_the_predictions_and_scores_that_of_the_refere
         reference("d", "((....))"),
         reference("a", "((....))"),
     ]
-    entries, scores = compared(predictions, references)
+    entries, scores = compare_entries(predictions, references)
     assert [entry.record.id for entry in entries] == ["a", "b", "c"]
     assert [entry.counts and entry.counts.f1 for entry in entries] == [1.0, None, 0.0]
     assert [(score.id, score.is_missing) for score in scores] == [
@@ -65,11 +65,11 @@ def test_entries_keep_the_order_of_the_predictions_and_scores_that_of_the_refere
 
 def test_another_rna_is_no_reference():
     with pytest.raises(ScoreError) as caught:
-        compared([prediction("a")], [reference("a", "........", "GGAAAACU")])
+        compare_entries([prediction("a")], [reference("a", "........", "GGAAAACU")])
     message = "record 'a': base 8 is C in the prediction, U in the reference"
     assert str(caught.value) == message
 
 
 def test_the_first_entries_get_pictures():
-    entries = add_pictures([Entry(prediction(name)) for name in "abc"], 2)
+    entries = add_pictures([ReportEntry(prediction(name)) for name in "abc"], 2)
     assert [entry.picture[:5] for entry in entries] == ["<svg ", "<svg ", ""]

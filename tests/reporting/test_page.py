@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 from predictions import prediction
 
-from rnaformer_cli.reporting.entries import Entry, add_pictures, compared
-from rnaformer_cli.reporting.page import Report, render
+from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries
+from rnaformer_cli.reporting.page import ReportPage, render
 from rnaformer_cli.scoring.summary import summarise
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.jsonl import FamilySpan
@@ -44,13 +44,13 @@ class Page(HTMLParser):
 
 
 def page(*predictions, **report):
-    entries = [Entry(one) for one in predictions or [prediction()]]
-    return Page(render(Report("A run", entries, **report)))
+    entries = [ReportEntry(one) for one in predictions or [prediction()]]
+    return Page(render(ReportPage("A run", entries, **report)))
 
 
 def compared_page():
-    entries, scores = compared([prediction("x"), prediction("y")], [*REFERENCES])
-    return Page(render(Report("A run", entries, summarise(scores))))
+    entries, scores = compare_entries([prediction("x"), prediction("y")], [*REFERENCES])
+    return Page(render(ReportPage("A run", entries, summarise(scores))))
 
 
 def test_the_heading_tells_what_was_run():
@@ -130,15 +130,15 @@ def test_an_rna_without_pairs_says_so():
     ],
 )
 def test_the_page_says_where_pictures_end(limit, told):
-    entries = add_pictures([Entry(prediction("x")), Entry(prediction("y"))], limit)
-    assert told in Page(render(Report("A run", entries))).text
+    entries = add_pictures([ReportEntry(prediction("x")), ReportEntry(prediction("y"))], limit)
+    assert told in Page(render(ReportPage("A run", entries))).text
 
 
 def test_names_titles_descriptions_and_warnings_are_text():
     evil = prediction(EVIL, description=EVIL, model=EVIL, decoding=EVIL, warnings=[EVIL])
-    entries = add_pictures([Entry(evil)], 1)
-    summary = summarise(compared([prediction("x")], REFERENCES)[1])
-    found = Page(render(Report(EVIL, entries, summary, missing=[EVIL])))
+    entries = add_pictures([ReportEntry(evil)], 1)
+    summary = summarise(compare_entries([prediction("x")], REFERENCES)[1])
+    found = Page(render(ReportPage(EVIL, entries, summary, missing=[EVIL])))
     assert found.tags.count("script") == 1
     assert found.text.count(EVIL) == 10  # title, head 3, missing, row 3, details 2
     values = [value for _, _, value in found.attributes if "alert" in value]
@@ -151,13 +151,13 @@ def test_quotes_do_not_end_an_attribute():
 
 
 def test_what_html_cannot_hold_or_would_turn_text_round_is_replaced():
-    found = render(Report("a\x00b\x1b\u202ec\ud800", [Entry(prediction())]))
+    found = render(ReportPage("a\x00b\x1b\u202ec\ud800", [ReportEntry(prediction())]))
     assert "<h1>a\ufffdb\ufffd\ufffdc\ufffd</h1>" in found
     assert found.encode()
 
 
 def test_nothing_is_loaded_and_only_our_script_may_run():
-    html = render(Report("A run", add_pictures([Entry(prediction())], 1)))
+    html = render(ReportPage("A run", add_pictures([ReportEntry(prediction())], 1)))
     script = re.search(r"<script>(.*?)</script>", html, re.DOTALL)[1]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     found = Page(html)
@@ -175,8 +175,8 @@ def test_nothing_is_loaded_and_only_our_script_may_run():
 
 
 def test_every_id_is_used_once_and_what_a_button_controls_exists():
-    entries = add_pictures([Entry(prediction("x")), Entry(prediction("x"))], 2)
-    found = Page(render(Report("A run", entries)))
+    entries = add_pictures([ReportEntry(prediction("x")), ReportEntry(prediction("x"))], 2)
+    found = Page(render(ReportPage("A run", entries)))
     ids = [value for _, name, value in found.attributes if name == "id"]
     controlled = [value for _, name, value in found.attributes if name == "aria-controls"]
     assert len(ids) == len(set(ids))
@@ -185,5 +185,5 @@ def test_every_id_is_used_once_and_what_a_button_controls_exists():
 
 
 def test_the_same_run_gives_the_same_page():
-    report = Report("A run", add_pictures([Entry(prediction())], 1))
+    report = ReportPage("A run", add_pictures([ReportEntry(prediction())], 1))
     assert render(report) == render(report)

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from rnaformer_cli.reporting.pictures import embed_svg, picture, shows_arcs
+from rnaformer_cli.reporting.pictures import draw_svg, embed_svg, shows_arcs
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.structure import Structure, StructureRecord
 
@@ -38,14 +38,14 @@ def ids(svg):
 
 
 def test_two_pictures_of_one_record_share_no_id():
-    one, other = picture(HAIRPIN, None, "p1"), picture(HAIRPIN, None, "p2")
+    one, other = draw_svg(HAIRPIN, None, "p1"), draw_svg(HAIRPIN, None, "p2")
     assert ids(one)
     assert set(ids(one)).isdisjoint(ids(other))
     assert len(set(ids(one))) == len(ids(one))
 
 
 def test_all_that_a_picture_refers_to_is_in_it():
-    svg = picture(HAIRPIN, HAIRPIN.structure, "p1")
+    svg = draw_svg(HAIRPIN, HAIRPIN.structure, "p1")
     referred = re.findall(r'(?:href="#|url\(#)([^")]+)', svg)
     assert referred
     assert set(referred) <= set(ids(svg))
@@ -53,12 +53,12 @@ def test_all_that_a_picture_refers_to_is_in_it():
 
 
 def test_the_same_record_gives_the_same_picture():
-    assert picture(HAIRPIN, None, "p1") == picture(HAIRPIN, None, "p1")
+    assert draw_svg(HAIRPIN, None, "p1") == draw_svg(HAIRPIN, None, "p1")
 
 
 def test_letters_and_names_are_escaped():
     record = StructureRecord('<b>"&', "<&<&<&<&", HAIRPIN.structure)
-    root = ElementTree.fromstring(picture(record, None, "p1"))
+    root = ElementTree.fromstring(draw_svg(record, None, "p1"))
     assert root.get("aria-label") == 'Structure of <b>"&'
     assert [text for text in root.itertext() if text.strip() == "<"]
 
@@ -74,7 +74,7 @@ def test_letters_and_names_are_escaped():
 def test_arcs_are_for_comparing_and_for_several_partners(structure, reference, arcs):
     record = StructureRecord("x", HAIRPIN.sequence, structure)
     assert shows_arcs(structure, reference) is arcs
-    assert picture(record, reference, "p1").startswith("<svg ")
+    assert draw_svg(record, reference, "p1").startswith("<svg ")
 
 
 def test_the_label_of_a_picture_holds_no_control_characters():

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 from predictions import prediction
 
-from rnaformer_cli.reporting.entries import add_pictures, compared
-from rnaformer_cli.reporting.page import Report, render
+from rnaformer_cli.reporting.entries import add_pictures, compare_entries
+from rnaformer_cli.reporting.page import ReportPage, render
 from rnaformer_cli.scoring.summary import summarise
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.structure import StructureRecord
@@ -44,8 +44,8 @@ def path(tmp_path_factory):
         StructureRecord("b9", "GGAA", parse_dot_bracket("(..)")),
         StructureRecord("b10", "GGAAAACC", parse_dot_bracket("((....))")),
     ]
-    entries, scores = compared(predictions, references)
-    page = render(Report("A run", add_pictures(entries, 10), summarise(scores)))
+    entries, scores = compare_entries(predictions, references)
+    page = render(ReportPage("A run", add_pictures(entries, 10), summarise(scores)))
     file = tmp_path_factory.mktemp("page") / "x.html"
     file.write_text(page, encoding="utf-8")
     return file

@@ -3,7 +3,7 @@
 import pytest
 
 from rnaformer_cli.errors import ScoreError
-from rnaformer_cli.scoring.compare import Rules, compare, match, pooled
+from rnaformer_cli.scoring.compare import ScoringRules, compare, match_ids, pool_counts
 from rnaformer_cli.scoring.counts import NO_COUNTS, PairCounts
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.structure import StructureRecord
@@ -86,20 +86,20 @@ def test_another_rna_is_refused(ours, theirs, message):
 def test_non_canonical_pairs_can_be_left_out_on_both_sides():
     prediction, reference = record("a", "(())", "GACC"), record("a", "(..)", "GACC")
     with_all = compare([prediction], [reference])[0][0].exact
-    canonical = compare([prediction], [reference], Rules(canonical=True))[0][0].exact
+    canonical = compare([prediction], [reference], ScoringRules(canonical=True))[0][0].exact
     assert (with_all.predicted, canonical.predicted, canonical.f1) == (2, 1, 1.0)
 
 
 def test_non_canonical_pairs_of_the_reference_can_be_left_out():
     prediction, reference = record("a", "(..)", "GACC"), record("a", "(())", "GACC")
-    [score], _ = compare([prediction], [reference], Rules(canonical=True))
+    [score], _ = compare([prediction], [reference], ScoringRules(canonical=True))
     assert score.exact.reference == 1
 
 
 def test_a_tolerance_adds_a_second_column_and_leaves_the_exact_one():
     prediction, reference = record("a", "(...)."), record("a", ".(..).")
     assert compare([prediction], [reference])[0][0].tolerant is None
-    [score], _ = compare([prediction], [reference], Rules(tolerance=1))
+    [score], _ = compare([prediction], [reference], ScoringRules(tolerance=1))
     assert (score.exact.f1, score.tolerant.f1) == (0.0, 1.0)
 
 
@@ -113,8 +113,8 @@ def test_pooled_counts_are_those_of_all_records_as_one():
     scores, _ = compare(
         [record("a", "()"), record("b", "..")], [record("a", "()"), record("b", "()")]
     )
-    assert pooled(score.exact for score in scores) == PairCounts(1, 1, 2, 1, possible=2)
-    assert pooled([]) == NO_COUNTS
+    assert pool_counts(score.exact for score in scores) == PairCounts(1, 1, 2, 1, possible=2)
+    assert pool_counts([]) == NO_COUNTS
 
 
 def test_predictions_and_references_without_a_common_id_are_refused():
@@ -128,4 +128,4 @@ def test_predictions_and_references_without_a_common_id_are_refused():
 def test_each_reference_is_told_the_place_of_its_prediction():
     predictions = [record("a", "()"), record("b", "()"), record("a", "..")]
     references = [record(name, "()") for name in ("b", "a", "c", "a")]
-    assert match(predictions, references) == [1, 0, None, 2]
+    assert match_ids(predictions, references) == [1, 0, None, 2]

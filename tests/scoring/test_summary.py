@@ -3,7 +3,7 @@
 import pytest
 
 from rnaformer_cli.errors import ScoreError
-from rnaformer_cli.scoring.compare import RecordScore, Rules, compare
+from rnaformer_cli.scoring.compare import RecordScore, ScoringRules, compare
 from rnaformer_cli.scoring.counts import NO_COUNTS, PairCounts
 from rnaformer_cli.scoring.summary import bootstrap_interval, sign_flip_test, summarise
 from rnaformer_cli.structure.brackets import parse_dot_bracket
@@ -47,7 +47,10 @@ def test_a_missing_prediction_scores_zero_in_every_mean():
 def test_a_tolerant_mean_is_there_only_when_asked_for():
     pair = ("(...).", ".(..).")
     assert summarise(scores_of(pair)).tolerant_f1 is None
-    assert summarise(scores_of(pair, (None, "......"), rules=Rules(tolerance=1))).tolerant_f1 == 0.5
+    assert (
+        summarise(scores_of(pair, (None, "......"), rules=ScoringRules(tolerance=1))).tolerant_f1
+        == 0.5
+    )
 
 
 def test_pseudoknot_figures_are_of_references_that_have_one():

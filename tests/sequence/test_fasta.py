@@ -118,9 +118,9 @@ def test_a_header_without_a_name_is_called_by_its_number():
 @pytest.mark.parametrize(
     ("line", "column", "message"),
     [
-        ("AC-GU", 3, f"'-' is a gap; {EXPECTED} without gaps: ungap the sequence first"),
-        ("AC.GU", 3, f"'.' is a gap; {EXPECTED} without gaps: ungap the sequence first"),
-        ("~ACGU", 1, f"'~' is a gap; {EXPECTED} without gaps: ungap the sequence first"),
+        ("AC-GU", 3, f"'-' is a gap; {EXPECTED} without gaps: remove the gaps first"),
+        ("AC.GU", 3, f"'.' is a gap; {EXPECTED} without gaps: remove the gaps first"),
+        ("~ACGU", 1, f"'~' is a gap; {EXPECTED} without gaps: remove the gaps first"),
         ("((...))", 1, f"'(': this looks like dot-bracket; {EXPECTED}"),
         ("..((..))", 1, f"'.': this looks like dot-bracket; {EXPECTED}"),
         ("AC]", 3, f"']': this looks like dot-bracket; {EXPECTED}"),
@@ -162,7 +162,7 @@ def test_blank_and_comment_lines_are_no_sequence():
 
 def test_bad_records_are_told_and_the_good_ones_between_are_kept():
     found = scan(">a\nACGU\n>b\nAC1\nA-\n>c\nGG\n>d\n>e\nCC\n")
-    assert [one.place.record if isinstance(one, SequenceError) else one.id for one in found] == [
+    assert [one.location.record if isinstance(one, SequenceError) else one.id for one in found] == [
         "a",
         "b",
         "c",
@@ -218,7 +218,7 @@ def test_a_file_without_a_record_is_told(fasta, tmp_path, text):
 
 def test_a_bad_record_of_a_file_is_told_with_the_file(fasta, tmp_path):
     [error] = fasta(">x\nA-\n")
-    assert (error.place.path, error.place.line, error.place.column) == (
+    assert (error.location.path, error.location.line, error.location.column) == (
         str(tmp_path / "reads.fa"),
         2,
         2,
@@ -236,11 +236,11 @@ def test_any_text_gives_valid_records_or_an_error_with_a_line(text):
     try:
         found = list(scan_fasta(io.StringIO(text, newline=None).read().split("\n")))
     except SequenceError as error:
-        assert error.place.line
+        assert error.location.line
         return
     for one in found:
         if isinstance(one, SequenceError):
-            assert one.place.line and one.place.record
+            assert one.location.line and one.location.record
         else:
             assert one.sequence and set(one.sequence) <= set(ALPHABET)
 

@@ -95,4 +95,4 @@ def test_any_text_is_read_or_refused_with_a_line(text):
     try:
         assert all(record.sequence for record in read_bpseq(text.split("\n")))
     except StructureError as error:
-        assert error.place.line
+        assert error.location.line

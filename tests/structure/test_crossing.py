@@ -63,7 +63,7 @@ def test_large_structures_take_little_time_and_memory(signs):
 def test_more_crossing_pairs_than_can_be_layered_are_refused(monkeypatch):
     monkeypatch.setattr(brackets, "MAX_KNOT_ENDS", 6)
     ladder = Structure(12, frozenset((place, place + 6) for place in range(0, 6, 1)))
-    with pytest.raises(StructureError, match=r"^pairs that cross at more than 6 places"):
+    with pytest.raises(StructureError, match=r"^more than 6 ends of crossing helices"):
         format_dot_bracket(ladder)
 
 

@@ -35,8 +35,8 @@ RECORD = StructureRecord("x", "GAC", parse_dot_bracket("(.)"))
 STOCKHOLM = "# STOCKHOLM 1.0\nx GAC\n#=GC SS_cons (.)\n//\n"
 
 
-def parse(text, written_as=None):
-    return list(parse_structures(text.split("\n"), written_as, "file"))
+def parse(text, source_format=None):
+    return list(parse_structures(text.split("\n"), source_format, "file"))
 
 
 @pytest.mark.parametrize("name", WRITE_FORMATS)
@@ -84,7 +84,7 @@ def test_the_format_is_told_by_the_text(text, name):
         detect_format(text.split("\n"))
     assert (
         str(caught.value)
-        == "line:1: this looks like FASTA; expected structures, as `rnaformer predict` makes them"
+        == "line:1: this looks like FASTA; expected structures, as `rnaformer predict` writes them"
     )
 
 
@@ -178,7 +178,7 @@ def test_errors_of_standard_input_name_it(monkeypatch, data, message):
         (
             ">x\nGAC\n",
             StructureError,
-            ":1: this looks like FASTA; expected structures, as `rnaformer predict` makes them",
+            ":1: this looks like FASTA; expected structures, as `rnaformer predict` writes them",
         ),
         (">x\nGAC\n(..\n", StructureError, ":3: record 'x': '(' at base 1 is never closed"),
     ],
@@ -254,7 +254,7 @@ def test_a_pipe_in_a_folder_is_refused(tmp_path):
     os.mkfifo(tmp_path / "a.dbn")
     with pytest.raises(InputError) as caught:
         list(read_structures(tmp_path))
-    message = "is no regular file, which is not read in a folder"
+    message = "is not a regular file; only regular files of a folder are read"
     assert str(caught.value) == f"{tmp_path / 'a.dbn'}: {message}"
 
 

@@ -12,7 +12,7 @@ from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.jsonl import (
     FamilySpan,
     PredictedRecord,
-    Settings,
+    PredictionSettings,
     format_json,
     read_json,
     read_predictions,
@@ -161,7 +161,7 @@ def test_any_object_is_read_or_refused_with_a_line(values):
     try:
         assert all(record.sequence for record in read_json([json.dumps(values)]))
     except StructureError as error:
-        assert error.place.line == 1
+        assert error.location.line == 1
 
 
 @settings(max_examples=100, deadline=None)
@@ -170,7 +170,7 @@ def test_any_text_is_read_or_refused_with_a_line(text):
     try:
         assert list(read_json(text.split("\n"))) == []
     except StructureError as error:
-        assert error.place.line
+        assert error.location.line
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_prediction_is_read_with_its_scores_and_how_it_was_made():
             RECORD,
             {(0, 2): 0.9},
             0.8,
-            Settings("small", 2, 0.5, "matching"),
+            PredictionSettings("small", 2, 0.5, "matching"),
             ("1 ambiguous letter read as N",),
         )
     ]

@@ -10,8 +10,8 @@ from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.structure import (
     Structure,
     StructureRecord,
+    group_into_stems,
     is_canonical,
-    stems,
     to_rna,
 )
 
@@ -105,12 +105,15 @@ def test_letters_of_a_file_are_read_as_upper_case_rna():
 
 def test_a_stem_is_a_run_of_stacked_pairs_from_the_outside():
     pairs = [(1, 8), (0, 9), (2, 7), (12, 20), (13, 18), (14, 17)]
-    assert stems(pairs) == [[(0, 9), (1, 8), (2, 7)], [(12, 20)], [(13, 18), (14, 17)]]
+    assert group_into_stems(pairs) == [[(0, 9), (1, 8), (2, 7)], [(12, 20)], [(13, 18), (14, 17)]]
 
 
 def test_stems_of_a_pseudoknot_are_found_too():
-    assert stems([(0, 6), (1, 5), (2, 9), (3, 8)]) == [[(0, 6), (1, 5)], [(2, 9), (3, 8)]]
+    assert group_into_stems([(0, 6), (1, 5), (2, 9), (3, 8)]) == [
+        [(0, 6), (1, 5)],
+        [(2, 9), (3, 8)],
+    ]
 
 
 def test_no_pairs_have_no_stems():
-    assert stems([]) == []
+    assert group_into_stems([]) == []

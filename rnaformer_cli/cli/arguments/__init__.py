@@ -1,1 +1,1 @@
-"""What commands are given: shared options, input records, paths."""
+"""Arguments of commands: shared options, input records, paths."""

@@ -1,4 +1,4 @@
-"""Options that several commands share: the same name and meaning everywhere."""
+"""Option types, and options that several commands have in common."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from click.shell_completion import CompletionItem
 from rnaformer_cli.errors import ConfigError, OutputError
 
 
-# What a shell completes file names for; whether a file can be read is told by who reads it.
 class NonEmptyPath(click.Path):
-    """A path that is not empty, as that of an unset variable is: it would be the current folder."""
+    """A path that is not empty. An unset shell variable would otherwise name the current folder.
+
+    Shells complete file names for it. The readers of files report unreadable ones.
+    """
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path.
 
         Raises:
-            click.BadParameter: an empty path, or what click.Path refuses.
+            click.BadParameter: an empty path, or one that click.Path rejects.
         """
         if not os.fspath(value):
             self.fail("the path is empty", param, ctx)
@@ -47,11 +49,11 @@ class NonEmptyText(click.types.StringParamType):
 PATH = NonEmptyPath(readable=False)
 FOLDER = NonEmptyPath(file_okay=False, readable=False)
 
-STDOUT = ("-", "/dev/stdout")  # not opened by name: a rename would replace what it stands for
+STDOUT = ("-", "/dev/stdout")  # never opened by name: writing by rename would replace the device
 
 
 class FiniteRange(click.FloatRange):
-    """A number in a range; NaN, which compares with nothing, is none."""
+    """A finite number in a range; click.FloatRange alone accepts NaN."""
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -59,7 +61,7 @@ class FiniteRange(click.FloatRange):
         """The number.
 
         Raises:
-            click.BadParameter: no number, not finite, or out of the range.
+            click.BadParameter: not a number, not finite, or out of the range.
         """
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
@@ -73,12 +75,12 @@ def _file_or_stdout(_: click.Context, __: click.Parameter, value: str | None) ->
 
 def _check_device(_: click.Context, __: click.Parameter, value: str) -> str:
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
-        raise click.BadParameter(f"{value!r} is none of auto, cpu, cuda, cuda:N, mps")
+        raise click.BadParameter(f"{value!r} is not one of auto, cpu, cuda, cuda:N, mps")
     return value
 
 
 def _parse_size(context: click.Context, _: click.Parameter, value: str | None) -> int | None:
-    if value is None or context.resilient_parsing:  # a shell that completes waits for no torch
+    if value is None or context.resilient_parsing:  # shell completion must not import PyTorch
         return None
     from rnaformer_cli.prediction.memory import parse_size
 
@@ -89,7 +91,11 @@ def _parse_size(context: click.Context, _: click.Parameter, value: str | None) -
 
 
 def _check_no_checkpoint(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """A folder for new weights, which must not hold others."""
+    """A folder for new weights.
+
+    Raises:
+        OutputError: the folder holds a checkpoint.
+    """
     from rnaformer_cli.model.config import CONFIG_FILE
 
     if value is not None and (Path(value) / CONFIG_FILE).exists():
@@ -98,7 +104,7 @@ def _check_no_checkpoint(_: click.Context, __: click.Parameter, value: str | Non
 
 
 def or_default(weights: str | None) -> str:
-    """The weights that are asked for; an empty name, as of an unset variable, is none of them."""
+    """The given weights or the default; an empty name (of an unset variable) is not the default."""
     from rnaformer_cli.weight_store.store import DEFAULT
 
     return DEFAULT if weights is None else weights
@@ -108,7 +114,7 @@ def _parse_cycles(_: click.Context, __: click.Parameter, value: str | None) -> i
     if value is None or value == "auto":
         return value
     if not (value.isascii() and value.isdecimal() and len(value) < 10 and int(value)):
-        raise click.BadParameter(f"{value!r} is neither auto nor a number from 1 on")
+        raise click.BadParameter(f"{value!r} is neither auto nor a positive whole number")
     return int(value)
 
 
@@ -117,20 +123,20 @@ def _parse_shard(
 ) -> tuple[int, int] | None:
     if value is None:
         return None
-    found = re.fullmatch(r"([1-9]\d{0,8})/([1-9]\d{0,8})", value, re.ASCII)
-    if found is None or int(found[1]) > int(found[2]):
-        raise click.BadParameter(f"{value!r} is no part such as 1/4 or 4/4")
-    return int(found[1]), int(found[2])
+    match = re.fullmatch(r"([1-9]\d{0,8})/([1-9]\d{0,8})", value, re.ASCII)
+    if match is None or int(match[1]) > int(match[2]):
+        raise click.BadParameter(f"{value!r} is not a part I/N, such as 1/4 or 4/4")
+    return int(match[1]), int(match[2])
 
 
 def complete_weights(
-    _: click.Context, __: click.Parameter, begun: str
+    _: click.Context, __: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
-    """The names of weights, or folders where no name begins like that."""
+    """Names of weights that begin with the text; if there are none, folders."""
     from rnaformer_cli.weight_store.store import list_weights
 
-    names = [CompletionItem(name) for name in list_weights() if name.startswith(begun)]
-    return names or [CompletionItem(begun, type="dir")]
+    names = [CompletionItem(name) for name in list_weights() if name.startswith(incomplete)]
+    return names or [CompletionItem(incomplete, type="dir")]
 
 
 new_weights = click.option(
@@ -140,7 +146,7 @@ new_weights = click.option(
     metavar="DIR",
     type=FOLDER,
     callback=_check_no_checkpoint,
-    help="Folder of the new weights.",
+    help="Folder to write the new weights to.",
 )
 output = click.option(
     "-o",
@@ -148,7 +154,7 @@ output = click.option(
     metavar="FILE",
     type=PATH,
     callback=_file_or_stdout,
-    help="Write to one file instead of stdout.",
+    help="Write to FILE instead of stdout.",
 )
 weights = click.option(
     "-w",
@@ -156,18 +162,18 @@ weights = click.option(
     metavar="NAME|DIR",
     type=NonEmptyText(),
     shell_complete=complete_weights,
-    help="Weights by name (see `rnaformer weights list`) or folder.  [default: the shipped ones]",
+    help="Name of weights (see `rnaformer weights list`) or folder.  [default: the shipped ones]",
 )
 like = click.option(
     "--like",
     type=click.Choice(["curated", "computed"]),
-    help="Predict like curated structures or like a folding program (weights with a label flag).  "
-    "[default: what the weights were released with]",
+    help="Imitate curated structures or a folding program's output; needs weights with a label "
+    "flag.  [default: set by the weights]",
 )
 no_families = click.option(
     "--no-families",
     is_flag=True,
-    help="Ask the network alone, whatever is known of the RNA's family.",
+    help="Do not use Rfam family profiles.",
 )
 device = click.option(
     "--device",
@@ -175,53 +181,56 @@ device = click.option(
     metavar="auto|cpu|cuda|cuda:N|mps",
     default="auto",
     show_default=True,
-    help="What the network runs on.",
+    help="Device that the network runs on.",
 )
 precision = click.option(
     "--precision",
     type=click.Choice(["auto", "fp32", "bf16"]),
     default="auto",
     show_default=True,
-    help="Number format; auto is fp32.",
+    help="Number format of the network; auto is fp32.",
 )
 threads = click.option(
-    "--threads", type=click.IntRange(min=1), help="CPU threads.  [default: one a core]"
+    "--threads", type=click.IntRange(min=1), help="Number of CPU threads.  [default: one per core]"
 )
 jobs = click.option(
     "-j",
     "--jobs",
     type=click.IntRange(min=1),
-    help="Processes of one thread each.  [default: one a thread if there are many short records]",
+    help="Number of worker processes, with one thread each.  "
+    "[default: one per thread if there are many short records]",
 )
 cycles = click.option(
-    "--cycles", type=click.IntRange(min=1), help="Passes of recycling.  [default: the weights']"
+    "--cycles",
+    type=click.IntRange(min=1),
+    help="Number of recycling passes.  [default: set by the weights]",
 )
 cycles_or_auto = click.option(
     "--cycles",
     callback=_parse_cycles,
     metavar="N|auto",
-    help="Passes of recycling; auto: the weights' number, or fewer if the scores have settled.  "
-    "[default: the weights']",
+    help="Number of recycling passes; auto stops early when the probabilities no longer change.  "
+    "[default: set by the weights]",
 )
 shard = click.option(
     "--shard",
     metavar="I/N",
     callback=_parse_shard,
-    help="Only the I-th of N parts: every N-th record, under the names of a whole run.",
+    help="Predict part I of N: every N-th record, with the file names of a whole run.",
 )
 max_memory = click.option(
     "--max-memory",
     metavar="SIZE",
     callback=_parse_size,
-    help="Memory that one record may take, as 4G.  [default: what is free]",
+    help="Memory limit for one record, for example 4G.  [default: the free memory]",
 )
-quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="Print no progress and no warnings.")
 
 
 def warn_slow_bf16(precision: str, device: str, quiet: bool) -> None:
-    """Tell that bf16 was asked for on a processor that has to imitate it."""
+    """Warn if bf16 is requested on a processor that emulates it."""
     from rnaformer_cli.prediction.device import choose_device, has_bf16
 
     if precision == "bf16" and not quiet and not has_bf16(choose_device(device)):
-        message = "this processor has no instructions for bf16, which fp32 outruns here"
+        message = "this processor has no bf16 instructions; --precision fp32 is faster"
         click.echo(f"rnaformer: warning: {message}", err=True)

@@ -1,4 +1,4 @@
-"""What a command reads and writes: no file twice, and none of its own inputs replaced."""
+"""Checks of the paths that a command reads and writes."""
 
 from __future__ import annotations
 
@@ -17,37 +17,38 @@ def check_paths(
     inputs: Iterable[str | None] = (),
     suffixes: Set[str] = STRUCTURES,
 ) -> None:
-    """Refuse a file that two options would write, or that is read as well.
+    """Reject an output that two options name, and an output that is also an input.
 
-    Files are told apart by where links and `.` lead, not by how they are spelt. Devices, pipes and
-    folders may be named more than once. `suffixes` are those of what is read in a folder.
+    Paths are compared after symbolic links and `.` are resolved. Devices, pipes and folders may be
+    named more than once. `suffixes` are those of the files that are read in an input folder.
 
     Raises:
         click.UsageError: naming the options and the file.
     """
-    taken: dict[str, str] = {}
+    options_by_target: dict[str, str] = {}
     for option, path in outputs.items():
         if path is None or _may_repeat(path):
             continue
-        place = os.path.realpath(path)
-        if place in taken:
-            raise click.UsageError(f"{taken[place]} and {option} are the same file: {path}")
-        taken[place] = option
+        target = os.path.realpath(path)
+        if target in options_by_target:
+            other = options_by_target[target]
+            raise click.UsageError(f"{other} and {option} are the same file: {path}")
+        options_by_target[target] = option
     for path in inputs:
         if path is None or path == STDIN:
             continue
-        for place, option in taken.items():
-            if _is_input(Path(path), Path(place), suffixes):
+        for target, option in options_by_target.items():
+            if _is_input(Path(path), Path(target), suffixes):
                 raise click.UsageError(f"{option} would replace an input: {path}")
 
 
-def _is_input(path: Path, place: Path, suffixes: Set[str]) -> bool:
-    """Whether an input is this file, or a folder in which it would be read."""
-    if not place.exists():
+def _is_input(path: Path, target: Path, suffixes: Set[str]) -> bool:
+    """Whether an input path is the target, or a folder in which the target would be read."""
+    if not target.exists():
         return False
     if path.is_dir():
-        return suffix_of(place) in suffixes and place.parent == path.resolve()
-    return path.exists() and path.samefile(place)
+        return suffix_of(target) in suffixes and target.parent == path.resolve()
+    return path.exists() and path.samefile(target)
 
 
 def _may_repeat(path: str) -> bool:

@@ -1,1 +1,1 @@
-"""What only the command line writes or reads: tables, MultiQC, score archives, terminal text."""
+"""Formats of the command line alone: tables, MultiQC, score archives, terminal text."""

@@ -1,4 +1,4 @@
-"""Scores as a table for MultiQC, which takes files of others as "custom content"."""
+"""Scores as a "custom content" table for MultiQC."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.scoring.compare import RecordScore
 
-# MultiQC finds it by a name that ends in _mqc.tsv and reads the comments as YAML.
+# MultiQC reads files whose names end in _mqc.tsv, and their comments as YAML.
 HEAD = """\
 # id: 'rnaformer_score'
 # section_name: 'rnaformer: base pairs against references'
@@ -30,7 +30,7 @@ Sample\tlength\tpredicted\treference\tprecision\trecall\tf1
 
 
 def format_multiqc(scores: Iterable[RecordScore]) -> str:
-    """One row a record, in order. A second `x` is `x (2)`: MultiQC keeps one row a name."""
+    """One row per record. A second `x` is named `x (2)`, because MultiQC keeps one row per name."""
     uses: Counter[str] = Counter()
     rows = []
     for score in scores:
@@ -42,7 +42,7 @@ def format_multiqc(scores: Iterable[RecordScore]) -> str:
 
 def _figures(score: RecordScore) -> list[str]:
     counts = score.exact
-    ratios = ["", ""]  # no prediction, so nothing to be precise about
+    ratios = ["", ""]  # precision and recall are undefined without a prediction
     if not score.is_missing:
         ratios = [f"{counts.precision:.4f}", f"{counts.recall:.4f}"]
     numbers = (score.length, counts.predicted, counts.reference)

@@ -1,4 +1,4 @@
-"""Tables for people: aligned columns, never cut, the same on a terminal and in a file."""
+"""Tables with aligned columns, identical on a terminal and in a file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ def print_table(
     err: bool = False,
     left: int = 1,
 ) -> None:
-    """Print text in columns, the first `left` to the left and the others to the right.
+    """Print text in columns, the first `left` columns left-aligned, the others right-aligned.
 
-    Control characters are escaped.
-
-    What is too wide for a terminal is neither wrapped nor cut: it can be searched and piped.
+    Control characters are escaped. Rows wider than the terminal are neither wrapped nor cut, so
+    that the output can be searched and piped.
     """
     rows, footer = (
         [[escape_controls(cell) for cell in row] for row in part] for part in (rows, footer)
@@ -40,7 +39,7 @@ def print_table(
     stream = sys.stderr if err else sys.stdout
     widest = max(cell_len(cell) for row in (head, *rows, *footer) for cell in row)
     console = Console(file=stream, width=len(head) * (widest + 2), highlight=False)
-    with console.capture() as captured:  # on a closed pipe rich itself would exit with 1
+    with console.capture() as captured:  # rich would exit with 1 on a closed pipe
         console.print(table)
     lines = captured.get().splitlines()
     click.echo("\n".join(line.rstrip() for line in lines), err=err)

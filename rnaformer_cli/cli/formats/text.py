@@ -9,17 +9,17 @@ import click
 
 
 def escape_controls(text: str) -> str:
-    """Text that cannot move the cursor or break the line: other characters are escaped."""
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+    """The text with control characters escaped, so that it stays on one line of a terminal."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def escape_for_terminal(text: str, stream: IO[str]) -> str:
-    """Text as it is for files and pipes; on a terminal control characters are escaped."""
+    """The text, with control characters escaped if the stream is a terminal."""
     if not stream.isatty():
         return text
     return "".join(f"{escape_controls(line)}\n" for line in text.split("\n")[:-1])
 
 
 def print_result(text: object) -> None:
-    """Print what a user or a file named, and a line's end; see escape_for_terminal."""
+    """Print a line with text from a user or a file; see escape_for_terminal."""
     click.echo(escape_for_terminal(f"{text}\n", sys.stdout), nl=False)

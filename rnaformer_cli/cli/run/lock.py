@@ -1,4 +1,4 @@
-"""One run at a time in an output folder; parts of a run (`--shard`) may work side by side."""
+"""A lock on the output folder: one run at a time, or several shards of one run."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rnaformer_cli.errors import OutputError
-from rnaformer_cli.files import make_folder, reason
+from rnaformer_cli.files import make_folder, os_error_text
 
-NAME = ".rnaformer-run.lock"
-_LOCKED_ERRNOS = {errno.EACCES, errno.EAGAIN}  # systems differ in how they say it
+LOCK_FILE = ".rnaformer-run.lock"
+_LOCKED_ERRNOS = {errno.EACCES, errno.EAGAIN}  # which of them depends on the system
 
 
 @contextlib.contextmanager
 def locked(folder: str | Path, part: tuple[int, int] | None = None) -> Iterator[None]:
-    """Keep other runs out of a folder, or other runs of the same part, while the block lasts.
+    """Lock a folder against other runs, or against other runs of the same part.
 
-    The lock goes with the process, however that ends; its empty file stays. Where the system
-    knows no locks, nobody is kept out.
+    The system releases the lock when the process ends; the empty lock file stays. On file systems
+    without locks nothing is locked.
 
     Raises:
-        OutputError: another run is at work there, or the folder may not be written to.
+        OutputError: another run holds the lock, or the folder cannot be written to.
     """
     make_folder(folder)
     try:
-        file = (Path(folder) / NAME).open("ab")
+        file = (Path(folder) / LOCK_FILE).open("ab")
     except OSError as error:
-        raise OutputError(reason(error), path=Path(folder) / NAME) from None
+        raise OutputError(os_error_text(error), path=Path(folder) / LOCK_FILE) from None
     with file:
         if not _lock(file.fileno(), part):
-            message = "is in use by another run; wait for its end or choose another folder"
+            message = "is in use by another run; wait until it ends or choose another folder"
             raise OutputError(message, path=folder)
         yield
 
 
 def _lock(file: int, part: tuple[int, int] | None) -> bool:
-    """Whether the lock could be had: a part takes the byte of its number, a whole run takes all."""
+    """Whether the lock was acquired: a part locks the byte of its number, a whole run all bytes."""
     if sys.platform == "win32":
         return True
     import fcntl
 
-    start, length = (part[0], 1) if part else (0, 0)  # 0 bytes: to the end, wherever that is
+    start, length = (part[0], 1) if part else (0, 0)  # a length of 0 locks to the end of the file
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a run over many records has done, so that it can be gone on with."""
+"""The log of finished records, with which a stopped run is resumed."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import IO, Any
 
 from rnaformer_cli.errors import InputError, OutputError
-from rnaformer_cli.files import make_folder, reason, sha256_of, write_text
+from rnaformer_cli.files import make_folder, os_error_text, sha256_of, write_text
 from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.sequence.record import RnaRecord
 
-_DIGITS = 32  # of a checksum
+_DIGITS = 32  # hexadecimal digits of a checksum
 
 
 class RunLog:
-    """A file beside the outputs: the run's settings, then a line for each record that is done.
+    """A file in the output folder: the settings of the run, then one line per finished record.
 
-    A line is written when all files of its record are whole, so what it says is true whenever
-    the run ends. Each part of a run (`--shard`) has a file of its own.
+    A line is written after all files of its record, so the log is valid whenever the run ends.
+    Each part of a run (`--shard`) has its own log.
 
     Raises:
-        InputError: a log that cannot be read, or that of a run with other settings.
+        InputError: a log that cannot be read, or the log of a run with other settings.
         OutputError: the folder cannot be written to.
     """
 
@@ -44,77 +44,77 @@ class RunLog:
         self._path = self._folder / name
         make_folder(folder)
         is_there = self._path.exists() or self._path.is_symlink()
-        self._done = self._read(settings) if resume and is_there else {}
-        self._file = self._begin(settings)
+        self._finished = self._read(settings) if resume and is_there else {}
+        self._file = self._open(settings)
 
-    def has(self, record: RnaRecord, name: str) -> bool:
-        """Whether this very record was done under this name, and its files are as written."""
-        done = self._done.get(name)
-        if done is None or done.record != record_checksum(record):
+    def is_done(self, record: RnaRecord, name: str) -> bool:
+        """Whether the same record was finished under this name and its files are unchanged."""
+        finished = self._finished.get(name)
+        if finished is None or finished.record != record_checksum(record):
             return False
-        is_drawn = self._pictures is None or _is_same(done.picture, self._picture(name))
-        return is_drawn and _is_same(done.files, self._files(name))
+        is_drawn = self._pictures is None or _is_same(finished.picture, self._picture(name))
+        return is_drawn and _is_same(finished.files, self._files(name))
 
     def add(self, record: RnaRecord, name: str) -> None:
-        """Note a record whose files are written."""
-        done = _FinishedRecord(record_checksum(record), self._files(name), self._picture(name))
+        """Log a record whose files are written."""
+        finished = _FinishedRecord(record_checksum(record), self._files(name), self._picture(name))
         try:
-            self._file.write(json.dumps(done.line(name), ensure_ascii=False) + "\n")
+            self._file.write(json.dumps(finished.line(name), ensure_ascii=False) + "\n")
             self._file.flush()
         except OSError as error:
-            raise OutputError(reason(error), path=self._path) from None
+            raise OutputError(os_error_text(error), path=self._path) from None
 
     def _files(self, name: str) -> str:
-        """The checksum of a record's files together, or "" if one is not there."""
+        """The checksum of all files of a record, or "" if one is missing."""
         return _checksum(self._folder / f"{name}.{suffix}" for suffix in self._suffixes)
 
     def _picture(self, name: str) -> str:
-        """The checksum of a record's picture, or "" if it is not there or not asked for."""
+        """The checksum of a record's picture, or "" if it is missing or not written."""
         return "" if self._pictures is None else _checksum([Path(self._pictures) / f"{name}.svg"])
 
     def close(self) -> None:
         """Close the file."""
         try:
             self._file.close()
-        except OSError as error:  # what could not be written before is tried once more
-            raise OutputError(reason(error), path=self._path) from None
+        except OSError as error:  # buffered text that could not be written is written again
+            raise OutputError(os_error_text(error), path=self._path) from None
 
-    def _begin(self, settings: Mapping[str, Any]) -> IO[str]:
-        """The file, rewritten with what it held that is true, open for more."""
+    def _open(self, settings: Mapping[str, Any]) -> IO[str]:
+        """The file, rewritten with its valid lines and opened for appending."""
         lines: list[Mapping[str, Any]] = [{"settings": dict(settings)}]
-        lines += [done.line(name) for name, done in self._done.items()]
+        lines += [finished.line(name) for name, finished in self._finished.items()]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
         write_text(self._path, text, follow=False)
         try:
             return self._path.open("a", encoding="utf-8", newline="\n")
         except OSError as error:
-            raise OutputError(reason(error), path=self._path) from None
+            raise OutputError(os_error_text(error), path=self._path) from None
 
     def _read(self, settings: Mapping[str, Any]) -> dict[str, _FinishedRecord]:
-        """Records that are done, by name; a last line that is not whole does not count."""
+        """The finished records by name; an incomplete last line is ignored."""
         try:
             if not self._path.is_file():  # a pipe would be waited for
                 raise ValueError
             text = self._path.read_text(encoding="utf-8")
             first, *rest = [parse_json(line) for line in text.split("\n")[:-1]]
-            before = dict(first["settings"])
-            done = {line.pop("name"): _FinishedRecord(**line) for line in rest}
+            previous = dict(first["settings"])
+            finished = {line.pop("name"): _FinishedRecord(**line) for line in rest}
         except OSError as error:
-            raise InputError(reason(error), path=self._path) from None
+            raise InputError(os_error_text(error), path=self._path) from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise InputError(
-                "is no log of a run; remove it to begin anew", path=self._path
+                "is not the log of a run; remove it to start a new run", path=self._path
             ) from None
         for name, value in settings.items():
-            if before.get(name) != value:
-                message = f"was made with {name} {before.get(name)}, not {value}"
+            if previous.get(name) != value:
+                message = f"was made with {name} {previous.get(name)}, not {value}"
                 raise InputError(message, path=self._path)
-        return done
+        return finished
 
 
 @dataclass(frozen=True, slots=True)
 class _FinishedRecord:
-    """The checksums of a record that was read and of the files that were written for it."""
+    """The checksums of an input record and of its output files."""
 
     record: str
     files: str
@@ -143,6 +143,6 @@ def _checksum(paths: Iterable[Path]) -> str:
 
 
 def record_checksum(record: RnaRecord) -> str:
-    """The same for records that give the same files."""
+    """The checksum of an input record: its id, description and sequence."""
     text = "\n".join((record.id, record.description, record.sequence))
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

@@ -1,4 +1,4 @@
-"""Where predictions go: a stream, or a folder with a file for each record."""
+"""Destinations of predictions: a stream, or a folder with one file per record."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rnaformer_cli.cli.formats.text import escape_for_terminal
 from rnaformer_cli.cli.run.lock import locked
 from rnaformer_cli.cli.run.log import RunLog
 from rnaformer_cli.cli.run.pictures import Drawer
-from rnaformer_cli.cli.run.progress import counted
-from rnaformer_cli.drawing.picture import save
+from rnaformer_cli.cli.run.progress import format_count
+from rnaformer_cli.drawing.picture import save_figure
 from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import make_folder, write_atomically, write_text
 from rnaformer_cli.sequence.record import RnaRecord
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 
 
 class Destination(Protocol):
-    """Takes predictions one by one."""
+    """Writes predictions one by one."""
 
     def write(self, prediction: Prediction, name: str) -> None:
-        """Write one prediction; what is written stays, whatever comes after.
+        """Write one prediction, independent of the predictions after it.
 
-        `name` is a file name that no other record has, for destinations that need one.
+        `name` is the unique file name of the record, for destinations that need one.
 
         Raises:
             StructureError: the format cannot hold the structure.
-            OutputError: the disk is full, or the place may not be written to.
+            OutputError: the disk is full, or the file cannot be written.
         """
 
-    def has(self, record: RnaRecord, name: str) -> bool:
+    def is_done(self, record: RnaRecord, name: str) -> bool:
         """Whether an earlier run has written this record under this name."""
 
 
 class Formatter:
-    """A prediction as text in any of the output formats."""
+    """Formats predictions in any of the output formats."""
 
     def __init__(
         self, predictor: Predictor, min_score: float | None, plain_headers: bool = False
@@ -61,17 +61,17 @@ class Formatter:
         self._cycles = "auto" if predictor.stops_early else predictor.cycles
         self._decoding = predictor.options.decoding
         self._threshold = predictor.threshold
-        self._share = predictor.threshold_ratio
+        self._threshold_ratio = predictor.threshold_ratio
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What has to be the same for the same text."""
+        """The settings that determine the output of a record."""
         return {
             "model": self._model,
             "config": self._config,
             "precision": self._precision,
             "threshold": self._threshold,
-            "threshold_ratio": self._share,
+            "threshold_ratio": self._threshold_ratio,
             "decoding": self._decoding,
             "cycles": self._cycles,
             "min_score": self._min_score,
@@ -79,7 +79,7 @@ class Formatter:
         }
 
     def format(self, prediction: Prediction, name: str) -> str:
-        """The text of one record, without a table's header."""
+        """The text of one record, without the header of a table."""
         record = prediction.structure_record
         if name == "tsv":
             scores = prediction.pair_scores
@@ -90,8 +90,8 @@ class Formatter:
             return format_dbn(record, f"confidence={prediction.confidence:.2f}")
         if name != "jsonl":
             return WRITERS[name](record)  # type: ignore[index]  # the command checked the name
-        letters = prediction.record.n_ambiguous
-        details = {
+        n_ambiguous = prediction.record.n_ambiguous
+        details: dict[str, object] = {
             "confidence": round(prediction.confidence, 4),
             "family": prediction.family,
             "recognised": round(prediction.recognised, 4),
@@ -102,7 +102,7 @@ class Formatter:
                     "last": match.stop,
                     "recognised": round(match.recognised, 4),
                 }
-                for match in sorted(prediction.matches, key=lambda one: one.start)
+                for match in sorted(prediction.matches, key=lambda match: match.start)
                 if match.family
             ],
             "model": self._model,
@@ -110,13 +110,15 @@ class Formatter:
             "threshold": prediction.threshold,
             "decoding": self._decoding,
             "seconds": round(prediction.seconds, 4),
-            "warnings": [f"{counted(letters, 'ambiguous letter')} read as N"] if letters else [],
+            "warnings": [],
         }
+        if n_ambiguous:
+            details["warnings"] = [f"{format_count(n_ambiguous, 'ambiguous letter')} read as N"]
         return format_json(record, prediction.pair_scores, details)
 
 
 class StreamDestination:
-    """All records in one stream, flushed after each."""
+    """Writes all records to one stream, which is flushed after each record."""
 
     def __init__(self, stream: IO[str], formatter: Formatter, name: str) -> None:
         self._stream = stream
@@ -129,7 +131,7 @@ class StreamDestination:
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
         if self._count and self._name in SINGLE_RECORD_FORMATS:
-            message = f"{self._name} holds one record a file; use --out-dir"
+            message = f"a {self._name} file holds one record; use --out-dir"
             raise OutputError(message, record=prediction.record.id)
         self._stream.write(
             escape_for_terminal(self._formatter.format(prediction, self._name), self._stream)
@@ -137,13 +139,13 @@ class StreamDestination:
         self._stream.flush()
         self._count += 1
 
-    def has(self, record: RnaRecord, name: str) -> bool:
-        """Never: a stream begins anew; see Destination."""
+    def is_done(self, record: RnaRecord, name: str) -> bool:
+        """Always False: a stream is written anew; see Destination."""
         return False
 
 
 class FolderDestination:
-    """A file for each record and format, named after the record."""
+    """Writes one file per record and format, named after the record."""
 
     def __init__(self, folder: str, formatter: Formatter, names: tuple[str, ...]) -> None:
         self._folder = Path(folder)
@@ -158,84 +160,84 @@ class FolderDestination:
             head = HEADER if kind == "tsv" else ""
             write_text(self._folder / f"{name}.{kind}", head + text, follow=False)
 
-    def has(self, record: RnaRecord, name: str) -> bool:
-        """Not known here: a log has to be asked; see Destination."""
+    def is_done(self, record: RnaRecord, name: str) -> bool:
+        """Always False: only LoggedDestination knows; see Destination."""
         return False
 
 
 class LoggedDestination:
-    """Another destination whose records are noted when they are written."""
+    """Logs the records that another destination has written."""
 
-    def __init__(self, inner: Destination, log: RunLog) -> None:
-        self._inner = inner
+    def __init__(self, wrapped: Destination, log: RunLog) -> None:
+        self._wrapped = wrapped
         self._log = log
 
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
-        self._inner.write(prediction, name)
+        self._wrapped.write(prediction, name)
         self._log.add(prediction.record, name)
 
-    def has(self, record: RnaRecord, name: str) -> bool:
-        """Whether the log has it; see Destination."""
-        return self._log.has(record, name)
+    def is_done(self, record: RnaRecord, name: str) -> bool:
+        """Whether the log has the record; see Destination."""
+        return self._log.is_done(record, name)
 
 
-class Pictures:
-    """Another destination with a picture of each structure."""
+class PictureDestination:
+    """Draws the structures that another destination has written."""
 
-    def __init__(self, inner: Destination, folder: str) -> None:
-        self._inner = inner
+    def __init__(self, wrapped: Destination, folder: str) -> None:
+        self._wrapped = wrapped
         self._folder = Path(folder)
         self._drawer = Drawer("plane")
         make_folder(folder)
 
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
-        self._inner.write(prediction, name)
+        self._wrapped.write(prediction, name)
         figure = self._drawer.draw(prediction.structure_record)
-        save(figure, self._folder / f"{name}.svg", "svg", follow=False)
+        save_figure(figure, self._folder / f"{name}.svg", "svg", follow=False)
 
-    def has(self, record: RnaRecord, name: str) -> bool:
-        """What the other says; see Destination."""
-        return self._inner.has(record, name)
+    def is_done(self, record: RnaRecord, name: str) -> bool:
+        """Whether the record is done; see Destination."""
+        return self._wrapped.is_done(record, name)
 
 
 class TableDestination:
-    """Another destination with a row for each record: how long, how many pairs, how sure."""
+    """Adds a table of length, number of pairs and confidence to another destination."""
 
     HEADER = "id\tlength\tpairs\tconfidence\n"
 
-    def __init__(self, inner: Destination, file: IO[str]) -> None:
-        self._inner = inner
+    def __init__(self, wrapped: Destination, file: IO[str]) -> None:
+        self._wrapped = wrapped
         self._file = file
         file.write(self.HEADER)
 
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
-        self._inner.write(prediction, name)
+        self._wrapped.write(prediction, name)
         record, pairs = prediction.record, len(prediction.structure.pairs)
         self._file.write(f"{record.id}\t{len(record)}\t{pairs}\t{prediction.confidence:.4f}\n")
 
-    def has(self, record: RnaRecord, name: str) -> bool:
-        """Never: a table begins anew; see Destination."""
+    def is_done(self, record: RnaRecord, name: str) -> bool:
+        """Always False: the table is written anew; see Destination."""
         return False
 
 
-class ScoreArchive:
-    """Another destination with the score matrices in a NumPy archive, one array an id."""
+class ScoreArchiveWriter:
+    """Adds a NumPy archive with one score matrix per record to another destination."""
 
-    def __init__(self, inner: Destination, file: IO[bytes]) -> None:
-        self._inner = inner
+    def __init__(self, wrapped: Destination, file: IO[bytes]) -> None:
+        self._wrapped = wrapped
         self._archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
 
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
-        self._inner.write(prediction, name)
+        self._wrapped.write(prediction, name)
         with self._archive.open(f"{name}.npy", "w", force_zip64=True) as member:
             np.lib.format.write_array(member, np.asarray(prediction.scores), allow_pickle=False)
 
-    def has(self, record: RnaRecord, name: str) -> bool:
-        """Never: an archive begins anew; see Destination."""
+    def is_done(self, record: RnaRecord, name: str) -> bool:
+        """Always False: the archive is written anew; see Destination."""
         return False
 
     def close(self) -> None:
@@ -245,7 +247,7 @@ class ScoreArchive:
 
 @contextlib.contextmanager
 def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[Destination]:
-    """The destination that the options ask for; single files appear when all is written."""
+    """The destination that the options select; single files appear after the last record."""
     formatter = Formatter(predictor, chosen["min_score"], chosen["plain_headers"])
     formats: tuple[str, ...] = chosen["formats"]
     with contextlib.ExitStack() as stack:
@@ -256,7 +258,7 @@ def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[D
             stack.callback(log.close)
             destination = FolderDestination(chosen["out_dir"], formatter, formats)
             if chosen["draw"]:
-                destination = Pictures(destination, chosen["draw"])
+                destination = PictureDestination(destination, chosen["draw"])
             destination = LoggedDestination(destination, log)
         else:
             stream = sys.stdout
@@ -264,10 +266,10 @@ def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[D
                 stream = cast("Any", stack.enter_context(write_atomically(chosen["output"])))
             destination = StreamDestination(stream, formatter, formats[0])
             if chosen["draw"]:
-                destination = Pictures(destination, chosen["draw"])
+                destination = PictureDestination(destination, chosen["draw"])
         if chosen["scores"]:
             file = stack.enter_context(write_atomically(chosen["scores"], binary=True))
-            archive = ScoreArchive(destination, cast("IO[bytes]", file))
+            archive = ScoreArchiveWriter(destination, cast("IO[bytes]", file))
             stack.callback(archive.close)
             destination = archive
         if chosen["table"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from rnaformer_cli.cli.formats.score_archive import ScoreArchive, check_length
+from rnaformer_cli.cli.formats.score_archive import ScoreArchiveReader, check_length
 from rnaformer_cli.errors import ScoreError
 from rnaformer_cli.scoring.compare import check_same_rna
 from rnaformer_cli.structure.structure import Structure, StructureRecord
@@ -17,27 +17,27 @@ Kind = Literal["plane", "arcs", "dots"]
 
 
 class Drawer:
-    """Draws records of one kind, beside references and scores if there are any.
+    """Draws pictures of one kind, with references and scores if there are any.
 
-    References are given by the place of their record; None where a record has none.
+    `references` are in the order of the records; None for a record without a reference.
     """
 
     def __init__(
         self,
         kind: Kind,
         references: Sequence[StructureRecord | None] | None = None,
-        archive: ScoreArchive | None = None,
+        archive: ScoreArchiveReader | None = None,
     ) -> None:
         self._kind = kind
         self._references = references
         self._archive = archive
 
-    def draw(self, record: StructureRecord, place: int = 0) -> Figure:
-        """The picture of a record.
+    def draw(self, record: StructureRecord, index: int = 0) -> Figure:
+        """The picture of the record with this index.
 
         Raises:
-            ScoreError: no reference or no scores of that id, or of another RNA.
-            DependencyError: a package that pictures need is not installed.
+            ScoreError: the reference or the scores of this id are missing or of another RNA.
+            DependencyError: ViennaRNA or matplotlib is not installed.
         """
         from rnaformer_cli.drawing.picture import draw_arcs, draw_dots, draw_plane
 
@@ -45,24 +45,24 @@ class Drawer:
             return draw_plane(record)
         reference = None
         if self._references is not None:
-            known = self._references[place]
-            if known is None:
-                raise ScoreError("no reference of that id", record=record.id)
-            check_length("reference", known.structure.length, record)
-            check_same_rna(record, known)
-            reference = known.structure
+            reference_record = self._references[index]
+            if reference_record is None:
+                raise ScoreError("no reference with this id", record=record.id)
+            check_length("reference", reference_record.structure.length, record)
+            check_same_rna(record, reference_record)
+            reference = reference_record.structure
         if self._kind == "arcs":
             return draw_arcs(record, reference)
-        scores = None if self._archive is None else self._archive.matrix(place, record)
+        scores = None if self._archive is None else self._archive.matrix(index, record)
         if scores is None:
-            raise ScoreError("no scores of that id", record=record.id)
+            raise ScoreError("no scores with this id", record=record.id)
         return draw_dots(record, scores, reference)
 
 
 def check_drawing() -> None:
-    """Fail before any work if pictures cannot be drawn.
+    """Draw a test picture, so that missing packages are reported before any prediction.
 
     Raises:
-        DependencyError: a package that pictures need is not installed.
+        DependencyError: ViennaRNA or matplotlib is not installed.
     """
     Drawer("plane").draw(StructureRecord("x", "A", Structure(1, frozenset())))

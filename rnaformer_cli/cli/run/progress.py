@@ -1,4 +1,4 @@
-"""What is told on stderr while records go by: failures, warnings, progress."""
+"""Reports of a run on stderr: failures, warnings, progress."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import OutputError, RnaformerError
-from rnaformer_cli.files import reason
+from rnaformer_cli.files import os_error_text
 from rnaformer_cli.sequence.record import RnaRecord
 
 if TYPE_CHECKING:
@@ -22,37 +22,37 @@ if TYPE_CHECKING:
 
 LOW_CONFIDENCE = 0.5  # expected F1 below which a structure is a guess
 LONG_RUN_RECORDS = 100  # records
-MAX_LISTED_FAILURES = 20  # records whose failure is told in full: nobody reads a million lines
+MAX_LISTED_FAILURES = 20  # failed records that are reported one by one; further ones are counted
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """What a run is going to do, as far as its input tells."""
+class Workload:
+    """The size of the input of a run."""
 
     records: int
-    cells: int  # L x L, summed: what the time grows with
+    cells: int  # sum of L x L, to which the time is proportional
 
     @classmethod
-    def of(cls, lengths: Iterable[int]) -> Expected:
-        """From the lengths of all records."""
+    def of(cls, lengths: Iterable[int]) -> Workload:
+        """The workload of records with these lengths."""
         sizes = [length**2 for length in lengths]
         return cls(len(sizes), sum(sizes))
 
 
-class Report:
-    """Counts what happened and says it once; silent about success."""
+class RunReporter:
+    """Counts records, failures and warnings and reports them on stderr."""
 
     def __init__(self, quiet: bool = False, failure_table: FailureTable | None = None) -> None:
         self.quiet = quiet
         self._failure_table = failure_table
         self._started = time.perf_counter()
-        self._bases = 0  # of the records that are written
-        self._expected: Expected | None = None
+        self._bases = 0  # of the written records
+        self._workload: Workload | None = None
         self.failures = 0
         self._failed_records = 0
         self.written = 0
-        self.left_out = 0  # done by an earlier run
-        self.ended_by: RnaformerError | None = None  # what --fail-fast stopped at
+        self.skipped = 0  # records that an earlier run has finished
+        self.ended_by: RnaformerError | None = None  # the error at which --fail-fast stopped
         self._predicted = 0
         self._low_confidence = 0
         self._ambiguous_letters = 0
@@ -60,32 +60,32 @@ class Report:
         self._progress: Progress | None = None
 
     def count(self, record: RnaRecord) -> None:
-        """Note a record that was read."""
+        """Count a record that was read."""
         self._ambiguous_letters += record.n_ambiguous
         self._ambiguous_records += record.n_ambiguous > 0
 
     def fail(self, error: RnaformerError) -> None:
-        """Tell a failure that does not end the run."""
+        """Report a failure that does not end the run."""
         self.failures += 1
         if self._failure_table is not None:
             self._failure_table.add(error)
-        self._failed_records += error.place.record is not None
-        if error.place.record is None or self._failed_records <= MAX_LISTED_FAILURES:
+        self._failed_records += error.location.record is not None
+        if error.location.record is None or self._failed_records <= MAX_LISTED_FAILURES:
             self._print(f"rnaformer: {escape_controls(str(error))}")
         elif self._failed_records == MAX_LISTED_FAILURES + 1:
             where = (
-                "the table has them" if self._failure_table else "--failures FILE.tsv lists them"
+                "the table lists them" if self._failure_table else "--failures FILE.tsv lists them"
             )
-            self._print(f"rnaformer: further records that fail are counted only ({where})")
+            self._print(f"rnaformer: further failed records are only counted ({where})")
 
     def report_unlisted(self) -> None:
-        """Tell how many more records failed than were told."""
-        untold = self._failed_records - MAX_LISTED_FAILURES
-        if untold > 0:
-            self._print(f"rnaformer: {counted(untold, 'more record')} failed")
+        """Report the number of failed records that were not listed."""
+        unlisted = self._failed_records - MAX_LISTED_FAILURES
+        if unlisted > 0:
+            self._print(f"rnaformer: {format_count(unlisted, 'more record')} failed")
 
     def warn(self, text: str) -> None:
-        """Tell what the user may want to know."""
+        """Print a warning, unless the run is quiet."""
         if not self.quiet:
             self._print(f"rnaformer: warning: {text}")
 
@@ -95,43 +95,42 @@ class Report:
         self._low_confidence += confidence < LOW_CONFIDENCE
 
     def report_low_confidence(self) -> None:
-        """Tell once how many records have a low confidence."""
+        """Warn of the number of records with a low confidence."""
         if self._low_confidence:
-            low = f"{self._low_confidence:,} of {counted(self._predicted, 'record')}"
+            low = f"{self._low_confidence:,} of {format_count(self._predicted, 'record')}"
             verb = "has" if self._low_confidence == 1 else "have"
             self.warn(f"{low} {verb} a confidence below {LOW_CONFIDENCE} (see docs/output.md)")
 
     def warn_ambiguous(self) -> None:
-        """Tell once how many letters were read as N."""
+        """Warn of the number of letters that were read as N."""
         if self._ambiguous_letters:
-            letters = counted(self._ambiguous_letters, "ambiguous letter")
-            records = counted(self._ambiguous_records, "record")
+            letters = format_count(self._ambiguous_letters, "ambiguous letter")
+            records = format_count(self._ambiguous_records, "record")
             self.warn(f"read {letters} as N in {records}")
 
     def report_skipped(self) -> None:
-        """Tell how many records an earlier run had done."""
-        if self.left_out and not self.quiet:
-            self._print(f"rnaformer: {counted(self.left_out, 'record')} done before")
+        """Report the number of records that an earlier run has finished."""
+        if self.skipped and not self.quiet:
+            self._print(f"rnaformer: {format_count(self.skipped, 'record')} done before")
 
     def report_summary(self) -> None:
-        """Tell what a long run did and how long it took; a short one only where progress is."""
-        done = self.written - self.left_out
+        """Report the records and the time of a long run, or of any run that shows progress."""
+        done = self.written - self.skipped
         if self.quiet or (done + self.failures < LONG_RUN_RECORDS and not self.shows_progress):
             return
         seconds = time.perf_counter() - self._started
         failed = f"; {self.failures:,} failed" if self.failures else ""
-        self._print(
-            f"rnaformer: {counted(done, 'record')}, {self._bases:,} nt in {seconds:.1f} s{failed}"
-        )
+        records = format_count(done, "record")
+        self._print(f"rnaformer: {records}, {self._bases:,} nt in {seconds:.1f} s{failed}")
 
     @property
     def shows_progress(self) -> bool:
-        """Whether progress is shown: stderr is a terminal and stdout is not."""
+        """Whether progress is shown: only if stderr is a terminal and stdout is not."""
         return not self.quiet and sys.stderr.isatty() and not sys.stdout.isatty()
 
     @contextlib.contextmanager
-    def progress(self, expected: Expected | None = None) -> Iterator[None]:
-        """Show how much is done, if anybody sees it; with a time left if the end is known."""
+    def progress(self, workload: Workload | None = None) -> Iterator[None]:
+        """Show the progress inside the block; with the time left if the workload is known."""
         self._started = time.perf_counter()
         if not self.shows_progress:
             yield
@@ -139,36 +138,36 @@ class Report:
         from rich.console import Console
         from rich.progress import Progress
 
-        self._expected = expected
-        columns = _columns(expected is not None)
+        self._workload = workload
+        columns = _columns(workload is not None)
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            progress.add_task("", total=expected.cells if expected else None, told="0 records")
+            progress.add_task("", total=workload.cells if workload else None, status="0 records")
             self._progress = progress
             yield
         self._progress = None
 
     def skip(self, bases: int = 0) -> None:
-        """One more record was written by an earlier run."""
-        self.left_out += 1
-        self._bases -= bases  # which is about what this run does
+        """Count a record that an earlier run has written."""
+        self.skipped += 1
+        self._bases -= bases  # the rate is that of this run; advance() adds them again
         self.advance(bases)
 
     def advance(self, bases: int = 0) -> None:
-        """One more record is written."""
+        """Count a written record."""
         self.written += 1
         self._bases += bases
         if self._progress is None:
             return
         rate = self._bases / max(time.perf_counter() - self._started, 1e-9)
-        number = f"{self.written:,} of " if self._expected else ""
-        total = counted(self._expected.records if self._expected else self.written, "record")
-        told = f"{number}{total}, {rate:,.0f} nt/s" if self._bases else f"{number}{total}"
-        self._progress.update(self._progress.task_ids[0], advance=bases**2, told=told)
+        number = f"{self.written:,} of " if self._workload else ""
+        total = format_count(self._workload.records if self._workload else self.written, "record")
+        status = f"{number}{total}, {rate:,.0f} nt/s" if self._bases else f"{number}{total}"
+        self._progress.update(self._progress.task_ids[0], advance=bases**2, status=status)
 
-    def reach(self, number: int) -> None:
-        """So many records are done, some of them perhaps in an earlier run."""
+    def set_count(self, number: int) -> None:
+        """Show the number of finished records, including those of an earlier run."""
         if self._progress is not None:
-            self._progress.update(self._progress.task_ids[0], told=counted(number, "record"))
+            self._progress.update(self._progress.task_ids[0], status=format_count(number, "record"))
 
     def _print(self, text: str) -> None:
         if self._progress is not None:
@@ -178,7 +177,7 @@ class Report:
 
 
 class FailureTable:
-    """Failures as TSV: file, line, column, record, message; each is in the file when it is told.
+    """Failures as TSV: file, line, column, record, message; flushed after each failure.
 
     Raises:
         OutputError: the file cannot be written.
@@ -191,13 +190,13 @@ class FailureTable:
         try:
             self._file = open(path, "w", encoding="utf-8", newline="\n")  # noqa: SIM115  # closed by close()
         except OSError as error:
-            raise OutputError(reason(error), path=path) from None
+            raise OutputError(os_error_text(error), path=path) from None
         self._write(self.HEADER)
 
     def add(self, error: RnaformerError) -> None:
-        """One more failure."""
-        place = error.place
-        values = (place.path, place.line, place.column, place.record, error.message)
+        """Write a row for a failure."""
+        location = error.location
+        values = (location.path, location.line, location.column, location.record, error.message)
         self._write(["" if value is None else escape_controls(str(value)) for value in values])
 
     def close(self) -> None:
@@ -209,10 +208,10 @@ class FailureTable:
             self._file.write("\t".join(values) + "\n")
             self._file.flush()
         except OSError as error:
-            raise OutputError(reason(error), path=self._path) from None
+            raise OutputError(os_error_text(error), path=self._path) from None
 
 
-def _columns(is_end_known: bool) -> list[ProgressColumn]:
+def _columns(has_workload: bool) -> list[ProgressColumn]:
     from rich.progress import (
         BarColumn,
         SpinnerColumn,
@@ -221,13 +220,13 @@ def _columns(is_end_known: bool) -> list[ProgressColumn]:
         TimeRemainingColumn,
     )
 
-    told = TextColumn("{task.fields[told]}")
-    if not is_end_known:
-        return [SpinnerColumn(), told, TimeElapsedColumn()]
-    left = [TextColumn("left"), TimeRemainingColumn()]
-    return [SpinnerColumn(), BarColumn(), told, TimeElapsedColumn(), *left]
+    status = TextColumn("{task.fields[status]}")
+    if not has_workload:
+        return [SpinnerColumn(), status, TimeElapsedColumn()]
+    remaining = [TextColumn("left"), TimeRemainingColumn()]
+    return [SpinnerColumn(), BarColumn(), status, TimeElapsedColumn(), *remaining]
 
 
-def counted(number: int, noun: str) -> str:
-    """The number with its noun, in the plural unless it is one."""
+def format_count(number: int, noun: str) -> str:
+    """The number with its noun, which is in the plural unless the number is 1."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rnaformer_cli.errors import ConfigError, shown
+from rnaformer_cli.errors import ConfigError, shorten_repr
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,9 @@ class BatchConfig:
             raise ConfigError("negative_fraction must be above 0")
         for name, weight in self.source_weights.items():
             if not isinstance(weight, (int, float)) or not 0 <= weight < 2**63:
-                message = f"source_weights of {name!r} must be 0 or more, not {shown(weight)}"
+                message = (
+                    f"source_weights of {name!r} must be 0 or more, not {shorten_repr(weight)}"
+                )
                 raise ConfigError(message)
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from rnaformer_cli.errors import ConfigError, InputError, shown
+from rnaformer_cli.errors import ConfigError, InputError, shorten_repr
 from rnaformer_cli.files import read_bytes
 from rnaformer_cli.limits import MAX_CONFIG_DEPTH, MAX_CONFIG_TEXT
 from rnaformer_cli.model.config import ModelConfig, check_type
@@ -93,7 +93,7 @@ class TrainConfig:
             if name not in sections:
                 raise ConfigError(f"unknown section {name!r}; known: {', '.join(sections)}")
             if not isinstance(section, Mapping):
-                raise ConfigError(f"{name!r} must be a section, not {shown(section)}")
+                raise ConfigError(f"{name!r} must be a section, not {shorten_repr(section)}")
             built[name] = _build_section(types[name], name, section)
         return cls(**built)
 
@@ -139,7 +139,7 @@ def _build_section(kind: type, name: str, values: Mapping[str, Any]) -> Any:
 
 def _lengths(value: object) -> tuple[int, ...]:
     if not isinstance(value, (list, tuple)):
-        raise ConfigError(f"lengths must be a list, not {shown(value)}")
+        raise ConfigError(f"lengths must be a list, not {shorten_repr(value)}")
     for length in value:
         check_type("lengths", length, int)
     return tuple(value)

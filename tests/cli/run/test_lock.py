@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from rnaformer_cli.cli.run.lock import NAME, locked
+from rnaformer_cli.cli.run.lock import LOCK_FILE, locked
 from rnaformer_cli.errors import OutputError
 
 HOLD = """
@@ -43,7 +43,7 @@ def test_a_second_run_is_told_and_the_first_goes_on(holder, tmp_path, held, want
     first = holder(held)
     with pytest.raises(OutputError) as caught, locked(tmp_path / "out", wanted):
         pass
-    message = "is in use by another run; wait for its end or choose another folder"
+    message = "is in use by another run; wait until it ends or choose another folder"
     assert str(caught.value) == f"{tmp_path / 'out'}: {message}"
     assert first.poll() is None
 
@@ -59,11 +59,11 @@ def test_the_lock_of_a_killed_run_is_gone(holder, tmp_path):
     first.send_signal(signal.SIGKILL)
     first.wait()
     with locked(tmp_path / "out"):
-        assert [path.name for path in (tmp_path / "out").iterdir()] == [NAME]
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [LOCK_FILE]
 
 
 def test_a_lock_that_cannot_be_made_is_told(tmp_path):
-    (tmp_path / NAME).mkdir()
+    (tmp_path / LOCK_FILE).mkdir()
     with pytest.raises(OutputError) as caught, locked(tmp_path):
         pass
-    assert str(caught.value) == f"{tmp_path / NAME}: is a directory"
+    assert str(caught.value) == f"{tmp_path / LOCK_FILE}: is a directory"

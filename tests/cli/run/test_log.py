@@ -96,7 +96,7 @@ def test_other_settings_are_refused(predict, tmp_path, options, message):
         *(
             (
                 ["--out-dir", "o", f"--{name}", "file"],
-                f"--resume and --{name} exclude each other: it is of all records",
+                f"--resume and --{name} exclude each other: --{name} needs all records",
             )
             for name in ("scores", "ref", "table")
         ),
@@ -154,7 +154,7 @@ def test_half_a_line_at_the_end_does_not_count(tmp_path):
     path.write_text(path.read_text()[:-5])
     log = RunLog(tmp_path, {"model": "x"}, ["dbn"], resume=True)
     log.close()
-    assert [log.has(record, record.id) for record in RECORDS[:3]] == [True, False, False]
+    assert [log.is_done(record, record.id) for record in RECORDS[:3]] == [True, False, False]
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     files = hashlib.sha256(hashlib.sha256(b"...").hexdigest().encode()).hexdigest()[:32]
     assert lines == [
@@ -174,7 +174,7 @@ def test_something_else_under_its_name_is_refused(tmp_path, text):
     path.write_text(text)
     with pytest.raises(InputError) as caught:
         RunLog(tmp_path, {"model": "x"}, [], resume=True)
-    assert str(caught.value) == f"{path}: is no log of a run; remove it to begin anew"
+    assert str(caught.value) == f"{path}: is not the log of a run; remove it to start a new run"
     assert path.read_text() == text
 
 

@@ -10,10 +10,10 @@ import pytest
 from rnaformer_cli.cli.run.progress import (
     LONG_RUN_RECORDS,
     MAX_LISTED_FAILURES,
-    Expected,
     FailureTable,
-    Report,
-    counted,
+    RunReporter,
+    Workload,
+    format_count,
 )
 from rnaformer_cli.errors import InputError, OutputError, SequenceError
 from rnaformer_cli.sequence.record import RnaRecord
@@ -40,18 +40,18 @@ def terminal_as_stderr(monkeypatch):
     [(0, "0 records"), (1, "1 record"), (2, "2 records"), (12_345, "12,345 records")],
 )
 def test_a_number_has_its_noun_in_the_right_form(number, text):
-    assert counted(number, "record") == text
+    assert format_count(number, "record") == text
 
 
 def test_a_failure_is_told_at_once_in_one_line_and_counted(capsys):
-    report = Report()
+    report = RunReporter()
     report.fail(SequenceError("a bad\nletter", path="reads.fa", line=3, record="x\x1b"))
     assert capsys.readouterr().err == ("rnaformer: reads.fa:3: record 'x\\x1b': a bad\\nletter\n")
     assert report.failures == 1
 
 
 def test_many_failures_are_counted_but_a_file_that_fails_is_always_told(capsys, tmp_path):
-    report = Report(quiet=True)
+    report = RunReporter(quiet=True)
     for number in range(MAX_LISTED_FAILURES + 1_500):
         report.fail(SequenceError("a bad letter", record=f"r{number}"))
     report.fail(InputError("no such file", path="absent.fa"))
@@ -59,7 +59,7 @@ def test_many_failures_are_counted_but_a_file_that_fails_is_always_told(capsys, 
     *told, note, file, count = capsys.readouterr().err.splitlines()
     assert told == [f"rnaformer: record 'r{number}': a bad letter" for number in range(20)]
     assert note == (
-        "rnaformer: further records that fail are counted only (--failures FILE.tsv lists them)"
+        "rnaformer: further failed records are only counted (--failures FILE.tsv lists them)"
     )
     assert (file, count) == (
         "rnaformer: absent.fa: no such file",
@@ -69,18 +69,18 @@ def test_many_failures_are_counted_but_a_file_that_fails_is_always_told(capsys, 
 
 def test_a_table_has_the_failures_that_are_not_told(capsys, tmp_path):
     table = FailureTable(tmp_path / "failed.tsv")
-    report = Report(failure_table=table)
+    report = RunReporter(failure_table=table)
     for number in range(MAX_LISTED_FAILURES + 2):
         report.fail(SequenceError("a bad letter", record=f"r{number}"))
     table.close()
     assert capsys.readouterr().err.splitlines()[MAX_LISTED_FAILURES:] == [
-        "rnaformer: further records that fail are counted only (the table has them)"
+        "rnaformer: further failed records are only counted (the table lists them)"
     ]
     assert len((tmp_path / "failed.tsv").read_text().splitlines()) == 1 + MAX_LISTED_FAILURES + 2
 
 
 def test_ambiguous_letters_are_told_once_for_all_records(capsys):
-    report = Report()
+    report = RunReporter()
     for number in (0, 1_000, 234):
         report.count(RnaRecord("r", "ACGN", n_ambiguous=number))
     assert capsys.readouterr().err == ""
@@ -91,14 +91,14 @@ def test_ambiguous_letters_are_told_once_for_all_records(capsys):
 
 
 def test_nothing_is_said_of_letters_that_were_all_bases(capsys):
-    report = Report()
+    report = RunReporter()
     report.count(RnaRecord("r", "ACGN"))
     report.warn_ambiguous()
     assert capsys.readouterr().err == ""
 
 
 def test_a_quiet_report_still_tells_failures(capsys):
-    report = Report(quiet=True)
+    report = RunReporter(quiet=True)
     report.count(RnaRecord("r", "N", n_ambiguous=1))
     report.warn_ambiguous()
     report.fail(SequenceError("bad"))
@@ -107,7 +107,7 @@ def test_a_quiet_report_still_tells_failures(capsys):
 
 def test_progress_is_drawn_on_a_terminal_when_structures_go_elsewhere(monkeypatch):
     with terminal_as_stderr(monkeypatch) as shown:
-        report = Report()
+        report = RunReporter()
         with report.progress():
             report.advance()
             report.fail(SequenceError("[bold]bad"))
@@ -123,7 +123,7 @@ def test_progress_is_drawn_on_a_terminal_when_structures_go_elsewhere(monkeypatc
 def test_no_color_is_obeyed(monkeypatch, no_color, is_coloured):
     monkeypatch.setenv("NO_COLOR", no_color)
     with terminal_as_stderr(monkeypatch) as shown:
-        report = Report()
+        report = RunReporter()
         with report.progress():
             report.advance()
         assert ("\x1b[3" in shown()) == is_coloured
@@ -131,16 +131,16 @@ def test_no_color_is_obeyed(monkeypatch, no_color, is_coloured):
 
 def test_no_progress_when_it_is_not_wanted_or_would_mix_with_structures(monkeypatch):
     with terminal_as_stderr(monkeypatch) as shown:
-        with Report(quiet=True).progress():
+        with RunReporter(quiet=True).progress():
             pass
         monkeypatch.setattr(sys, "stdout", sys.stderr)
-        with Report().progress():
+        with RunReporter().progress():
             pass
         assert shown() == ""
 
 
 def test_no_progress_in_a_log(capsys):
-    report = Report()
+    report = RunReporter()
     with report.progress():
         report.advance()
     assert capsys.readouterr().err == ""
@@ -149,8 +149,8 @@ def test_no_progress_in_a_log(capsys):
 
 def test_progress_tells_how_much_is_left_when_the_end_is_known(monkeypatch):
     with terminal_as_stderr(monkeypatch) as shown:
-        report = Report()
-        with report.progress(Expected.of([100, 300])):
+        report = RunReporter()
+        with report.progress(Workload.of([100, 300])):
             report.advance(100)
         screen = shown()
     assert "1 of 2 records, " in screen
@@ -159,7 +159,7 @@ def test_progress_tells_how_much_is_left_when_the_end_is_known(monkeypatch):
 
 
 def test_a_long_run_ends_with_a_summary(capsys):
-    report = Report()
+    report = RunReporter()
     for _ in range(LONG_RUN_RECORDS - 1):
         report.advance(20)
     report.report_summary()
@@ -173,7 +173,7 @@ def test_a_long_run_ends_with_a_summary(capsys):
 
 
 def test_a_summary_counts_what_this_run_did(capsys):
-    report = Report()
+    report = RunReporter()
     for _ in range(LONG_RUN_RECORDS):
         report.advance(20)
     report.skip(1_000)
@@ -182,7 +182,7 @@ def test_a_summary_counts_what_this_run_did(capsys):
 
 
 def test_no_summary_when_all_should_be_quiet(capsys):
-    report = Report(quiet=True)
+    report = RunReporter(quiet=True)
     for _ in range(LONG_RUN_RECORDS):
         report.advance(20)
     report.report_summary()
@@ -191,7 +191,7 @@ def test_no_summary_when_all_should_be_quiet(capsys):
 
 def test_a_short_run_ends_with_a_summary_where_progress_was_drawn(monkeypatch):
     with terminal_as_stderr(monkeypatch) as shown:
-        report = Report()
+        report = RunReporter()
         with report.progress():
             report.advance(20)
         report.report_summary()
@@ -200,7 +200,7 @@ def test_a_short_run_ends_with_a_summary_where_progress_was_drawn(monkeypatch):
 
 def test_failures_are_in_their_table_as_soon_as_they_are_told(tmp_path, capsys):
     table = FailureTable(str(tmp_path / "failed.tsv"))
-    report = Report(failure_table=table)
+    report = RunReporter(failure_table=table)
     report.fail(SequenceError("a\ttab", path="reads.fa", line=3, column=9, record="x\ny"))
     report.fail(SequenceError("nowhere"))
     assert (tmp_path / "failed.tsv").read_text() == (
