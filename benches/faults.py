@@ -149,11 +149,11 @@ def sameness(chosen: argparse.Namespace) -> Table:
         return {answer.record.id: answer for answer in found if isinstance(answer, Prediction)}
 
     def with_window(size: int) -> dict[str, Prediction]:
-        before, batching.WINDOW = batching.WINDOW, size
+        before, batching.WINDOW_RECORDS = batching.WINDOW_RECORDS, size
         try:
             return answers(known)
         finally:
-            batching.WINDOW = before
+            batching.WINDOW_RECORDS = before
 
     def with_threads(count: int) -> dict[str, Prediction]:
         torch.set_num_threads(count)

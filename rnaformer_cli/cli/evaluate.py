@@ -117,7 +117,7 @@ def _show(evaluations: list[Evaluation], predictor: Predictor, chosen: dict[str,
 
 def _load(chosen: dict[str, Any], report: Report) -> ParallelPredictor:
     from rnaformer_cli.prediction.predictor import Options, load
-    from rnaformer_cli.prediction.workers import ParallelPredictor, Source
+    from rnaformer_cli.prediction.workers import ParallelPredictor, WorkerConfig
 
     how = Options(
         decoding=chosen["decoding"],
@@ -127,7 +127,7 @@ def _load(chosen: dict[str, Any], report: Report) -> ParallelPredictor:
         like=chosen["like"],
         families=not chosen["no_families"],
     )
-    source = Source(options.or_default(chosen["weights"]), how, chosen["precision"])
+    source = WorkerConfig(options.or_default(chosen["weights"]), how, chosen["precision"])
     predictor = load(source.weights, how, chosen["device"], chosen["precision"])
     return ParallelPredictor(predictor, source, chosen["jobs"], report.warn)
 

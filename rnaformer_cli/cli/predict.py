@@ -239,7 +239,7 @@ def _read_references(path: str | None) -> list[StructureRecord] | None:
 def _load(chosen: dict[str, Any], report: Report) -> ParallelPredictor:
     from rnaformer_cli.prediction import device
     from rnaformer_cli.prediction.predictor import Options, load
-    from rnaformer_cli.prediction.workers import ParallelPredictor, Source
+    from rnaformer_cli.prediction.workers import ParallelPredictor, WorkerConfig
 
     device.set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
@@ -255,7 +255,7 @@ def _load(chosen: dict[str, Any], report: Report) -> ParallelPredictor:
     )
     weights = options.or_default(chosen["weights"])
     predictor = load(weights, how, chosen["device"], chosen["precision"])
-    source = Source(weights, how, chosen["precision"])
+    source = WorkerConfig(weights, how, chosen["precision"])
     return ParallelPredictor(predictor, source, chosen["jobs"], report.warn)
 
 

@@ -21,8 +21,12 @@ from rnaformer_cli.training.network.config import TrainConfig, read_config
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rnaformer_cli.training.network.distributed import Team
-    from rnaformer_cli.training.network.training_loop import How, Progress, Trainer
+    from rnaformer_cli.training.network.distributed import ProcessGroup
+    from rnaformer_cli.training.network.training_loop import (
+        ComputeConfig,
+        Trainer,
+        TrainingProgress,
+    )
 
 _TELL_EVERY = 20.0  # seconds
 
@@ -92,13 +96,16 @@ def command(config: str, **chosen: Any) -> None:
     set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
     plan = _read_train_config(config, chosen["minutes"])
-    how = _compute_config(chosen)
-    with join_process_group(how.device) as team, stop_requests(chosen["stop_after"]) as wants_stop:
-        trainer = _trainer(plan, chosen, how, team)
-        folder = RunFolder(chosen["out"], plan, chosen["resume"]) if team.leads else None
+    compute = _compute_config(chosen)
+    with (
+        join_process_group(compute.device) as process_group,
+        stop_requests(chosen["stop_after"]) as wants_stop,
+    ):
+        trainer = _trainer(plan, chosen, compute, process_group)
+        folder = RunFolder(chosen["out"], plan, chosen["resume"]) if process_group.is_main else None
         if chosen["resume"]:
             _resume(trainer, Path(chosen["out"]))
-        tell = TrainingReporter(trainer, chosen["quiet"] or not team.leads)
+        tell = TrainingReporter(trainer, chosen["quiet"] or not process_group.is_main)
         is_done = trainer.run(folder, wants_stop, tell)
         tell.say("done" if is_done else "stopped; --resume goes on")
     if not is_done and wants_stop.was_signalled:
@@ -112,25 +119,27 @@ def _read_train_config(path: str, minutes: float | None) -> TrainConfig:
     return replace(plan, run=replace(plan.run, minutes=minutes, steps=0))
 
 
-def _compute_config(chosen: dict[str, Any]) -> How:
+def _compute_config(chosen: dict[str, Any]) -> ComputeConfig:
     from rnaformer_cli.prediction.device import choose_device, choose_dtype
     from rnaformer_cli.training.network.distributed import local_device
-    from rnaformer_cli.training.network.training_loop import How
+    from rnaformer_cli.training.network.training_loop import ComputeConfig
 
     device = choose_device(local_device(choose_device(chosen["device"]).type))
     dtype = choose_dtype(chosen["precision"], device)
-    return How(device, dtype, chosen["compiled"], chosen["save_memory"])
+    return ComputeConfig(device, dtype, chosen["compiled"], chosen["save_memory"])
 
 
-def _trainer(plan: TrainConfig, chosen: dict[str, Any], how: How, team: Team) -> Trainer:
+def _trainer(
+    plan: TrainConfig, chosen: dict[str, Any], compute: ComputeConfig, process_group: ProcessGroup
+) -> Trainer:
     from rnaformer_cli.training.network.training_loop import Trainer
     from rnaformer_cli.training.network.validation import choose_records
 
-    found = read_sets(chosen["val"] if team.leads else ())
+    found = read_sets(chosen["val"] if process_group.is_main else ())
     sets = {name: choose_records(records, plan.run) for name, records in found.items()}
     start, folding = _start(chosen["start_from"]), _folding(plan, chosen)
     try:
-        return Trainer(plan, _read(chosen["data"]), sets, how, team, start, folding)
+        return Trainer(plan, _read(chosen["data"]), sets, compute, process_group, start, folding)
     except WeightsError as error:
         raise error.at(chosen["start_from"]) from None
 
@@ -204,7 +213,7 @@ class TrainingReporter:
         self._quiet = quiet
         self._last = time.monotonic()
 
-    def __call__(self, progress: Progress, loss: float) -> None:
+    def __call__(self, progress: TrainingProgress, loss: float) -> None:
         """Hear of a step."""
         if time.monotonic() - self._last >= _TELL_EVERY:
             self._last = time.monotonic()
@@ -214,7 +223,7 @@ class TrainingReporter:
         """One line with where the run is."""
         if not self._quiet:
             progress = self._trainer.progress
-            share = progress.share(self._trainer.config)
+            share = progress.fraction_done(self._trainer.config)
             minutes = f"{progress.seconds / 60:.1f} min"
             counts = f"step {progress.step}, {progress.records} records, {minutes}"
             click.echo(f"rnaformer: {share:.0%}, {counts}: {text}", err=True)

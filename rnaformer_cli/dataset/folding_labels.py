@@ -17,7 +17,7 @@ from torch import Tensor
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.folding.model import FoldingModel
 from rnaformer_cli.folding.pairs import NO_LETTER
-from rnaformer_cli.prediction.batching import batches, to_tensors
+from rnaformer_cli.prediction.batching import make_batches, to_tensors
 
 SOURCE = "folding"
 _LEAST = 0.01  # probability below which a pair is left out of a label
@@ -32,7 +32,7 @@ def label_by_folding(
     rest = iter(records)
     while chunk := list(islice(rest, _AT_ONCE)):
         labelled: dict[int, LabelledRecord] = {}
-        for batch in batches([len(record) for record in chunk], _MAX_CELLS):
+        for batch in make_batches([len(record) for record in chunk], _MAX_CELLS):
             bases, is_base = to_tensors([chunk[place].sequence for place in batch])
             found = folding(bases.masked_fill(~is_base, NO_LETTER))
             for place, probabilities in zip(batch, found, strict=True):

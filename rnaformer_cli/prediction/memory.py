@@ -1,4 +1,4 @@
-"""How much memory there is, and how much a sequence takes."""
+"""Free memory of devices and control groups, and sizes as text."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _CGROUP_FILES = (
     ("memory.max", "memory.current", "memory.stat"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"),
 )
-_UNLIMITED = 2**60  # version 1 says so by a number near 2**63
-_SHARE = 0.9  # of the free memory: the rest is for everybody else
+_UNLIMITED = 2**60  # in version 1, no limit is a number near 2**63
+_USABLE_FRACTION = 0.9  # of the free memory; the rest is left to other processes
 
 
 def parse_size(text: str) -> int:
     """Bytes from a size such as 4G, 500M or 1.5GiB.
 
     Raises:
-        ConfigError: text that is no size.
+        ConfigError: the text is not a size.
     """
-    found = _SIZE.match(text.strip())
-    if found is None:
+    match = _SIZE.match(text.strip())
+    if match is None:
         raise ConfigError(f"{text!r} is no size; expected a number of bytes, or 500M, 4G")
-    return int(float(found[1]) * _UNITS[found[2].upper()])
+    return int(float(match[1]) * _UNITS[match[2].upper()])
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """What may be taken of a device's free memory; None where nobody tells."""
+    """The usable part of a device's free memory, in bytes; None if it is unknown."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * _SHARE)
-    known = [size for size in (_machine_bytes(), cgroup_free_bytes()) if size is not None]
-    return int(min(known) * _SHARE) if known else None
+        return int(torch.cuda.mem_get_info(device)[0] * _USABLE_FRACTION)
+    limits = [size for size in (_machine_bytes(), cgroup_free_bytes()) if size is not None]
+    return int(min(limits) * _USABLE_FRACTION) if limits else None
 
 
 def _machine_bytes() -> int | None:
@@ -47,8 +47,8 @@ def _machine_bytes() -> int | None:
         table = Path("/proc/meminfo").read_text(encoding="ascii")
     except OSError:
         return _physical_bytes()
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", table, re.MULTILINE)
-    return int(found[1]) * 1024 if found else _physical_bytes()
+    available = re.search(r"^MemAvailable:\s+(\d+) kB", table, re.MULTILINE)
+    return int(available[1]) * 1024 if available else _physical_bytes()
 
 
 def _physical_bytes() -> int | None:
@@ -61,13 +61,14 @@ def _physical_bytes() -> int | None:
 def cgroup_free_bytes(
     root: str | Path = _CGROUP_ROOT, table: str | Path = "/proc/self/cgroup"
 ) -> int | None:
-    """What is left of the limits of this process's control groups; None without a limit.
+    """The free memory of this process's control groups, in bytes; None without a limit.
 
-    Each group counts, and each that it is in: a container sees its own as the root, a job of
-    Slurm or systemd is further down. Version 2 has one tree, version 1 one for memory.
+    The limits of all enclosing groups apply: a container sees its own group as the root, while a
+    job of Slurm or systemd is deeper in the tree. Version 2 has one tree, version 1 a separate tree
+    for memory.
     """
-    found = [_free_in_group(group) for group in _cgroup_folders(Path(root), Path(table))]
-    return min((left for left in found if left is not None), default=None)
+    sizes = [_free_in_group(group) for group in _cgroup_folders(Path(root), Path(table))]
+    return min((size for size in sizes if size is not None), default=None)
 
 
 def _cgroup_folders(root: Path, table: Path) -> Iterator[Path]:
@@ -76,35 +77,34 @@ def _cgroup_folders(root: Path, table: Path) -> Iterator[Path]:
         lines = table.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         lines = []
-    places = {"": "/", "memory": "/"}  # kinds of tree, "" for version 2
-    for _, kinds, place in (line.split(":", 2) for line in lines if line.count(":") > 1):
-        places.update((kind, place) for kind in kinds.split(",") if kind in places)
-    for kind, place in places.items():
-        below = PurePosixPath(place.lstrip("/"))
-        if ".." not in below.parts:  # a place outside of what this container sees
-            yield from (root / kind / part for part in (below, *below.parents))
-        else:
-            yield root / kind
+    groups = {"": "/", "memory": "/"}  # controller ("" for version 2) -> path of the group
+    for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") > 1):
+        groups.update((name, path) for name in controllers.split(",") if name in groups)
+    for controller, path in groups.items():
+        group = PurePosixPath(path.lstrip("/"))
+        if ".." not in group.parts:
+            yield from (root / controller / part for part in (group, *group.parents))
+        else:  # a path outside of the container's namespace
+            yield root / controller
 
 
 def _free_in_group(group: Path) -> int | None:
-    """What is left of one group's limit.
+    """The free memory of one group, in bytes; None without a limit.
 
-    Files in its cache count as used, although they would give way, but for those that have not
-    been touched of late.
+    The page cache counts as used, except for inactive files, which the kernel drops first.
     """
-    for limit, used, cache in _CGROUP_FILES:
+    for limit_file, usage_file, stat_file in _CGROUP_FILES:
         try:
-            most, now = (int((group / name).read_text()) for name in (limit, used))
-            table = (group / cache).read_text()
+            limit, usage = (int((group / name).read_text()) for name in (limit_file, usage_file))
+            table = (group / stat_file).read_text()
         except (OSError, ValueError):  # no such group, or "max"
             continue
-        if most < _UNLIMITED:
-            found = re.search(r"^(?:total_)?inactive_file (\d+)", table, re.MULTILINE)
-            return max(most - now + (int(found[1]) if found else 0), 0)
+        if limit < _UNLIMITED:
+            inactive = re.search(r"^(?:total_)?inactive_file (\d+)", table, re.MULTILINE)
+            return max(limit - usage + (int(inactive[1]) if inactive else 0), 0)
     return None
 
 
 def format_size(size: int) -> str:
-    """A size for people."""
+    """A size in GiB or MiB, as text."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

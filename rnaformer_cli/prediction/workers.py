@@ -1,7 +1,7 @@
-"""Many short records on several cores: processes of one thread each, which gain most from them.
+"""Predict many short records on several cores, in worker processes of one thread each.
 
-What a network with few channels does with a short RNA is too little to share out among threads.
-Long records stay in this process, with all its threads, and run while no worker does.
+A network with few channels does too little work on a short RNA for several threads. Long records
+are predicted in the main process with all its threads, while no worker runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 
 from rnaformer_cli.errors import DeviceError
-from rnaformer_cli.prediction.batching import windows
+from rnaformer_cli.prediction.batching import read_windows
 from rnaformer_cli.prediction.device import Precision
 from rnaformer_cli.prediction.predictor import (
     Options,
@@ -36,21 +36,21 @@ from rnaformer_cli.prediction.predictor import (
 )
 from rnaformer_cli.sequence.record import RnaRecord
 
-Answer = Prediction | DeviceError
+PredictionResult = Prediction | DeviceError
 
-MOST = 8  # workers that are started unasked
+MAX_DEFAULT_JOBS = 8  # workers that are started unasked
 MIN_CELLS_FOR_WORKERS = (
     2_000_000  # of the first window: a few seconds, which is what starting workers takes
 )
-NARROW = 128  # channels up to which processes beat threads
-_LONGEST = 500  # bases of a record that one thread is enough for
+MAX_WORKER_DIM = 128  # channels of a network up to which processes are faster than threads
+_MAX_WORKER_LENGTH = 500  # bases of a record that one thread is enough for
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PREFETCHED_WINDOWS = 1  # windows whose records wait while an earlier one is finished
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """What a worker needs to build a predictor of its own; see `predictor.load`."""
+class WorkerConfig:
+    """The arguments with which a worker loads its predictor; see `predictor.load`."""
 
     weights: str | Path
     options: Options
@@ -58,93 +58,93 @@ class Source:
 
 
 def suggested_jobs(predictor: Predictor, window: list[RnaRecord]) -> int:
-    """How many workers are worth starting, going by the first records; 1: none."""
-    is_narrow = predictor.engine.config.dim <= NARROW
-    short = sum(len(record) ** 2 for record in window if len(record) <= _LONGEST)
+    """The number of workers that save time, judged by the first window; 1 means none."""
+    is_narrow = predictor.engine.config.dim <= MAX_WORKER_DIM
+    short = sum(len(record) ** 2 for record in window if len(record) <= _MAX_WORKER_LENGTH)
     if predictor.device.type != "cpu" or not is_narrow or short < MIN_CELLS_FOR_WORKERS:
         return 1
-    return min(torch.get_num_threads(), MOST)
+    return min(torch.get_num_threads(), MAX_DEFAULT_JOBS)
 
 
 def predict_with_workers(
     predictor: Predictor,
-    source: Source,
+    source: WorkerConfig,
     records: Iterable[RnaRecord],
     jobs: int | None = None,
-    tell: Callable[[str], None] = lambda _: None,
-) -> Iterator[Answer]:
-    """What `predictor.predict` yields, with the help of `jobs` processes; None: as many as help.
+    warn: Callable[[str], None] = lambda _: None,
+) -> Iterator[PredictionResult]:
+    """Yield the results of `predictor.predict`, computed by `jobs` worker processes.
 
-    A worker that dies (the system may kill it when the memory is full) loses nothing: its
-    records are predicted here, and `tell` hears of it.
+    None starts `suggested_jobs` workers. If a worker dies (the system may kill it when memory is
+    short), its records are predicted in this process, and `warn` is called with a message.
     """
-    cut = windows(records)
-    first = next(cut, None)
+    record_windows = read_windows(records)
+    first = next(record_windows, None)
     if first is None:
         return
     jobs = suggested_jobs(predictor, first) if jobs is None else jobs
-    everything = itertools.chain([first], cut)
+    all_windows = itertools.chain([first], record_windows)
     if jobs == 1 or predictor.device.type != "cpu":
-        yield from predictor.predict(itertools.chain.from_iterable(everything))
+        yield from predictor.predict(itertools.chain.from_iterable(all_windows))
         return
-    shared = _WorkerPool(predictor, source, jobs, tell)
+    pool = _WorkerPool(predictor, source, jobs, warn)
     try:
-        yield from shared.predict(everything)
+        yield from pool.predict(all_windows)
     finally:
-        shared.close()
+        pool.close()
 
 
 @dataclass(frozen=True, slots=True)
 class ParallelPredictor:
-    """A predictor that workers help, where a predictor is wanted; see predict_with_workers."""
+    """A predictor with worker processes; see `predict_with_workers`."""
 
     predictor: Predictor
-    source: Source
+    source: WorkerConfig
     jobs: int | None = None
-    tell: Callable[[str], None] = lambda _: None
+    warn: Callable[[str], None] = lambda _: None
 
-    def predict(self, records: Iterable[RnaRecord]) -> Iterator[Answer]:
-        """Yield the answers for all records, in order."""
-        return predict_with_workers(self.predictor, self.source, records, self.jobs, self.tell)
+    def predict(self, records: Iterable[RnaRecord]) -> Iterator[PredictionResult]:
+        """Yield the results for all records, in order."""
+        return predict_with_workers(self.predictor, self.source, records, self.jobs, self.warn)
 
 
 class _WorkerPool:
-    """A predictor and the workers that help it."""
+    """A predictor and its worker processes."""
 
     def __init__(
-        self, predictor: Predictor, source: Source, jobs: int, tell: Callable[[str], None]
+        self, predictor: Predictor, source: WorkerConfig, jobs: int, warn: Callable[[str], None]
     ) -> None:
         self._predictor = predictor
-        self._tell = tell
+        self._warn = warn
         self._pool: ProcessPoolExecutor | None = ProcessPoolExecutor(
-            jobs, multiprocessing.get_context("spawn"), _begin, (source,)
+            jobs, multiprocessing.get_context("spawn"), _initialise_worker, (source,)
         )
 
-    def predict(self, cut: Iterable[list[RnaRecord]]) -> Iterator[Answer]:
-        """Yield the answers for all windows, in order."""
-        begun: deque[_Window] = deque()
-        for records in cut:
-            begun.append(self._begin(records))
-            if len(begun) > _PREFETCHED_WINDOWS:
-                yield from self._finish(begun.popleft(), begun)
-        while begun:
-            yield from self._finish(begun.popleft(), begun)
+    def predict(self, record_windows: Iterable[list[RnaRecord]]) -> Iterator[PredictionResult]:
+        """Yield the results for the records of all windows, in order."""
+        pending: deque[_Window] = deque()
+        for records in record_windows:
+            pending.append(self._submit_window(records))
+            if len(pending) > _PREFETCHED_WINDOWS:
+                yield from self._collect(pending.popleft(), pending)
+        while pending:
+            yield from self._collect(pending.popleft(), pending)
 
     def close(self) -> None:
-        """End the workers, when they are through with what they are doing (a second or two)."""
+        """End the workers after their current groups (a second or two)."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def _begin(self, records: list[RnaRecord]) -> _Window:
+    def _submit_window(self, records: list[RnaRecord]) -> _Window:
         window = _Window(records)
         for group in self._predictor.groups(records):
-            members = [records[place] for place in group]
-            is_long = len(members[0]) > _LONGEST  # the longest comes first
+            members = [records[index] for index in group]
+            is_long = len(members[0]) > _MAX_WORKER_LENGTH  # the longest comes first
             window.groups.append((group, None if is_long else self._submit(members)))
         return window
 
-    def _submit(self, members: list[RnaRecord]) -> Future[list[Answer]] | None:
-        """The answers to come of a worker; None if there is none."""
+    def _submit(self, members: list[RnaRecord]) -> Future[list[PredictionResult]] | None:
+        """Submit a group to the workers; None if there are none."""
         try:
             with _defer_signals():  # this may start a worker
                 return None if self._pool is None else self._pool.submit(_predict, members)
@@ -152,13 +152,13 @@ class _WorkerPool:
             self._drop_pool()
             return None
 
-    def _finish(self, window: _Window, later: Iterable[_Window]) -> Iterator[Answer]:
+    def _collect(self, window: _Window, later: Iterable[_Window]) -> Iterator[PredictionResult]:
         return reorder(
             pair
             for group, future in window.by_worker_first()
             for pair in zip(
                 group,
-                self._group_results([window.records[place] for place in group], future, later),
+                self._group_results([window.records[index] for index in group], future, later),
                 strict=True,
             )
         )
@@ -166,9 +166,9 @@ class _WorkerPool:
     def _group_results(
         self,
         members: list[RnaRecord],
-        future: Future[list[Answer]] | None,
+        future: Future[list[PredictionResult]] | None,
         later: Iterable[_Window],
-    ) -> Iterable[Answer]:
+    ) -> Iterable[PredictionResult]:
         if future is not None:
             try:
                 return future.result()
@@ -179,36 +179,37 @@ class _WorkerPool:
 
     def _drop_pool(self) -> None:
         if self._pool is not None:
-            self._tell("a worker process was ended from outside; going on without workers")
-            self._pool.shutdown()  # what it had is marked as broken, which cancelling would hide
+            self._warn("a worker process was ended from outside; going on without workers")
+            self._pool.shutdown()  # without cancelling, which would hide that futures are broken
             self._pool = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Records on their way: groups of places, with the answers to come of a worker."""
+    """A window of records: groups of indices, each with the future of a worker or None."""
 
     records: list[RnaRecord]
-    groups: list[tuple[list[int], Future[list[Answer]] | None]] = field(default_factory=list)
+    groups: list[tuple[list[int], Future[list[PredictionResult]] | None]] = field(
+        default_factory=list
+    )
 
-    def by_worker_first(self) -> list[tuple[list[int], Future[list[Answer]] | None]]:
-        """The groups, those without a worker last: they run when no worker does."""
+    def by_worker_first(self) -> list[tuple[list[int], Future[list[PredictionResult]] | None]]:
+        """The groups, with those for this process last: they run while no worker does."""
         return sorted(self.groups, key=lambda group: group[1] is None)
 
-    def futures(self) -> list[Future[list[Answer]]]:
-        """All answers to come."""
+    def futures(self) -> list[Future[list[PredictionResult]]]:
+        """The futures of all groups that were submitted."""
         return [future for _, future in self.groups if future is not None]
 
 
 @contextlib.contextmanager
 def _defer_signals() -> Iterator[None]:
-    """Put off Ctrl-C and SIGTERM; what is started meanwhile does not hear Ctrl-C.
+    """Defer Ctrl-C and SIGTERM during a block; processes started in it ignore Ctrl-C.
 
-    A worker whose start is broken off, or that is interrupted while it loads its modules, would
-    say so in a traceback.
+    A worker that is interrupted while it starts or loads its modules would print a traceback.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # Python lets only the main thread say what a signal does
+        yield  # only the main thread may set signal handlers
         return
     caught: list[int] = []
     before = {
@@ -223,17 +224,17 @@ def _defer_signals() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-    for heard in caught:
-        signal.raise_signal(heard)
+    for received in caught:
+        signal.raise_signal(received)
 
 
 _worker: Predictor  # of this process, if it is a worker
 
 
-def _begin(source: Source) -> None:
-    """Make this process a worker: one thread, no Ctrl-C of its own, gone when its parent is."""
+def _initialise_worker(source: WorkerConfig) -> None:
+    """Set up a worker process: one thread, Ctrl-C ignored, ends with its parent."""
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     torch.set_num_threads(1)
@@ -247,5 +248,5 @@ def _exit_with_parent() -> None:
         os._exit(1)
 
 
-def _predict(members: list[RnaRecord]) -> list[Answer]:
+def _predict(members: list[RnaRecord]) -> list[PredictionResult]:
     return list(_worker.predict_group(members))

@@ -1,4 +1,4 @@
-"""Sizes as people write them, and what is free."""
+"""Sizes as text, and free memory."""
 
 import pytest
 import torch
@@ -11,12 +11,12 @@ from rnaformer_cli.prediction.memory import cgroup_free_bytes, format_size, free
     ("text", "size"),
     [("123", 123), ("2K", 2048), ("1.5M", 1_572_864), ("4G", 4 * 2**30), ("4 GiB", 4 * 2**30)],
 )
-def test_sizes_are_read_as_people_write_them(text, size):
+def test_sizes_with_units_are_parsed(text, size):
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize("text", ["", "G", "-1G", "4X", "4 apples", "9" * 400, "٣"])
-def test_what_is_no_size_is_refused(text):
+def test_invalid_sizes_are_refused(text):
     with pytest.raises(ConfigError) as caught:
         parse_size(text)
     message = f"{text!r} is no size; expected a number of bytes, or 500M, 4G"
@@ -28,7 +28,7 @@ def test_some_memory_is_free():
     assert free is None or free > 2**20
 
 
-def test_sizes_are_told_in_units_of_their_own():
+def test_sizes_are_formatted_with_a_fitting_unit():
     assert format_size(3 * 2**29) == "1.5 GiB"
     assert format_size(40_000_000) == "38 MiB"
 
@@ -59,7 +59,7 @@ def test_a_container_may_have_less_memory(tmp_path, names, limit, used, stat, le
     assert cgroup_free_bytes(tmp_path, tmp_path / "none") == left
 
 
-def test_without_control_groups_nothing_is_said_of_a_container(tmp_path):
+def test_without_control_groups_there_is_no_limit(tmp_path):
     assert cgroup_free_bytes(tmp_path, tmp_path / "none") is None
 
 
@@ -76,7 +76,7 @@ def test_without_control_groups_nothing_is_said_of_a_container(tmp_path):
         ("no table\n", 600),
     ],
 )
-def test_the_tightest_group_that_a_process_is_in_counts(tmp_path, table, left):
+def test_the_tightest_enclosing_group_is_the_limit(tmp_path, table, left):
     group(tmp_path, V2, "1000\n", "400\n", "")
     group(tmp_path / "slurm" / "job_7", V2, "500\n", "200\n", "")
     group(tmp_path / "slurm" / "job_7" / "step_0", V2, "max\n", "200\n", "")

@@ -1,4 +1,4 @@
-"""Worker processes: the same answers, whatever happens to a worker."""
+"""Worker processes: the same results, whatever happens to a worker."""
 
 import os
 import signal
@@ -12,12 +12,12 @@ from rnaformer_cli.errors import DeviceError
 from rnaformer_cli.model.checkpoint import save_checkpoint
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer
-from rnaformer_cli.prediction.batching import WINDOW
+from rnaformer_cli.prediction.batching import WINDOW_RECORDS
 from rnaformer_cli.prediction.predictor import Options, Predictor, load
 from rnaformer_cli.prediction.workers import (
+    MAX_DEFAULT_JOBS,
     MIN_CELLS_FOR_WORKERS,
-    MOST,
-    Source,
+    WorkerConfig,
     _defer_signals,
     predict_with_workers,
     suggested_jobs,
@@ -33,7 +33,7 @@ MIXED = [*RECORDS[:10], LONG, *RECORDS[10:]]
 def source(tmp_path_factory, tiny_network):
     folder = tmp_path_factory.mktemp("weights")
     save_checkpoint(folder, "tiny", tiny_network.config, tiny_network.state_dict(), {}, "# tiny\n")
-    return Source(folder, Options(max_cells=20_000), "fp32")
+    return WorkerConfig(folder, Options(max_cells=20_000), "fp32")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def alone(predictor):
 
 
 def same(answers, others):
-    """All but the seconds, and the last digits of scores."""
+    """A prediction without its seconds, with rounded scores."""
     return len(answers) == len(others) and all(
         (one.record, one.structure, one.cycles) == (other.record, other.structure, other.cycles)
         and one.pair_scores == pytest.approx(other.pair_scores, abs=1e-5)
@@ -55,18 +55,18 @@ def same(answers, others):
     )
 
 
-def test_workers_give_the_same_answers_in_the_same_order(predictor, source, alone):
+def test_workers_give_the_same_results_in_the_same_order(predictor, source, alone):
     answers = predict_with_workers(predictor, source, MIXED, jobs=2)
     assert same(list(answers), alone)
     assert active_children() == []
 
 
 def test_a_worker_that_is_killed_loses_nothing(predictor, source):
-    many = [RnaRecord(f"r{n}", "GGGAAACCC") for n in range(6 * WINDOW)]
+    many = [RnaRecord(f"r{n}", "GGGAAACCC") for n in range(6 * WINDOW_RECORDS)]
 
     def records():
         for number, record in enumerate(many):
-            if number == 3 * WINDOW:  # the first three are on their way or done
+            if number == 3 * WINDOW_RECORDS:  # the first three are on their way or done
                 os.kill(active_children()[0].pid, signal.SIGKILL)
             yield record
 
@@ -77,16 +77,16 @@ def test_a_worker_that_is_killed_loses_nothing(predictor, source):
     assert told == ["a worker process was ended from outside; going on without workers"]
 
 
-def test_who_stops_listening_ends_the_workers(predictor, source):
+def test_closing_the_iterator_ends_the_workers(predictor, source):
     answers = predict_with_workers(predictor, source, RECORDS, jobs=2)
     next(answers)
     answers.close()
     assert active_children() == []
 
 
-def test_a_record_without_memory_is_answered_by_an_error(source, predictor):
+def test_a_record_without_memory_gives_an_error(source, predictor):
     options = Options(max_memory=1, max_cells=1)
-    modest = Source(source.weights, options, "fp32")
+    modest = WorkerConfig(source.weights, options, "fp32")
     answers = predict_with_workers(load(source.weights, options, "cpu"), modest, RECORDS[:2], 2)
     found = list(answers)
     assert [type(answer) for answer in found] == [DeviceError, DeviceError]
@@ -104,7 +104,7 @@ def test_workers_are_for_many_short_records(predictor, monkeypatch):
     assert suggested_jobs(predictor, many[1:]) == 1
     assert suggested_jobs(predictor, [RnaRecord("long", "A" * 9000)]) == 1
     monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
-    assert suggested_jobs(predictor, many) == MOST
+    assert suggested_jobs(predictor, many) == MAX_DEFAULT_JOBS
 
 
 def test_workers_are_for_narrow_networks(predictor):
