@@ -1,4 +1,4 @@
-"""Device, number format and threads of the network."""
+"""The device, precision and threads of the network."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The named device; `auto` is a CUDA device if there is one, else the CPU.
+    """The named device; with `auto`, a CUDA device if there is one, else the CPU.
 
     Raises:
-        DeviceError: a name that is none, or a device that this machine does not have.
+        DeviceError: an unknown name, or a device that this machine does not have.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -32,10 +32,10 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """The number format; `auto` is fp32.
+    """The number format of a precision; `auto` is fp32, which the published thresholds need.
 
     Raises:
-        DeviceError: bf16 on a CUDA device without it.
+        DeviceError: bf16 on a CUDA device that does not support it.
     """
     if precision != "bf16":
         return torch.float32
@@ -45,18 +45,19 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether a device has bf16 instructions; without them bf16 is slower than fp32.
+    """Whether a device has instructions for bf16, without which bf16 is slower than fp32.
 
-    True if PyTorch does not know.
+    True if PyTorch does not report it.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
         return True
-    known = torch.cpu.get_capabilities()
-    if known.get("architecture") != "x86_64":
+    capabilities = torch.cpu.get_capabilities()
+    if capabilities.get("architecture") != "x86_64":
         return True
-    return any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "avx10_1", "avx10_2"))
+    instructions = ("avx512_bf16", "amx_bf16", "avx10_1", "avx10_2")
+    return any(capabilities.get(name) for name in instructions)
 
 
 def set_threads(count: int | None) -> None:

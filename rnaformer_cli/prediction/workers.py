@@ -26,7 +26,7 @@ import torch
 
 from rnaformer_cli.errors import DeviceError
 from rnaformer_cli.files import os_error_text
-from rnaformer_cli.prediction.batching import windows
+from rnaformer_cli.prediction.batching import read_windows
 from rnaformer_cli.prediction.device import Precision
 from rnaformer_cli.prediction.predictor import (
     Options,
@@ -37,7 +37,7 @@ from rnaformer_cli.prediction.predictor import (
 )
 from rnaformer_cli.sequence.record import RnaRecord
 
-Answer = Prediction | DeviceError
+PredictionResult = Prediction | DeviceError
 
 MAX_WORKERS = 8  # that are started by default
 MIN_CELLS_FOR_WORKERS = 2_000_000  # of the first window; fewer take less time than a start
@@ -50,7 +50,7 @@ _PREFETCHED_WINDOWS = 1  # windows that are submitted before the current one is 
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class WorkerConfig:
     """The arguments of `predictor.load` for a worker."""
 
     weights: str | Path
@@ -69,17 +69,17 @@ def suggested_jobs(predictor: Predictor, window: list[RnaRecord]) -> int:
 
 def predict_with_workers(
     predictor: Predictor,
-    source: Source,
+    source: WorkerConfig,
     records: Iterable[RnaRecord],
     jobs: int | None = None,
     warn: Callable[[str], None] = lambda _: None,
-) -> Iterator[Answer]:
+) -> Iterator[PredictionResult]:
     """The answers of `predictor.predict`, from `jobs` processes; None chooses the number.
 
     If a worker dies (the system may kill it when memory is short), its records are predicted in
     the main process, and `warn` is called.
     """
-    batched = windows(records)
+    batched = read_windows(records)
     first = next(batched, None)
     if first is None:
         return
@@ -100,11 +100,11 @@ class ParallelPredictor:
     """A predictor with worker processes; see predict_with_workers."""
 
     predictor: Predictor
-    source: Source
+    source: WorkerConfig
     jobs: int | None = None
     warn: Callable[[str], None] = lambda _: None
 
-    def predict(self, records: Iterable[RnaRecord]) -> Iterator[Answer]:
+    def predict(self, records: Iterable[RnaRecord]) -> Iterator[PredictionResult]:
         """Yield the answers for all records, in order."""
         return predict_with_workers(self.predictor, self.source, records, self.jobs, self.warn)
 
@@ -113,7 +113,7 @@ class _WorkerPool:
     """A predictor and its worker processes."""
 
     def __init__(
-        self, predictor: Predictor, source: Source, jobs: int, warn: Callable[[str], None]
+        self, predictor: Predictor, source: WorkerConfig, jobs: int, warn: Callable[[str], None]
     ) -> None:
         self._predictor = predictor
         self._warn = warn
@@ -121,11 +121,11 @@ class _WorkerPool:
         self._pool: ProcessPoolExecutor | None = None
         try:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(jobs, context, _begin, (source,))
+            self._pool = ProcessPoolExecutor(jobs, context, _initialise_worker, (source,))
         except _START_ERRORS as error:
             self._do_without(error)
 
-    def predict(self, batches: Iterable[list[RnaRecord]]) -> Iterator[Answer]:
+    def predict(self, batches: Iterable[list[RnaRecord]]) -> Iterator[PredictionResult]:
         """Yield the answers for all windows, in order."""
         submitted: deque[_Window] = deque()
         for records in batches:
@@ -148,7 +148,7 @@ class _WorkerPool:
             window.groups.append((group, None if is_long else self._submit(members)))
         return window
 
-    def _submit(self, members: list[RnaRecord]) -> Future[list[Answer]] | None:
+    def _submit(self, members: list[RnaRecord]) -> Future[list[PredictionResult]] | None:
         """The future answers of a worker; None without workers."""
         try:
             with _defer_signals():  # this may start a worker
@@ -160,7 +160,7 @@ class _WorkerPool:
             self._do_without(error)
             return None
 
-    def _finish(self, window: _Window, later: Iterable[_Window]) -> Iterator[Answer]:
+    def _finish(self, window: _Window, later: Iterable[_Window]) -> Iterator[PredictionResult]:
         return reorder(
             pair
             for group, future in window.by_worker_first()
@@ -174,9 +174,9 @@ class _WorkerPool:
     def _group_results(
         self,
         members: list[RnaRecord],
-        future: Future[list[Answer]] | None,
+        future: Future[list[PredictionResult]] | None,
         later: Iterable[_Window],
-    ) -> Iterable[Answer]:
+    ) -> Iterable[PredictionResult]:
         if future is not None:
             try:
                 return future.result()
@@ -209,13 +209,15 @@ class _Window:
     """Records in groups of indices, with the future answers of workers."""
 
     records: list[RnaRecord]
-    groups: list[tuple[list[int], Future[list[Answer]] | None]] = field(default_factory=list)
+    groups: list[tuple[list[int], Future[list[PredictionResult]] | None]] = field(
+        default_factory=list
+    )
 
-    def by_worker_first(self) -> list[tuple[list[int], Future[list[Answer]] | None]]:
+    def by_worker_first(self) -> list[tuple[list[int], Future[list[PredictionResult]] | None]]:
         """The groups, those without a worker last: they run while no worker does."""
         return sorted(self.groups, key=lambda group: group[1] is None)
 
-    def futures(self) -> list[Future[list[Answer]]]:
+    def futures(self) -> list[Future[list[PredictionResult]]]:
         """The futures of all groups."""
         return [future for _, future in self.groups if future is not None]
 
@@ -249,7 +251,7 @@ def _defer_signals() -> Iterator[None]:
 _worker: Predictor  # of this process, if it is a worker
 
 
-def _begin(source: Source) -> None:
+def _initialise_worker(source: WorkerConfig) -> None:
     """Make this process a worker: one thread, no Ctrl-C, ended with its parent."""
     global _worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends its workers
@@ -266,5 +268,5 @@ def _exit_with_parent() -> None:
         os._exit(1)
 
 
-def _predict(members: list[RnaRecord]) -> list[Answer]:
+def _predict(members: list[RnaRecord]) -> list[PredictionResult]:
     return list(_worker.predict_group(members))

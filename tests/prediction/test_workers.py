@@ -19,7 +19,7 @@ from rnaformer_cli.prediction.predictor import Options, Predictor, load
 from rnaformer_cli.prediction.workers import (
     MAX_WORKERS,
     MIN_CELLS_FOR_WORKERS,
-    Source,
+    WorkerConfig,
     _defer_signals,
     predict_with_workers,
     suggested_jobs,
@@ -35,7 +35,7 @@ MIXED = [*RECORDS[:10], LONG, *RECORDS[10:]]
 def source(tmp_path_factory, tiny_network):
     folder = tmp_path_factory.mktemp("weights")
     save_checkpoint(folder, "tiny", tiny_network.config, tiny_network.state_dict(), {}, "# tiny\n")
-    return Source(folder, Options(max_cells=20_000), "fp32")
+    return WorkerConfig(folder, Options(max_cells=20_000), "fp32")
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_who_stops_listening_ends_the_workers(predictor, source):
 
 def test_a_record_without_memory_is_answered_by_an_error(source, predictor):
     options = Options(max_memory=1, max_cells=1)
-    modest = Source(source.weights, options, "fp32")
+    modest = WorkerConfig(source.weights, options, "fp32")
     answers = predict_with_workers(load(source.weights, options, "cpu"), modest, RECORDS[:2], 2)
     found = list(answers)
     assert [type(answer) for answer in found] == [DeviceError, DeviceError]

@@ -29,7 +29,7 @@ from rnaformer_cli.model.checkpoint import check_tensors, shapes
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.structure import BasePair
 from rnaformer_cli.training.batches.config import BatchConfig
-from rnaformer_cli.training.batches.sampling import BatchStream, Position
+from rnaformer_cli.training.batches.sampling import BatchStream, StreamPosition
 from rnaformer_cli.training.folding_model.expected_loops import expected_loop_counts
 from rnaformer_cli.training.folding_model.reactivity_likelihood import (
     Densities,
@@ -109,7 +109,7 @@ def fit_scores(
         lengths=(config.max_length,),
         computed_fraction=config.computed_fraction,
     )
-    stream, position = BatchStream(short, batches, config.seed), Position()
+    stream, position = BatchStream(short, batches, config.seed), StreamPosition()
     reactivity_term = _ReactivityLoss(profiles, config) if profiles else None
     scores = initial_scores() if start is None else _clone_scores(start)
     optimiser = torch.optim.Adam(
