@@ -18,7 +18,7 @@ from rnaformer_cli.sequence.record import RnaRecord
 
 if TYPE_CHECKING:
     from rnaformer_cli.model.network import RNAformer
-    from rnaformer_cli.weight_store.fetch import Imported
+    from rnaformer_cli.weight_store.fetch import ImportedCheckpoint
 
 _HAIRPIN = RnaRecord("hairpin", "GGGGAAAACCCC")
 
@@ -239,7 +239,7 @@ def fetch(name: str, base_url: str | None, sha256: str | None) -> None:
     _tell(fetch_weights(name, base_url or PUBLISHED_URL, sha256, tell))
 
 
-def _tell(imported: Imported) -> None:
+def _tell(imported: ImportedCheckpoint) -> None:
     for note in imported.notes:
         click.echo(f"rnaformer: note: {note}", err=True)
     click.echo(Path(imported.folder))

@@ -1,4 +1,4 @@
-"""Published weights: translated from files, or downloaded when the user asks for them."""
+"""Published weights: download them on request, and translate them into checkpoints."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ PUBLISHED = {
     "rnaformer-32m-intra-family": "intra_family_finetuned",
     "rnaformer-32m-inter-family": "inter_family_finetuned",
 }
-TIMEOUT = 30.0  # seconds without a byte
-PATIENCE = 120.0  # seconds until the body begins
+READ_TIMEOUT = 30.0  # seconds without a byte
+HEADER_TIMEOUT = 120.0  # seconds until the body begins
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """Where a checkpoint went, and what had to be decided on the way."""
+class ImportedCheckpoint:
+    """A new checkpoint, and notes for the user on how it was translated."""
 
     folder: Path
     checkpoint: Checkpoint
@@ -47,14 +47,14 @@ class Imported:
 
 def import_published(
     state: str | Path, config: str | Path, target: str | Path, source: str = ""
-) -> Imported:
+) -> ImportedCheckpoint:
     """Translate a published state dict and config into a checkpoint folder.
 
-    `target` is a folder if it has a separator, else a name in the user's own store.
+    `target` is a folder if it contains a path separator, else a name in the user's store.
 
     Raises:
         InputError, ConfigError, WeightsError: files that are not such a checkpoint.
-        OutputError: the folder is there already or cannot be written.
+        OutputError: the folder exists already or cannot be written.
     """
     folder = new_checkpoint_folder(target)
     model, tensors, notes = read_published(state, config)
@@ -68,23 +68,23 @@ def import_published(
     make_folder(folder.parent)
     name = text_name(folder)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=folder.parent) as temporary:
-        made = Path(temporary) / "checkpoint"
-        make_folder(made)
+        temporary_folder = Path(temporary) / "checkpoint"
+        make_folder(temporary_folder)
         try:
             checkpoint = save_checkpoint(
-                made, name, model, tensors, about, _card(name, about["source"])
+                temporary_folder, name, model, tensors, about, _card(name, about["source"])
             )
         except WeightsError as error:
             raise error.at(state) from None
-        _move(made, folder)
-    return Imported(folder, checkpoint, notes)
+        _move(temporary_folder, folder)
+    return ImportedCheckpoint(folder, checkpoint, notes)
 
 
 def new_checkpoint_folder(target: str | Path) -> Path:
-    """Where a new checkpoint of that name or folder goes.
+    """The folder for a new checkpoint, given by a name or a folder.
 
     Raises:
-        OutputError: there is one already; a shipped one would hide it.
+        OutputError: a checkpoint of this name exists already, in the store or in the package.
     """
     text = str(target)
     is_name = text and not text.startswith(".") and os.sep not in text
@@ -98,18 +98,18 @@ def fetch(
     name: str,
     base_url: str = PUBLISHED_URL,
     sha256: str | None = None,
-    tell: Callable[[str], None] = lambda _: None,
-) -> Imported:
-    """Download published weights by name into the user's store; nothing half stays behind.
+    on_url: Callable[[str], None] = lambda _: None,
+) -> ImportedCheckpoint:
+    """Download published weights by name into the user's store; partial files are removed.
 
-    The checksums of what was downloaded are recorded in the checkpoint's config; `sha256` is the
-    one that the state dict must have.
+    The config of the checkpoint records the checksums of the downloaded files. `sha256` is the
+    expected checksum of the state dict. `on_url` is called with each URL.
 
     Raises:
         WeightsError: a name that is not published.
-        OutputError: it is there already.
-        InputError: the transfer failed, broke off, was too slow or too large, went to another
-            host, or brought another checksum.
+        OutputError: a checkpoint of this name exists already.
+        InputError: the transfer failed, ended early, was too slow or too large, was redirected to
+            another host, or has another checksum.
     """
     if name not in PUBLISHED:
         listed = ", ".join(PUBLISHED)
@@ -122,7 +122,7 @@ def fetch(
         config = Path(temporary) / f"RNAformer_32M_config_{stem}.yml"
         for path in (config, state):
             url = f"{base_url}/{path.name}"
-            tell(without_credentials(url))
+            on_url(without_credentials(url))
             download(url, path)
         if sha256 is not None and (digest := sha256_of(state)) != sha256:
             raise InputError(
@@ -132,19 +132,19 @@ def fetch(
 
 
 def download(url: str, path: Path) -> None:
-    """Copy a URL into a file; the whole length that the server announced, or nothing.
+    """Download a URL into a file, and check its length against Content-Length.
 
     Raises:
-        InputError: whatever went wrong, with the URL.
+        InputError: any failure, with the URL.
     """
     shown = without_credentials(url)
-    with watched(PATIENCE) as watchdog:
+    with watched(HEADER_TIMEOUT) as watchdog:
         try:
             _download(url, path, shown, watchdog)
         except InputError:
             if not watchdog.has_fired:
                 raise
-        if watchdog.has_fired:  # a closed connection may look like the end of the body
+        if watchdog.has_fired:  # a connection that it closed may look like the end of the body
             raise InputError("no whole answer in time: the server only drips", path=shown)
 
 
@@ -157,7 +157,7 @@ def _download(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
         why = reason(error.reason) if isinstance(error.reason, OSError) else error.reason
         raise InputError(f"no connection: {why}", path=shown) from None
     except TimeoutError:
-        raise InputError(f"no answer for {TIMEOUT:g} seconds", path=shown) from None
+        raise InputError(f"no answer for {READ_TIMEOUT:g} seconds", path=shown) from None
     except (InvalidURL, ValueError):
         raise InputError("not a URL", path=shown) from None
     except HTTPException:
@@ -169,7 +169,7 @@ def _download(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
 def _copy(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
     check_url(url)
     handlers = (SameHostRedirects, WatchedHTTP(watchdog), WatchedHTTPS(watchdog))
-    with urllib.request.build_opener(*handlers).open(url, timeout=TIMEOUT) as answer:
+    with urllib.request.build_opener(*handlers).open(url, timeout=READ_TIMEOUT) as answer:
         announced = answer.headers.get("Content-Length")
         if announced is not None and not (announced.isascii() and announced.isdecimal()):
             raise InputError(f"the Content-Length is no number: {announced!r}", path=shown)
@@ -180,7 +180,11 @@ def _copy(url: str, path: Path, shown: str, watchdog: Watchdog) -> None:
 
 
 def _receive_body(answer: HTTPResponse, file: IO[bytes], url: str, watchdog: Watchdog) -> int:
-    """Write what comes, as long as it comes at a useful speed and has an end; how many bytes."""
+    """Write the body to a file and return its length in bytes.
+
+    Raises:
+        InputError: a body above MAX_DOWNLOAD_BYTES, or a rate below MIN_DOWNLOAD_RATE.
+    """
     received = counted = 0
     watchdog.extend(2 * DOWNLOAD_WINDOW_SECONDS)
     began = time.monotonic()
@@ -200,9 +204,9 @@ def _receive_body(answer: HTTPResponse, file: IO[bytes], url: str, watchdog: Wat
     return received
 
 
-def _move(made: Path, folder: Path) -> None:
+def _move(temporary_folder: Path, folder: Path) -> None:
     try:
-        made.rename(folder)
+        temporary_folder.rename(folder)
     except OSError as error:
         raise OutputError(f"cannot be written: {reason(error)}", path=folder) from None
 

@@ -1,4 +1,4 @@
-"""URLs of weights: what they look like in messages, and where redirects may lead."""
+"""Checks of URLs and redirects, and URLs without credentials for messages."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def check_url(url: str) -> None:
-    """Refuse what nothing can be fetched from.
+    """Check that a URL can be downloaded.
 
     Raises:
-        ValueError: no URL of the web.
-        InputError: a URL with a user name, which would not be sent.
+        ValueError: not an http or https URL.
+        InputError: a URL with a user name, which urllib would not send.
     """
     parts = urlsplit(url)
     if parts.scheme not in _PORTS or not parts.hostname or _port(parts) < 1:
@@ -28,9 +28,9 @@ def check_url(url: str) -> None:
 
 
 def without_credentials(url: str) -> str:
-    """The URL as messages and configs show it: without a user's name and password.
+    """The URL without user name and password, for messages and configs.
 
-    What is no URL loses all before its last `@`.
+    Of a text that is not a URL, everything before the last `@` is removed.
     """
     if "@" not in url:
         return url
@@ -49,7 +49,7 @@ def _port(parts: SplitResult) -> int:
 
 
 class SameHostRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only where the user pointed, and not to where anybody can listen."""
+    """Follows redirects on the same host only, and never from https to http."""
 
     def redirect_request(  # the signature is urllib's
         self,
@@ -60,23 +60,27 @@ class SameHostRedirects(urllib.request.HTTPRedirectHandler):
         headers: HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        """Refuse before anything is sent there."""
+        """Check the target before a request is sent to it.
+
+        Raises:
+            InputError: a redirect to another host, port or protocol.
+        """
         fault = _redirect_fault(urlsplit(req.full_url), urlsplit(newurl))
         if fault:
             message = f"redirected to {fault}: {without_credentials(newurl)}"
             raise InputError(message, path=without_credentials(req.full_url))
-        fp.close()  # urllib reads the page of a redirect whole, whatever its size
+        fp.close()  # otherwise urllib reads the whole body of the redirect
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _redirect_fault(asked: SplitResult, told: SplitResult) -> str | None:
-    """What is wrong with a redirect; from http to https with the usual ports is fine."""
-    if told.hostname != asked.hostname:
+def _redirect_fault(original: SplitResult, target: SplitResult) -> str | None:
+    """The reason to refuse a redirect, or None. From http to https on default ports is allowed."""
+    if target.hostname != original.hostname:
         return "another host"
-    if told.scheme not in _PORTS:
+    if target.scheme not in _PORTS:
         return "what is not the web"
-    if (asked.scheme, told.scheme) == ("https", "http"):
+    if (original.scheme, target.scheme) == ("https", "http"):
         return "plain http"
-    ports = (_port(asked), _port(told))
-    is_upgrade = told.scheme != asked.scheme and ports == (_PORTS["http"], _PORTS["https"])
+    ports = (_port(original), _port(target))
+    is_upgrade = target.scheme != original.scheme and ports == (_PORTS["http"], _PORTS["https"])
     return None if is_upgrade or ports[0] == ports[1] else "another port"
