@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rnaformer_cli.model import products
+from rnaformer_cli.model import onednn
 from rnaformer_cli.model.onednn import Linear, attend, linear
 
 
@@ -37,7 +37,7 @@ def test_autocast_gives_half_precision():
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("at_once", [1, 1 << 22])
 def test_attention_in_half_precision_agrees(scale, masked, at_once, monkeypatch):
-    monkeypatch.setattr(products, "_ATTENTION_BYTES", at_once)
+    monkeypatch.setattr(onednn, "_ATTENTION_BYTES", at_once)
     torch.manual_seed(6)
     parts = [torch.randn(5, 9, 2, 8).bfloat16().transpose(1, 2) for _ in range(3)]
     mask = torch.arange(9) < torch.tensor([9, 1, 4, 8, 2])[:, None, None, None] if masked else None
