@@ -56,7 +56,7 @@ def seed_inputs(name: str, folder: Path) -> list[bytes]:
         b'"cycles": 1, "threshold": 0.5, "decoding": "matching", "warnings": []}\n'
     )
     if name == "weights":
-        from trials import seed_weights
+        from fuzz_targets import seed_weights
 
         return [seed_weights(folder)]
     if name in ("pth", "yml"):
@@ -89,7 +89,7 @@ def fuzz_one(name: str, inputs: int, folder: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["rnaformer_cli", "Bio", "yaml", "tomllib", "json"]):
-        from trials import attempt
+        from fuzz_targets import attempt
 
     corpus, scratch = folder / "corpus", folder / "scratch"
     corpus.mkdir()
@@ -147,7 +147,7 @@ def fuzz(name: str, inputs: int, kept: Path) -> tuple[int, float, str]:
 
 def main() -> None:
     """Fuzz the given readers, or all, and print a row for each."""
-    from trials import FUZZ_TARGETS
+    from fuzz_targets import FUZZ_TARGETS
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("readers", nargs="*", metavar="READER", help=", ".join(FUZZ_TARGETS))

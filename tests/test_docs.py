@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 from conftest import DATA, ROOT
-from dataset_makers import hairpin
-from family_makers import labelled
+from factories.datasets import hairpin
+from factories.families import labelled
 
 from rnaformer_cli import read_structures
 from rnaformer_cli.dataset.records import write_dataset

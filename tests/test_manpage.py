@@ -10,9 +10,9 @@ import shutil
 import subprocess
 
 import pytest
-from command_tree import CONTEXTS
 from conftest import ROOT
-from distribution import read_setup
+from program_commands import CONTEXTS
+from setup_metadata import read_setup
 
 PAGE = ROOT / "docs" / "man" / "rnaformer.1"
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "manpage"))

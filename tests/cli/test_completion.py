@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 from click.shell_completion import ShellComplete
-from command_tree import CONTEXTS
+from program_commands import CONTEXTS
 
 from rnaformer_cli.cli.completion import SHELLS
 from rnaformer_cli.cli.main import cli

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from dataset_makers import hairpin, mutate, record, rna
+from factories.datasets import hairpin, mutate, record, rna
 
 from rnaformer_cli.dataset.records import read_dataset, write_dataset
 from rnaformer_cli.folding.scores import TABLE_SHAPES

@@ -4,7 +4,7 @@ import json
 import sys
 
 import pytest
-from dataset_makers import hairpin, record
+from factories.datasets import hairpin, record
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.structure.dbn import format_dbn

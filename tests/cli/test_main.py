@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
-from command_tree import COMMAND_WORDS
+from program_commands import COMMAND_WORDS
 
 from rnaformer_cli import __version__
 from rnaformer_cli.cli import main

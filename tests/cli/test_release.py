@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from dataset_makers import hairpin
+from factories.datasets import hairpin
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.weight_store.store import DEFAULT

@@ -10,7 +10,7 @@ import time
 
 import pytest
 import torch
-from dataset_makers import hairpin
+from factories.datasets import hairpin
 from torch.distributed.run import get_args_parser
 
 from rnaformer_cli.cli.train import command

@@ -5,8 +5,8 @@ import re
 from dataclasses import fields, replace
 
 import pytest
-from dataset_makers import hairpin, rna
-from family_makers import PAIRS, SIZE, labelled, members
+from factories.datasets import hairpin, rna
+from factories.families import PAIRS, SIZE, labelled, members
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.families.mixture import FamilyMixture

@@ -1,7 +1,7 @@
 """`rnaformer train-folding`, and a network that builds on its scores."""
 
 import pytest
-from dataset_makers import hairpin
+from factories.datasets import hairpin
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.model.checkpoint import load_network

@@ -1,7 +1,7 @@
 """Labels that our folding model makes."""
 
 import torch
-from dataset_makers import record, rna
+from factories.datasets import record, rna
 
 from rnaformer_cli.dataset.folding_labels import label_by_folding
 from rnaformer_cli.folding.model import FoldingModel

@@ -4,7 +4,7 @@ import gzip
 import sys
 
 import pytest
-from dataset_makers import record, rna
+from factories.datasets import record, rna
 
 from rnaformer_cli.dataset.labelling import (
     Recipe,

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from dataset_makers import mutate, record, rna
+from factories.datasets import mutate, record, rna
 
 from rnaformer_cli.dataset.similarity import (
     CDHIT,

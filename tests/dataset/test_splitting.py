@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from dataset_makers import mutate, record, rna
+from factories.datasets import mutate, record, rna
 
 from rnaformer_cli.dataset.splitting import check_leaks, split
 from rnaformer_cli.errors import DatasetError

@@ -1,6 +1,6 @@
 """A data set in numbers, by hand."""
 
-from dataset_makers import record
+from factories.datasets import record
 
 from rnaformer_cli.dataset.stats import compute_stats
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from dataset_makers import hairpin, record
+from factories.datasets import hairpin, record
 
 from rnaformer_cli.errors import DatasetError, DeviceError
 from rnaformer_cli.evaluation.evaluate import evaluate

@@ -11,10 +11,10 @@ from pathlib import Path
 import jinja2
 import pytest
 import yaml
-from command_tree import CONTEXTS
 from conftest import ROOT
-from distribution import read_setup
 from packaging.requirements import Requirement
+from program_commands import CONTEXTS
+from setup_metadata import read_setup
 
 from rnaformer_cli import __version__
 

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from dataset_makers import rna
+from factories.datasets import rna
 
 from rnaformer_cli.families.alignment import (
     GAP_EXTEND,

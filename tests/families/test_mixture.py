@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from family_makers import make_profile
+from factories.families import make_profile
 
 from rnaformer_cli.errors import ConfigError
 from rnaformer_cli.families.mixture import MIN_PROBABILITY, FamilyMixture, logit

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from dataset_makers import rna
-from family_makers import PAIRS, SIZE, make_library, make_profile, members
+from factories.datasets import rna
+from factories.families import PAIRS, SIZE, make_library, make_profile, members
 from safetensors.numpy import load_file, save
 
 from rnaformer_cli.errors import WeightsError

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from dataset_makers import rna
-from family_makers import SIZE, make_library, make_profile, members
+from factories.datasets import rna
+from factories.families import SIZE, make_library, make_profile, members
 
 from rnaformer_cli.families.search import MAX_CANDIDATES, WindowSearch
 from rnaformer_cli.sequence.encode import encode

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from network_variants import VARIANTS, sequences
+from factories.networks import VARIANTS, sequences
 
 from rnaformer_cli.errors import ConfigError
 from rnaformer_cli.model.derived import deepen_network, widen_network

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import torch
-from network_variants import SMALL
+from factories.networks import SMALL
 
 from rnaformer_cli.model.embedding import LayerNorm, PairEmbedding, outer_and, sinusoids
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from network_variants import VARIANTS, sequences
+from factories.networks import VARIANTS, sequences
 
 from rnaformer_cli.model.engine import Engine, matrix_sides, norm_scale_and_shift, zero_outside
 from rnaformer_cli.model.network import MaskedGroupNorm, RNAformer

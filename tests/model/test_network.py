@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from network_variants import SMALL, VARIANTS, sequences
+from factories.networks import SMALL, VARIANTS, sequences
 
 from rnaformer_cli.model.network import MaskedGroupNorm, RNAformer
 

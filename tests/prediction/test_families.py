@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from dataset_makers import rna
-from family_makers import PAIRS, SIZE, make_library, make_profile, members
+from factories.datasets import rna
+from factories.families import PAIRS, SIZE, make_library, make_profile, members
 
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyMixture, FamilyModel
 from rnaformer_cli.families.recognition import ProfileSearch

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from dataset_makers import rna
+from factories.datasets import rna
 
 from rnaformer_cli.errors import ConfigError, DeviceError, WeightsError
 from rnaformer_cli.model.config import ModelConfig

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from dataset_makers import rna
+from factories.datasets import rna
 
 from rnaformer_cli.prediction import batching
 from rnaformer_cli.prediction.predictor import Options, load

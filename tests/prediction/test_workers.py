@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from dataset_makers import rna
+from factories.datasets import rna
 
 from rnaformer_cli.errors import DeviceError
 from rnaformer_cli.model.checkpoint import save_checkpoint

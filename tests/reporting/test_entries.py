@@ -1,7 +1,7 @@
 """What is told of each record."""
 
 import pytest
-from predictions import prediction
+from factories.prediction_lines import prediction
 
 from rnaformer_cli.errors import ScoreError
 from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries

@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from predictions import prediction
+from factories.prediction_lines import prediction
 
 from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries
 from rnaformer_cli.reporting.page import ReportPage, render

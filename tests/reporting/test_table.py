@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
+from factories.prediction_lines import prediction
 from playwright.sync_api import sync_playwright
-from predictions import prediction
 
 from rnaformer_cli.reporting.entries import add_pictures, compare_entries
 from rnaformer_cli.reporting.page import ReportPage, render

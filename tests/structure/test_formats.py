@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import any_structure_records
+from factories.prediction_lines import make_prediction_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from predictions import make_prediction_line
 
 from rnaformer_cli.errors import InputError, StructureError
 from rnaformer_cli.files import list_files

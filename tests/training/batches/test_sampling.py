@@ -3,7 +3,7 @@
 from itertools import islice
 
 import pytest
-from dataset_makers import hairpin, record, rna
+from factories.datasets import hairpin, record, rna
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import DatasetError

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from dataset_makers import rna
-from family_makers import LONG, PAIRS, SIZE, combined, labelled
+from factories.datasets import rna
+from factories.families import LONG, PAIRS, SIZE, combined, labelled
 
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.families.profiles import count_kmers

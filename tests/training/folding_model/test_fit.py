@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from dataset_makers import hairpin, record, rna
+from factories.datasets import hairpin, record, rna
 
 from rnaformer_cli.errors import DatasetError, WeightsError
 from rnaformer_cli.folding.model import FoldingModel, scaled_inside

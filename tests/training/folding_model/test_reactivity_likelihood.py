@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import torch
-from dataset_makers import hairpin, rna
+from factories.datasets import hairpin, rna
 
 from rnaformer_cli.dataset.reactivities import ReactivityProfile
 from rnaformer_cli.errors import DatasetError

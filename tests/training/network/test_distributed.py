@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dataset_makers
+import factories
 import pytest
 import torch
-from dataset_makers import hairpin
+from factories.datasets import hairpin
 
 import rnaformer_cli
 from rnaformer_cli.errors import TrainingError
@@ -51,7 +51,7 @@ def test_two_processes_give_the_weights_of_one():
     losses = [alone.step() for _ in range(3)]
     weights = torch.cat([p.detach().flatten() for p in alone.network.parameters()])
 
-    packages = (dataset_makers.__file__, rnaformer_cli.__path__[0])  # the same ones as here
+    packages = (factories.__path__[0], rnaformer_cli.__path__[0])  # the same ones as here
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
     shared |= {
         "OMP_NUM_THREADS": "1",

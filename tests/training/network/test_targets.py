@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from dataset_makers import record
+from factories.datasets import record
 
 from rnaformer_cli.training.network.targets import sum_loss, to_batch
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from dataset_makers import hairpin, record
+from factories.datasets import hairpin, record
 
 from rnaformer_cli.errors import InputError, TrainingError
 from rnaformer_cli.model.checkpoint import load_network

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from dataset_makers import record
+from factories.datasets import record
 
 from rnaformer_cli.training.network.validation import choose_ratio, choose_threshold
 

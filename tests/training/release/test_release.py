@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from dataset_makers import hairpin
+from factories.datasets import hairpin
 
 from rnaformer_cli.errors import ConfigError, TrainingError
 from rnaformer_cli.model.config import ModelConfig

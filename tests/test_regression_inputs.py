@@ -5,11 +5,11 @@ import time
 
 import pytest
 from conftest import DATA
+from fuzz_targets import FUZZ_TARGETS, attempt, seed_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trials import FUZZ_TARGETS, attempt, seed_weights
 
-FOUND = sorted(path for path in (DATA / "found").glob("*/*") if path.is_file())
+FOUND = sorted(path for path in (DATA / "regression_inputs").glob("*/*") if path.is_file())
 FRAGMENTS = [  # what the readers look for
     *(
         ">x",
@@ -57,8 +57,11 @@ def test_what_hurt_once_is_answered_at_once(folder, path):
 
 
 def test_the_list_of_what_was_found_is_whole():
-    text = (DATA / "found" / "README.md").read_text()
-    listed = set(re.findall(r"`(\w+/[\w.-]+)`", text)) - {"benches/fuzz.py", "tests/test_found.py"}
+    text = (DATA / "regression_inputs" / "README.md").read_text()
+    listed = set(re.findall(r"`(\w+/[\w.-]+)`", text)) - {
+        "benches/fuzz.py",
+        "tests/test_regression_inputs.py",
+    }
     assert listed == {f"{path.parent.name}/{path.name}" for path in FOUND}
 
 

@@ -1,8 +1,8 @@
 """Families of random RNAs with a common structure, for tests of family profiles."""
 
 import numpy as np
-from dataset_makers import mutate, record, rna
 
+from factories.datasets import mutate, record, rna
 from rnaformer_cli.families.alignment import N_SYMBOLS
 from rnaformer_cli.families.profiles import (
     N_KMERS,

@@ -1,0 +1,1 @@
+"""Factories of test data: data sets, families, networks, lines of predictions."""
