@@ -153,11 +153,11 @@ def measure_invariance(chosen: argparse.Namespace) -> Table:
         return {result.record.id: result for result in results if isinstance(result, Prediction)}
 
     def with_window(size: int) -> dict[str, Prediction]:
-        before, batching.WINDOW = batching.WINDOW, size
+        before, batching.WINDOW_RECORDS = batching.WINDOW_RECORDS, size
         try:
             return predictions(records)
         finally:
-            batching.WINDOW = before
+            batching.WINDOW_RECORDS = before
 
     def with_threads(count: int) -> dict[str, Prediction]:
         torch.set_num_threads(count)

@@ -22,8 +22,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 STDIN = "-"
 MAX_NAME_BYTES = 200  # of a file name, which has 255 at most with its number and suffix
 _DEVICES = frozenset(  # reserved names of Windows, with any suffix
-    ["CON", "PRN", "AUX", "NUL", *(f"{name}{n}" for name in ("COM", "LPT") for n in "123456789¹²³")]
-)
+    ["CON", "CONIN$", "CONOUT$", "PRN", "AUX", "NUL"]
+).union(f"{name}{n}" for name in ("COM", "LPT") for n in "123456789¹²³")
 _CHUNK = 1 << 20
 _BYTE_ORDER_MARK = "\ufeff"
 
@@ -156,20 +156,24 @@ def sha256_of(path: str | Path) -> str:
 
 
 @contextlib.contextmanager
-def write_atomically(path: str | Path, binary: bool = False) -> Iterator[IO[str] | IO[bytes]]:
+def write_atomically(
+    path: str | Path, binary: bool = False, follow: bool = True
+) -> Iterator[IO[str] | IO[bytes]]:
     """Open a temporary file that replaces the target when the block ends without an error.
 
     Readers never see an incomplete file. The target of a symbolic link is replaced, not the link.
-    A device or a named pipe is written directly.
+    A device or a named pipe is written directly. Without `follow`, links, devices and pipes are
+    replaced: in a folder of many files they could lead to another record's file.
 
     Raises:
         OutputError: the folder is missing or cannot be written to, or the disk is full.
     """
     if Path(path).is_dir():
         raise OutputError("is a folder; expected a file", path=path)
-    is_special = Path(path).exists() and not Path(path).is_file()
+    is_special = follow and Path(path).exists() and not Path(path).is_file()
+    place = os.path.realpath(path) if follow else path
     try:
-        with _open_as(path, "w", binary) if is_special else _open_beside(path, binary) as file:
+        with _open_as(path, "w", binary) if is_special else _open_beside(place, binary) as file:
             yield file
     except BrokenPipeError:
         raise  # from stdout, which the block may also write to
@@ -179,7 +183,7 @@ def write_atomically(path: str | Path, binary: bool = False) -> Iterator[IO[str]
 
 @contextlib.contextmanager
 def _open_beside(path: str | Path, binary: bool) -> Iterator[IO[str] | IO[bytes]]:
-    target = Path(os.path.realpath(path))
+    target = Path(path)
     temporary = target.with_name(f".{target.name[:40]}.{os.urandom(8).hex()}")
     try:  # before the file is opened, so that it is removed after an interrupt at any time
         with _open_as(temporary, "x", binary) as file:
@@ -199,9 +203,9 @@ def _open_as(path: str | Path, mode: Literal["w", "x"], binary: bool) -> IO[str]
     return open(path, mode, encoding="utf-8", newline="\n")
 
 
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: str | Path, text: str, follow: bool = True) -> None:
     """Write a whole text file; see write_atomically."""
-    with write_atomically(path) as file:
+    with write_atomically(path, follow=follow) as file:
         cast("IO[str]", file).write(text)
 
 

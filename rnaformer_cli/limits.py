@@ -18,3 +18,4 @@ MAX_ALIGNMENT = 200_000_000  # letters of one Stockholm file, which is held in m
 MAX_DOWNLOAD_BYTES = 4_000_000_000  # of one file; published weights have 130 MB
 MIN_DOWNLOAD_RATE = 1_000  # bytes per second over DOWNLOAD_WINDOW_SECONDS; 130 MB in 36 hours
 DOWNLOAD_WINDOW_SECONDS = 60.0
+MAX_FETCH_SECONDS = 172_800.0  # of all files together: two days

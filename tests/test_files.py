@@ -310,7 +310,10 @@ def test_a_byte_order_mark_of_a_joined_file_is_dropped(tmp_path):
     assert list(read_lines(path)) == [">a", "ACGU", ">b", "GGCC"]
 
 
-@pytest.mark.parametrize("name", ["CON", "con", "nul", "NUL.txt", "Com1", "LPT9.a.b", "AUX", "PRN"])
+@pytest.mark.parametrize(
+    "name",
+    ["CON", "con", "nul", "NUL.txt", "Com1", "LPT9.a.b", "AUX", "PRN", "conin$", "CONOUT$.x"],
+)
 def test_names_that_windows_reserves_get_a_mark(name):
     assert safe_name(name) == f"_{name}"
 

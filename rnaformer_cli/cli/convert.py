@@ -9,7 +9,7 @@ import click
 
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
-from rnaformer_cli.cli.run.output import escape_for_terminal
+from rnaformer_cli.cli.formats.text import escape_for_terminal
 from rnaformer_cli.errors import OutputError, RnaformerError
 from rnaformer_cli.files import UniqueFileNames, make_folder, write_text
 from rnaformer_cli.structure.formats import (
@@ -73,7 +73,7 @@ def command(
         names = UniqueFileNames()
         for record in records:
             path = Path(out_dir) / f"{names.add(record.id)}.{chosen}"
-            write_text(path, _format(record, chosen))
+            write_text(path, _format(record, chosen), follow=False)
         return
     texts: list[str] = []
     for record in records:

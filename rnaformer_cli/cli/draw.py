@@ -92,7 +92,8 @@ def command(source: str, **chosen: Any) -> None:
         names = UniqueFileNames()
         for index, record in enumerate(records):
             name = f"{names.add(record.id)}.{image}"
-            save_figure(drawer.draw(record, index), Path(chosen["out_dir"]) / name, image)
+            target = Path(chosen["out_dir"]) / name
+            save_figure(drawer.draw(record, index), target, image, follow=False)
         return
     if len(records) > 1:
         message = f"holds {len(records)} structures, but a picture shows one; use --out-dir"

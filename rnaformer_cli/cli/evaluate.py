@@ -132,7 +132,7 @@ def _show(evaluations: list[Evaluation], predictor: Predictor, chosen: dict[str,
 
 def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
     from rnaformer_cli.prediction.predictor import Options, load
-    from rnaformer_cli.prediction.workers import ParallelPredictor, Source
+    from rnaformer_cli.prediction.workers import ParallelPredictor, WorkerConfig
 
     prediction_options = Options(
         decoding=chosen["decoding"],
@@ -142,7 +142,9 @@ def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
         like=chosen["like"],
         families=not chosen["no_families"],
     )
-    source = Source(options.or_default(chosen["weights"]), prediction_options, chosen["precision"])
+    source = WorkerConfig(
+        options.or_default(chosen["weights"]), prediction_options, chosen["precision"]
+    )
     predictor = load(source.weights, prediction_options, chosen["device"], chosen["precision"])
     return ParallelPredictor(predictor, source, chosen["jobs"], report.warn)
 

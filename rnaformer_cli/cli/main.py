@@ -124,7 +124,11 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        click.echo(
+            "\n".join(map(escape_controls, shown.getvalue().split("\n"))), err=True, nl=False
+        )
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("rnaformer: interrupted", err=True)

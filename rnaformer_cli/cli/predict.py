@@ -249,7 +249,7 @@ def _read_references(path: str | None) -> list[StructureRecord] | None:
 def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
     from rnaformer_cli.prediction import device
     from rnaformer_cli.prediction.predictor import Options, load
-    from rnaformer_cli.prediction.workers import ParallelPredictor, Source
+    from rnaformer_cli.prediction.workers import ParallelPredictor, WorkerConfig
 
     device.set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
@@ -265,7 +265,7 @@ def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
     )
     weights = options.or_default(chosen["weights"])
     predictor = load(weights, prediction_options, chosen["device"], chosen["precision"])
-    source = Source(weights, prediction_options, chosen["precision"])
+    source = WorkerConfig(weights, prediction_options, chosen["precision"])
     return ParallelPredictor(predictor, source, chosen["jobs"], report.warn)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.formats.text import print_result
 
 
 @click.command()
@@ -84,7 +85,7 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     make_folder(output)
     families = (library, done.mixture) if library and done.mixture else None
     save_checkpoint(output, name, network.config, network.state_dict(), about, card, families)
-    click.echo(f"{output}: scale {done.scale:.3f}, shift {done.shift:+.3f}")
+    print_result(f"{output}: scale {done.scale:.3f}, shift {done.shift:+.3f}")
     for kind, choice in (("threshold", done.validation), ("threshold_ratio", done.by_ratio)):
         figures = ", ".join(f"{key} F1 {value:.4f}" for key, value in choice.f1.items())
         click.echo(f"{kind} {choice.threshold}: {figures}")

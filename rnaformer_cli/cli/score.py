@@ -12,7 +12,7 @@ from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.formats.multiqc import format_multiqc
 from rnaformer_cli.cli.formats.tables import print_table
-from rnaformer_cli.cli.formats.text import escape_controls
+from rnaformer_cli.cli.formats.text import escape_controls, print_result
 from rnaformer_cli.cli.run.progress import format_count
 from rnaformer_cli.files import write_text
 from rnaformer_cli.scoring.compare import RecordScore, ScoringRules, compare
@@ -93,7 +93,8 @@ def command(predicted: str, ref: str, **chosen: Any) -> None:
     if chosen["multiqc"]:
         write_text(chosen["multiqc"], format_multiqc(ours))
     if chosen["as_json"]:
-        click.echo(json.dumps(_as_json(ours, theirs, extra, chosen["seed"]), ensure_ascii=False))
+        values = _as_json(ours, theirs, extra, chosen["seed"])
+        print_result(json.dumps(values, ensure_ascii=False))
     elif chosen["as_tsv"]:
         _print_tsv(ours, theirs)
     else:

@@ -21,8 +21,12 @@ from rnaformer_cli.training.network.config import TrainConfig, read_config
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from rnaformer_cli.training.network.distributed import Team
-    from rnaformer_cli.training.network.training_loop import How, Progress, Trainer
+    from rnaformer_cli.training.network.distributed import ProcessGroup
+    from rnaformer_cli.training.network.training_loop import (
+        ComputeConfig,
+        Trainer,
+        TrainingProgress,
+    )
 
 _REPORT_INTERVAL = 20.0  # seconds
 
@@ -51,6 +55,7 @@ _REPORT_INTERVAL = 20.0  # seconds
 @click.option(
     "--start-from",  # torchrun takes "--start" as an abbreviation of its own option
     metavar="NAME|DIR",
+    type=options.NonEmptyText(),
     shell_complete=options.complete_weights,
     help="Initial weights.  [default: random]",
 )
@@ -109,14 +114,18 @@ def command(config: str, **chosen: Any) -> None:
     train_config = _read_train_config(config, chosen["minutes"])
     compute = _compute_config(chosen)
     with (
-        join_process_group(compute.device) as team,
+        join_process_group(compute.device) as process_group,
         stop_requests(chosen["stop_after"]) as wants_stop,
     ):
-        trainer = _trainer(train_config, chosen, compute, team)
-        folder = RunFolder(chosen["out"], train_config, chosen["resume"]) if team.leads else None
+        trainer = _trainer(train_config, chosen, compute, process_group)
+        folder = (
+            RunFolder(chosen["out"], train_config, chosen["resume"])
+            if process_group.is_main
+            else None
+        )
         if chosen["resume"]:
             _resume(trainer, Path(chosen["out"]))
-        reporter = TrainingReporter(trainer, chosen["quiet"] or not team.leads)
+        reporter = TrainingReporter(trainer, chosen["quiet"] or not process_group.is_main)
         is_done = trainer.run(folder, wants_stop, reporter)
         reporter.report("done" if is_done else "stopped; continue with --resume")
     if not is_done and wants_stop.was_signalled:
@@ -130,25 +139,32 @@ def _read_train_config(path: str, minutes: float | None) -> TrainConfig:
     return replace(train_config, run=replace(train_config.run, minutes=minutes, steps=0))
 
 
-def _compute_config(chosen: dict[str, Any]) -> How:
+def _compute_config(chosen: dict[str, Any]) -> ComputeConfig:
     from rnaformer_cli.prediction.device import choose_device, choose_dtype
     from rnaformer_cli.training.network.distributed import local_device
-    from rnaformer_cli.training.network.training_loop import How
+    from rnaformer_cli.training.network.training_loop import ComputeConfig
 
     device = choose_device(local_device(choose_device(chosen["device"]).type))
     dtype = choose_dtype(chosen["precision"], device)
-    return How(device, dtype, chosen["compiled"], chosen["save_memory"])
+    return ComputeConfig(device, dtype, chosen["compiled"], chosen["save_memory"])
 
 
-def _trainer(train_config: TrainConfig, chosen: dict[str, Any], how: How, team: Team) -> Trainer:
+def _trainer(
+    train_config: TrainConfig,
+    chosen: dict[str, Any],
+    compute: ComputeConfig,
+    process_group: ProcessGroup,
+) -> Trainer:
     from rnaformer_cli.training.network.training_loop import Trainer
     from rnaformer_cli.training.network.validation import choose_records
 
-    all_sets = read_sets(chosen["val"] if team.leads else ())
+    all_sets = read_sets(chosen["val"] if process_group.is_main else ())
     sets = {name: choose_records(records, train_config.run) for name, records in all_sets.items()}
     start, folding = _initial_tensors(chosen["start_from"]), _folding(train_config, chosen)
     try:
-        return Trainer(train_config, _read(chosen["data"]), sets, how, team, start, folding)
+        return Trainer(
+            train_config, _read(chosen["data"]), sets, compute, process_group, start, folding
+        )
     except WeightsError as error:
         raise error.at(chosen["start_from"]) from None
 
@@ -223,7 +239,7 @@ class TrainingReporter:
         self._quiet = quiet
         self._last = time.monotonic()
 
-    def __call__(self, progress: Progress, loss: float) -> None:
+    def __call__(self, progress: TrainingProgress, loss: float) -> None:
         """Report a training step, if the last report is old enough."""
         if time.monotonic() - self._last >= _REPORT_INTERVAL:
             self._last = time.monotonic()
@@ -233,7 +249,7 @@ class TrainingReporter:
         """Print one line with the progress of the run and a text."""
         if not self._quiet:
             progress = self._trainer.progress
-            share = progress.share(self._trainer.config)
+            share = progress.fraction_done(self._trainer.config)
             minutes = f"{progress.seconds / 60:.1f} min"
             counts = f"step {progress.step}, {progress.records} records, {minutes}"
             click.echo(f"rnaformer: {share:.0%}, {counts}: {text}", err=True)

@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnaformer_cli.cli.arguments import options
-from rnaformer_cli.cli.formats.text import escape_controls
+from rnaformer_cli.cli.formats.text import escape_controls, print_result
 from rnaformer_cli.cli.run.progress import RunReporter
 from rnaformer_cli.errors import RnaformerError, WeightsError
 from rnaformer_cli.sequence.record import RnaRecord
 
 if TYPE_CHECKING:
     from rnaformer_cli.model.network import RNAformer
-    from rnaformer_cli.weight_store.fetch import Imported
+    from rnaformer_cli.weight_store.fetch import ImportedCheckpoint
 
 _HAIRPIN = RnaRecord("hairpin", "GGGGAAAACCCC")
 
@@ -65,7 +64,7 @@ def show(name: str) -> None:
 
     folder = find_weights(name)
     values = {"folder": str(folder), **asdict(read_checkpoint(folder))}
-    click.echo(json.dumps(values, indent=2, ensure_ascii=False, default=dict))
+    print_result(json.dumps(values, indent=2, ensure_ascii=False, default=dict))
 
 
 @command.command()
@@ -103,7 +102,7 @@ def path(name: str) -> None:
     """Print the folder of weights."""
     from rnaformer_cli.weight_store.store import find_weights
 
-    click.echo(find_weights(name))
+    print_result(find_weights(name))
 
 
 @command.command()
@@ -181,7 +180,7 @@ def _save(output: str, network: RNAformer, about: dict[str, Any]) -> None:
     make_folder(output)
     name = text_name(output)
     save_checkpoint(output, name, network.config, network.state_dict(), about, f"# {name}\n")
-    click.echo(output)
+    print_result(output)
 
 
 @command.command("import")
@@ -224,6 +223,7 @@ def _checksum(ctx: click.Context, parameter: click.Parameter, text: str | None) 
     "--from",
     "base_url",
     metavar="URL",
+    type=options.NonEmptyText(),
     help="Base URL of a mirror.  [default: the authors' server]",
 )
 @click.option(
@@ -239,12 +239,12 @@ def fetch(name: str, base_url: str | None, sha256: str | None) -> None:
     from rnaformer_cli.weight_store.fetch import fetch as fetch_weights
 
     def report_url(url: str) -> None:
-        click.echo(f"rnaformer: fetching {url}", err=True)
+        click.echo(f"rnaformer: fetching {escape_controls(url)}", err=True)
 
     _report_import(fetch_weights(name, base_url or PUBLISHED_URL, sha256, report_url))
 
 
-def _report_import(imported: Imported) -> None:
+def _report_import(imported: ImportedCheckpoint) -> None:
     for note in imported.notes:
-        click.echo(f"rnaformer: note: {note}", err=True)
-    click.echo(Path(imported.folder))
+        click.echo(f"rnaformer: note: {escape_controls(note)}", err=True)
+    print_result(imported.folder)

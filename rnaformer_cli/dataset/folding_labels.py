@@ -17,7 +17,7 @@ from torch import Tensor
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.folding.model import FoldingModel
 from rnaformer_cli.folding.pairs import NO_LETTER
-from rnaformer_cli.prediction.batching import batches, to_tensors
+from rnaformer_cli.prediction.batching import make_batches, to_tensors
 
 SOURCE = "folding"
 _MIN_PROBABILITY = 0.01  # pairs below are left out of a label
@@ -32,7 +32,7 @@ def label_by_folding(
     remaining = iter(records)
     while chunk := list(islice(remaining, _CHUNK_RECORDS)):
         labelled: dict[int, LabelledRecord] = {}
-        for batch in batches([len(record) for record in chunk], _MAX_CELLS):
+        for batch in make_batches([len(record) for record in chunk], _MAX_CELLS):
             bases, is_base = to_tensors([chunk[index].sequence for index in batch])
             all_probabilities = folding(bases.masked_fill(~is_base, NO_LETTER))
             for index, probabilities in zip(batch, all_probabilities, strict=True):

@@ -150,8 +150,10 @@ def draw_dots(
     return figure
 
 
-def save_figure(figure: Figure, target: str | Path | IO[bytes], image: ImageFormat) -> None:
-    """Write a picture with reproducible bytes.
+def save_figure(
+    figure: Figure, target: str | Path | IO[bytes], image: ImageFormat, follow: bool = True
+) -> None:
+    """Write a picture with reproducible bytes; `follow` as in files.write_atomically.
 
     Raises:
         OutputError: the file cannot be written.
@@ -161,7 +163,7 @@ def save_figure(figure: Figure, target: str | Path | IO[bytes], image: ImageForm
     with matplotlib.rc_context({"svg.hashsalt": "rnaformer", "svg.fonttype": "none"}):
         options: dict[str, Any] = {"format": image, "metadata": metadata, "dpi": 150}
         if isinstance(target, (str, Path)):
-            with write_atomically(target, binary=True) as file:
+            with write_atomically(target, binary=True, follow=follow) as file:
                 figure.savefig(cast("IO[bytes]", file), **options)
         else:
             figure.savefig(target, **options)

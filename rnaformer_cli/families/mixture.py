@@ -192,6 +192,7 @@ class FamilyModel:
 
     search: ProfileSearch
     mixture: FamilyMixture
+    checksum: str = ""  # of the library's file, if it came from one
 
 
 def logit(probabilities: Floats) -> Floats:

@@ -6,6 +6,7 @@ A library is one safetensors file. It holds frequencies over several RNAs, not t
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,10 +131,19 @@ def read_library(path: str | Path) -> Library:
             arrays = {name: file.get_tensor(name) for name in _ARRAY_TYPES if name in file.keys()}  # noqa: SIM118  # no dictionary
             names = parse_json((file.metadata() or {}).get("names", "null").encode())
     except _UNREADABLE:
-        raise WeightsError("not a whole safetensors file", path=path) from None
+        raise WeightsError(unreadable(path), path=path) from None
     if not _is_consistent(arrays, names):
         raise WeightsError("not a library of families: arrays are missing or misshapen", path=path)
     return Library(tuple(_split_profiles(arrays, names)), arrays["rarity"])
+
+
+def unreadable(path: str | Path) -> str:
+    """Why safetensors cannot read a file."""
+    try:
+        os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError:
+        return "a name that is not UTF-8, which safetensors cannot open; rename it"
+    return "not a whole safetensors file"
 
 
 def _is_consistent(arrays: Mapping[str, NDArray[np.generic]], names: object) -> bool:

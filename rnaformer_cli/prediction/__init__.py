@@ -1,1 +1,1 @@
-"""The predict path: device, batches, decoding, a stream of predictions."""
+"""Prediction: batching, the network on a device, decoding, worker processes."""

@@ -1,4 +1,4 @@
-"""Records -> batches of similar lengths, bounded by the cells of their pair matrices."""
+"""Group records into batches of similar lengths, bounded by the cells of their pair matrices."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from torch import Tensor
 from rnaformer_cli.sequence.encode import ALPHABET, UNKNOWN, encode
 from rnaformer_cli.sequence.record import RnaRecord
 
-WINDOW = 256  # records that are read ahead and sorted by length
+WINDOW_RECORDS = 256  # records that are read ahead and sorted by length
 WINDOW_CELLS = 2**24  # of their matrices, in case these are kept
 
 
-def windows(records: Iterable[RnaRecord]) -> Iterator[list[RnaRecord]]:
-    """Cut the input into runs that are small enough to hold and large enough to sort."""
+def read_windows(records: Iterable[RnaRecord]) -> Iterator[list[RnaRecord]]:
+    """Yield windows of up to WINDOW_RECORDS records and about WINDOW_CELLS cells, in order."""
     window: list[RnaRecord] = []
     size = 0
     for record in records:
         window.append(record)
         size += len(record) ** 2
-        if len(window) == WINDOW or size >= WINDOW_CELLS:
+        if len(window) == WINDOW_RECORDS or size >= WINDOW_CELLS:
             yield window
             window, size = [], 0
     if window:
         yield window
 
 
-def batches(lengths: Sequence[int], max_cells: int) -> list[list[int]]:
-    """Indices in batches, longest first; B·L·L stays within `max_cells` where B > 1."""
+def make_batches(lengths: Sequence[int], max_cells: int) -> list[list[int]]:
+    """Indices in batches, longest first. B·L·L is at most `max_cells`, except in batches of one."""
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
-    made: list[list[int]] = []
+    batches: list[list[int]] = []
     for index in order:
-        if made:
-            longest = lengths[made[-1][0]]
-            if (len(made[-1]) + 1) * longest**2 <= max_cells:
-                made[-1].append(index)
+        if batches:
+            longest = lengths[batches[-1][0]]
+            if (len(batches[-1]) + 1) * longest**2 <= max_cells:
+                batches[-1].append(index)
                 continue
-        made.append([index])
-    return made
+        batches.append([index])
+    return batches
 
 
 def to_tensors(sequences: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Codes (B, L), padded to the longest, and which of them are bases (B, L)."""
+    """Codes (B, L), padded to the longest sequence, and is_base (B, L)."""
     longest = max(len(sequence) for sequence in sequences)
     codes = np.full((len(sequences), longest), ALPHABET.index(UNKNOWN), dtype=np.int64)
     is_base = np.zeros((len(sequences), longest), dtype=np.bool_)

@@ -1,7 +1,7 @@
 """Base-pair probabilities -> a structure.
 
-The default, `mea`, is the nested structure of maximum expected accuracy without isolated pairs,
-then crossing helices that are probable by themselves, in the manner of IPknot (Sato 2011).
+The default, `mea`, is the nested structure of maximum expected accuracy without isolated pairs, to
+which probable crossing helices are added, similar to IPknot (Sato 2011).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import rustworkx
 from numpy.typing import NDArray
 
-from rnaformer_cli.prediction.helices import best_helices, extended, helices
+from rnaformer_cli.prediction.helices import best_helices, extend_helices, split_into_helices
 from rnaformer_cli.structure.nesting import heaviest_nested
 from rnaformer_cli.structure.structure import BasePair, Structure
 
@@ -23,10 +23,10 @@ DECODINGS: tuple[Decoding, ...] = get_args(Decoding)
 
 MIN_LOOP = 3  # unpaired bases in the smallest hairpin loop
 MIN_THRESHOLD = 0.05
-ISOLATED_PAIR = 0.4  # probability from which a pair without a stacked neighbour is predicted
-MIN_CROSSING_PAIRS = 3  # pairs of a helix that crosses others
-MIN_CROSSING_PROBABILITY = 0.35  # their mean
-EXTENSION_RATIO = 0.7  # fraction of the threshold that is enough to extend a helix by a pair
+ISOLATED_PAIR = 0.4  # minimum probability of a pair without a stacked neighbour
+MIN_CROSSING_PAIRS = 3  # of a helix that crosses others
+MIN_CROSSING_PROBABILITY = 0.35  # mean over the pairs of such a helix
+EXTENSION_RATIO = 0.7  # fraction of the threshold that suffices to extend a helix by a pair
 _CROSSING_LAYERS = 2
 _MIN_THRESHOLD_PER_BASE = 0.0006  # long RNAs have more false candidates
 _MAX_MIN_THRESHOLD = 0.2
@@ -51,12 +51,12 @@ def decode(scores: NDArray[np.float32], threshold: float, decoding: Decoding = "
     (Hamada 2009).
     """
     if decoding == "raw":
-        return Structure(len(scores), frozenset(candidates(scores, threshold, min_loop=0)))
-    found = candidates(scores, threshold)
+        return Structure(len(scores), frozenset(candidate_pairs(scores, threshold, min_loop=0)))
+    found = candidate_pairs(scores, threshold)
     if decoding == "mea":
         pairs = _mea_pairs(found, threshold)
-        weaker = candidates(scores, EXTENSION_RATIO * threshold)
-        longer = extended({pair: found[pair] for pair in pairs}, weaker)
+        weaker = candidate_pairs(scores, EXTENSION_RATIO * threshold)
+        longer = extend_helices({pair: found[pair] for pair in pairs}, weaker)
         return Structure(len(scores), frozenset(longer))
     gains = _gains(found, threshold)
     pairs = _nested(gains) if decoding == "nested" else _max_weight_matching(gains)
@@ -68,56 +68,55 @@ def decode_adaptively(
 ) -> tuple[Structure, float]:
     """The structure at a threshold of `ratio` times its expected F1, and that threshold.
 
-    For independent pairs with known probabilities, one half maximises the expected F1 (Lipton and
-    others 2014, arXiv 1402.1892). Pairs of a helix are correlated, for which a smaller ratio is
+    For independent pairs with known probabilities, one half maximises the expected F1 (Lipton et
+    al. 2014, arXiv 1402.1892). Pairs of a helix are correlated, for which a smaller ratio is
     better; `rnaformer release` chooses it on validation records. With `mea` the threshold is at
     least _MIN_THRESHOLD_PER_BASE for each base, up to _MAX_MIN_THRESHOLD. Thresholds are rounded
     to hundredths, so that rounding errors of the probabilities do not change a structure.
     """
-    least = MIN_THRESHOLD
+    minimum = MIN_THRESHOLD
     if decoding == "mea":
-        least = max(
-            round(min(_MIN_THRESHOLD_PER_BASE * len(scores), _MAX_MIN_THRESHOLD), 2), MIN_THRESHOLD
-        )
-    following = _threshold(ratio, 0.5, least)
+        by_length = min(_MIN_THRESHOLD_PER_BASE * len(scores), _MAX_MIN_THRESHOLD)
+        minimum = max(round(by_length, 2), MIN_THRESHOLD)
+    next_threshold = _threshold(ratio, 0.5, minimum)
     for _ in range(_MAX_ITERATIONS):
-        threshold = following
+        threshold = next_threshold
         structure = decode(scores, threshold, decoding)
-        following = _threshold(ratio, _expected(scores, structure), least)
-        if following == threshold:
+        next_threshold = _threshold(ratio, _expected_f1_or_empty(scores, structure), minimum)
+        if next_threshold == threshold:
             break
     return structure, threshold
 
 
-def _expected(scores: NDArray[np.float32], structure: Structure) -> float:
+def _expected_f1_or_empty(scores: NDArray[np.float32], structure: Structure) -> float:
     """The expected F1; without pairs, a lower bound of the probability that there are none."""
     if structure.pairs:
         return expected_f1(scores, structure)
     return max(0.0, 1.0 - float(np.triu(scores, k=1).sum(dtype=np.float64)))
 
 
-def _threshold(ratio: float, f1: float, least: float) -> float:
-    return max(round(ratio * f1, 2), least)
+def _threshold(ratio: float, f1: float, minimum: float) -> float:
+    return max(round(ratio * f1, 2), minimum)
 
 
 def expected_f1(scores: NDArray[np.float32], structure: Structure) -> float:
     """The expected F1 of a structure if each score is the probability of its pair.
 
-    Twice the expected true positives over the predicted and the expected pairs. It is 0 for a
-    structure without pairs, which matches no pair of a reference.
+    This is twice the expected true positives over the sum of predicted and expected pairs, and 0
+    for a structure without pairs.
     """
     expected = float(np.triu(scores, k=1).sum(dtype=np.float64))
     matches = sum(float(scores[pair]) for pair in structure.pairs)
     return 2 * matches / (len(structure.pairs) + expected) if structure.pairs else 0.0
 
 
-def candidates(
+def candidate_pairs(
     scores: NDArray[np.float32], threshold: float, min_loop: int = MIN_LOOP
 ) -> dict[BasePair, float]:
-    """The pairs above the threshold and their scores."""
+    """The pairs above the threshold, with at least `min_loop` bases between, and their scores."""
     left, right = np.nonzero(np.triu(scores > threshold, k=min_loop + 1))
-    found = zip(left.tolist(), right.tolist(), scores[left, right].tolist(), strict=True)
-    return {(i, j): score for i, j, score in found}
+    pairs = zip(left.tolist(), right.tolist(), scores[left, right].tolist(), strict=True)
+    return {(i, j): score for i, j, score in pairs}
 
 
 def _gains(found: Mapping[BasePair, float], threshold: float) -> dict[BasePair, int]:
@@ -147,7 +146,7 @@ def _crossing_helices(
         partners[left], partners[right] = right, left
     return [
         pair
-        for helix in helices(best_helices(_gains(free, threshold)))
+        for helix in split_into_helices(best_helices(_gains(free, threshold)))
         if len(helix) >= MIN_CROSSING_PAIRS
         and sum(free[pair] for pair in helix) >= MIN_CROSSING_PROBABILITY * len(helix)
         and _crosses(helix[0], partners)
@@ -156,26 +155,27 @@ def _crossing_helices(
 
 
 def _crosses(pair: BasePair, partners: NDArray[np.int64]) -> bool:
-    """Whether a base inside of the pair has its partner outside."""
+    """Whether a base between the two bases of the pair has a partner outside of them."""
     left, right = pair
-    inside = partners[left + 1 : right]
-    inside = inside[inside >= 0]
-    return bool(((inside < left) | (inside > right)).any())
+    inner = partners[left + 1 : right]
+    inner = inner[inner >= 0]
+    return bool(((inner < left) | (inner > right)).any())
 
 
 def _max_weight_matching(gains: dict[BasePair, int]) -> list[BasePair]:
+    """The pairs of largest total gain with at most one partner for each base."""
     uses = Counter(base for pair in gains for base in pair)
-    alone = [pair for pair in gains if uses[pair[0]] == uses[pair[1]] == 1]
-    settled = set(alone)
-    rivals = [(*pair, gain) for pair, gain in gains.items() if pair not in settled]
+    unrivalled = [pair for pair in gains if uses[pair[0]] == uses[pair[1]] == 1]
+    excluded = set(unrivalled)
+    rivals = [(*pair, gain) for pair, gain in gains.items() if pair not in excluded]
     bases = sorted({base for left, right, _ in rivals for base in (left, right)})
     node = {base: index for index, base in enumerate(bases)}
     graph: rustworkx.PyGraph[int, int] = rustworkx.PyGraph(multigraph=False)
     graph.add_nodes_from(bases)
     graph.add_edges_from([(node[left], node[right], gain) for left, right, gain in rivals])
     matched = rustworkx.max_weight_matching(graph, weight_fn=int)
-    pairs = (sorted((bases[one], bases[other])) for one, other in matched)
-    return alone + [(left, right) for left, right in pairs]
+    pairs = (sorted((bases[first], bases[second])) for first, second in matched)
+    return unrivalled + [(left, right) for left, right in pairs]
 
 
 def _nested(gains: dict[BasePair, int]) -> list[BasePair]:

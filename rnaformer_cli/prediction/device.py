@@ -1,4 +1,4 @@
-"""What the network runs on: device, number format, threads."""
+"""The device, precision and threads of the network."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """`auto` takes a CUDA device if there is one, then the CPU; else what is named.
+    """The named device; with `auto`, a CUDA device if there is one, else the CPU.
 
     Raises:
-        DeviceError: a name that is none, or a device that this machine does not have.
+        DeviceError: an unknown name, or a device that this machine does not have.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -32,10 +32,10 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
-    """`auto` is fp32: the published decisions were made near the threshold of a float.
+    """The number format of a precision; `auto` is fp32, which the published thresholds need.
 
     Raises:
-        DeviceError: bf16 on a CUDA device without it.
+        DeviceError: bf16 on a CUDA device that does not support it.
     """
     if precision != "bf16":
         return torch.float32
@@ -45,21 +45,22 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Whether a device has instructions for bf16; without, it takes longer than fp32.
+    """Whether a device has instructions for bf16, without which bf16 is slower than fp32.
 
-    True where PyTorch cannot tell.
+    True if PyTorch does not report it.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
     if device.type != "cpu" or not hasattr(torch.cpu, "get_capabilities"):
         return True
-    known = torch.cpu.get_capabilities()
-    if known.get("architecture") != "x86_64":
+    capabilities = torch.cpu.get_capabilities()
+    if capabilities.get("architecture") != "x86_64":
         return True
-    return any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "avx10_1", "avx10_2"))
+    instructions = ("avx512_bf16", "amx_bf16", "avx10_1", "avx10_2")
+    return any(capabilities.get(name) for name in instructions)
 
 
 def set_threads(count: int | None) -> None:
-    """Limit the CPU threads of the network; None leaves PyTorch's choice."""
+    """Set the number of CPU threads; None keeps PyTorch's default."""
     if count is not None:
         torch.set_num_threads(count)

@@ -1,4 +1,4 @@
-"""How much memory there is, and how much a sequence takes."""
+"""Free memory, and sizes as text."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _CGROUP_FILES = (
     ("memory.max", "memory.current", "memory.stat"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat"),
 )
-_UNLIMITED = 2**60  # version 1 says so by a number near 2**63
-_SHARE = 0.9  # of the free memory: the rest is for everybody else
+_UNLIMITED = 2**60  # version 1 writes a number near 2**63
+_USABLE_FRACTION = 0.9  # of the free memory
 
 
 def parse_size(text: str) -> int:
@@ -35,11 +35,11 @@ def parse_size(text: str) -> int:
 
 
 def free_bytes(device: torch.device) -> int | None:
-    """What may be taken of a device's free memory; None where nobody tells."""
+    """The usable part of a device's free memory; None if unknown."""
     if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0] * _SHARE)
+        return int(torch.cuda.mem_get_info(device)[0] * _USABLE_FRACTION)
     known = [size for size in (_machine_bytes(), cgroup_free_bytes()) if size is not None]
-    return int(min(known) * _SHARE) if known else None
+    return int(min(known) * _USABLE_FRACTION) if known else None
 
 
 def _machine_bytes() -> int | None:
@@ -61,10 +61,11 @@ def _physical_bytes() -> int | None:
 def cgroup_free_bytes(
     root: str | Path = _CGROUP_ROOT, table: str | Path = "/proc/self/cgroup"
 ) -> int | None:
-    """What is left of the limits of this process's control groups; None without a limit.
+    """Bytes left under the limits of this process's control groups; None without a limit.
 
-    Each group counts, and each that it is in: a container sees its own as the root, a job of
-    Slurm or systemd is further down. Version 2 has one tree, version 1 one for memory.
+    The groups from that of the process up to the root all count: a container sees its own as the
+    root, a job of Slurm or systemd is further down. Version 2 has one tree, version 1 one for
+    memory.
     """
     found = [_free_in_group(group) for group in _cgroup_folders(Path(root), Path(table))]
     return min((left for left in found if left is not None), default=None)
@@ -88,23 +89,29 @@ def _cgroup_folders(root: Path, table: Path) -> Iterator[Path]:
 
 
 def _free_in_group(group: Path) -> int | None:
-    """What is left of one group's limit.
+    """Bytes left under the limit of one group.
 
-    Files in its cache count as used, although they would give way, but for those that have not
-    been touched of late.
+    Inactive file cache counts as free, active file cache as used.
     """
     for limit, used, cache in _CGROUP_FILES:
         try:
             most, now = (int((group / name).read_text()) for name in (limit, used))
-            table = (group / cache).read_text()
         except (OSError, ValueError):  # no such group, or "max"
             continue
         if most < _UNLIMITED:
-            found = re.search(r"^(?:total_)?inactive_file (\d+)", table, re.MULTILINE)
-            return max(most - now + (int(found[1]) if found else 0), 0)
+            return max(most - now + _inactive_cache(group / cache), 0)
     return None
 
 
+def _inactive_cache(path: Path) -> int:
+    """Bytes of files; in version 1 those of the groups below are in a row of their own."""
+    try:
+        rows = dict(line.split(maxsplit=1) for line in path.read_text().splitlines())
+        return int(rows.get("total_inactive_file", rows.get("inactive_file", "0")))
+    except (OSError, ValueError):  # not told
+        return 0
+
+
 def format_size(size: int) -> str:
-    """A size for people."""
+    """A size in MiB or GiB."""
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"

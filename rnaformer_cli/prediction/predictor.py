@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,10 +26,10 @@ from rnaformer_cli.model.checkpoint import (
 from rnaformer_cli.model.config import MAX_VALUES
 from rnaformer_cli.model.engine import STRIP_BYTES, Engine, estimate_memory
 from rnaformer_cli.model.network import RNAformer
-from rnaformer_cli.prediction.batching import batches, to_tensors, windows
+from rnaformer_cli.prediction.batching import make_batches, read_windows, to_tensors
 from rnaformer_cli.prediction.decoding import (
     Decoding,
-    candidates,
+    candidate_pairs,
     decode,
     decode_adaptively,
     expected_f1,
@@ -111,7 +111,7 @@ class Predictor:
     """A network on a device, ready to predict.
 
     Raises:
-        ConfigError: a number of cycles or a kind of labels that the network does not know.
+        ConfigError: a number of cycles or a kind of labels that the network does not support.
     """
 
     def __init__(
@@ -155,8 +155,10 @@ class Predictor:
     @property
     def config_digest(self) -> str:
         """A checksum of the settings, besides the tensors, that affect predictions."""
-        mixture = None if self.families is None else asdict(self.families.mixture)
-        return config_digest({"model": self.engine.config.to_dict(), "mixture": mixture})[:16]
+        values: dict[str, Any] = {"model": self.engine.config.to_dict(), "families": None}
+        if self.families is not None:
+            values["families"] = [asdict(self.families.mixture), self.families.checksum]
+        return config_digest(values)[:16]
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield a prediction, or why there is none, for each record, in input order.
@@ -164,26 +166,26 @@ class Predictor:
         Records are read ahead in windows and predicted in batches of similar lengths. A prediction
         does not depend on the other records.
         """
-        for window in windows(records):
+        for window in read_windows(records):
             yield from reorder(
                 pair
                 for group in self.groups(window)
                 for pair in zip(
-                    group, self.predict_group([window[place] for place in group]), strict=True
+                    group, self.predict_group([window[index] for index in group]), strict=True
                 )
             )
 
     def groups(self, window: Sequence[RnaRecord]) -> list[list[int]]:
         """Indices into a window, longest first, in groups that the folding model takes at once."""
         cells = max(self.options.max_cells, FOLDING_MAX_CELLS if self.engine.config.folding else 0)
-        return batches([len(record) for record in window], cells)
+        return make_batches([len(record) for record in window], cells)
 
     def predict_group(self, records: list[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield the predictions of a group of records, longest first."""
         features = self._folding_features(records) if len(records) > 1 else None
         regions = self._scan_families([record.sequence for record in records])
         begin = 0
-        for batch in batches([len(record) for record in records], self.options.max_cells):
+        for batch in make_batches([len(record) for record in records], self.options.max_cells):
             assert batch == list(range(begin, begin + len(batch)))  # they are sorted already
             size = len(records[begin])
             rows = slice(begin, begin + len(batch))
@@ -235,10 +237,10 @@ class Predictor:
         flag = torch.full((len(bases),), self.flag, device=self.device)
         with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
             if self.stops_early:
-                logits, made = self.engine.converged_logits(
+                logits, n_passes = self.engine.converged_logits(
                     bases, is_base, self.cycles, flag, features
                 )
-                passes = made.tolist()
+                passes = n_passes.tolist()
             else:
                 logits = self.engine.logits(bases, is_base, self.cycles, flag, features)
                 passes = [self.cycles] * len(bases)
@@ -283,7 +285,7 @@ class Predictor:
         start = time.perf_counter()
         if len(records) == 1 or self.options.max_memory is not None:
             errors = [self._too_large(record) for record in records]
-            if any(errors):  # of one record the batch may be larger than max_cells
+            if any(errors):  # a batch of one record may be larger than max_cells
                 return self._predict_rest(records, regions, errors)
         try:
             sequences = [record.sequence for record in records]
@@ -296,16 +298,20 @@ class Predictor:
             if not is_out_of_memory(error):
                 raise
             if len(records) > 1:  # one by one they may still fit
-                alone = zip(records, regions, strict=True)
+                singles = zip(records, regions, strict=True)
                 return [
-                    one for record, own in alone for one in self._predict_batch([record], [own])
+                    result
+                    for record, of_record in singles
+                    for result in self._predict_batch([record], [of_record])
                 ]
             message = f"not enough memory for {len(records[0])} bases"
             return [DeviceError(message, record=records[0].id)]
         seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
         return [
-            self._answer(record, matrix, seconds * len(record) ** 2, cycles, own)
-            for record, matrix, cycles, own in zip(records, matrices, passes, regions, strict=True)
+            self._answer(record, matrix, seconds * len(record) ** 2, cycles, of_record)
+            for record, matrix, cycles, of_record in zip(
+                records, matrices, passes, regions, strict=True
+            )
         ]
 
     def _predict_rest(
@@ -315,10 +321,10 @@ class Predictor:
         errors: list[DeviceError | None],
     ) -> list[Prediction | DeviceError]:
         """The predictions of the records without an error, between the errors of the others."""
-        kept = [place for place, error in enumerate(errors) if error is None]
-        own = [records[place] for place in kept], [regions[place] for place in kept]
-        rest = iter(self._predict_batch(*own) if kept else [])
-        return [next(rest) if error is None else error for error in errors]
+        kept = [index for index, error in enumerate(errors) if error is None]
+        batch = [records[index] for index in kept], [regions[index] for index in kept]
+        results = iter(self._predict_batch(*batch) if kept else [])
+        return [next(results) if error is None else error for error in errors]
 
     def _too_large(self, record: RnaRecord) -> DeviceError | None:
         """The error for a record that would need more memory than allowed; None if it fits."""
@@ -334,7 +340,7 @@ class Predictor:
     def _answer(
         self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, regions: list[Region]
     ) -> Prediction | DeviceError:
-        """What is read from the scores of a record, or why nothing can be."""
+        """The prediction from the scores of a record, or the error that prevents it."""
         if not np.isfinite(matrix).all():
             return DeviceError(_NOT_FINITE, record=record.id)
         try:
@@ -350,15 +356,14 @@ class Predictor:
     ) -> Prediction:
         start = time.perf_counter()
         structure, threshold = self._decode(matrix)
-        least = self.options.min_score
-        found = candidates(
-            matrix, threshold if least is None else min(least, threshold), min_loop=0
-        )
-        found |= {pair: float(matrix[pair]) for pair in structure.pairs}
+        min_score = self.options.min_score
+        lowest = threshold if min_score is None else min(min_score, threshold)
+        pair_scores = candidate_pairs(matrix, lowest, min_loop=0)
+        pair_scores |= {pair: float(matrix[pair]) for pair in structure.pairs}
         return Prediction(
             record,
             structure,
-            found,
+            pair_scores,
             expected_f1(matrix, structure),
             threshold,
             seconds + time.perf_counter() - start,
@@ -392,7 +397,7 @@ def load(
     families = load_families(folder, checkpoint) if options.uses_families else None
     chosen = choose_device(device)
     dtype = choose_dtype(precision, chosen)
-    return Predictor(network, label(checkpoint), options, chosen, dtype, families)
+    return Predictor(network, weights_label(checkpoint), options, chosen, dtype, families)
 
 
 def predict(records: Iterable[RnaRecord], weights: str | Path = DEFAULT) -> Iterator[Prediction]:
@@ -417,17 +422,17 @@ def _symmetrise(matrix: Scores) -> Scores:
 def reorder(
     answers: Iterable[tuple[int, Prediction | DeviceError]],
 ) -> Iterator[Prediction | DeviceError]:
-    """Reorder answers by their index, from 0 on; each is yielded as soon as it is complete."""
-    waiting: dict[int, Prediction | DeviceError] = {}
-    following = 0
-    for place, answer in answers:
-        waiting[place] = answer
-        while following in waiting:
-            yield waiting.pop(following)
-            following += 1
+    """Yield results in the order of their indices, each as soon as all before it are complete."""
+    pending: dict[int, Prediction | DeviceError] = {}
+    next_index = 0
+    for index, answer in answers:
+        pending[index] = answer
+        while next_index in pending:
+            yield pending.pop(next_index)
+            next_index += 1
 
 
-def label(checkpoint: Checkpoint) -> str:
+def weights_label(checkpoint: Checkpoint) -> str:
     """The name of the weights and the first eight digits of their checksum."""
     return f"{checkpoint.name}@{checkpoint.sha256[:8]}"
 

@@ -1,7 +1,7 @@
-"""Many short records on several cores: processes of one thread each, which gain most from them.
+"""Worker processes for many short records, one thread each.
 
-What a network with few channels does with a short RNA is too little to share out among threads.
-Long records stay in this process, with all its threads, and run while no worker does.
+A narrow network on a short RNA is too little work for several threads. Long records are predicted
+in the main process with all threads, while no worker runs.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from pathlib import Path
 import torch
 
 from rnaformer_cli.errors import DeviceError
-from rnaformer_cli.prediction.batching import windows
+from rnaformer_cli.files import os_error_text
+from rnaformer_cli.prediction.batching import read_windows
 from rnaformer_cli.prediction.device import Precision
 from rnaformer_cli.prediction.predictor import (
     Options,
@@ -36,21 +37,21 @@ from rnaformer_cli.prediction.predictor import (
 )
 from rnaformer_cli.sequence.record import RnaRecord
 
-Answer = Prediction | DeviceError
+PredictionResult = Prediction | DeviceError
 
-MOST = 8  # workers that are started unasked
-MIN_CELLS_FOR_WORKERS = (
-    2_000_000  # of the first window: a few seconds, which is what starting workers takes
-)
-NARROW = 128  # channels up to which processes beat threads
-_LONGEST = 500  # bases of a record that one thread is enough for
+MAX_WORKERS = 8  # that are started by default
+MIN_CELLS_FOR_WORKERS = 2_000_000  # of the first window; fewer take less time than a start
+MAX_WORKER_CHANNELS = 128  # of networks for which processes are faster than threads
+_MAX_WORKER_LENGTH = 500  # bases; longer records use all threads of the main process
+# No more files or processes allowed; no shared memory, as in some containers; no semaphores at all.
+_START_ERRORS = (OSError, ImportError, NotImplementedError)
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_PREFETCHED_WINDOWS = 1  # windows whose records wait while an earlier one is finished
+_PREFETCHED_WINDOWS = 1  # windows that are submitted before the current one is finished
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """What a worker needs to build a predictor of its own; see `predictor.load`."""
+class WorkerConfig:
+    """The arguments of `predictor.load` for a worker."""
 
     weights: str | Path
     options: Options
@@ -58,36 +59,36 @@ class Source:
 
 
 def suggested_jobs(predictor: Predictor, window: list[RnaRecord]) -> int:
-    """How many workers are worth starting, going by the first records; 1: none."""
-    is_narrow = predictor.engine.config.dim <= NARROW
-    short = sum(len(record) ** 2 for record in window if len(record) <= _LONGEST)
+    """The number of workers for these first records; 1 for none."""
+    is_narrow = predictor.engine.config.dim <= MAX_WORKER_CHANNELS
+    short = sum(len(record) ** 2 for record in window if len(record) <= _MAX_WORKER_LENGTH)
     if predictor.device.type != "cpu" or not is_narrow or short < MIN_CELLS_FOR_WORKERS:
         return 1
-    return min(torch.get_num_threads(), MOST)
+    return min(torch.get_num_threads(), MAX_WORKERS)
 
 
 def predict_with_workers(
     predictor: Predictor,
-    source: Source,
+    source: WorkerConfig,
     records: Iterable[RnaRecord],
     jobs: int | None = None,
-    tell: Callable[[str], None] = lambda _: None,
-) -> Iterator[Answer]:
-    """What `predictor.predict` yields, with the help of `jobs` processes; None: as many as help.
+    warn: Callable[[str], None] = lambda _: None,
+) -> Iterator[PredictionResult]:
+    """The answers of `predictor.predict`, from `jobs` processes; None chooses the number.
 
-    A worker that dies (the system may kill it when the memory is full) loses nothing: its
-    records are predicted here, and `tell` hears of it.
+    If a worker dies (the system may kill it when memory is short), its records are predicted in
+    the main process, and `warn` is called.
     """
-    cut = windows(records)
-    first = next(cut, None)
+    batched = read_windows(records)
+    first = next(batched, None)
     if first is None:
         return
     jobs = suggested_jobs(predictor, first) if jobs is None else jobs
-    everything = itertools.chain([first], cut)
+    everything = itertools.chain([first], batched)
     if jobs == 1 or predictor.device.type != "cpu":
         yield from predictor.predict(itertools.chain.from_iterable(everything))
         return
-    shared = _WorkerPool(predictor, source, jobs, tell)
+    shared = _WorkerPool(predictor, source, jobs, warn)
     try:
         yield from shared.predict(everything)
     finally:
@@ -96,42 +97,46 @@ def predict_with_workers(
 
 @dataclass(frozen=True, slots=True)
 class ParallelPredictor:
-    """A predictor that workers help, where a predictor is wanted; see predict_with_workers."""
+    """A predictor with worker processes; see predict_with_workers."""
 
     predictor: Predictor
-    source: Source
+    source: WorkerConfig
     jobs: int | None = None
-    tell: Callable[[str], None] = lambda _: None
+    warn: Callable[[str], None] = lambda _: None
 
-    def predict(self, records: Iterable[RnaRecord]) -> Iterator[Answer]:
+    def predict(self, records: Iterable[RnaRecord]) -> Iterator[PredictionResult]:
         """Yield the answers for all records, in order."""
-        return predict_with_workers(self.predictor, self.source, records, self.jobs, self.tell)
+        return predict_with_workers(self.predictor, self.source, records, self.jobs, self.warn)
 
 
 class _WorkerPool:
-    """A predictor and the workers that help it."""
+    """A predictor and its worker processes."""
 
     def __init__(
-        self, predictor: Predictor, source: Source, jobs: int, tell: Callable[[str], None]
+        self, predictor: Predictor, source: WorkerConfig, jobs: int, warn: Callable[[str], None]
     ) -> None:
         self._predictor = predictor
-        self._tell = tell
-        self._pool: ProcessPoolExecutor | None = ProcessPoolExecutor(
-            jobs, multiprocessing.get_context("spawn"), _begin, (source,)
-        )
+        self._warn = warn
+        self._other_children = set(multiprocessing.active_children())
+        self._pool: ProcessPoolExecutor | None = None
+        try:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(jobs, context, _initialise_worker, (source,))
+        except _START_ERRORS as error:
+            self._do_without(error)
 
-    def predict(self, cut: Iterable[list[RnaRecord]]) -> Iterator[Answer]:
+    def predict(self, batches: Iterable[list[RnaRecord]]) -> Iterator[PredictionResult]:
         """Yield the answers for all windows, in order."""
-        begun: deque[_Window] = deque()
-        for records in cut:
-            begun.append(self._begin(records))
-            if len(begun) > _PREFETCHED_WINDOWS:
-                yield from self._finish(begun.popleft(), begun)
-        while begun:
-            yield from self._finish(begun.popleft(), begun)
+        submitted: deque[_Window] = deque()
+        for records in batches:
+            submitted.append(self._begin(records))
+            if len(submitted) > _PREFETCHED_WINDOWS:
+                yield from self._finish(submitted.popleft(), submitted)
+        while submitted:
+            yield from self._finish(submitted.popleft(), submitted)
 
     def close(self) -> None:
-        """End the workers, when they are through with what they are doing (a second or two)."""
+        """End the workers after their current group (a second or two)."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
@@ -139,20 +144,23 @@ class _WorkerPool:
         window = _Window(records)
         for group in self._predictor.groups(records):
             members = [records[place] for place in group]
-            is_long = len(members[0]) > _LONGEST  # the longest comes first
+            is_long = len(members[0]) > _MAX_WORKER_LENGTH  # the longest comes first
             window.groups.append((group, None if is_long else self._submit(members)))
         return window
 
-    def _submit(self, members: list[RnaRecord]) -> Future[list[Answer]] | None:
-        """The answers to come of a worker; None if there is none."""
+    def _submit(self, members: list[RnaRecord]) -> Future[list[PredictionResult]] | None:
+        """The future answers of a worker; None without workers."""
         try:
             with _defer_signals():  # this may start a worker
                 return None if self._pool is None else self._pool.submit(_predict, members)
         except BrokenProcessPool:
             self._drop_pool()
             return None
+        except OSError as error:
+            self._do_without(error)
+            return None
 
-    def _finish(self, window: _Window, later: Iterable[_Window]) -> Iterator[Answer]:
+    def _finish(self, window: _Window, later: Iterable[_Window]) -> Iterator[PredictionResult]:
         return reorder(
             pair
             for group, future in window.by_worker_first()
@@ -166,9 +174,9 @@ class _WorkerPool:
     def _group_results(
         self,
         members: list[RnaRecord],
-        future: Future[list[Answer]] | None,
+        future: Future[list[PredictionResult]] | None,
         later: Iterable[_Window],
-    ) -> Iterable[Answer]:
+    ) -> Iterable[PredictionResult]:
         if future is not None:
             try:
                 return future.result()
@@ -177,38 +185,51 @@ class _WorkerPool:
         concurrent.futures.wait([found for window in later for found in window.futures()])
         return self._predictor.predict_group(members)
 
+    def _do_without(self, error: Exception) -> None:
+        """Continue without workers; end those that were started."""
+        message = os_error_text(error) if isinstance(error, OSError) else str(error)
+        self._warn(f"no worker process can be started ({message}); going on without workers")
+        for process in multiprocessing.active_children():
+            if process not in self._other_children:
+                process.terminate()
+                process.join()
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
     def _drop_pool(self) -> None:
         if self._pool is not None:
-            self._tell("a worker process was ended from outside; going on without workers")
-            self._pool.shutdown()  # what it had is marked as broken, which cancelling would hide
+            self._warn("a worker process was ended from outside; going on without workers")
+            self._pool.shutdown()  # its futures stay marked as broken; cancelling would hide that
             self._pool = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Records on their way: groups of places, with the answers to come of a worker."""
+    """Records in groups of indices, with the future answers of workers."""
 
     records: list[RnaRecord]
-    groups: list[tuple[list[int], Future[list[Answer]] | None]] = field(default_factory=list)
+    groups: list[tuple[list[int], Future[list[PredictionResult]] | None]] = field(
+        default_factory=list
+    )
 
-    def by_worker_first(self) -> list[tuple[list[int], Future[list[Answer]] | None]]:
-        """The groups, those without a worker last: they run when no worker does."""
+    def by_worker_first(self) -> list[tuple[list[int], Future[list[PredictionResult]] | None]]:
+        """The groups, those without a worker last: they run while no worker does."""
         return sorted(self.groups, key=lambda group: group[1] is None)
 
-    def futures(self) -> list[Future[list[Answer]]]:
-        """All answers to come."""
+    def futures(self) -> list[Future[list[PredictionResult]]]:
+        """The futures of all groups."""
         return [future for _, future in self.groups if future is not None]
 
 
 @contextlib.contextmanager
 def _defer_signals() -> Iterator[None]:
-    """Put off Ctrl-C and SIGTERM; what is started meanwhile does not hear Ctrl-C.
+    """Defer Ctrl-C and SIGTERM; processes started meanwhile ignore Ctrl-C.
 
-    A worker whose start is broken off, or that is interrupted while it loads its modules, would
-    say so in a traceback.
+    A worker that is interrupted while it starts would print a traceback.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # Python lets only the main thread say what a signal does
+        yield  # only the main thread may set signal handlers
         return
     caught: list[int] = []
     before = {
@@ -223,17 +244,17 @@ def _defer_signals() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-    for heard in caught:
-        signal.raise_signal(heard)
+    for deferred in caught:
+        signal.raise_signal(deferred)
 
 
 _worker: Predictor  # of this process, if it is a worker
 
 
-def _begin(source: Source) -> None:
-    """Make this process a worker: one thread, no Ctrl-C of its own, gone when its parent is."""
+def _initialise_worker(source: WorkerConfig) -> None:
+    """Make this process a worker: one thread, no Ctrl-C, ended with its parent."""
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends its workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     torch.set_num_threads(1)
@@ -247,5 +268,5 @@ def _exit_with_parent() -> None:
         os._exit(1)
 
 
-def _predict(members: list[RnaRecord]) -> list[Answer]:
+def _predict(members: list[RnaRecord]) -> list[PredictionResult]:
     return list(_worker.predict_group(members))

@@ -1,1 +1,1 @@
-"""The trainers, one package a model, and what makes trained weights ready for release."""
+"""Training: one package for each model, and the release of trained weights."""

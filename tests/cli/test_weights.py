@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import io
 import json
+import math
 import os
 import resource
 import shutil
@@ -319,7 +320,11 @@ def test_an_import_does_not_remove_a_folder_that_holds_something_else(import_cas
     [
         ("none.pth", "bprna_like.yml", "none.pth: no such file or directory"),
         ("bprna_like.pth", "none.yml", "none.yml: no such file or directory"),
-        ("bprna_like.pth", "bprna_like.pth", "bprna_like.pth: not a plain YAML file"),
+        (
+            "bprna_like.pth",
+            "bprna_like.pth",
+            "bprna_like.pth: more than 100,000 bytes, which is the limit",
+        ),
         ("bprna_like.npz", "bprna_like.yml", "bprna_like.npz: not a PyTorch state dict of tensors"),
         ("bprna_like.yml", "bprna_like.yml", "bprna_like.yml: not a PyTorch state dict of tensors"),
         ("bprna_like.pth", "linear_ff.yml", "bprna_like.pth: missing tensors: 'read_out.bias'"),
@@ -506,7 +511,7 @@ def test_an_answer_that_is_not_http_is_told(fetch_from, server, store):
 def test_a_silent_server_is_given_up(fetch_from, server, store, monkeypatch):
     requested, done = threading.Event(), threading.Event()
     server.answers[f"/models/{CONFIG}"] = lambda _: requested.set() or done.wait(30)
-    monkeypatch.setattr(fetch, "TIMEOUT", 0.2)
+    monkeypatch.setattr(fetch, "READ_TIMEOUT", 0.2)
     finished = fetch_from(server.url)
     done.set()
     assert requested.is_set()
@@ -561,7 +566,7 @@ def test_a_server_that_drips_before_any_content_is_given_up(
     """No single read waits for long."""
     server.enough = threading.Event()
     server.answers[f"/models/{CONFIG}"] = answer
-    monkeypatch.setattr(fetch, "PATIENCE", 0.3)
+    monkeypatch.setattr(fetch, "HEADER_TIMEOUT", 0.3)
     monkeypatch.setattr(fetch, "DOWNLOAD_WINDOW_SECONDS", 0.15)
     finished = fetch_from(server.url)
     server.enough.set()
@@ -573,7 +578,7 @@ def test_a_proxy_that_drips_is_given_up(fetch_from, server, store, monkeypatch):
     server.enough = threading.Event()
     monkeypatch.setattr(Handler, "do_CONNECT", drip_headers, raising=False)
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setattr(fetch, "PATIENCE", 0.3)
+    monkeypatch.setattr(fetch, "HEADER_TIMEOUT", 0.3)
     finished = fetch_from("https://host.example/models")
     server.enough.set()
     message = "no whole answer in time: the server only drips"
@@ -703,8 +708,7 @@ def test_nothing_is_sent_to_the_host_of_a_refused_redirect(fetch_from, server):
 
 def test_a_redirect_to_a_file_is_refused(fetch_from, server, store):
     server.answers[f"/models/{CONFIG}"] = redirect_to("file:///etc/hostname")
-    refused = "Redirection to url 'file:///etc/hostname' is not allowed"
-    message = f"the server says 302 Found - {refused}"
+    message = "redirected to what is not the web: file:///etc/hostname"
     assert_nothing_came(fetch_from(server.url), store, server.url, message)
 
 
@@ -788,7 +792,7 @@ def test_a_disk_that_is_full_during_a_transfer_is_told(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fetch, "_copy", fail)
     with pytest.raises(InputError) as caught:
-        fetch.download("http://localhost/x", tmp_path / "x")
+        fetch.download("http://localhost/x", tmp_path / "x", 9, math.inf)
     message = "transfer failed: no space left on device"
     assert str(caught.value) == f"http://localhost/x: {message}"
 
@@ -880,3 +884,91 @@ def test_weights_grow_by_something(run, tiny_weights, tmp_path):
     done = run("weights", "grow", tiny_weights, "-o", tmp_path / "new")
     assert done.err.endswith("Error: give --double, --ff-factor or both\n")
     assert done.code == 2
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("file://me:pw@host/x?token=pw", "redirected to what is not the web: file://host/x"),
+        ("http://me:pw@127.0.0.1:PORT/x", "redirected to a URL with a user name: {url}/x"),
+        ("http://no.example/x?token=pw", "redirected to another host: http://no.example/x"),
+        ("http://127.0.0.1:abc/", "redirected to what is no URL"),
+        ("http://[::1", "redirected to what is no URL"),
+        (f"/models/{CONFIG}", "the server says 302 Found, and leads to no other page"),
+        ("gopher://" + 300 * "x", f"redirected to what is not the web: gopher://{191 * 'x'}..."),
+    ],
+)
+def test_a_redirect_is_refused_in_short_words_without_secrets(
+    fetch_from, server, store, location, message
+):
+    location = location.replace("PORT", str(server.server_port))
+    server.answers[f"/models/{CONFIG}"] = redirect_to(location)
+    url = server.url.removesuffix("/models")
+    assert_nothing_came(fetch_from(server.url), store, server.url, message.format(url=url))
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (b"200 OK\r\nContent-Length: " + 5000 * b"9", f"'{37 * '9'}...{38 * '9'}'"),
+        (b"404 " + 50_000 * b"x", "the server says 404 Not Found"),
+        (b"206 Partial Content\r\nContent-Length: 3", "the server says 206 Partial Content"),
+        (b"299 \x1b]0;x\x07", "the server says 299"),
+    ],
+)
+def test_what_a_server_says_of_itself_is_told_in_short_words(
+    fetch_from, server, store, head, message
+):
+    def answer(handler):
+        handler.wfile.write(b"HTTP/1.1 " + head + b"\r\n\r\nabc")
+
+    server.answers[f"/models/{CONFIG}"] = answer
+    if "9999" in message:
+        message = f"the Content-Length is no number: {message}"
+    assert_nothing_came(fetch_from(server.url), store, server.url, message)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/x?token=pw", "http://127.0.0.1:1/x#pw"])
+def test_a_query_is_neither_sent_nor_printed(fetch_from, store, url):
+    finished = fetch_from(url)
+    shown = "http://127.0.0.1:1/x"
+    message = f"rnaformer: {shown}: `?` and `#` in a URL are not supported\n"
+    assert finished.err == f"rnaformer: fetching {shown}\n{message}"
+    assert not store.exists()
+
+
+def test_the_address_of_a_proxy_that_is_no_url_is_told_without_it(
+    fetch_from, server, store, monkeypatch
+):
+    monkeypatch.setenv("http_proxy", "http://me:pw@127.0.0.1:abc")
+    monkeypatch.setenv("no_proxy", "")
+    message = "the address of the proxy is no URL"
+    assert_nothing_came(fetch_from(server.url), store, server.url, message)
+
+
+def test_all_files_of_a_fetch_have_one_deadline(fetch_from, server, store, monkeypatch):
+    """A server that is just fast enough may go on for as long as it likes otherwise."""
+    server.enough = threading.Event()
+    server.answers[f"/models/{STATE}"] = drip
+    monkeypatch.setattr(fetch, "MIN_DOWNLOAD_RATE", 0)
+    monkeypatch.setattr(fetch, "MAX_FETCH_SECONDS", 0.5)
+    finished = fetch_from(server.url)
+    server.enough.set()
+    message = "not done within 0.5 seconds, which is the limit"
+    assert_nothing_came(finished, store, server.url, message, fetched=2)
+
+
+def test_a_config_may_not_be_as_large_as_tensors(fetch_from, server, store, monkeypatch):
+    server.enough = threading.Event()
+    server.answers[f"/models/{CONFIG}"] = drip
+    monkeypatch.setattr(fetch, "MAX_CONFIG_TEXT", 3)
+    finished = fetch_from(server.url)
+    server.enough.set()
+    assert_nothing_came(finished, store, server.url, "more than 3 bytes, which is the limit")
+
+
+def test_an_empty_url_is_not_the_usual_server(fetch_from, store):
+    """As of an unset variable."""
+    finished = fetch_from("")
+    assert finished.err.endswith("Error: Invalid value for '--from': the text is empty\n")
+    assert finished.code == 2

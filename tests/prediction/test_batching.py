@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnaformer_cli.prediction.batching import WINDOW, batches, to_tensors, windows
+from rnaformer_cli.prediction.batching import WINDOW_RECORDS, make_batches, read_windows, to_tensors
 from rnaformer_cli.sequence.record import RnaRecord
 
 LENGTHS = st.lists(st.integers(1, 300), max_size=40)
@@ -12,47 +12,47 @@ LENGTHS = st.lists(st.integers(1, 300), max_size=40)
 
 @given(LENGTHS, st.integers(1, 200_000))
 def test_each_record_is_in_one_batch(lengths, max_cells):
-    made = batches(lengths, max_cells)
-    assert sorted(index for batch in made for index in batch) == list(range(len(lengths)))
+    batches = make_batches(lengths, max_cells)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
 
 
 @given(LENGTHS, st.integers(1, 200_000))
-def test_cells_stay_within_the_bound_where_a_batch_has_company(lengths, max_cells):
-    for batch in batches(lengths, max_cells):
+def test_batches_of_several_records_stay_within_max_cells(lengths, max_cells):
+    for batch in make_batches(lengths, max_cells):
         cells = len(batch) * max(lengths[index] for index in batch) ** 2
         assert len(batch) == 1 or cells <= max_cells
 
 
 @given(LENGTHS)
 def test_the_longest_come_first(lengths):
-    order = [lengths[index] for batch in batches(lengths, 10_000) for index in batch]
+    order = [lengths[index] for batch in make_batches(lengths, 10_000) for index in batch]
     assert order == sorted(lengths, reverse=True)
 
 
 def test_batches_by_hand():
-    assert batches([10, 30, 20, 20], max_cells=800) == [[1], [2, 3], [0]]
+    assert make_batches([10, 30, 20, 20], max_cells=800) == [[1], [2, 3], [0]]
 
 
 def test_windows_keep_order_and_read_no_further_than_needed():
     read = []
 
     def records():
-        for index in range(2 * WINDOW):
+        for index in range(2 * WINDOW_RECORDS):
             read.append(index)
             yield RnaRecord(str(index), "A")
 
-    first = next(windows(records()))
-    assert [record.id for record in first] == [str(index) for index in range(WINDOW)]
-    assert len(read) == WINDOW
+    first = next(read_windows(records()))
+    assert [record.id for record in first] == [str(index) for index in range(WINDOW_RECORDS)]
+    assert len(read) == WINDOW_RECORDS
 
 
 def test_a_window_is_bounded_by_its_cells_too():
     long = [RnaRecord(str(index), "A" * 3000) for index in range(3)]
-    assert [len(window) for window in windows(long)] == [2, 1]
+    assert [len(window) for window in read_windows(long)] == [2, 1]
 
 
 def test_no_record_makes_no_window():
-    assert list(windows([])) == []
+    assert list(read_windows([])) == []
 
 
 def test_tensors_are_padded_to_the_longest():

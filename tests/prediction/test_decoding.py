@@ -1,4 +1,4 @@
-"""From scores to pairs: valid, best, and only what the scores allow."""
+"""Decoding: structures are valid, optimal, and consist of candidate pairs."""
 
 import itertools
 import json
@@ -16,7 +16,7 @@ from rnaformer_cli.prediction.decoding import (
     MIN_CROSSING_PROBABILITY,
     MIN_LOOP,
     MIN_THRESHOLD,
-    candidates,
+    candidate_pairs,
     decode,
     decode_adaptively,
     expected_f1,
@@ -51,7 +51,7 @@ def gain(pairs, scores, threshold):
 
 def best_gain(scores, threshold, may_cross):
     """The largest gain by trying every set of allowed pairs."""
-    allowed = list(candidates(scores, threshold))
+    allowed = list(candidate_pairs(scores, threshold))
     best = 0.0
     for size in range(len(allowed) + 1):
         for chosen in itertools.combinations(allowed, size):
@@ -64,7 +64,7 @@ def best_gain(scores, threshold, may_cross):
 
 def best_expected_f1(scores):
     """The largest expected F1 by trying every structure."""
-    allowed = list(candidates(scores, MIN_THRESHOLD))
+    allowed = list(candidate_pairs(scores, MIN_THRESHOLD))
     best = 0.0
     for size in range(1, len(allowed) + 1):
         for chosen in itertools.combinations(allowed, size):
@@ -88,13 +88,13 @@ def test_half_of_the_expected_f1_is_the_best_threshold(scores):
 
 
 @pytest.mark.parametrize("decoding", ["matching", "nested"])
-def test_a_smaller_share_takes_pairs_that_are_less_sure(decoding):
+def test_a_smaller_ratio_predicts_less_probable_pairs(decoding):
     scores = matrix(20, {(0, 19): 0.9, (1, 18): 0.9, (2, 17): 0.45, (3, 12): 0.25})
     pairs = [decode_adaptively(scores, share, decoding)[0].pairs for share in (0.9, 0.5, 0.25)]
     assert [len(found) for found in pairs] == [2, 3, 4]
 
 
-def test_what_is_unlikely_everywhere_is_not_taken():
+def test_improbable_pairs_are_not_predicted():
     scores = matrix(30, {(n, 29 - n): MIN_THRESHOLD - 0.01 for n in range(10)})
     assert decode_adaptively(scores, 0.4) == (Structure(30), 0.24)
 
@@ -129,7 +129,7 @@ def test_nested_has_the_largest_gain_without_crossing(scores, threshold):
 
 @given(score_matrices())
 def test_every_decoded_pair_is_a_candidate(scores):
-    allowed = set(candidates(scores, 0.3))
+    allowed = set(candidate_pairs(scores, 0.3))
     assert decode(scores, 0.3, "matching").pairs <= allowed
     assert decode(scores, 0.3, "nested").pairs <= allowed
 
@@ -150,7 +150,7 @@ def helix(left, right, pairs, score):
     return {(left + n, right - n): score for n in range(pairs)}
 
 
-def test_mea_leaves_out_a_lonely_pair_that_is_not_likely_by_itself():
+def test_mea_drops_an_improbable_isolated_pair():
     stem = helix(0, 19, 3, 0.9)
     assert decode(matrix(20, stem | {(6, 12): ISOLATED_PAIR - 0.01}), 0.2).pairs == set(stem)
     assert decode(matrix(20, stem | {(6, 12): ISOLATED_PAIR}), 0.2).pairs == {*stem, (6, 12)}
@@ -169,7 +169,7 @@ def test_mea_keeps_a_probable_crossing_helix():
         helix(7, 24, MIN_CROSSING_PAIRS - 1, 0.8),
     ],
 )
-def test_mea_leaves_out_a_crossing_helix_that_is_improbable_or_short(other):
+def test_mea_drops_an_improbable_or_short_crossing_helix(other):
     stem = helix(0, 14, MIN_CROSSING_PAIRS, 0.9)
     assert decode(matrix(30, stem | other), 0.2).pairs == set(stem)
 
@@ -179,17 +179,17 @@ def test_mea_leaves_out_a_crossing_helix_that_is_improbable_or_short(other):
 def test_mea_gives_each_base_one_partner_and_only_candidates(scores, threshold):
     structure = decode(scores, threshold)
     assert structure.multiplets() == []
-    assert structure.pairs <= set(candidates(scores, EXTENSION_RATIO * threshold))
+    assert structure.pairs <= set(candidate_pairs(scores, EXTENSION_RATIO * threshold))
 
 
-def test_mea_extends_a_helix_by_pairs_that_are_nearly_probable_enough():
+def test_mea_extends_a_helix_by_pairs_slightly_below_the_threshold():
     stem = helix(1, 18, 3, 0.9)
     ends = {(0, 19): 0.15, (4, 15): 0.13}
     assert decode(matrix(20, stem | ends), 0.2).pairs == {*stem, (0, 19)}
 
 
 def test_the_threshold_of_mea_rises_with_the_length():
-    """What is scored 0.14 is printed for a short RNA, not among the many pairs of a long one."""
+    """Pairs of probability 0.14 are predicted for a short RNA, but not for a long one."""
     pairs = helix(0, 40, 8, 0.14)
     assert decode_adaptively(matrix(60, pairs), 0.4)[0].pairs == set(pairs)
     assert decode_adaptively(matrix(400, pairs), 0.4) == (Structure(400), 0.2)
@@ -221,7 +221,7 @@ def test_published_raw_output_becomes_a_valid_structure_of_its_own_pairs(case):
     assert format_dot_bracket(structure).count("(") > 0
 
 
-def test_decoding_a_dense_matrix_of_an_ordinary_length_gives_everyone_one_partner():
+def test_a_dense_matrix_is_decoded_to_one_partner_a_base():
     random = np.random.default_rng(0)
     scores = random.random((120, 120), dtype=np.float32)
     scores = (scores + scores.T) / 2

@@ -1,4 +1,4 @@
-"""Devices and number formats: what this machine lacks is said."""
+"""Devices and precisions, and errors for those that this machine does not have."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from rnaformer_cli.errors import DeviceError
 from rnaformer_cli.prediction.device import choose_device, choose_dtype, has_bf16, set_threads
 
 
-def test_auto_takes_what_is_there():
+def test_auto_prefers_a_cuda_device():
     assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert choose_device("cpu") == torch.device("cpu")
 
@@ -25,7 +25,7 @@ def test_auto_takes_what_is_there():
         ),
     ],
 )
-def test_a_device_that_is_not_there_is_refused(name, message):
+def test_a_missing_device_is_refused(name, message):
     with pytest.raises(DeviceError) as caught:
         choose_device(name)
     assert str(caught.value) == message
@@ -36,7 +36,7 @@ def test_auto_precision_is_fp32():
     assert choose_dtype("bf16", torch.device("cpu")) == torch.bfloat16
 
 
-def test_a_device_without_what_is_asked_for_is_told(monkeypatch):
+def test_bf16_on_a_device_without_it_is_refused(monkeypatch):
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     with pytest.raises(DeviceError) as caught:
         choose_device("mps")
@@ -57,12 +57,12 @@ def test_a_device_without_what_is_asked_for_is_told(monkeypatch):
         ({"architecture": "aarch64"}, True),  # not known
     ],
 )
-def test_bf16_is_what_the_processor_says(known, expected, monkeypatch):
+def test_has_bf16_follows_the_processor(known, expected, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
     assert has_bf16(torch.device("cpu")) is expected
 
 
-def test_threads_are_limited_when_asked():
+def test_threads_are_set_if_given():
     before = torch.get_num_threads()
     try:
         set_threads(1)

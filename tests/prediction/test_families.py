@@ -1,4 +1,4 @@
-"""A predictor with a library of families: what is known of an RNA's relatives decides."""
+"""A predictor with family profiles: matching sequences get the pairs of their family."""
 
 import numpy as np
 import pytest
@@ -59,7 +59,7 @@ def test_a_member_within_others_has_its_pairs_and_they_keep_theirs(predictor, ti
     np.testing.assert_allclose(answer.scores[beside], alone.scores[beside], atol=0.02)
 
 
-def test_a_stranger_is_what_the_network_says(predictor, tiny_network):
+def test_a_sequence_without_a_match_is_predicted_by_the_network(predictor, tiny_network):
     alone = Predictor(tiny_network, "tiny", Options(keep_scores=True, threshold=0.5))
     for number in (1, 3):
         [stranger] = predictor.predict([RECORDS[number]])
@@ -69,7 +69,7 @@ def test_a_stranger_is_what_the_network_says(predictor, tiny_network):
         assert np.array_equal(stranger.scores, expected.scores)
 
 
-def test_families_can_be_left_out(tiny_network, families):
+def test_families_can_be_switched_off(tiny_network, families):
     without = Options(keep_scores=True, families=False)
     [answer] = Predictor(tiny_network, "t", without, families=families).predict(RECORDS[:1])
     [expected] = Predictor(tiny_network, "t", Options(keep_scores=True)).predict(RECORDS[:1])
@@ -77,7 +77,7 @@ def test_families_can_be_left_out(tiny_network, families):
     assert (answer.family, answer.recognised) == (None, 0.0)
 
 
-def test_what_a_program_would_say_does_not_depend_on_the_family(families):
+def test_computed_labels_are_predicted_without_families(families):
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, label_flag=True)).eval()
     computed = Options(like="computed", keep_scores=True)
     [answer] = Predictor(network, "t", computed, families=families).predict(RECORDS[:1])
@@ -85,7 +85,7 @@ def test_what_a_program_would_say_does_not_depend_on_the_family(families):
     assert np.array_equal(answer.scores, expected.scores)
 
 
-def test_an_answer_does_not_depend_on_the_others(predictor):
+def test_a_prediction_does_not_depend_on_other_records(predictor):
     together = list(predictor.predict(RECORDS))
     for record, among in zip(RECORDS, together, strict=True):
         [alone] = predictor.predict([record])
@@ -112,3 +112,11 @@ def test_each_keeps_its_family_when_a_batch_does_not_fit(predictor, monkeypatch)
     monkeypatch.setattr(engine, "logits", too_small)
     for one, other in zip(predictor.predict(RECORDS), expected, strict=True):
         assert (one.structure, one.family) == (other.structure, other.family)
+
+
+def test_another_library_is_another_config(tiny_network):
+    """A resumed run must not mix answers of two libraries with one mixture."""
+    library = make_library(make_profile(FOUND[:6], "RF1"))
+    models = [FamilyModel(ProfileSearch(library), FAMILY_ONLY, text) for text in ("a", "b", "b")]
+    found = [Predictor(tiny_network, "x", families=model).config_digest for model in models]
+    assert found[0] != found[1] == found[2]

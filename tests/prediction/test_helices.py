@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnaformer_cli.prediction.helices import best_helices, extended, helices
+from rnaformer_cli.prediction.helices import best_helices, extend_helices, split_into_helices
 from rnaformer_cli.structure.structure import BasePair
 
 SIZE = 9
@@ -24,7 +24,7 @@ def is_stacked(pair, pairs):
 
 
 def best_sum(gains, isolated):
-    """By trying every set of pairs."""
+    """The optimum by enumeration of all sets of pairs."""
     return max(
         sum(gains[pair] for pair in chosen)
         for size in range(len(gains) + 1)
@@ -42,7 +42,7 @@ def test_no_nested_set_of_stacked_pairs_has_a_larger_gain(gains, isolated):
     assert sum(gains[pair] for pair in pairs) == best_sum(gains, isolated)
 
 
-def test_a_lonely_pair_is_left_out_unless_it_may_be_one():
+def test_an_isolated_pair_is_dropped_unless_allowed():
     assert best_helices({(0, 8): 5}) == []
     assert best_helices({(0, 8): 5}, {(0, 8)}) == [(0, 8)]
 
@@ -51,7 +51,7 @@ def test_two_stacked_pairs_are_a_helix():
     assert best_helices({(0, 9): 1, (1, 8): 1, (3, 7): 5}) == [(0, 9), (1, 8)]
 
 
-def test_nothing_to_choose_from_is_an_empty_structure():
+def test_no_candidates_give_no_pairs():
     assert best_helices({}) == []
 
 
@@ -67,16 +67,16 @@ def test_nothing_to_choose_from_is_an_empty_structure():
     ],
 )
 def test_helices_pass_over_one_unpaired_base_on_each_side(pairs: list[BasePair], found):
-    assert list(helices(pairs)) == found
+    assert list(split_into_helices(pairs)) == found
 
 
 def test_helices_are_extended_at_both_ends_by_allowed_pairs_of_free_bases():
     allowed = {(0, 19), (1, 18), (3, 16), (4, 15), (6, 13)}
-    assert extended({(2, 17): 0.9}, allowed) == [(0, 19), (1, 18), (2, 17), (3, 16), (4, 15)]
+    assert extend_helices({(2, 17): 0.9}, allowed) == [(0, 19), (1, 18), (2, 17), (3, 16), (4, 15)]
 
 
 def test_the_more_probable_of_two_helices_is_extended():
-    """Base 16 could go on either with base 3 or with base 29."""
+    """Base 16 could pair with base 3 or with base 29."""
     allowed = {(3, 16), (16, 29)}
-    assert extended({(2, 17): 0.9, (15, 30): 0.5}, allowed) == [(2, 17), (3, 16), (15, 30)]
-    assert extended({(2, 17): 0.5, (15, 30): 0.9}, allowed) == [(2, 17), (15, 30), (16, 29)]
+    assert extend_helices({(2, 17): 0.9, (15, 30): 0.5}, allowed) == [(2, 17), (3, 16), (15, 30)]
+    assert extend_helices({(2, 17): 0.5, (15, 30): 0.9}, allowed) == [(2, 17), (15, 30), (16, 29)]

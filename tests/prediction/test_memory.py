@@ -50,13 +50,20 @@ V1 = ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/me
         (V2, "1000\n", "400\n", "anon 300\ninactive_file 100\n", 700),
         (V2, "1000\n", "1400\n", "", 0),
         (V2, "max\n", "400\n", "", None),
-        (V1, "1000\n", "400\n", "total_inactive_file 50\n", 650),
+        (V1, "1000\n", "400\n", "inactive_file 1\ntotal_inactive_file 50\n", 650),
+        (V2, "1000\n", "400\n", "no numbers\n", 600),
         (V1, "9223372036854771712\n", "400\n", "", None),
     ],
 )
 def test_a_container_may_have_less_memory(tmp_path, names, limit, used, stat, left):
     group(tmp_path, names, limit, used, stat)
     assert cgroup_free_bytes(tmp_path, tmp_path / "none") == left
+
+
+def test_a_limit_holds_where_nobody_tells_of_the_cache(tmp_path):
+    group(tmp_path, V2, "1000\n", "400\n", "")
+    (tmp_path / "memory.stat").unlink()
+    assert cgroup_free_bytes(tmp_path, tmp_path / "none") == 600
 
 
 def test_without_control_groups_nothing_is_said_of_a_container(tmp_path):

@@ -1,4 +1,4 @@
-"""Records in, predictions out: in order, and each as if it were alone."""
+"""Predictions come in the order of the records and do not depend on other records."""
 
 import numpy as np
 import pytest
@@ -66,12 +66,12 @@ def test_scores_are_the_sigmoid_of_the_mean_of_both_triangles(predictor, tiny_ne
     assert scores[1, 7] == pytest.approx(float(expected), abs=1e-6)
 
 
-def test_scores_are_kept_only_when_asked(tiny_network):
+def test_scores_are_kept_only_with_keep_scores(tiny_network):
     [answer] = Predictor(tiny_network, "tiny").predict(RECORDS[:1])
     assert answer.scores is None
 
 
-def test_pair_scores_are_those_above_the_least(tiny_network):
+def test_pair_scores_are_those_above_min_score(tiny_network):
     options = Options(threshold=0.5, min_score=0.2, keep_scores=True)
     [answer] = Predictor(tiny_network, "tiny", options).predict(RECORDS[1:2])
     left, right = np.nonzero(np.triu(answer.scores, 1) > 0.2)
@@ -98,7 +98,7 @@ def test_options_override_the_weights_config(tiny_network):
     assert (theirs.threshold, theirs.cycles) == (config.threshold, config.cycles)
 
 
-def test_cycles_that_the_network_cannot_make_are_refused(tiny_network):
+def test_unsupported_cycles_are_refused(tiny_network):
     with pytest.raises(ConfigError, match=r"^cycles must be at least 1, not 0$"):
         Predictor(tiny_network, "tiny", Options(cycles=0))
     with pytest.raises(ConfigError, match=r"^cycles must be at most 1,000, not 1001$"):
@@ -127,7 +127,7 @@ def test_a_network_without_a_label_flag_cannot_predict_like_a_program(tiny_netwo
     assert str(caught.value) == message
 
 
-def test_folding_many_at_once_changes_no_answer():
+def test_folding_many_at_once_changes_no_prediction():
     torch.manual_seed(3)
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, folding=True))
     network.folding.stack.fill_(2.0)
@@ -143,7 +143,7 @@ def test_folding_many_at_once_changes_no_answer():
 
 
 class GreedyFold(RNAformer):
-    """Asks for more memory than any machine has to fold a long sequence, or several."""
+    """Allocates more memory than any machine has for a long sequence, or for several."""
 
     def folding_features(self, bases, is_base):
         if len(bases) > 1 or bases.shape[1] > 20:
@@ -159,7 +159,7 @@ def test_records_that_do_not_fit_together_into_the_folding_model_are_folded_one_
 
 
 class Greedy(RNAformer):
-    """Asks for more memory than any machine has when a sequence is long."""
+    """Allocates more memory than any machine has for a long sequence."""
 
     def pad_to_patches(self, bases, is_base):
         if bases.shape[1] > 20:
@@ -167,7 +167,7 @@ class Greedy(RNAformer):
         return super().pad_to_patches(bases, is_base)
 
 
-def test_a_record_that_does_not_fit_is_told_and_the_others_are_predicted(tiny_network):
+def test_a_record_that_does_not_fit_is_an_error_and_the_others_are_predicted(tiny_network):
     predictor = Predictor(Greedy(tiny_network.config), "greedy")
     answers = list(predictor.predict(RECORDS))
     assert [isinstance(answer, Prediction) for answer in answers] == [True, False, True, True, True]
@@ -176,7 +176,7 @@ def test_a_record_that_does_not_fit_is_told_and_the_others_are_predicted(tiny_ne
 
 
 class Broken(RNAformer):
-    """Fails for a reason that is no lack of memory."""
+    """Fails for another reason than lack of memory."""
 
     def pad_to_patches(self, *_):
         raise RuntimeError("a bug")
@@ -187,7 +187,7 @@ def test_other_errors_of_the_network_are_not_hidden(tiny_network):
         next(Predictor(Broken(tiny_network.config), "broken").predict(RECORDS))
 
 
-def test_a_record_that_would_take_too_much_is_not_tried(tiny_network):
+def test_a_record_above_the_memory_limit_is_not_run(tiny_network):
     options = Options(max_cells=1, max_memory=40_000_000)
     long = RnaRecord("long", "A" * 3000)
     error, answer = Predictor(tiny_network, "tiny", options).predict([long, RECORDS[0]])
@@ -197,13 +197,13 @@ def test_a_record_that_would_take_too_much_is_not_tried(tiny_network):
     assert answer.record == RECORDS[0]
 
 
-def test_a_record_larger_than_the_machine_is_not_tried(tiny_network):
+def test_a_record_above_the_free_memory_is_not_run(tiny_network):
     [error] = Predictor(tiny_network, "tiny").predict([RnaRecord("x", "A" * 2_000_000)])
     assert isinstance(error, DeviceError)
     assert str(error).startswith("record 'x': 2000000 bases: needs about ")
 
 
-def test_lack_of_memory_is_told_from_other_errors():
+def test_lack_of_memory_is_distinguished_from_other_errors():
     assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
     assert is_out_of_memory(RuntimeError("could not create a primitive"))  # seen with `ulimit -v`
     with pytest.raises(MemoryError) as caught:
@@ -221,7 +221,7 @@ def test_lack_of_memory_is_told_from_other_errors():
         (Options(threshold=0.3), False),
     ],
 )
-def test_a_record_has_its_own_threshold_unless_one_is_asked_for(options, is_own):
+def test_a_record_has_its_own_threshold_unless_one_is_given(options, is_own):
     torch.manual_seed(4)
     config = ModelConfig(dim=8, depth=1, heads=1, cycles=1, threshold=0.3, threshold_ratio=0.4)
     network = RNAformer(config)
@@ -248,7 +248,7 @@ def test_the_shipped_weights_fold_a_plain_hairpin():
     assert answer.confidence > 0.5
 
 
-def test_weights_that_are_not_there_are_refused():
+def test_missing_weights_are_refused():
     with pytest.raises(WeightsError, match=r"^no weights named 'absent'; known: rnaformer-small"):
         load("absent")
 
@@ -269,7 +269,7 @@ def test_records_that_cannot_be_predicted_raise_from_the_function(monkeypatch, t
 
 
 def test_every_pair_of_a_structure_has_its_score():
-    """Those too by which a helix is extended below the threshold."""
+    """Including pairs below the threshold that extend a helix."""
     records = [RnaRecord(str(seed), rna(200, seed)) for seed in range(12)]
     least = []
     for prediction in load(options=Options(keep_scores=True)).predict(records):
@@ -281,7 +281,7 @@ def test_every_pair_of_a_structure_has_its_score():
 
 
 @pytest.mark.parametrize("families", [True, False])
-def test_scores_are_symmetric_to_the_last_digit(families):
+def test_scores_are_exactly_symmetric(families):
     [first, second] = load(options=Options(families=families)).score([rna(77, 3), rna(123, 4)])
     assert np.array_equal(first, first.T)
     assert np.array_equal(second, second.T)

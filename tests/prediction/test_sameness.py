@@ -1,4 +1,4 @@
-"""The shipped weights answer the same however records are batched, ordered and shared out."""
+"""Predictions do not depend on batches, the order of records, or worker processes."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def base():
 
 
 def small_window(monkeypatch):
-    monkeypatch.setattr(batching, "WINDOW", 4)
+    monkeypatch.setattr(batching, "WINDOW_RECORDS", 4)
     return answers(RECORDS)
 
 

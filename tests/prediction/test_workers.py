@@ -1,8 +1,10 @@
 """Worker processes: the same answers, whatever happens to a worker."""
 
 import os
+import resource
 import signal
 from multiprocessing import active_children
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,12 +14,12 @@ from rnaformer_cli.errors import DeviceError
 from rnaformer_cli.model.checkpoint import save_checkpoint
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer
-from rnaformer_cli.prediction.batching import WINDOW
+from rnaformer_cli.prediction.batching import WINDOW_RECORDS
 from rnaformer_cli.prediction.predictor import Options, Predictor, load
 from rnaformer_cli.prediction.workers import (
+    MAX_WORKERS,
     MIN_CELLS_FOR_WORKERS,
-    MOST,
-    Source,
+    WorkerConfig,
     _defer_signals,
     predict_with_workers,
     suggested_jobs,
@@ -33,7 +35,7 @@ MIXED = [*RECORDS[:10], LONG, *RECORDS[10:]]
 def source(tmp_path_factory, tiny_network):
     folder = tmp_path_factory.mktemp("weights")
     save_checkpoint(folder, "tiny", tiny_network.config, tiny_network.state_dict(), {}, "# tiny\n")
-    return Source(folder, Options(max_cells=20_000), "fp32")
+    return WorkerConfig(folder, Options(max_cells=20_000), "fp32")
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +64,11 @@ def test_workers_give_the_same_answers_in_the_same_order(predictor, source, alon
 
 
 def test_a_worker_that_is_killed_loses_nothing(predictor, source):
-    many = [RnaRecord(f"r{n}", "GGGAAACCC") for n in range(6 * WINDOW)]
+    many = [RnaRecord(f"r{n}", "GGGAAACCC") for n in range(6 * WINDOW_RECORDS)]
 
     def records():
         for number, record in enumerate(many):
-            if number == 3 * WINDOW:  # the first three are on their way or done
+            if number == 3 * WINDOW_RECORDS:  # the first three are on their way or done
                 os.kill(active_children()[0].pid, signal.SIGKILL)
             yield record
 
@@ -86,7 +88,7 @@ def test_who_stops_listening_ends_the_workers(predictor, source):
 
 def test_a_record_without_memory_is_answered_by_an_error(source, predictor):
     options = Options(max_memory=1, max_cells=1)
-    modest = Source(source.weights, options, "fp32")
+    modest = WorkerConfig(source.weights, options, "fp32")
     answers = predict_with_workers(load(source.weights, options, "cpu"), modest, RECORDS[:2], 2)
     found = list(answers)
     assert [type(answer) for answer in found] == [DeviceError, DeviceError]
@@ -104,7 +106,7 @@ def test_workers_are_for_many_short_records(predictor, monkeypatch):
     assert suggested_jobs(predictor, many[1:]) == 1
     assert suggested_jobs(predictor, [RnaRecord("long", "A" * 9000)]) == 1
     monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
-    assert suggested_jobs(predictor, many) == MOST
+    assert suggested_jobs(predictor, many) == MAX_WORKERS
 
 
 def test_workers_are_for_narrow_networks(predictor):
@@ -130,3 +132,24 @@ def test_a_signal_waits_until_a_worker_is_started():
         signal.signal(signal.SIGTERM, before)
     assert order == ["started", "heard"]
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+@pytest.mark.parametrize(
+    "spare", [1, 12]
+)  # none for the pool; for the pool and some of its workers
+def test_without_files_for_workers_records_are_predicted_here(predictor, source, alone, spare):
+    told = []
+    before = set(active_children())
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("nobody tells how many files are open")
+    used = len(list(Path("/proc/self/fd").iterdir()))
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used + spare, limits[1]))
+    try:
+        answers = list(predict_with_workers(predictor, source, MIXED, 3, told.append))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert same(answers, alone)
+    why = "no worker process can be started (too many open files); going on without workers"
+    assert told == [why]
+    assert set(active_children()) == before

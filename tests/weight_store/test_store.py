@@ -1,5 +1,6 @@
-"""Weights by name: shipped, or in the user's own folder."""
+"""Finding weights by name: shipped, or in the user's folder."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -30,7 +31,7 @@ def home(tmp_path, monkeypatch, tiny_network):
     return tmp_path
 
 
-def test_shipped_weights_are_whole_and_know_their_name():
+def test_shipped_weights_are_valid_and_named_after_their_folder():
     folder = find_weights(DEFAULT)
     assert folder == shipped_folder() / DEFAULT
     _, checkpoint = load_network(folder)
@@ -79,6 +80,58 @@ def test_a_folder_without_weights_is_named(tmp_path):
     assert str(caught.value) == f"{tmp_path}: no config.json in this folder"
 
 
+@contextlib.contextmanager
+def as_somebody_else():
+    """Without the rights of root, which may read everything."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+@pytest.mark.parametrize(("part", "known"), [("mine", []), ("mine/x", ["mine"]), ("", [])])
+def test_a_folder_that_may_not_be_read_hides_no_other_weights(home, monkeypatch, part, known):
+    home.chmod(0o755)
+    monkeypatch.chdir(home)  # those above it are private, for which root has to be somebody
+    monkeypatch.setenv("RNAFORMER_HOME", ".")
+    (home / "weights" / "mine" / "x").mkdir()
+    closed = home / "weights" / part
+    closed.chmod(0)
+    try:
+        with as_somebody_else():
+            assert list(list_weights()) == [DEFAULT, *known]
+            assert find_weights(DEFAULT) == shipped_folder() / DEFAULT
+            if not part:
+                with pytest.raises(WeightsError) as caught:
+                    find_weights("mine")
+                why = "(your own cannot be listed: permission denied)"
+                assert str(caught.value) == f"no weights named 'mine'; known: {DEFAULT} {why}"
+    finally:
+        closed.chmod(0o755)
+
+
+def test_a_store_of_an_impossible_name_hides_no_shipped_weights(monkeypatch):
+    monkeypatch.setenv("RNAFORMER_HOME", 5000 * "x")
+    assert list(list_weights()) == [DEFAULT]
+    with pytest.raises(WeightsError) as caught:
+        find_weights("mine")
+    why = "(your own cannot be listed: file name too long)"
+    assert str(caught.value) == f"no weights named 'mine'; known: {DEFAULT} {why}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names there are text")
+def test_weights_in_a_folder_that_is_not_utf8_are_refused_by_that(home):
+    folder = home / "weights" / os.fsdecode(b"\xff")
+    shutil.copytree(home / "weights" / "mine", folder)
+    with pytest.raises(WeightsError) as caught:
+        load_network(find_weights(folder))
+    message = "a name that is not UTF-8, which safetensors cannot open; rename it"
+    assert str(caught.value) == f"{folder / 'model.safetensors'}: {message}"
+
+
 # Links
 
 
@@ -123,7 +176,7 @@ def raise_no_home():
 
 
 def test_without_a_home_the_shipped_weights_are_found(monkeypatch):
-    """As a container runs it: a number for a user, and no HOME."""
+    """As in a container, with a numeric user id and without HOME."""
     for name in ("RNAFORMER_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Path, "home", raise_no_home)

@@ -31,6 +31,21 @@ class NonEmptyPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class NonEmptyText(click.types.StringParamType):
+    """Text that is not empty, as that of an unset variable is: it would mean the default."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text.
+
+        Raises:
+            click.BadParameter: an empty one.
+        """
+        text = super().convert(value, param, ctx)
+        if not text:
+            self.fail("the text is empty", param, ctx)
+        return text
+
+
 PATH = NonEmptyPath(readable=False)
 FOLDER = NonEmptyPath(file_okay=False, readable=False)
 
@@ -145,6 +160,7 @@ weights = click.option(
     "-w",
     "--weights",
     metavar="NAME|DIR",
+    type=NonEmptyText(),
     shell_complete=complete_weights,
     help="Name of weights (see `rnaformer weights list`) or folder.  [default: the shipped ones]",
 )

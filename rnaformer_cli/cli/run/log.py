@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from rnaformer_cli.errors import InputError, OutputError
-from rnaformer_cli.files import make_folder, os_error_text, write_text
+from rnaformer_cli.files import make_folder, os_error_text, sha256_of, write_text
+from rnaformer_cli.json_text import parse_json
 from rnaformer_cli.sequence.record import RnaRecord
 
 _DIGITS = 32  # hexadecimal digits of a checksum
@@ -34,40 +35,42 @@ class RunLog:
         suffixes: Sequence[str],
         part: tuple[int, int] | None = None,
         resume: bool = False,
+        pictures: str | Path | None = None,
     ) -> None:
         name = ".rnaformer-run" + (f"-{part[0]}-of-{part[1]}" if part else "") + ".jsonl"
         self._folder = Path(folder)
         self._suffixes = suffixes
+        self._pictures = pictures
         self._path = self._folder / name
         make_folder(folder)
-        self._finished = self._read(settings) if resume and self._path.exists() else {}
+        is_there = self._path.exists() or self._path.is_symlink()
+        self._finished = self._read(settings) if resume and is_there else {}
         self._file = self._open(settings)
 
     def is_done(self, record: RnaRecord, name: str) -> bool:
         """Whether the same record was finished under this name and its files are unchanged."""
         finished = self._finished.get(name)
-        return finished is not None and finished == _FinishedRecord(
-            record_checksum(record), self._files(name)
-        )
+        if finished is None or finished.record != record_checksum(record):
+            return False
+        is_drawn = self._pictures is None or _is_same(finished.picture, self._picture(name))
+        return is_drawn and _is_same(finished.files, self._files(name))
 
     def add(self, record: RnaRecord, name: str) -> None:
         """Log a record whose files are written."""
-        line = {"name": name, "record": record_checksum(record), "files": self._files(name)}
+        finished = _FinishedRecord(record_checksum(record), self._files(name), self._picture(name))
         try:
-            self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._file.write(json.dumps(finished.line(name), ensure_ascii=False) + "\n")
             self._file.flush()
         except OSError as error:
             raise OutputError(os_error_text(error), path=self._path) from None
 
     def _files(self, name: str) -> str:
         """The checksum of all files of a record, or "" if one is missing."""
-        digest = hashlib.sha256()
-        try:
-            for suffix in self._suffixes:
-                digest.update((self._folder / f"{name}.{suffix}").read_bytes())
-        except OSError:
-            return ""
-        return digest.hexdigest()[:_DIGITS]
+        return _checksum(self._folder / f"{name}.{suffix}" for suffix in self._suffixes)
+
+    def _picture(self, name: str) -> str:
+        """The checksum of a record's picture, or "" if it is missing or not written."""
+        return "" if self._pictures is None else _checksum([Path(self._pictures) / f"{name}.svg"])
 
     def close(self) -> None:
         """Close the file."""
@@ -79,12 +82,9 @@ class RunLog:
     def _open(self, settings: Mapping[str, Any]) -> IO[str]:
         """The file, rewritten with its valid lines and opened for appending."""
         lines: list[Mapping[str, Any]] = [{"settings": dict(settings)}]
-        lines += [
-            {"name": name, "record": finished.record, "files": finished.files}
-            for name, finished in self._finished.items()
-        ]
+        lines += [finished.line(name) for name, finished in self._finished.items()]
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-        write_text(self._path, text)
+        write_text(self._path, text, follow=False)
         try:
             return self._path.open("a", encoding="utf-8", newline="\n")
         except OSError as error:
@@ -93,15 +93,15 @@ class RunLog:
     def _read(self, settings: Mapping[str, Any]) -> dict[str, _FinishedRecord]:
         """The finished records by name; an incomplete last line is ignored."""
         try:
+            if not self._path.is_file():  # a pipe would be waited for
+                raise ValueError
             text = self._path.read_text(encoding="utf-8")
-            first, *rest = [json.loads(line) for line in text.split("\n")[:-1]]
+            first, *rest = [parse_json(line) for line in text.split("\n")[:-1]]
             previous = dict(first["settings"])
-            finished = {
-                line["name"]: _FinishedRecord(line["record"], line["files"]) for line in rest
-            }
+            finished = {line.pop("name"): _FinishedRecord(**line) for line in rest}
         except OSError as error:
             raise InputError(os_error_text(error), path=self._path) from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise InputError(
                 "is not the log of a run; remove it to start a new run", path=self._path
             ) from None
@@ -118,6 +118,28 @@ class _FinishedRecord:
 
     record: str
     files: str
+    picture: str = ""
+
+    def line(self, name: str) -> dict[str, str]:
+        """What the log says of it."""
+        values = {"name": name, **asdict(self)}
+        if not self.picture:
+            del values["picture"]
+        return values
+
+
+def _is_same(before: str, now: str) -> bool:
+    """Whether two checksums are of the same files; none, "", is that of no file."""
+    return before == now != ""
+
+
+def _checksum(paths: Iterable[Path]) -> str:
+    """One checksum of several files, or "" if one is not there or is no regular file."""
+    try:
+        found = [sha256_of(path) if path.is_file() else "" for path in paths]
+    except (InputError, OSError):
+        return ""
+    return "" if "" in found else hashlib.sha256("".join(found).encode()).hexdigest()[:_DIGITS]
 
 
 def record_checksum(record: RnaRecord) -> str:

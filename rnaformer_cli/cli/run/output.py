@@ -11,7 +11,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from rnaformer_cli.cli.formats.text import escape_controls
+from rnaformer_cli import __version__
+from rnaformer_cli.cli.formats.text import escape_for_terminal
 from rnaformer_cli.cli.run.lock import locked
 from rnaformer_cli.cli.run.log import RunLog
 from rnaformer_cli.cli.run.pictures import Drawer
@@ -116,13 +117,6 @@ class Formatter:
         return format_json(record, prediction.pair_scores, details)
 
 
-def escape_for_terminal(text: str, stream: IO[str]) -> str:
-    """The text, with control characters escaped if the stream is a terminal."""
-    if not stream.isatty():
-        return text
-    return "".join(f"{escape_controls(line)}\n" for line in text.split("\n")[:-1])
-
-
 class StreamDestination:
     """Writes all records to one stream, which is flushed after each record."""
 
@@ -164,7 +158,7 @@ class FolderDestination:
         for kind in self._names:
             text = self._formatter.format(prediction, kind)
             head = HEADER if kind == "tsv" else ""
-            write_text(self._folder / f"{name}.{kind}", head + text)
+            write_text(self._folder / f"{name}.{kind}", head + text, follow=False)
 
     def is_done(self, record: RnaRecord, name: str) -> bool:
         """Always False: only LoggedDestination knows; see Destination."""
@@ -201,11 +195,11 @@ class PictureDestination:
         """Write one prediction; see Destination."""
         self._wrapped.write(prediction, name)
         figure = self._drawer.draw(prediction.structure_record)
-        save_figure(figure, self._folder / f"{name}.svg", "svg")
+        save_figure(figure, self._folder / f"{name}.svg", "svg", follow=False)
 
     def is_done(self, record: RnaRecord, name: str) -> bool:
-        """Whether the record is done and its picture exists; see Destination."""
-        return self._wrapped.is_done(record, name) and (self._folder / f"{name}.svg").exists()
+        """Whether the record is done; see Destination."""
+        return self._wrapped.is_done(record, name)
 
 
 class TableDestination:
@@ -262,14 +256,17 @@ def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[D
             stack.enter_context(locked(chosen["out_dir"], chosen["shard"]))
             log = _open_log(chosen, formatter, formats)
             stack.callback(log.close)
-            destination = LoggedDestination(
-                FolderDestination(chosen["out_dir"], formatter, formats), log
-            )
+            destination = FolderDestination(chosen["out_dir"], formatter, formats)
+            if chosen["draw"]:
+                destination = PictureDestination(destination, chosen["draw"])
+            destination = LoggedDestination(destination, log)
         else:
             stream = sys.stdout
             if chosen["output"]:
                 stream = cast("Any", stack.enter_context(write_atomically(chosen["output"])))
             destination = StreamDestination(stream, formatter, formats[0])
+            if chosen["draw"]:
+                destination = PictureDestination(destination, chosen["draw"])
         if chosen["scores"]:
             file = stack.enter_context(write_atomically(chosen["scores"], binary=True))
             archive = ScoreArchiveWriter(destination, cast("IO[bytes]", file))
@@ -278,12 +275,12 @@ def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[D
         if chosen["table"]:
             table = stack.enter_context(write_atomically(chosen["table"]))
             destination = TableDestination(destination, cast("IO[str]", table))
-        if chosen["draw"]:
-            destination = PictureDestination(destination, chosen["draw"])
         yield destination
 
 
 def _open_log(chosen: dict[str, Any], formatter: Formatter, formats: tuple[str, ...]) -> RunLog:
     settings = {**formatter.settings, "formats": list(formats), "like": chosen["like"]}
     settings["families"] = not chosen["no_families"]
-    return RunLog(chosen["out_dir"], settings, formats, chosen["shard"], chosen["resume"])
+    settings["version"] = __version__
+    folder, part, resume = chosen["out_dir"], chosen["shard"], chosen["resume"]
+    return RunLog(folder, settings, formats, part, resume, chosen["draw"])

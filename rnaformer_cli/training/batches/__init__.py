@@ -1,1 +1,1 @@
-"""Labelled records -> batches, for the trainers of network and folding model."""
+"""Labelled records -> batches, for training the network and the folding model."""

@@ -1,4 +1,4 @@
-"""Which records are drawn, and how many at once: the section [batches] of a training config."""
+"""The section [batches] of a training config: sampling of records and size of batches."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ from rnaformer_cli.errors import ConfigError, shorten_repr
 
 @dataclass(frozen=True, slots=True)
 class BatchConfig:
-    """Which records are drawn, and how many at once."""
+    """Sampling of records and size of batches."""
 
-    max_cells: int = 40_000  # B·L·L of a batch; a longer record is a batch of its own
-    batches_per_step: int = 2  # gradients of so many batches make one step, on any number of GPUs
+    max_cells: int = 40_000  # B·L·L of a batch; a longer record is a batch by itself
+    batches_per_step: int = 2  # over all GPUs
     lengths: tuple[int, ...] = (128, 128, 200, 300, 500)  # longest record in each part of the run
-    cluster_exponent: float = 0.3  # a cluster of n records is drawn n ** this as often as one of 1
-    length_exponent: float = 1.0  # a record of L > 100 bases is drawn (100 / L) ** this as often
-    computed_fraction: float = 0.35  # of the records: those whose label a program made
+    cluster_exponent: float = 0.3  # a cluster of n records has weight n ** this
+    length_exponent: float = 1.0  # a record of L > 100 bases has weight (100 / L) ** this
+    computed_fraction: float = 0.35  # of the records, those with computed labels
     source_weights: Mapping[str, float] = field(default_factory=lambda: {"rfam-predicted": 0.5})
-    negative_fraction: float = 1.0  # of the cells without a pair that enter the loss
-    augmented_fraction: float = 0.0  # of the curated records: those whose letters are redrawn
-    max_mutation_rate: float = (
-        0.5  # the largest share of pairs and unpaired letters that is redrawn
-    )
+    negative_fraction: float = 1.0  # of the cells without a pair, those that enter the loss
+    augmented_fraction: float = 0.0  # of the curated records, those with redrawn letters
+    max_mutation_rate: float = 0.5  # maximum fraction of pairs and unpaired letters redrawn
 
     def __post_init__(self) -> None:
         check_at_least(self, 1, "max_cells", "batches_per_step")
@@ -46,22 +44,22 @@ class BatchConfig:
                 raise ConfigError(message)
 
 
-def check_at_least(config: object, least: int, *names: str) -> None:
-    """Refuse values below the least.
+def check_at_least(config: object, minimum: int, *names: str) -> None:
+    """Check that settings are not below a minimum.
 
     Raises:
-        ConfigError: one of the named values is smaller.
+        ConfigError: the value of one of `names` is below `minimum`.
     """
     for name in names:
-        if getattr(config, name) < least:
-            raise ConfigError(f"{name} must be at least {least}, not {getattr(config, name)}")
+        if getattr(config, name) < minimum:
+            raise ConfigError(f"{name} must be at least {minimum}, not {getattr(config, name)}")
 
 
 def check_fractions(config: object, *names: str) -> None:
-    """Refuse values that are not from 0 to 1.
+    """Check that settings are from 0 to 1.
 
     Raises:
-        ConfigError: one of the named values lies outside.
+        ConfigError: the value of one of `names` is outside this range.
     """
     for name in names:
         if not 0.0 <= getattr(config, name) <= 1.0:

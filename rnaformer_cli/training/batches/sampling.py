@@ -1,7 +1,7 @@
-"""Which records make which batch: drawn by weight, grouped by length, bounded by cells.
+"""Sample records by weight and group them into batches by length, bounded by cells.
 
-Everything here is a function of the seed and of the step, so that a run that is resumed draws
-what it would have drawn, and several processes draw the same list and divide it.
+All batches are a function of the seed and the position in the stream, so that a resumed run sees
+the same batches as an uninterrupted one, and all processes sample the same list and divide it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from numpy.typing import NDArray
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import DatasetError
+from rnaformer_cli.training.batches.augmentation import augment
 from rnaformer_cli.training.batches.config import BatchConfig
-from rnaformer_cli.training.batches.variation import vary
 
-ROUND_RECORDS = 512  # records that are drawn and sorted by length at once
-_SHORT = 100  # bases up to which a record is not drawn less often
-_LENGTH_JITTER = 8  # bases by which lengths are blurred, so that batches differ between rounds
+ROUND_RECORDS = 512  # records that are sampled and sorted by length at once
+_SHORT = 100  # bases up to which length does not lower the weight of a record
+_LENGTH_JITTER = 8  # bases added at random before sorting, so that batches differ between rounds
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
-    """Where in the stream of batches a run is."""
+class StreamPosition:
+    """A position in a stream of batches."""
 
     round: int = 0
     batch: int = 0
 
 
 class BatchStream:
-    """An endless, repeatable stream of batches.
+    """An endless, reproducible stream of batches.
 
     Raises:
         DatasetError: no record that is short enough for the first part of the run.
@@ -52,61 +52,62 @@ class BatchStream:
         self._drawn: tuple[int, int] | None = None  # round and length limit of _batches
 
     def batches(
-        self, position: Position, progress: float
-    ) -> Iterator[tuple[list[LabelledRecord], Position]]:
-        """Yield batches from a position on, each with the position after it.
+        self, position: StreamPosition, progress: float
+    ) -> Iterator[tuple[list[LabelledRecord], StreamPosition]]:
+        """Yield batches from a position on, each with the next position.
 
-        `progress` (0 to 1) decides how long records may be in the rounds begun now.
+        `progress` (0 to 1) sets the length limit of the rounds that begin now.
         """
         limit = self.length_limit(progress)
         while True:
             self._draw(position.round, limit)
             if position.batch >= len(self._batches):
-                position = Position(position.round + 1)
+                position = StreamPosition(position.round + 1)
                 continue
             records = self._batch(position)
-            position = Position(position.round, position.batch + 1)
+            position = StreamPosition(position.round, position.batch + 1)
             yield records, position
 
-    def _batch(self, position: Position) -> list[LabelledRecord]:
-        """The records of a batch, with other letters where the config asks for it."""
+    def _batch(self, position: StreamPosition) -> list[LabelledRecord]:
+        """The records of a batch, some of them augmented as configured."""
         records = [self._records[index] for index in self._batches[position.batch]]
         fraction, max_rate = self._config.augmented_fraction, self._config.max_mutation_rate
         random = np.random.default_rng((self._seed, position.round, position.batch))
         return [
-            vary(record, random, max_rate)
+            augment(record, random, max_rate)
             if record.is_curated and random.random() < fraction
             else record
             for record in records
         ]
 
-    def resume(self, position: Position, limit: int) -> None:
-        """Draw a round that was begun under a length limit as it was drawn then."""
+    def resume(self, position: StreamPosition, limit: int) -> None:
+        """Sample the round of a position again with the length limit under which it began."""
         self._draw(position.round, limit)
 
     @property
     def round_limit(self) -> int:
-        """The length limit of the round that is being drawn from."""
+        """The length limit of the current round."""
         return self._drawn[1] if self._drawn else self.length_limit(0.0)
 
     def length_limit(self, progress: float) -> int:
-        """The longest record in this part of the run."""
+        """The maximum length of records at a progress from 0 to 1."""
         lengths = self._config.lengths
         return lengths[min(int(progress * len(lengths)), len(lengths) - 1)]
 
     def _draw(self, number: int, limit: int) -> None:
-        """Make the batches of a round; one that was begun keeps its length limit."""
+        """Make the batches of a round; a round that has begun keeps its length limit."""
         if self._drawn is not None and self._drawn[0] == number:
             return
         self._drawn = (number, limit)
         random = np.random.default_rng((self._seed, number))
         chosen = self._choose(random, limit)
-        blurred = self._lengths[chosen] + random.random(len(chosen)) * _LENGTH_JITTER
-        order = [int(index) for index in chosen[np.argsort(-blurred, kind="stable")]]
+        jittered = self._lengths[chosen] + random.random(len(chosen)) * _LENGTH_JITTER
+        order = [int(index) for index in chosen[np.argsort(-jittered, kind="stable")]]
         self._batches = self._make_batches(order)
         random.shuffle(self._batches)
 
     def _choose(self, random: np.random.Generator, limit: int) -> NDArray[np.int64]:
+        """Sample the indices of a round's records, up to a length limit."""
         allowed = np.where(self._lengths <= limit, self._weights, 0.0)
         parts = []
         computed = round(ROUND_RECORDS * self._config.computed_fraction)
@@ -118,21 +119,22 @@ class BatchStream:
         return np.concatenate(parts)
 
     def _make_batches(self, order: list[int]) -> list[list[int]]:
-        made: list[list[int]] = []
+        """Cut indices, sorted by falling length, into batches of up to max_cells."""
+        batches: list[list[int]] = []
         longest = 0
         for index in order:
             length = int(self._lengths[index])
             longest = max(longest, length)
-            if made and (len(made[-1]) + 1) * longest**2 <= self._config.max_cells:
-                made[-1].append(index)
+            if batches and (len(batches[-1]) + 1) * longest**2 <= self._config.max_cells:
+                batches[-1].append(index)
             else:
-                made.append([index])
+                batches.append([index])
                 longest = length
-        return made
+        return batches
 
 
 def record_weights(records: Sequence[LabelledRecord], config: BatchConfig) -> NDArray[np.float64]:
-    """How often each record is drawn, up to a factor."""
+    """The sampling weight of each record (N,), up to a common factor."""
     sizes = Counter(record.cluster for record in records)
     weights = np.ones(len(records))
     for index, record in enumerate(records):

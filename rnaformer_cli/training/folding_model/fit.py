@@ -25,11 +25,11 @@ from rnaformer_cli.files import read_bytes, write_atomically
 from rnaformer_cli.folding.model import scaled_inside
 from rnaformer_cli.folding.partition import outside
 from rnaformer_cli.folding.scores import TABLE_SHAPES, score_loops
-from rnaformer_cli.model.checkpoint import check_tensors, shapes
+from rnaformer_cli.model.checkpoint import check_tensors, tensor_shapes
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.structure import BasePair
 from rnaformer_cli.training.batches.config import BatchConfig
-from rnaformer_cli.training.batches.sampling import BatchStream, Position
+from rnaformer_cli.training.batches.sampling import BatchStream, StreamPosition
 from rnaformer_cli.training.folding_model.expected_loops import expected_loop_counts
 from rnaformer_cli.training.folding_model.reactivity_likelihood import (
     Densities,
@@ -109,7 +109,7 @@ def fit_scores(
         lengths=(config.max_length,),
         computed_fraction=config.computed_fraction,
     )
-    stream, position = BatchStream(short, batches, config.seed), Position()
+    stream, position = BatchStream(short, batches, config.seed), StreamPosition()
     reactivity_term = _ReactivityLoss(profiles, config) if profiles else None
     scores = initial_scores() if start is None else _clone_scores(start)
     optimiser = torch.optim.Adam(
@@ -220,7 +220,7 @@ def read_scores(path: str | Path) -> Scores:
     except (SafetensorError, ValueError):
         raise WeightsError("not a whole safetensors file", path=path) from None
     try:
-        check_tensors(dict(TABLE_SHAPES), shapes(scores))
+        check_tensors(dict(TABLE_SHAPES), tensor_shapes(scores))
     except WeightsError as error:
         raise error.at(path) from None
     return scores

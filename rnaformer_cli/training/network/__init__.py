@@ -1,1 +1,1 @@
-"""The network: config, targets, loss, optimiser, loop, validation, run folder."""
+"""Train the network: config, targets, loss, optimiser, training loop, validation, run folder."""

@@ -1,4 +1,4 @@
-"""What a training run does, as read from a TOML file."""
+"""The config of a training run, as read from a TOML file."""
 
 from __future__ import annotations
 
@@ -26,17 +26,15 @@ _DEEP_KEY = re.compile(rf"(?:{_PART}){{{MAX_CONFIG_DEPTH}}}")
 
 @dataclass(frozen=True, slots=True)
 class OptimiserConfig:
-    """How gradients change weights."""
+    """Settings of the optimiser. `muon` is for the matrices of the blocks; the rest uses AdamW."""
 
-    kind: Literal["muon", "adamw"] = (
-        "muon"  # muon: for the matrices of the blocks, AdamW for the rest
-    )
-    learning_rate: float = 4e-3  # at its highest
-    final_learning_rate_fraction: float = 0.02  # at the end, as a share of the highest
-    warmup: float = 0.03  # share of the run
+    kind: Literal["muon", "adamw"] = "muon"
+    learning_rate: float = 4e-3  # at its peak
+    final_learning_rate_fraction: float = 0.02  # of the peak, at the end of the run
+    warmup: float = 0.03  # fraction of the run
     weight_decay: float = 0.01  # on the matrices of the blocks
-    max_gradient_norm: float = 1.0  # largest norm of a gradient
-    ema_decay: float = 0.999  # of the averaged weights, which are those that are kept
+    max_gradient_norm: float = 1.0  # larger gradients are scaled down to this norm
+    ema_decay: float = 0.999  # of the averaged weights, which are the ones that are saved
 
     def __post_init__(self) -> None:
         check_fractions(self, "final_learning_rate_fraction", "warmup", "ema_decay")
@@ -48,14 +46,14 @@ class OptimiserConfig:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """How long, and what is watched."""
+    """Duration and validation. Exactly one of `steps` and `minutes` is above 0."""
 
-    steps: int = 0  # 0: the time decides
-    minutes: float = 0.0  # of training; 0: the steps decide
+    steps: int = 0
+    minutes: float = 0.0  # of training, without validation
     seed: int = 0
     validate_every: float = 5.0  # minutes
-    validate_records: int = 120  # drawn from each validation set, the same every time
-    validate_length: int = 300  # longest record to validate with
+    validate_records: int = 120  # fixed random sample of each validation set
+    validate_length: int = 300  # bases of the longest record used
 
     def __post_init__(self) -> None:
         if (self.steps > 0) == (self.minutes > 0):
@@ -68,7 +66,7 @@ class RunConfig:
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """A whole run: the sections of the TOML file."""
+    """All sections of a training config."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     batches: BatchConfig = field(default_factory=BatchConfig)
@@ -84,7 +82,7 @@ class TrainConfig:
         """Check sections, names and types, then build.
 
         Raises:
-            ConfigError: an unknown section or key, or a value that makes no sense.
+            ConfigError: an unknown section or key, or an invalid value.
         """
         sections = {section.name: section for section in fields(cls)}
         types = get_type_hints(cls)
@@ -103,11 +101,11 @@ def read_config(path: str | Path) -> TrainConfig:
 
     Raises:
         InputError: a file that cannot be read or is not TOML.
-        ConfigError: an unknown key, or a value that makes no sense, with the file.
+        ConfigError: an unknown section or key, or an invalid value.
     """
     try:
         text = read_bytes(path, MAX_CONFIG_TEXT).decode()
-        if _DEEP_KEY.search(text):  # which takes time that grows with its square
+        if _DEEP_KEY.search(text):  # tomllib takes time quadratic in the number of parts
             message = f"a key of more than {MAX_CONFIG_DEPTH} parts, which is the limit"
             raise InputError(message, path=path)
         values = tomllib.loads(text)

@@ -1,4 +1,4 @@
-"""One process or several that train together (torch.distributed, started by torchrun)."""
+"""Data-parallel training in one process or several (torch.distributed, started by torchrun)."""
 
 from __future__ import annotations
 
@@ -14,48 +14,51 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
-_FINISHED, _LEFT = "rnaformer/finished", "rnaformer/left"  # how many processes have
+_FINISHED, _LEFT = "rnaformer/finished", "rnaformer/left"  # keys that count processes
 _POLL = 0.02  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
-    """This process among those that train together."""
+class ProcessGroup:
+    """The rank of this process and the number of processes."""
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
 
     @property
-    def leads(self) -> bool:
-        """Whether this process writes files and talks."""
+    def is_main(self) -> bool:
+        """Whether this process writes files and messages."""
         return self.rank == 0
 
-    def share(self, count: int) -> range:
-        """Which of `count` things this process works on."""
-        return range(self.rank, count, self.size)
+    def own_indices(self, count: int) -> range:
+        """The indices of `count` items that this process works on."""
+        return range(self.rank, count, self.world_size)
 
-    def add(self, values: Tensor) -> Tensor:
-        """The sum of every process's values, the same bits in each."""
-        if self.size > 1:
+    def all_reduce_sum(self, values: Tensor) -> Tensor:
+        """The sum over all processes, bitwise identical in each; `values` is changed in place."""
+        if self.world_size > 1:
             dist.all_reduce(values)
         return values
 
-    def largest(self, value: float, device: torch.device) -> float:
-        """The largest of every process's values."""
-        if self.size == 1:
+    def all_reduce_max(self, value: float, device: torch.device) -> float:
+        """The maximum over all processes."""
+        if self.world_size == 1:
             return value
-        held = torch.tensor([value], dtype=torch.float64, device=device)
-        dist.all_reduce(held, op=dist.ReduceOp.MAX)
-        return float(held)
+        maximum = torch.tensor([value], dtype=torch.float64, device=device)
+        dist.all_reduce(maximum, op=dist.ReduceOp.MAX)
+        return float(maximum)
 
     def average_gradients(self, parameters: list[nn.Parameter], bases: float) -> float:
-        """Sum gradients over all processes and divide them by all their bases; how many bases.
+        """Sum gradients over all processes, divide them by the total of bases, and return it.
 
-        One flat tensor is exchanged, so that a small network costs one message a step.
+        `bases` is the number of bases of this process. One flat tensor is exchanged, so that a
+        step takes one message.
         """
         gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
         count = gradients[0].new_tensor([bases])
-        flat = self.add(torch.cat([gradient.reshape(-1) for gradient in gradients] + [count]))
+        flat = self.all_reduce_sum(
+            torch.cat([gradient.reshape(-1) for gradient in gradients] + [count])
+        )
         total = float(flat[-1])
         start = 0
         for parameter in parameters:
@@ -66,38 +69,38 @@ class Team:
 
 
 @contextmanager
-def join_process_group(device: torch.device) -> Iterator[Team]:
-    """The team that torchrun's environment describes; one process alone without it."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
-        yield Team()
+def join_process_group(device: torch.device) -> Iterator[ProcessGroup]:
+    """The process group of torchrun's environment; a single process without it."""
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    if world_size == 1:
+        yield ProcessGroup()
         return
-    store, rank, size = next(rendezvous("env://"))
+    store, rank, world_size = next(rendezvous("env://"))
     dist.init_process_group(
-        "nccl" if device.type == "cuda" else "gloo", store=store, rank=rank, world_size=size
+        "nccl" if device.type == "cuda" else "gloo", store=store, rank=rank, world_size=world_size
     )
     try:
-        yield Team(rank, size)
-        # A process that closes its connections while another still reads from them aborts it.
-        # Not a collective: the same would happen at its end.
+        yield ProcessGroup(rank, world_size)
+        # A process that closes its connections while another one reads from them aborts the other.
+        # A collective operation would have the same problem at its end, so the store counts.
         store.add(_FINISHED, 1)
-        _wait(store, _FINISHED, size)
+        _wait(store, _FINISHED, world_size)
     finally:
         dist.destroy_process_group()
     if rank:
         store.add(_LEFT, 1)
-    else:  # this process may keep the store
-        _wait(store, _LEFT, size - 1)
+    else:  # rank 0 may host the store
+        _wait(store, _LEFT, world_size - 1)
 
 
 def _wait(store: Any, key: str, count: int) -> None:
-    """Until so many processes have added to a key of the store."""
+    """Wait until `count` processes have added to a key of the store."""
     while store.add(key, 0) < count:
         time.sleep(_POLL)
 
 
 def local_device(name: str) -> str:
-    """The device of this process: each of several on one machine takes a GPU of its own."""
+    """The device of this process: with torchrun, each process of a machine uses its own GPU."""
     return (
         f"cuda:{os.environ['LOCAL_RANK']}"
         if name == "cuda" and "LOCAL_RANK" in os.environ

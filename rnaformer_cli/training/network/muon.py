@@ -1,7 +1,7 @@
-"""Muon: momentum whose matrices are made orthogonal before each step.
+"""Muon: momentum with matrices that are orthogonalised before each step.
 
 Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; steps are scaled to the size of
-AdamW's (Liu et al. 2025, arXiv 2502.16982).
+those of AdamW (Liu et al. 2025, arXiv 2502.16982).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _ADAMW_SIZE = 0.2  # root mean square of an entry of AdamW's steps
 
 
 class Muon(torch.optim.Optimizer):
-    """For weights of two or more dimensions: a kernel is a matrix of output by input entries.
+    """Muon for weights of at least two dimensions; a kernel is a matrix (outputs, inputs·taps).
 
-    PyTorch's own iterates in bf16, matrix by matrix; here it is in `dtype`, since processors
-    without bf16 need another, and matrices of one shape go together.
+    PyTorch's Muon iterates in bf16, one matrix at a time. This one iterates in `dtype`, for
+    processors without bf16, and on all matrices of a shape at once.
     """
 
     def __init__(
@@ -39,26 +39,26 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]  # takes no closure
-        """One step on every parameter with a gradient."""
+        """Take a step on every parameter with a gradient."""
         for group in self.param_groups:
-            alike: dict[tuple[int, ...], list[nn.Parameter]] = defaultdict(list)
+            by_shape: dict[tuple[int, ...], list[nn.Parameter]] = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    alike[tuple(parameter.shape)].append(parameter)
-            for parameters in alike.values():
+                    by_shape[tuple(parameter.shape)].append(parameter)
+            for parameters in by_shape.values():
                 self._step_together(parameters, group["lr"], group["weight_decay"])
 
     def _step_together(self, parameters: list[nn.Parameter], lr: float, decay: float) -> None:
-        """Parameters of one shape."""
-        moved = torch.stack([self._with_momentum(p).flatten(1) for p in parameters])
-        steps = orthogonal(moved, self._dtype)
-        size = _ADAMW_SIZE * math.sqrt(max(moved.shape[1:]))
+        """Take a step on parameters of one shape."""
+        updates = torch.stack([self._with_momentum(p).flatten(1) for p in parameters])
+        steps = orthogonalise(updates, self._dtype)
+        size = _ADAMW_SIZE * math.sqrt(max(updates.shape[1:]))
         for parameter, step in zip(parameters, steps, strict=True):
             parameter.mul_(1.0 - lr * decay)
             parameter.add_(step.view_as(parameter), alpha=-lr * size)
 
     def _with_momentum(self, parameter: nn.Parameter) -> Tensor:
-        """The gradient, looking ahead along its own average (Nesterov)."""
+        """The gradient with Nesterov momentum."""
         assert parameter.grad is not None
         state = self.state[parameter]
         if not state:
@@ -68,21 +68,19 @@ class Muon(torch.optim.Optimizer):
         return parameter.grad.lerp(average, _MOMENTUM)
 
 
-def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """(N, rows, columns) -> the same with singular values near 1, by Newton-Schulz steps.
+def orthogonalise(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """(N, rows, columns) -> matrices with the same singular vectors and singular values near 1.
 
-    `dtype` is what the steps are computed in.
-
-    Near: between about 0.7 and 1.2, for all but the smallest singular values.
+    All but the smallest singular values end between about 0.7 and 1.2 (Newton-Schulz iterations,
+    computed in `dtype`).
     """
     if matrices.shape[1] > matrices.shape[2]:
-        return orthogonal(matrices.mT, dtype).mT
+        return orthogonalise(matrices.mT, dtype).mT
     a, b, c = _COEFFICIENTS
     norms = matrices.norm(dim=(1, 2), keepdim=True).clamp(min=_EPS)
-    found: Tensor = (matrices / norms).to(dtype)
+    iterate: Tensor = (matrices / norms).to(dtype)
     for _ in range(_ITERATIONS):
-        gram = found @ found.mT
-        found = torch.baddbmm(
-            found, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), found, beta=a
-        )
-    return found.to(matrices.dtype)
+        gram = iterate @ iterate.mT
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        iterate = torch.baddbmm(iterate, polynomial, iterate, beta=a)
+    return iterate.to(matrices.dtype)

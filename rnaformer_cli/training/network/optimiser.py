@@ -1,4 +1,4 @@
-"""Parameters -> steps: Muon for the matrices of the blocks, AdamW for the rest."""
+"""The optimiser (Muon for the matrices of the blocks, AdamW for the rest) and weight averaging."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BETAS = (0.9, 0.98)
 
 
 class Optimiser:
-    """Steps with a schedule; `dtype` is that of Muon's iterations."""
+    """Muon or AdamW with a learning-rate schedule; `dtype` is that of Muon's iterations."""
 
     def __init__(
         self,
@@ -34,39 +34,38 @@ class Optimiser:
             else torch.optim.AdamW(hidden, config.learning_rate, betas=_BETAS, weight_decay=decay)
         )
         others = torch.optim.AdamW(rest, config.learning_rate, betas=_BETAS, weight_decay=0.0)
-        self._parts: list[torch.optim.Optimizer] = [blocks, others]
+        self._optimisers: list[torch.optim.Optimizer] = [blocks, others]
 
     def step(self, progress: float) -> float:
-        """One step with the rate of this moment of the run (0 to 1), which is returned."""
+        """Take a step at a progress from 0 to 1, and return its learning rate."""
         rate = self.config.learning_rate * rate_factor(self.config, progress)
-        for part in self._parts:
-            for group in part.param_groups:
+        for optimiser in self._optimisers:
+            for group in optimiser.param_groups:
                 group["lr"] = rate
-            part.step()
+            optimiser.step()
         return rate
 
     def state_dict(self) -> list[dict[str, object]]:
-        """What load_state_dict takes."""
-        return [part.state_dict() for part in self._parts]
+        """The state of each optimiser, for `load_state_dict`."""
+        return [optimiser.state_dict() for optimiser in self._optimisers]
 
     def load_state_dict(self, states: list[dict[str, object]]) -> None:
-        """Go on from a stored state."""
-        for part, state in zip(self._parts, states, strict=True):
-            part.load_state_dict(state)
+        """Restore the state of `state_dict`."""
+        for optimiser, state in zip(self._optimisers, states, strict=True):
+            optimiser.load_state_dict(state)
 
 
 def rate_factor(config: OptimiserConfig, progress: float) -> float:
-    """Linear warm-up, then half a cosine down to the final share."""
+    """The learning rate relative to its peak: linear warm-up, then cosine decay."""
     if progress < config.warmup:
         return max(progress / config.warmup, 1e-3)
-    rest = min((progress - config.warmup) / max(1.0 - config.warmup, 1e-9), 1.0)
-    return config.final_learning_rate_fraction + (
-        1.0 - config.final_learning_rate_fraction
-    ) * 0.5 * (1.0 + math.cos(math.pi * rest))
+    decayed = min((progress - config.warmup) / max(1.0 - config.warmup, 1e-9), 1.0)
+    final = config.final_learning_rate_fraction
+    return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * decayed))
 
 
-class Average:
-    """The exponential moving average of a network's weights; younger ones count more at first."""
+class WeightAverage:
+    """The exponential moving average of a network's weights, with a smaller decay at first."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self._decay = decay
@@ -74,7 +73,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Take in the weights after a step, counted from 1."""
-        share = 1.0 - min(self._decay, (1.0 + step) / (10.0 + step))
+        """Add the weights after a step, counted from 1."""
+        weight = 1.0 - min(self._decay, (1.0 + step) / (10.0 + step))
         for name, tensor in network.state_dict().items():
-            self.tensors[name].lerp_(tensor, share)
+            self.tensors[name].lerp_(tensor, weight)

@@ -25,21 +25,20 @@ from rnaformer_cli.training.network.config import TrainConfig
 CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.jsonl"
-LAST = "last.json"  # names the parts of the last state
+STATE_INDEX = "last.json"  # names the parts of the last state
 BEST = "best"
-LATEST = "latest"  # weights of the last validation
+LAST_VALIDATED = "latest"  # weights of the last validation
 CURVES = "curves.svg"
 
-PART_BYTES = 15 * 2**20  # of a part of the state: some ways to carry files allow no more
-_STATE = {"network", "average", "optimiser", "step", "position"}  # some of what a state holds
+PART_BYTES = 15 * 2**20  # of a part of the state: some file transfers limit the size of a file
+_STATE = {"network", "average", "optimiser", "step", "position"}  # keys that every state has
 
 
 class RunFolder:
-    """Where a run keeps what it must not lose; every file appears whole.
+    """The files of a run. All but the metrics are written atomically.
 
     Raises:
-        TrainingError: a folder that holds a run when none is resumed, or the run of another
-            config when one is.
+        TrainingError: the folder holds a run and `resume` is False, or a run with another config.
     """
 
     def __init__(self, path: str | Path, config: TrainConfig, resume: bool) -> None:
@@ -53,22 +52,22 @@ class RunFolder:
         make_folder(self.path)
         if not stored.exists():
             write_text(stored, json.dumps(config.to_dict(), indent=2) + "\n")
-            write_text(self.path / ENVIRONMENT, json.dumps(environment(), indent=2) + "\n")
+            write_text(self.path / ENVIRONMENT, json.dumps(describe_environment(), indent=2) + "\n")
 
     def add_metrics(self, values: Mapping[str, Any]) -> None:
-        """Append one line to the metrics."""
+        """Append a row to the metrics."""
         with (self.path / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(values) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All lines of the metrics."""
+        """All rows of the metrics."""
         path = self.path / METRICS
         if not path.exists():
             return []
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
     def save_state(self, state: Mapping[str, Any]) -> None:
-        """Keep what load_state needs, in parts; the old state stays until the new one is whole."""
+        """Write the state for `load_state`, in parts. The previous state is deleted afterwards."""
         buffer = io.BytesIO()
         torch.save(dict(state), buffer)
         data = buffer.getvalue()
@@ -77,7 +76,7 @@ class RunFolder:
             names.append(f"last-{state['step']}-{number}.pt")
             with write_atomically(self.path / names[-1], binary=True) as file:
                 cast("IO[bytes]", file).write(data[start : start + PART_BYTES])
-        write_text(self.path / LAST, json.dumps(names) + "\n")
+        write_text(self.path / STATE_INDEX, json.dumps(names) + "\n")
         for old in self.path.glob("last-*.pt"):
             if old.name not in names:
                 old.unlink()
@@ -90,7 +89,7 @@ class RunFolder:
         tensors: dict[str, Tensor],
         about: dict[str, Any],
     ) -> None:
-        """Keep weights, BEST or LATEST, as a folder for `rnaformer predict --weights`."""
+        """Write weights, BEST or LAST_VALIDATED, as a folder for `rnaformer predict --weights`."""
         make_folder(self.path / name)
         config = replace(model, threshold=threshold)
         which = "Best weights by validation F1" if name == BEST else "Latest weights"
@@ -98,7 +97,7 @@ class RunFolder:
         save_checkpoint(self.path / name, text_name(self.path), config, tensors, about, card)
 
     def plot(self) -> bool:
-        """Draw loss and F1 over time; False without matplotlib (extra `train`) or without data."""
+        """Plot loss and F1 over time; False without matplotlib (extra `train`) or without data."""
         rows = self.metrics()
         try:
             from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -128,7 +127,7 @@ def load_state(folder: str | Path) -> dict[str, Any] | None:
     Raises:
         InputError: a damaged file.
     """
-    path = Path(folder) / LAST
+    path = Path(folder) / STATE_INDEX
     if not path.exists():
         return None
     names = _read_json(path)
@@ -142,7 +141,7 @@ def load_state(folder: str | Path) -> dict[str, Any] | None:
 
 
 def _read_json(path: Path) -> Any:
-    """What a JSON file holds; None, which is no config, if it is damaged."""
+    """The value in a JSON file; None if it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
@@ -150,9 +149,12 @@ def _read_json(path: Path) -> Any:
 
 
 def _check_same_config(stored: Any, config: TrainConfig, path: str | Path) -> None:
-    """Refuse to go on with another config, and name the first key that differs.
+    """Check that a run is resumed with its own config.
 
-    A setting that is younger than the run has its default there.
+    A setting that is missing from the stored config has its default.
+
+    Raises:
+        TrainingError: the first setting that differs.
     """
     try:
         before = TrainConfig.from_dict(stored).to_dict()
@@ -166,8 +168,8 @@ def _check_same_config(stored: Any, config: TrainConfig, path: str | Path) -> No
                 raise TrainingError(message, path=path)
 
 
-def environment() -> dict[str, str]:
-    """What a run was made with."""
+def describe_environment() -> dict[str, str]:
+    """Versions of Python and packages, operating system and device."""
     packages = ("rnaformer-cli", "torch", "numpy")
     versions = {name: _version(name) for name in packages}
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"

@@ -15,24 +15,24 @@ from rnaformer_cli.prediction.batching import to_tensors
 
 @dataclass(frozen=True, slots=True)
 class LabelledBatch:
-    """A batch with its targets; see model/network.py for the letters of the shapes."""
+    """A batch with its targets; the letters of the shapes are those of model/network.py."""
 
     bases: Tensor  # (B, L) codes
     is_base: Tensor  # (B, L)
-    target: Tensor  # (B, L, L), symmetric, 0 to 1: the probability of each pair
+    target: Tensor  # (B, L, L) base-pair probabilities, symmetric
     flag: Tensor  # (B,) 1: curated, 0: computed
 
     def to(self, device: torch.device) -> LabelledBatch:
-        """The same on a device."""
+        """A copy on a device."""
         moved = {name: getattr(self, name).to(device) for name in self.__slots__}
         return replace(self, **moved)
 
 
 def to_batch(records: Sequence[LabelledRecord]) -> LabelledBatch:
-    """Records, padded to the longest."""
+    """Records -> a batch, padded to the longest record."""
     bases, is_base = to_tensors([record.sequence for record in records])
-    side = bases.shape[1]
-    target = torch.zeros(len(records), side, side)
+    length = bases.shape[1]
+    target = torch.zeros(len(records), length, length)
     for row, record in enumerate(records):
         label = record.probabilities
         entries = label if label is not None else [(*pair, 1.0) for pair in record.pairs]
@@ -45,17 +45,18 @@ def to_batch(records: Sequence[LabelledRecord]) -> LabelledBatch:
 
 
 def sum_loss(logits: Tensor, batch: LabelledBatch, negative_fraction: float, seed: int) -> Tensor:
-    """Binary cross-entropy summed over the real cells off the diagonal.
+    """Binary cross-entropy summed over the cells of real bases off the diagonal, a scalar.
 
-    With a share below 1, cells without a pair enter at random, as in the paper's loss, and
-    count for those left out, so that the expectation stays the same.
+    logits (B, L, L). With a `negative_fraction` below 1, a random sample of the cells without a
+    pair enters the loss, as in the RNAformer paper, weighted so that the expectation is the same.
     """
-    real = batch.is_base[:, :, None] & batch.is_base[:, None, :]
-    off_diagonal = ~torch.eye(real.shape[1], dtype=torch.bool, device=real.device)
-    weights = (real & off_diagonal).to(logits.dtype)
+    is_cell = batch.is_base[:, :, None] & batch.is_base[:, None, :]
+    off_diagonal = ~torch.eye(is_cell.shape[1], dtype=torch.bool, device=is_cell.device)
+    weights = (is_cell & off_diagonal).to(logits.dtype)
     if negative_fraction < 1.0:
-        draw = torch.rand(batch.target.shape, generator=torch.Generator().manual_seed(seed))
-        kept = ((draw + draw.transpose(1, 2)) % 1.0 < negative_fraction).to(real.device)
-        weights = weights * torch.where(batch.target > 0, 1.0, kept / negative_fraction)
+        uniform = torch.rand(batch.target.shape, generator=torch.Generator().manual_seed(seed))
+        symmetric = (uniform + uniform.transpose(1, 2)) % 1.0  # uniform too
+        is_kept = (symmetric < negative_fraction).to(is_cell.device)
+        weights = weights * torch.where(batch.target > 0, 1.0, is_kept / negative_fraction)
     losses = F.binary_cross_entropy_with_logits(logits, batch.target, reduction="none")
     return (losses * weights).sum()

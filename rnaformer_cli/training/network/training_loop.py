@@ -1,4 +1,4 @@
-"""The loop: batches in, better weights out, nothing lost when it stops."""
+"""The training loop of the network: steps, validation, and a state from which a run resumes."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ from torch import Tensor
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError
-from rnaformer_cli.model.checkpoint import check_tensors, shapes
-from rnaformer_cli.model.initial import initialise
+from rnaformer_cli.model.checkpoint import check_tensors, tensor_shapes
+from rnaformer_cli.model.initialisation import initialise
 from rnaformer_cli.model.network import RNAformer
-from rnaformer_cli.training.batches.sampling import BatchStream, Position
+from rnaformer_cli.training.batches.sampling import BatchStream, StreamPosition
 from rnaformer_cli.training.network.config import TrainConfig
-from rnaformer_cli.training.network.distributed import Team
-from rnaformer_cli.training.network.optimiser import Average, Optimiser
-from rnaformer_cli.training.network.run_folder import BEST, LATEST, RunFolder
+from rnaformer_cli.training.network.distributed import ProcessGroup
+from rnaformer_cli.training.network.optimiser import Optimiser, WeightAverage
+from rnaformer_cli.training.network.run_folder import BEST, LAST_VALIDATED, RunFolder
 from rnaformer_cli.training.network.targets import sum_loss, to_batch
 from rnaformer_cli.training.network.validation import Validation, validate
 
-_SMOOTHING_STEPS = 100  # steps in the reported loss
-_PAUSE_FACTOR = 20.0  # times the usual: longer records make steps longer, but not so much
-_KNOWN = 10  # steps after which the usual is known
+_SMOOTHING_STEPS = 100  # steps over which the reported loss is averaged
+_PAUSE_FACTOR = 20.0  # times the median duration of a step; longer records have less effect
+_MIN_MEDIAN_STEPS = 10  # steps before the median counts
 
 
 @dataclass(slots=True)
-class Progress:
-    """How far a run is; with the weights, all that resuming needs."""
+class TrainingProgress:
+    """The progress of a run."""
 
     step: int = 0
     seconds: float = 0.0  # of training, without validation
     records: int = 0
-    position: Position = field(default_factory=Position)
+    position: StreamPosition = field(default_factory=StreamPosition)
     best_f1: float = -1.0
 
-    def share(self, config: TrainConfig) -> float:
-        """From 0 to 1, by steps or by time."""
+    def fraction_done(self, config: TrainConfig) -> float:
+        """The fraction of the run from 0 to 1, by steps or by time."""
         run = config.run
         done = self.step / run.steps if run.steps else self.seconds / (60.0 * run.minutes)
         return min(done, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class How:
-    """Where and in which arithmetic a run is computed."""
+class ComputeConfig:
+    """Device, precision and other settings of the computation that do not change the model."""
 
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
@@ -61,13 +61,15 @@ class How:
 
 
 class Trainer:
-    """A network on its way through a run.
+    """A training run of a network.
+
+    `start` holds initial weights, and `folding` the scores of the folding model.
 
     Raises:
-        TrainingError: batches that cannot be shared out evenly in the team, or scores for a
-            folding model that the config does not have.
+        TrainingError: batches_per_step that the number of processes does not divide, or folding
+            scores for a network without a folding model.
         DatasetError: no record that is short enough.
-        WeightsError: weights to begin with that do not fit the config.
+        WeightsError: initial weights that do not fit the config.
     """
 
     def __init__(
@@ -75,48 +77,48 @@ class Trainer:
         config: TrainConfig,
         records: Sequence[LabelledRecord],
         validation: Mapping[str, Sequence[LabelledRecord]],
-        how: How | None = None,
-        team: Team | None = None,
+        compute: ComputeConfig | None = None,
+        process_group: ProcessGroup | None = None,
         start: Mapping[str, Tensor] | None = None,
         folding: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.config = config
-        self.how = how or How()
-        self.team = team or Team()
-        if config.batches.batches_per_step % self.team.size:
+        self.compute = compute or ComputeConfig()
+        self.process_group = process_group or ProcessGroup()
+        if config.batches.batches_per_step % self.process_group.world_size:
             raise TrainingError(
                 f"batches_per_step ({config.batches.batches_per_step}) must be divisible by "
-                f"the number of processes ({self.team.size})"
+                f"the number of processes ({self.process_group.world_size})"
             )
         torch.manual_seed(config.run.seed)
         self.network = RNAformer(config.model)
         initialise(self.network)
         if start is not None:
-            check_tensors(shapes(self.network.state_dict()), shapes(start))
+            check_tensors(tensor_shapes(self.network.state_dict()), tensor_shapes(start))
             self.network.load_state_dict(dict(start))
         if folding is not None:
             self._load_folding_scores(folding)
-        self.network.to(self.how.device).train()
-        self.network.save_memory = self.how.save_memory
-        self.optimiser = Optimiser(self.network, config.optimiser, self.how.dtype)
-        self.average = Average(self.network, config.optimiser.ema_decay)
+        self.network.to(self.compute.device).train()
+        self.network.save_memory = self.compute.save_memory
+        self.optimiser = Optimiser(self.network, config.optimiser, self.compute.dtype)
+        self.average = WeightAverage(self.network, config.optimiser.ema_decay)
         self.stream = BatchStream(records, config.batches, config.run.seed)
         self.validation = validation
-        self.progress = Progress()
+        self.progress = TrainingProgress()
         self._losses: list[float] = []
         self._durations: deque[float] = deque(maxlen=_SMOOTHING_STEPS)  # seconds of the last steps
-        self._forward = self._compile() if self.how.compile else self.network
+        self._forward = self._compile() if self.compute.compile else self.network
 
     def _compile(self) -> Callable[..., Tensor]:
-        """The network compiled, but for its folding model, whose loops would be unrolled."""
+        """The compiled network, without its folding model, whose loops would be unrolled."""
         module = self.network.folding
         if module is not None:
-            # PyTorch's own function, which it leaves untyped; of this one module, not of its class.
+            # An untyped function of PyTorch. It is set on this module only, not on its class.
             module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign,no-untyped-call]
         return torch.compile(self.network)
 
     def _load_folding_scores(self, folding: Mapping[str, Tensor]) -> None:
-        """Take over the scores of the folding model, which do not change in this run.
+        """Load the scores of the folding model, which do not change in training.
 
         Raises:
             TrainingError: a network without a folding model.
@@ -128,26 +130,27 @@ class Trainer:
     def run(
         self,
         folder: RunFolder | None = None,
-        wants_stop: Callable[[], bool] = lambda: False,
-        tell: Callable[[Progress, float], None] = lambda *_: None,
+        should_stop: Callable[[], bool] = lambda: False,
+        on_step: Callable[[TrainingProgress, float], None] = lambda *_: None,
     ) -> bool:
-        """Train to the end, or until `wants_stop`; whether the end was reached.
+        """Train until the end or until `should_stop`, and return whether the end was reached.
 
-        Saves at every validation and when it stops. `tell` hears of every step and its loss.
+        The state is saved at every validation and at the end. `on_step` is called after each step
+        with the progress and the loss.
 
         Raises:
             TrainingError: the loss or a gradient is not finite.
         """
         interval = 60.0 * self.config.run.validate_every
-        # From the begin of the run, not of this process: short pieces are validated as well.
+        # Counted from the beginning of the run, so that runs in short pieces are validated too.
         next_validation = interval * (self.progress.seconds // interval + 1)
-        while self.progress.share(self.config) < 1.0:
-            if self.team.largest(float(wants_stop()), self.how.device):
+        while self.progress.fraction_done(self.config) < 1.0:
+            if self.process_group.all_reduce_max(float(should_stop()), self.compute.device):
                 self._save(folder)
                 return False
-            tell(self.progress, self.step())
+            on_step(self.progress, self.step())
             is_due = self.progress.seconds >= next_validation
-            if is_due and self.progress.share(self.config) < 1.0:
+            if is_due and self.progress.fraction_done(self.config) < 1.0:
                 next_validation += interval
                 self._validate(folder)
                 self._save(folder)
@@ -156,94 +159,104 @@ class Trainer:
         return True
 
     def step(self) -> float:
-        """One step on the next batches; the loss per base."""
+        """Take a step on the next batches, and return the loss per base."""
         started = time.perf_counter()
-        share = self.progress.share(self.config)
-        source = self.stream.batches(self.progress.position, share)
-        drawn = list(islice(source, self.config.batches.batches_per_step))
-        batches = [records for records, _ in drawn]
+        fraction_done = self.progress.fraction_done(self.config)
+        source = self.stream.batches(self.progress.position, fraction_done)
+        sampled = list(islice(source, self.config.batches.batches_per_step))
+        batches = [records for records, _ in sampled]
         loss = self._accumulate_gradients(batches)
         parameters = list(self.network.parameters())
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.optimiser.max_gradient_norm)
         if not (math.isfinite(loss) and math.isfinite(float(norm))):
             ids = ", ".join(record.id for records in batches for record in records)
             raise TrainingError(f"step {self.progress.step + 1}: the loss is {loss} with {ids}")
-        self.optimiser.step(share)
+        self.optimiser.step(fraction_done)
         self.network.zero_grad(set_to_none=True)
         self.progress.step += 1
         self.progress.records += sum(map(len, batches))
-        self.progress.position = drawn[-1][1]
+        self.progress.position = sampled[-1][1]
         self.average.update(self.network, self.progress.step)
         self._losses = [*self._losses[1 - _SMOOTHING_STEPS :], loss]
-        spent = self.team.largest(time.perf_counter() - started, self.how.device)
+        spent = self.process_group.all_reduce_max(
+            time.perf_counter() - started, self.compute.device
+        )
         self.progress.seconds += self.clip_pause(spent)
         return loss
 
     def clip_pause(self, seconds: float) -> float:
-        """The seconds of a step; what is far beyond the usual was a pause of the process.
+        """The seconds of a step, at most _PAUSE_FACTOR times the median of the last steps.
 
-        A process that was suspended, or a laptop that slept, must not lose its schedule.
+        A suspended process or a sleeping laptop thus does not use up the run's time.
         """
-        usual = statistics.median(self._durations) if self._durations else seconds
-        counted = min(seconds, _PAUSE_FACTOR * usual) if len(self._durations) >= _KNOWN else seconds
-        self._durations.append(counted)
-        return counted
+        median = statistics.median(self._durations) if self._durations else seconds
+        has_median = len(self._durations) >= _MIN_MEDIAN_STEPS
+        clipped = min(seconds, _PAUSE_FACTOR * median) if has_median else seconds
+        self._durations.append(clipped)
+        return clipped
 
     def _accumulate_gradients(self, batches: list[list[LabelledRecord]]) -> float:
-        """Gradients of the loss per base over all batches, shared out in the team; the loss."""
+        """Compute the gradients of the loss per base over the batches of all processes.
+
+        Returns the loss per base.
+        """
         step = self.progress.step
         cycles = random.Random(f"{self.config.run.seed} {step}").randint(
             1, self.config.model.cycles
         )
         total, bases = 0.0, 0
-        for place in self.team.share(len(batches)):
-            batch = to_batch(batches[place]).to(self.how.device)
+        for index in self.process_group.own_indices(len(batches)):
+            batch = to_batch(batches[index]).to(self.compute.device)
             with torch.autocast(
-                self.how.device.type, self.how.dtype, enabled=self.how.dtype != torch.float32
+                self.compute.device.type,
+                self.compute.dtype,
+                enabled=self.compute.dtype != torch.float32,
             ):
                 flag = batch.flag if self.config.model.label_flag else None
                 logits = self._forward(batch.bases, batch.is_base, cycles, flag)
-            share = self.config.batches.negative_fraction
-            seed = hash((self.config.run.seed, step, place))
-            loss = sum_loss(logits.float(), batch, share, seed)
+            negative_fraction = self.config.batches.negative_fraction
+            seed = hash((self.config.run.seed, step, index))
+            loss = sum_loss(logits.float(), batch, negative_fraction, seed)
             loss.backward()  # type: ignore[no-untyped-call]
             total += float(loss.detach())
-            bases += sum(map(len, batches[place]))
-        summed = self.team.add(torch.tensor([total], device=self.how.device))
-        count = self.team.average_gradients(list(self.network.parameters()), float(bases))
+            bases += sum(map(len, batches[index]))
+        summed = self.process_group.all_reduce_sum(
+            torch.tensor([total], device=self.compute.device)
+        )
+        count = self.process_group.average_gradients(list(self.network.parameters()), float(bases))
         return float(summed) / count
 
     def _validate(self, folder: RunFolder | None) -> None:
-        if not self.team.leads or not self.validation:
+        if not self.process_group.is_main or not self.validation:
             return
-        found = self.validate()
-        about = {"records_seen": self.progress.records, "f1": found.f1}
+        validation = self.validate()
+        about = {"records_seen": self.progress.records, "f1": validation.f1}
         row = {
             "minutes": round(self.progress.seconds / 60.0, 2),
             "step": self.progress.step,
             "records": self.progress.records,
             "loss": sum(self._losses) / max(len(self._losses), 1),
-            "threshold": found.threshold,
-            "f1": found.f1,
+            "threshold": validation.threshold,
+            "f1": validation.f1,
         }
-        is_best = found.mean > self.progress.best_f1
-        self.progress.best_f1 = max(found.mean, self.progress.best_f1)
+        is_best = validation.mean > self.progress.best_f1
+        self.progress.best_f1 = max(validation.mean, self.progress.best_f1)
         if folder is None:
             return
         folder.add_metrics(row)
         folder.plot()
-        for name in (LATEST, BEST) if is_best else (LATEST,):
+        for name in (LAST_VALIDATED, BEST) if is_best else (LAST_VALIDATED,):
             weights = self.average.tensors
-            folder.save_weights(name, self.config.model, found.threshold, weights, about)
+            folder.save_weights(name, self.config.model, validation.threshold, weights, about)
 
     def validate(self) -> Validation:
-        """The averaged weights on the validation sets."""
-        averaged = RNAformer(self.config.model).to(self.how.device)
+        """Validate the averaged weights."""
+        averaged = RNAformer(self.config.model).to(self.compute.device)
         averaged.load_state_dict(self.average.tensors)
         return validate(averaged, self.validation)
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that going on as if never stopped needs."""
+        """The state from which a run resumes exactly."""
         progress = self.progress
         return {
             "network": self.network.state_dict(),
@@ -260,20 +273,20 @@ class Trainer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a stored state."""
+        """Restore the state of `state_dict`."""
         self.network.load_state_dict(state["network"])
         self.average.tensors = {
-            name: tensor.to(self.how.device) for name, tensor in state["average"].items()
+            name: tensor.to(self.compute.device) for name, tensor in state["average"].items()
         }
         self.optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["random"])
         self._losses = list(state["losses"])
-        position = Position(*state["position"])
-        self.progress = Progress(
+        position = StreamPosition(*state["position"])
+        self.progress = TrainingProgress(
             state["step"], state["seconds"], state["records"], position, state["best_f1"]
         )
         self.stream.resume(position, state["length_limit"])
 
     def _save(self, folder: RunFolder | None) -> None:
-        if folder is not None and self.team.leads:
+        if folder is not None and self.process_group.is_main:
             folder.save_state(self.state_dict())

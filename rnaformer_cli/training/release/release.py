@@ -25,7 +25,7 @@ from rnaformer_cli.training.network.validation import (
     Validation,
     choose_ratio,
     choose_threshold,
-    scored,
+    score_records,
 )
 from rnaformer_cli.training.release.mixture import fit_mixture
 
@@ -138,7 +138,7 @@ def collect_scored_pairs(
 ) -> list[ScoredPairs]:
     """The logits of each record, and the labels of the pairs with a score of at least MIN_SCORE."""
     collected = []
-    for record, scores in scored(network, records):
+    for record, scores in score_records(network, records):
         reference = np.zeros(scores.shape, dtype=np.bool_)
         for pair in record.pairs:
             reference[pair] = True

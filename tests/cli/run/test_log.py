@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import resource
 import shutil
@@ -12,6 +13,7 @@ import time
 
 import pytest
 
+from rnaformer_cli import __version__
 from rnaformer_cli.cli.run.log import RunLog, record_checksum
 from rnaformer_cli.errors import InputError, OutputError
 from rnaformer_cli.model.checkpoint import config_digest
@@ -154,7 +156,7 @@ def test_half_a_line_at_the_end_does_not_count(tmp_path):
     log.close()
     assert [log.is_done(record, record.id) for record in RECORDS[:3]] == [True, False, False]
     lines = [json.loads(line) for line in path.read_text().splitlines()]
-    files = hashlib.sha256(b"...").hexdigest()[:32]
+    files = hashlib.sha256(hashlib.sha256(b"...").hexdigest().encode()).hexdigest()[:32]
     assert lines == [
         {"settings": {"model": "x"}},
         {"name": "r0", "record": record_checksum(RECORDS[0]), "files": files},
@@ -174,3 +176,82 @@ def test_something_else_under_its_name_is_refused(tmp_path, text):
         RunLog(tmp_path, {"model": "x"}, [], resume=True)
     assert str(caught.value) == f"{path}: is not the log of a run; remove it to start a new run"
     assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        100_000 * "[" + "\n",
+        '{"settings": {}}\n[]\n',
+        '{"settings": {}}\n{"name": "x", "files": "", "more": 1}\n',
+    ],
+)
+def test_a_log_that_lies_is_refused(tmp_path, text):
+    test_something_else_under_its_name_is_refused(tmp_path, text)
+
+
+def test_a_pipe_under_the_name_of_the_log_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / LOG)
+    with pytest.raises(InputError) as caught:
+        RunLog(tmp_path, {"model": "x"}, [], resume=True)
+    assert str(caught.value) == f"{tmp_path / LOG}: is no log of a run; remove it to begin anew"
+
+
+@pytest.mark.parametrize("change", ["pipe", "link", "hard link", "out of the folder", "moved"])
+def test_an_output_that_became_something_else_is_written_again(predict, tmp_path, change):
+    """And no other file with it."""
+    out = tmp_path / "out"
+    same = ["-", "--out-dir", out, "-f", "dbn", "-f", "jsonl"]
+    assert predict(*same, stdin=FASTA).code == 0
+    before = outputs(out)
+    outside = tmp_path / "outside"
+    outside.write_text("mine\n")
+    path, other = out / "r0.dbn", out / "r1.dbn"
+    if change == "moved":  # the end of one file to the start of the next
+        text = path.read_bytes()
+        path.write_bytes(text[:-4])
+        (out / "r0.jsonl").write_bytes(text[-4:] + (out / "r0.jsonl").read_bytes())
+    else:
+        path.unlink()
+        match change:
+            case "pipe":
+                os.mkfifo(path)
+            case "link":
+                path.symlink_to(other)
+            case "hard link":
+                path.hardlink_to(other)
+            case _:
+                path.symlink_to(outside)
+    done = predict(*same, "--resume", stdin=FASTA)
+    assert (done.err, done.code) == (f"rnaformer: {len(RECORDS) - 1} records done before\n", 0)
+    after = outputs(out)
+    assert after["r0.dbn"] == before["r0.dbn"]
+    assert {name: text for name, text in after.items() if name != "r0.jsonl"} == {
+        name: text for name, text in before.items() if name != "r0.jsonl"
+    }
+    assert not path.is_symlink()
+    assert outside.read_text() == "mine\n"
+
+
+def test_a_picture_that_was_emptied_is_drawn_again(predict, tmp_path):
+    out = tmp_path / "out"
+    same = ["-", "--out-dir", out, "--draw", out]
+    assert predict(*same, stdin=FASTA).code == 0
+    before = outputs(out)
+    (out / "r0.svg").write_text("")
+    done = predict(*same, "--resume", stdin=FASTA)
+    assert done.err == f"rnaformer: {len(RECORDS) - 1} records done before\n"
+    assert outputs(out) == before
+    assert predict(*same[:3], "--resume", stdin=FASTA).err == "rnaformer: 6 records done before\n"
+
+
+def test_a_run_of_another_version_is_refused(predict, tmp_path):
+    assert predict("-", "--out-dir", tmp_path, stdin=FASTA).code == 0
+    path = tmp_path / LOG
+    settings, *rest = path.read_text().splitlines(keepends=True)
+    values = json.loads(settings)
+    values["settings"]["version"] = "0.0.1"
+    path.write_text(json.dumps(values) + "\n" + "".join(rest))
+    done = predict("-", "--out-dir", tmp_path, "--resume", stdin=FASTA)
+    message = f"was made with version 0.0.1, not {__version__}"
+    assert (done.err, done.code) == (f"rnaformer: {path}: {message}\n", 1)

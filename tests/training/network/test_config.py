@@ -72,7 +72,7 @@ def test_a_stored_config_is_read_back():
         ("[model]\nwide = 1\n", "unknown setting 'wide'; known: dim"),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_name(tmp_path, text, message):
+def test_invalid_settings_are_refused_by_name(tmp_path, text, message):
     path = tmp_path / "run.toml"
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:

@@ -1,4 +1,4 @@
-"""Two processes that train together learn what one learns from the joined batches."""
+"""Two processes give the weights of one process with the batches of both."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.training.batches.config import BatchConfig
 from rnaformer_cli.training.network.config import RunConfig, TrainConfig
-from rnaformer_cli.training.network.distributed import Team
+from rnaformer_cli.training.network.distributed import ProcessGroup
 from rnaformer_cli.training.network.training_loop import Trainer
 
 MODEL = ModelConfig(dim=16, depth=1, heads=2, ff_factor=2.0)
@@ -28,12 +28,12 @@ RECORDS = [hairpin(f"h{n}", 6 + n % 9, n) for n in range(40)]
 
 
 def member():
-    """What each process of the team runs: three steps, then its gradients' sum and weights."""
+    """Three training steps in each process; prints its losses and weights."""
     from rnaformer_cli.training.network.distributed import join_process_group
 
     torch.set_num_threads(1)
-    with join_process_group(torch.device("cpu")) as team:
-        trainer = Trainer(CONFIG, RECORDS, {}, team=team)
+    with join_process_group(torch.device("cpu")) as process_group:
+        trainer = Trainer(CONFIG, RECORDS, {}, process_group=process_group)
         losses = [trainer.step() for _ in range(3)]
         weights = torch.cat([p.detach().flatten() for p in trainer.network.parameters()])
     # Not before the others have left too: a full pipe would keep this process from leaving.
@@ -46,7 +46,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def test_two_processes_learn_what_one_learns():
+def test_two_processes_give_the_weights_of_one():
     alone = Trainer(CONFIG, RECORDS, {})
     losses = [alone.step() for _ in range(3)]
     weights = torch.cat([p.detach().flatten() for p in alone.network.parameters()])
@@ -74,16 +74,16 @@ def test_two_processes_learn_what_one_learns():
     torch.testing.assert_close(torch.tensor(found_weights), weights, atol=1e-4, rtol=1e-3)
 
 
-def test_batches_that_cannot_be_shared_out_are_refused():
+def test_batches_that_cannot_be_divided_evenly_are_refused():
     with pytest.raises(TrainingError) as caught:
-        Trainer(CONFIG, RECORDS, {}, team=Team(rank=0, size=3))
+        Trainer(CONFIG, RECORDS, {}, process_group=ProcessGroup(rank=0, world_size=3))
     message = "batches_per_step (2) must be divisible by the number of processes (3)"
     assert str(caught.value) == message
 
 
-def test_each_process_has_its_share():
-    shares = [list(Team(rank, 3).share(7)) for rank in range(3)]
-    assert shares == [[0, 3, 6], [1, 4], [2, 5]]
+def test_each_process_has_its_own_indices():
+    indices = [list(ProcessGroup(rank, 3).own_indices(7)) for rank in range(3)]
+    assert indices == [[0, 3, 6], [1, 4], [2, 5]]
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Steps with orthogonal matrices."""
+"""Muon: steps with orthogonalised matrices."""
 
 import pytest
 import torch
 from torch import nn
 
-from rnaformer_cli.training.network.muon import Muon, orthogonal
+from rnaformer_cli.training.network.muon import Muon, orthogonalise
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -12,7 +12,7 @@ from rnaformer_cli.training.network.muon import Muon, orthogonal
 def test_singular_values_come_near_one(shape, dtype):
     torch.manual_seed(0)
     matrices = torch.randn(shape) * 7.0
-    found = orthogonal(matrices, dtype)
+    found = orthogonalise(matrices, dtype)
     assert found.dtype == torch.float32
     values = torch.linalg.svdvals(found)
     assert values.min() > 0.6
@@ -23,16 +23,16 @@ def test_directions_stay():
     torch.manual_seed(1)
     matrix = torch.randn(1, 5, 9)
     left, _, right = torch.linalg.svd(matrix[0], full_matrices=False)
-    turned = left.T @ orthogonal(matrix)[0] @ right.T
+    turned = left.T @ orthogonalise(matrix)[0] @ right.T
     torch.testing.assert_close(turned, turned.diagonal().diag(), atol=1e-4, rtol=0)
 
 
 def test_a_zero_matrix_stays_zero():
-    assert not orthogonal(torch.zeros(1, 3, 4)).any()
+    assert not orthogonalise(torch.zeros(1, 3, 4)).any()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_one_step_is_that_of_pytorchs_muon_up_to_its_bf16(dtype):
+def test_a_step_agrees_with_pytorchs_muon_within_bf16(dtype):
     torch.manual_seed(2)
     start, gradients = torch.randn(12, 30), [torch.randn(12, 30) for _ in range(4)]
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
@@ -46,7 +46,7 @@ def test_one_step_is_that_of_pytorchs_muon_up_to_its_bf16(dtype):
     assert (ours - theirs).norm() < 0.02 * change
 
 
-def test_parameters_of_one_shape_do_not_meet():
+def test_parameters_of_one_shape_are_independent():
     torch.manual_seed(3)
     kernels = [nn.Parameter(torch.randn(6, 4, 3, 3)) for _ in range(2)]
     alone = nn.Parameter(kernels[0].detach().clone())

@@ -1,4 +1,4 @@
-"""Steps, schedule, averages."""
+"""The optimiser, its schedule, and weight averages."""
 
 import copy
 
@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from rnaformer_cli.model.config import ModelConfig
-from rnaformer_cli.model.initial import initialise
+from rnaformer_cli.model.initialisation import initialise
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.training.network.config import OptimiserConfig
-from rnaformer_cli.training.network.optimiser import Average, Optimiser, rate_factor
+from rnaformer_cli.training.network.optimiser import Optimiser, WeightAverage, rate_factor
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_step_changes_every_parameter(network, kind):
 
 
 @pytest.mark.parametrize("kind", ["muon", "adamw"])
-def test_a_stored_optimiser_goes_on_the_same(network, kind):
+def test_a_restored_optimiser_takes_the_same_steps(network, kind):
     config = OptimiserConfig(kind=kind)
     twin = RNAformer(network.config)
     first = Optimiser(network, config)
@@ -64,7 +64,7 @@ def test_a_stored_optimiser_goes_on_the_same(network, kind):
 def test_the_average_follows_the_weights():
     layer = torch.nn.Linear(1, 1, bias=False)
     torch.nn.init.constant_(layer.weight, 0.0)
-    average = Average(layer, decay=0.5)
+    average = WeightAverage(layer, decay=0.5)
     torch.nn.init.constant_(layer.weight, 1.0)
     average.update(layer, step=1)  # decay 2 / 11: the young average forgets fast
     assert float(average.tensors["weight"]) == pytest.approx(9 / 11)

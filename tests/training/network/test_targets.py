@@ -34,7 +34,7 @@ def test_the_loss_counts_real_cells_off_the_diagonal():
     assert float(loss) == pytest.approx(cells * 0.693147, rel=1e-5)
 
 
-def test_what_stands_at_padding_and_on_the_diagonal_is_no_loss():
+def test_padding_and_the_diagonal_do_not_enter_the_loss():
     batch = to_batch([record("a", "GAAAAC", [(0, 5)]), record("b", "GAAC")])
     logits = torch.zeros(2, 6, 6)
     expected = sum_loss(logits, batch, 1.0, seed=0)
@@ -44,7 +44,7 @@ def test_what_stands_at_padding_and_on_the_diagonal_is_no_loss():
     assert sum_loss(logits, batch, 1.0, seed=0) == expected
 
 
-def test_a_share_of_the_negatives_has_the_same_expectation():
+def test_a_fraction_of_the_negatives_has_the_same_expectation():
     batch = to_batch([record("a", "GAAAACGAAAACGAAAACGAAAAC", [(0, 23)])])
     logits = torch.randn(1, 24, 24, generator=torch.Generator().manual_seed(1))
     logits = (logits + logits.transpose(1, 2)) / 2
@@ -61,7 +61,7 @@ def test_pairs_are_never_left_out():
         assert float(loss) == pytest.approx(40.0, rel=1e-3)  # the pair in both triangles
 
 
-def test_a_seed_repeats_the_share():
+def test_a_seed_gives_the_same_sample():
     batch = to_batch([record("a", "GAAAACGAAAAC", [(0, 11)])])
     logits = torch.zeros(1, 12, 12)
     assert sum_loss(logits, batch, 0.5, 4) == sum_loss(logits, batch, 0.5, 4)

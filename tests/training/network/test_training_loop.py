@@ -1,4 +1,4 @@
-"""The loop learns, stops, goes on as if it had not stopped, and gives up on NaN."""
+"""The training loop: it fits, stops, resumes exactly, and refuses NaN."""
 
 import json
 from dataclasses import replace
@@ -21,7 +21,7 @@ from rnaformer_cli.training.network.config import (
     TrainConfig,
 )
 from rnaformer_cli.training.network.run_folder import RunFolder, load_state
-from rnaformer_cli.training.network.training_loop import How, Trainer
+from rnaformer_cli.training.network.training_loop import ComputeConfig, Trainer
 from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -96,17 +96,17 @@ def test_a_run_leaves_config_metrics_curves_and_weights(tmp_path):
     assert json.loads((folder.path / "environment.json").read_text())["device"]
 
 
-def test_validation_comes_when_its_time_has_come(tmp_path):
+def test_validation_runs_at_its_interval(tmp_path):
     plan = config(4, validate_every=1e-6)
     folder = RunFolder(tmp_path, plan, resume=False)
     Trainer(plan, RECORDS, SETS).run(folder)
     assert [row["step"] for row in folder.metrics()] == [1, 2, 3, 4]
 
 
-def test_a_run_that_is_asked_to_stop_saves_first(tmp_path):
+def test_a_stopped_run_saves_its_state(tmp_path):
     folder = RunFolder(tmp_path, config(9), resume=False)
     trainer = Trainer(config(9), RECORDS, SETS)
-    assert not trainer.run(folder, wants_stop=lambda: trainer.progress.step >= 2)
+    assert not trainer.run(folder, should_stop=lambda: trainer.progress.step >= 2)
     assert load_state(tmp_path)["step"] == 2
 
 
@@ -115,10 +115,10 @@ def test_a_time_budget_ends_the_schedule():
     trainer = Trainer(plan, RECORDS, {})
     assert trainer.run()
     assert trainer.progress.seconds >= 0.6
-    assert trainer.progress.share(plan) == 1.0
+    assert trainer.progress.fraction_done(plan) == 1.0
 
 
-def test_a_pause_of_the_process_does_not_count():
+def test_a_pause_of_the_process_counts_as_a_long_step():
     trainer = Trainer(config(4), RECORDS, {})
     first = [trainer.clip_pause(30.0)] + [trainer.clip_pause(0.5) for _ in range(9)]
     assert first == [30.0] + 9 * [0.5]  # what is usual is not known yet
@@ -135,35 +135,37 @@ def test_training_begins_with_given_weights():
         assert torch.equal(tensor, start[name])
 
 
-@pytest.mark.parametrize("how", [How(dtype=torch.bfloat16), How(save_memory=True)])
-def test_other_arithmetic_learns_too(how):
-    trainer = Trainer(config(8), RECORDS[:2], {}, how)
+@pytest.mark.parametrize(
+    "compute", [ComputeConfig(dtype=torch.bfloat16), ComputeConfig(save_memory=True)]
+)
+def test_bf16_and_recomputation_fit_too(compute):
+    trainer = Trainer(config(8), RECORDS[:2], {}, compute)
     losses = [trainer.step() for _ in range(8)]
     assert losses[-1] < losses[0]
 
 
-def gradients(how):
+def gradients(compute):
     plan = TrainConfig(ModelConfig(dim=16, depth=2, heads=2), BATCHES)
-    trainer = Trainer(plan, RECORDS, {}, how)
+    trainer = Trainer(plan, RECORDS, {}, compute)
     trainer._accumulate_gradients([RECORDS[:4]])
     return [parameter.grad for parameter in trainer.network.parameters()]
 
 
 def test_recomputing_activations_changes_no_gradient():
-    pairs = zip(gradients(How(save_memory=True)), gradients(How()), strict=True)
+    pairs = zip(gradients(ComputeConfig(save_memory=True)), gradients(ComputeConfig()), strict=True)
     for recomputed, kept in pairs:
         torch.testing.assert_close(recomputed, kept)
 
 
 def test_gradients_in_bf16_are_those_in_fp32():
-    """Of every parameter, with trained weights and an RNA of the usual length."""
+    """For every parameter, with trained weights and an RNA of typical length."""
     network, _ = load_network(find_weights(DEFAULT))
     known = next(one for one in read_structures(EXAMPLES / "rnas.dbn") if one.id == "5S-rRNA")
     labelled = record(known.id, known.sequence, sorted(known.structure.pairs))
     found = {}
     for dtype in (torch.float32, torch.bfloat16):
         start, plan = network.state_dict(), TrainConfig(network.config, BATCHES)
-        trainer = Trainer(plan, RECORDS, {}, How(dtype=dtype), start=start)
+        trainer = Trainer(plan, RECORDS, {}, ComputeConfig(dtype=dtype), start=start)
         trainer._accumulate_gradients([[labelled]])
         found[dtype] = dict(trainer.network.named_parameters())
     for name, parameter in found[torch.float32].items():
@@ -204,7 +206,7 @@ def test_a_run_that_is_older_than_a_setting_is_resumed(tmp_path):
     assert str(caught.value) == f"{tmp_path}: holds a run with flag 1.0, not 0.5"
 
 
-def test_another_length_of_a_run_hints_at_its_pieces(tmp_path):
+def test_the_error_for_another_duration_names_stop_after(tmp_path):
     plans = [TrainConfig(MODEL, run=RunConfig(minutes=minutes)) for minutes in (60.0, 9.0)]
     RunFolder(tmp_path, plans[0], resume=False)
     with pytest.raises(TrainingError) as caught:
@@ -227,11 +229,11 @@ def test_a_large_state_is_kept_in_parts(tmp_path, monkeypatch):
     assert same(load_state(tmp_path), trainer.state_dict())
 
 
-def test_a_run_that_is_not_there_begins():
+def test_a_folder_without_a_state_gives_none():
     assert load_state("/nowhere") is None
 
 
-def test_a_damaged_state_is_told(tmp_path):
+def test_a_damaged_state_is_refused(tmp_path):
     (tmp_path / "last.json").write_text('["last-2-1.pt"]')
     (tmp_path / "last-2-1.pt").write_bytes(b"half")
     with pytest.raises(InputError) as caught:
@@ -239,7 +241,7 @@ def test_a_damaged_state_is_told(tmp_path):
     assert str(caught.value) == f"{tmp_path / 'last.json'}: not the state of a run"
 
 
-def test_a_run_in_pieces_is_validated_when_a_whole_one_would_be(monkeypatch):
+def test_a_run_in_pieces_is_validated_at_the_same_times(monkeypatch):
     trainer = Trainer(config(3), RECORDS, SETS)
     trainer.progress.seconds = 299.999999  # as resumed; every five minutes is the default
     at_steps = []
