@@ -26,7 +26,7 @@ def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
 
     The layout is RNApuzzler's (Wiegreffe 2019), without overlaps, for the largest set of pairs
     that do not cross; the caller draws the other pairs, the pseudoknots, on top of it. Structures
-    with more than MAX_HAIRPINS or MAX_BRANCHINGS get RNAturtle's layout, which may overlap.
+    with more than MAX_HAIRPINS or MAX_BRANCHINGS are laid out by RNAturtle; branches may overlap.
 
     Raises:
         DependencyError: ViennaRNA is not installed.

@@ -12,7 +12,7 @@ BRACKETS = ["()", "[]", "{}", "<>"] + [
     a + b for a, b in zip(ascii_uppercase, ascii_lowercase, strict=True)
 ]
 UNPAIRED = ".,-:_~"
-MAX_KNOT_ENDS = 4_000  # of helices that cross each other; hundreds in real RNAs
+MAX_CROSSING_ENDS = 4_000  # ends of crossing helices; real RNAs have hundreds
 
 _OPENING = {pair[0]: pair for pair in BRACKETS}
 _CLOSING = {pair[1]: pair for pair in BRACKETS}
@@ -50,7 +50,7 @@ def format_dot_bracket(structure: Structure) -> str:
 
     Raises:
         StructureError: a base with several partners, more levels than there are brackets, or
-            more than MAX_KNOT_ENDS ends of helices that cross.
+            more than MAX_CROSSING_ENDS ends of helices that cross.
     """
     structure.partners()  # raises for multiplets
     dot_bracket = ["."] * structure.length
@@ -75,7 +75,7 @@ def nested_layers(structure: Structure) -> list[list[BasePair]]:
     layers: list[list[BasePair]] = []
     while left_over and len(layers) < len(BRACKETS):
         arcs = [run[0] for run in left_over]
-        chosen = set(heaviest_nested(arcs, [len(run) for run in left_over], MAX_KNOT_ENDS))
+        chosen = set(heaviest_nested(arcs, [len(run) for run in left_over], MAX_CROSSING_ENDS))
         layers.append([pair for index in sorted(chosen) for pair in left_over[index]])
         left_over = [run for index, run in enumerate(left_over) if index not in chosen]
     return layers + ([[pair for run in left_over for pair in run]] if left_over else [])

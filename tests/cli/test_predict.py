@@ -564,7 +564,8 @@ def test_a_device_that_is_none_is_wrong_usage(run):
         ),
         (
             ["--cycles", "9" * 10],
-            "Invalid value for '--cycles': '9999999999' is neither auto nor a number from 1 on",
+            "Invalid value for '--cycles': '9999999999' is neither auto nor "
+            "a positive whole number",
         ),
         (
             ["--max-memory", "much"],

@@ -134,10 +134,10 @@ def test_the_name_says_the_format():
 @pytest.mark.parametrize(
     ("structure", "message"),
     [
-        (Structure(30_001), "30,001 bases; a picture shows 30,000 at the most"),
+        (Structure(30_001), "30,001 bases; a picture shows at most 30,000"),
         (
             Structure(300, frozenset(itertools.combinations(range(300), 2))),
-            "44,850 pairs; a picture shows 30,000 at the most",
+            "44,850 pairs; a picture shows at most 30,000",
         ),
     ],
     ids=["bases", "pairs"],
