@@ -12,7 +12,12 @@ from pathlib import Path
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.dataset.records import read_dataset, record_from_json, record_to_json
 from rnaformer_cli.errors import RnaformerError, StructureError
-from rnaformer_cli.model.checkpoint import read_checkpoint, read_tensors, save_checkpoint, shapes
+from rnaformer_cli.model.checkpoint import (
+    read_checkpoint,
+    read_tensors,
+    save_checkpoint,
+    tensor_shapes,
+)
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.sequence.fasta import read_fasta_file, scan_fasta
@@ -28,7 +33,7 @@ from rnaformer_cli.weight_store.published import published_config, read_state_di
 
 FuzzTarget = Callable[[Path], None]  # of a file, in a folder of its own
 SMALL = RNAformer(ModelConfig(dim=4, depth=1, heads=1, ff_factor=1.0))
-EXPECTED = shapes(SMALL.state_dict())
+EXPECTED = tensor_shapes(SMALL.state_dict())
 
 
 def fuzz_fasta(path):

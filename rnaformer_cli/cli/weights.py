@@ -17,7 +17,7 @@ from rnaformer_cli.sequence.record import RnaRecord
 
 if TYPE_CHECKING:
     from rnaformer_cli.model.network import RNAformer
-    from rnaformer_cli.weight_store.fetch import Imported
+    from rnaformer_cli.weight_store.fetch import ImportedCheckpoint
 
 _HAIRPIN = RnaRecord("hairpin", "GGGGAAAACCCC")
 
@@ -244,7 +244,7 @@ def fetch(name: str, base_url: str | None, sha256: str | None) -> None:
     _report_import(fetch_weights(name, base_url or PUBLISHED_URL, sha256, report_url))
 
 
-def _report_import(imported: Imported) -> None:
+def _report_import(imported: ImportedCheckpoint) -> None:
     for note in imported.notes:
         click.echo(f"rnaformer: note: {escape_controls(note)}", err=True)
     print_result(imported.folder)

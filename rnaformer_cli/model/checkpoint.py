@@ -1,6 +1,6 @@
-"""A checkpoint is a folder: config.json, model.safetensors and a card, README.md.
+"""Read and write checkpoints: folders with config.json, model.safetensors and a card, README.md.
 
-Some have a library of families too, families.safetensors.
+A checkpoint may also have a library of family profiles, families.safetensors.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from rnaformer_cli.model.network import RNAformer
 CARD_FILE = "README.md"
 CONFIG_DIGEST = "config_sha256"
 ChecksumState = Literal["covered", "uncovered", "changed"]
-FORMAT = 1
+FORMAT_VERSION = 1
 
 _OLD_MODEL_KEYS = {"folding_weight": "folding_logit_weight", "threshold_share": "threshold_ratio"}
 _OLD_FAMILY_KEYS = {  # of weights that were released before version 0.1.0
@@ -52,7 +52,7 @@ _SHOWN = 3  # names in a message about tensors that do not fit
 
 @dataclass(frozen=True, slots=True)
 class FamilyFile:
-    """A library of families beside a network, and how far it is believed."""
+    """The checksum of a checkpoint's profile library and the parameters of its mixture."""
 
     sha256: str
     mixture: FamilyMixture
@@ -60,33 +60,33 @@ class FamilyFile:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What config.json says: the network's shape, and where its tensors come from."""
+    """The contents of config.json: the settings of the network, and the origin of its tensors."""
 
     name: str
     model: ModelConfig
     sha256: str  # of the tensor file
     families: FamilyFile | None = None
-    about: Mapping[str, Any] = field(default_factory=dict)  # free text and figures
-    config: ChecksumState = "covered"  # whether config.json has its own checksum, which is right
+    about: Mapping[str, Any] = field(default_factory=dict)  # free text and numbers
+    config: ChecksumState = "covered"  # "uncovered" without, "changed" with a wrong checksum
 
 
 def read_checkpoint(folder: str | Path) -> Checkpoint:
     """Read config.json, not the tensors.
 
     Raises:
-        WeightsError: no such folder or file, or JSON that is no checkpoint's config.
-        ConfigError: a setting that this network does not know.
+        WeightsError: a missing folder or file, or JSON that is not the config of a checkpoint.
+        ConfigError: an unknown setting.
     """
     path = _file_in(folder, CONFIG_FILE)
     try:
         values = parse_json(read_bytes(path, MAX_CONFIG_BYTES))
-        if values["format"] != FORMAT:
+        if values["format"] != FORMAT_VERSION:
             raise WeightsError(
-                f"format must be {FORMAT}, not {shorten_repr(values['format'])}", path=path
+                f"format must be {FORMAT_VERSION}, not {shorten_repr(values['format'])}", path=path
             )
         model = ModelConfig.from_dict(_renamed(values["model"], _OLD_MODEL_KEYS))
-        name, digest = _typed(values["name"], str), _typed(values["sha256"], str)
-        families, about = _families(values), _about(values)
+        name, digest = _check_type(values["name"], str), _check_type(values["sha256"], str)
+        families, about = _read_family_file(values), _about(values)
         return Checkpoint(name, model, digest, families, about, _checksum_state(values))
     except (ValueError, TypeError, AttributeError, KeyError):
         message = "expected a JSON object with format, name, model and sha256"
@@ -98,35 +98,35 @@ def read_checkpoint(folder: str | Path) -> Checkpoint:
 def _checksum_state(values: Mapping[str, Any]) -> ChecksumState:
     if CONFIG_DIGEST not in values:
         return "uncovered"
-    said = _typed(values[CONFIG_DIGEST], str)
-    return "covered" if said == config_digest(values) else "changed"
+    recorded = _check_type(values[CONFIG_DIGEST], str)
+    return "covered" if recorded == config_digest(values) else "changed"
 
 
 def config_digest(values: Mapping[str, Any]) -> str:
-    """The SHA-256 of a config's values, but for this one; their order does not matter."""
+    """The SHA-256 of a config's values except this checksum, independent of their order."""
     rest = {key: value for key, value in values.items() if key != CONFIG_DIGEST}
     text = json.dumps(rest, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def _file_in(folder: str | Path, name: str) -> Path:
-    """A file of a checkpoint; not a folder, a device or a pipe, which could be read for ever."""
+    """The path of a regular file of a checkpoint; a device or a pipe might never end."""
     path = Path(folder) / name
     if not path.is_file():
         raise WeightsError(f"no {name} in this folder", path=folder)
     return path
 
 
-def _families(values: Mapping[str, Any]) -> FamilyFile | None:
+def _read_family_file(values: Mapping[str, Any]) -> FamilyFile | None:
     if "families" not in values:
         return None
     section = _renamed(values["families"], _OLD_FAMILY_KEYS)
-    return FamilyFile(_typed(section.pop("sha256"), str), FamilyMixture.from_dict(section))
+    return FamilyFile(_check_type(section.pop("sha256"), str), FamilyMixture.from_dict(section))
 
 
 def _renamed(section: object, old_keys: Mapping[str, str]) -> dict[str, Any]:
-    """A copy of a section of config.json under the keys of today."""
-    return {old_keys.get(key, key): value for key, value in _typed(section, dict).items()}
+    """A copy of a section of config.json with old keys renamed."""
+    return {old_keys.get(key, key): value for key, value in _check_type(section, dict).items()}
 
 
 def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -135,28 +135,27 @@ def _about(values: Mapping[str, Any]) -> Mapping[str, Any]:
         raise ConfigError(
             f"unknown key {shorten_repr(unknown[0])}; known: {', '.join(sorted(_KEYS))}"
         )
-    return _typed(values.get("about", {}), dict)
+    return _check_type(values.get("about", {}), dict)
 
 
-def _typed(value: Any, kind: type[Kind]) -> Kind:
-    if not isinstance(value, kind):
+def _check_type(value: Any, expected_type: type[Kind]) -> Kind:
+    if not isinstance(value, expected_type):
         raise TypeError
     return value
 
 
 def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
-    """The network with its weights, on the CPU, in evaluation mode, and what config.json says.
+    """The network with its weights, on the CPU and in evaluation mode, and its checkpoint.
 
     Raises:
-        WeightsError: a missing or damaged file; a missing, extra or misshapen tensor, or one
-            with values that are no finite numbers; another checksum than config.json says, of
-            the tensors or of itself.
-        ConfigError: a setting that this network does not know.
+        WeightsError: a missing or damaged file; a missing, extra or misshapen tensor; values that
+            are not finite; a wrong checksum of the tensors or of config.json.
+        ConfigError: an unknown setting.
     """
     checkpoint = read_checkpoint(folder)
     path = _file_in(folder, TENSOR_FILE)
     network = _meta_network(checkpoint.model)
-    tensors = read_tensors(path, shapes(network.state_dict()))
+    tensors = read_tensors(path, tensor_shapes(network.state_dict()))
     _check_digest(path, checkpoint.sha256)
     if checkpoint.config == "changed":
         message = f"was changed after it was written: its {CONFIG_DIGEST} is another"
@@ -166,36 +165,36 @@ def load_network(folder: str | Path) -> tuple[RNAformer, Checkpoint]:
 
 
 def load_families(folder: str | Path, checkpoint: Checkpoint) -> FamilyModel | None:
-    """The library of families of a checkpoint, or None if it has none.
+    """The family profiles of a checkpoint, or None if it has none.
 
     Raises:
-        WeightsError: a missing or damaged file; another checksum than config.json says.
+        WeightsError: a missing or damaged file, or a wrong checksum.
     """
     if checkpoint.families is None:
         return None
     path = _file_in(folder, FAMILIES_FILE)
     library = read_library(path)
     _check_digest(path, checkpoint.families.sha256)
-    said = checkpoint.families
-    return FamilyModel(ProfileSearch(library), said.mixture, said.sha256)
+    recorded = checkpoint.families
+    return FamilyModel(ProfileSearch(library), recorded.mixture, recorded.sha256)
 
 
 def _check_digest(path: Path, expected: str) -> None:
     digest = sha256_of(path)
     if digest != expected:
-        said = expected[: len(digest)]  # a file that lies may go on for long
-        raise WeightsError(f"sha256 is {digest}, {CONFIG_FILE} says {said}", path=path)
+        recorded = expected[: len(digest)]  # limits the message if config.json is damaged
+        raise WeightsError(f"sha256 is {digest}, {CONFIG_FILE} says {recorded}", path=path)
 
 
 def read_tensors(path: str | Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, which must have these names and shapes, as float32.
+    """The tensors of a safetensors file as float32.
 
-    Names and shapes are compared before anything is read, so a file that lies is refused
-    without the memory that it asks for.
+    Names and shapes are compared with `expected` before any tensor is read, so that a malicious
+    file does not allocate memory.
 
     Raises:
-        WeightsError: a damaged file; a missing, extra or misshapen tensor, or one with values
-            that are no finite numbers.
+        WeightsError: a damaged file; a missing, extra or misshapen tensor; values that are not
+            finite.
     """
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
@@ -203,7 +202,7 @@ def read_tensors(path: str | Path, expected: Mapping[str, tuple[int, ...]]) -> d
             check_tensors(
                 expected, {name: tuple(file.get_slice(name).get_shape()) for name in names}
             )
-            return {name: _numbers(name, file.get_tensor(name)) for name in names}
+            return {name: _as_finite_floats(name, file.get_tensor(name)) for name in names}
     except (SafetensorError, OSError):
         raise WeightsError(unreadable(path), path=path) from None
     except WeightsError as error:
@@ -219,13 +218,13 @@ def save_checkpoint(
     card: str,
     families: tuple[Library, FamilyMixture] | None = None,
 ) -> Checkpoint:
-    """Write a checkpoint folder, after checking that the tensors fit the config.
+    """Check that the tensors fit the config, then write a checkpoint folder.
 
     Raises:
         WeightsError: a missing, extra or misshapen tensor.
         OutputError: the folder cannot be written.
     """
-    check_tensors(shapes(_meta_network(model).state_dict()), shapes(tensors))
+    check_tensors(tensor_shapes(_meta_network(model).state_dict()), tensor_shapes(tensors))
     data = save({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()})
     target = Path(folder)
     family_file = None
@@ -238,7 +237,7 @@ def save_checkpoint(
         file.write(data)  # type: ignore[arg-type]  # opened as binary
     write_text(target / CARD_FILE, card)
     values = {
-        "format": FORMAT,
+        "format": FORMAT_VERSION,
         "name": name,
         "sha256": checkpoint.sha256,
         "model": model.to_dict(),
@@ -251,7 +250,7 @@ def save_checkpoint(
     return checkpoint
 
 
-def _numbers(name: str, tensor: Tensor) -> Tensor:
+def _as_finite_floats(name: str, tensor: Tensor) -> Tensor:
     if not tensor.is_floating_point():
         raise WeightsError(f"tensor {name!r} holds {tensor.dtype}, expected floating point")
     numbers = tensor.float()
@@ -260,7 +259,7 @@ def _numbers(name: str, tensor: Tensor) -> Tensor:
     return numbers
 
 
-def shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     """The shape of each tensor."""
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
@@ -271,32 +270,32 @@ def check_tensors(
     """Compare names and shapes.
 
     Raises:
-        WeightsError: naming the first few tensors that are missing, extra or misshapen.
+        WeightsError: missing, extra or misshapen tensors, of which the first few are named.
     """
     missing = [name for name in expected if name not in found]
     extra = [name for name in found if name not in expected]
     if missing:
-        raise WeightsError(f"missing tensors: {_some(missing)}")
+        raise WeightsError(f"missing tensors: {_format_names(missing)}")
     if extra:
-        raise WeightsError(f"unknown tensors: {_some(extra)}")
+        raise WeightsError(f"unknown tensors: {_format_names(extra)}")
     for name, shape in expected.items():
         if found[name] != shape:
             raise WeightsError(f"tensor {name!r} has shape {found[name]}, expected {shape}")
 
 
-def _some(names: list[str]) -> str:
+def _format_names(names: list[str]) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(repr(name) for name in names[:_SHOWN]) + more
 
 
 def _meta_network(config: ModelConfig) -> RNAformer:
-    """A network whose tensors have shapes and no memory."""
+    """A network on PyTorch's meta device: its tensors have shapes but no memory."""
     with torch.device("meta"), _SkipInitialisation():
         return RNAformer(config)
 
 
 class _SkipInitialisation(TorchFunctionMode):
-    """Skips torch.nn.init, which on tensors without memory would load PyTorch's compiler."""
+    """Skips torch.nn.init, which on meta tensors would load PyTorch's compiler."""
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None

@@ -1,4 +1,4 @@
-"""The shape of a network, as stored beside its weights."""
+"""The configuration of a network, as stored with its weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 from rnaformer_cli.errors import ConfigError, shorten_repr
 
-CONFIG_FILE = "config.json"  # by which a folder is known to hold weights
+CONFIG_FILE = "config.json"  # a folder with this file is a checkpoint
 TENSOR_FILE = "model.safetensors"
 FAMILIES_FILE = "families.safetensors"
 
@@ -27,10 +27,10 @@ MAX_VALUES = {  # far beyond what can run: a damaged config is refused before me
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """The settings of a network: which tensors it has and what it computes with them.
+    """The settings of a network.
 
     Raises:
-        ConfigError: a value out of range, or two values that do not fit each other.
+        ConfigError: a value out of range, or values that contradict each other.
     """
 
     dim: int = 48  # channels C of the pair matrix
@@ -40,15 +40,15 @@ class ModelConfig:
     ff_kernel: Literal[0, 1, 3] = 3  # 0: a plain feed-forward, 1 or 3: two convolutions
     patch: Literal[1, 2] = 2  # bases per cell of the latent matrix, each way; 1 as published
     positions: Positions = "relative"
-    max_positions: int = 64  # table size; positions beyond are clipped
+    max_positions: int = 64  # size of the table; larger positions are clipped
     rotary_fraction: float = 0.0  # of a head's channels; 0 switches rotary embedding off
     attention: AttentionKind = "axial"  # "full" attends over all cells: an ablation
-    recycling: bool = True  # whether a pass sees the previous pass's output
-    cycles: int = 2  # passes at prediction unless the caller says otherwise
+    recycling: bool = True  # whether a pass takes the output of the previous pass as input
+    cycles: int = 2  # default number of passes in prediction
     outputs: Literal[1, 2] = 1  # logits per cell; of two, the last is the pair logit
-    label_flag: bool = False  # adds flag · w + b: curated labels 1, computed labels 0
-    folding: bool = False  # adds the pair probabilities of a folding model of its own
-    folding_logit_weight: float = 0.0  # of their logits in the pair logits, at prediction
+    label_flag: bool = False  # adds flag · w + b to each cell: curated labels 1, computed labels 0
+    folding: bool = False  # adds base-pair probabilities of a folding model to the embedding
+    folding_logit_weight: float = 0.0  # of the folding model's logits in the pair logits
     norm_affine: bool = True
     norm_eps: float = 1e-5
     use_bias: bool = True
@@ -82,15 +82,15 @@ class ModelConfig:
         for name in ("dim", "depth", "heads", "max_positions", "cycles"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name, most in MAX_VALUES.items():
-            if getattr(self, name) > most:
-                raise ConfigError(f"{name} must be at most {most}, not {getattr(self, name)}")
+        for name, maximum in MAX_VALUES.items():
+            if getattr(self, name) > maximum:
+                raise ConfigError(f"{name} must be at most {maximum}, not {getattr(self, name)}")
         if self.hidden_dim < 1:
             raise ConfigError(f"ff_factor must widen to at least 1 channel, not {self.ff_factor}")
         self._check_fractions()
 
     def _check_fractions(self) -> None:
-        """Refuse what is out of range, and NaN, which compares with nothing."""
+        """Check ranges with comparisons that are False for NaN."""
         for name in ("rotary_fraction", "flag", "threshold", "threshold_ratio", "dropout"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
@@ -113,7 +113,7 @@ class ModelConfig:
 
     @property
     def rotary_dim(self) -> int:
-        """Channels turned per axis; even, because they turn in twos."""
+        """Channels rotated for each axis; an even number, since channels rotate in pairs."""
         return int(self.rotary_fraction * self.head_dim) // 2 * 2
 
     def to_dict(self) -> dict[str, Any]:
@@ -137,11 +137,11 @@ class ModelConfig:
 
 
 def check_type(name: str, value: object, expected: Any) -> None:
-    """Compare a value with the type of a setting: a class, or a Literal of its choices.
+    """Check a value against the type of a setting: a class, or a Literal of its choices.
 
     Raises:
-        ConfigError: another type; a bool is no number, an int is also a float. A number that is
-            not finite or does not fit 64 bits.
+        ConfigError: a value of another type (an int is accepted as a float, a bool is not a
+            number), or a number that is not finite or does not fit 64 bits.
     """
     choices = get_args(expected)
     if choices:

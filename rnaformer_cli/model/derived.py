@@ -1,4 +1,4 @@
-"""Networks made from others: the mean of two, and one with more blocks or channels."""
+"""Networks derived from others: the mean of two, and a network with more blocks or channels."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ from pathlib import Path
 import torch
 
 from rnaformer_cli.errors import ConfigError, WeightsError
-from rnaformer_cli.model.checkpoint import check_tensors, load_network, shapes
-from rnaformer_cli.model.initial import initialise
+from rnaformer_cli.model.checkpoint import check_tensors, load_network, tensor_shapes
+from rnaformer_cli.model.initialisation import initialise
 from rnaformer_cli.model.network import RNAformer
 
-# What a block adds to the matrix comes through these; with zeros it adds nothing.
+# The last layers of a block's residual branches; with zero weights a block is the identity.
 _OUTPUT_LAYERS = ("row_attention.out", "column_attention.out", "transition.narrow")
 
 
-def average_networks(one: str | Path, other: str | Path, share: float = 0.5) -> RNAformer:
-    """The network of one folder with tensors that are, to that share, those of another.
+def average_networks(first: str | Path, second: str | Path, fraction: float = 0.5) -> RNAformer:
+    """The weighted mean of two networks: (1 - fraction) · first + fraction · second.
 
     Raises:
-        WeightsError: damaged weights, or those of two kinds of network.
+        WeightsError: damaged weights, or weights of different shapes.
     """
-    network, _ = load_network(one)
-    tensors = load_network(other)[0].state_dict()
+    network, _ = load_network(first)
+    tensors = load_network(second)[0].state_dict()
     try:
-        check_tensors(shapes(network.state_dict()), shapes(tensors))
+        check_tensors(tensor_shapes(network.state_dict()), tensor_shapes(tensors))
     except WeightsError as error:
-        raise error.at(other) from None
+        raise error.at(second) from None
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
-            tensor.lerp_(tensors[name], share)
+            tensor.lerp_(tensors[name], fraction)
     return network
 
 
 def deepen_network(network: RNAformer, doubled: Collection[int]) -> RNAformer:
-    """A network that gives the same, with a copy behind each of these blocks (1 is the first).
+    """A network with the same output and a copy after each of the `doubled` blocks (1-based).
 
-    The copies add nothing yet, since the last layers in them are zero; training goes on from
-    there. After Wu and others 2024, arXiv 2401.02415.
+    The last layers of the copies are zero, so that they add nothing before further training (block
+    expansion, Wu et al. 2024, arXiv 2401.02415).
 
     Raises:
         ConfigError: a block that the network does not have.
@@ -54,29 +54,29 @@ def deepen_network(network: RNAformer, doubled: Collection[int]) -> RNAformer:
         for is_copy in ((False, True) if block + 1 in doubled else (False,))
     ]
     deeper = RNAformer(replace(network.config, depth=len(sources)))
-    known = network.state_dict()
+    old_tensors = network.state_dict()
     with torch.no_grad():
         for name, tensor in deeper.state_dict().items():
             kind, _, rest = name.partition(".")
             if kind != "blocks":
-                tensor.copy_(known[name])
+                tensor.copy_(old_tensors[name])
                 continue
-            place, _, within = rest.partition(".")
-            block, is_copy = sources[int(place)]
-            tensor.copy_(known[f"blocks.{block}.{within}"])
+            index, _, within = rest.partition(".")
+            block, is_copy = sources[int(index)]
+            tensor.copy_(old_tensors[f"blocks.{block}.{within}"])
             if is_copy and within.rpartition(".")[0] in _OUTPUT_LAYERS:
                 tensor.zero_()
     return deeper.eval()
 
 
 def widen_network(network: RNAformer, ff_factor: float) -> RNAformer:
-    """A network that gives the same, with more hidden channels in every transition.
+    """A network with the same output and more hidden channels in every transition.
 
-    What leads into the new channels is random, as in a new network; what leads out of them is
-    zero. Training goes on from there. After Chen and others 2016, arXiv 1511.05641.
+    The weights into the new channels are random, as in a new network; those out of them are zero
+    (similar to Net2Net, Chen et al. 2016, arXiv 1511.05641).
 
     Raises:
-        ConfigError: no more hidden channels than the network has.
+        ConfigError: not more hidden channels than the network has.
     """
     wider = RNAformer(replace(network.config, ff_factor=ff_factor))
     before, after = network.config.hidden_dim, wider.config.hidden_dim
@@ -85,11 +85,11 @@ def widen_network(network: RNAformer, ff_factor: float) -> RNAformer:
     initialise(wider)
     with torch.no_grad():
         for name, tensor in wider.state_dict().items():
-            known = network.state_dict()[name]
-            if known.shape == tensor.shape:
-                tensor.copy_(known)
+            old_tensor = network.state_dict()[name]
+            if old_tensor.shape == tensor.shape:
+                tensor.copy_(old_tensor)
             elif ".narrow." in name:
-                tensor[:, :before] = known  # what comes after is zero, see initialise
+                tensor[:, :before] = old_tensor  # `initialise` sets the others to zero
             else:
-                tensor[:before] = known
+                tensor[:before] = old_tensor
     return wider.eval()

@@ -1,4 +1,4 @@
-"""The first latent matrix: the sequence along rows and columns, with where each base stands.
+"""The pair embedding: the sequence along rows and columns, with positions.
 
 Shapes are those of network.py.
 """
@@ -13,35 +13,37 @@ from torch import Tensor, nn
 from rnaformer_cli.model.config import ModelConfig
 
 N_CODES = 5  # A C G U N
-ALL = slice(None)  # rows
+ALL_ROWS = slice(None)  # rows
 
 
 class PairEmbedding(nn.Module):
-    """The sequence embedded twice, along rows and along columns, added at every cell."""
+    """The sum, at each cell, of embeddings of the bases of row and column and of their offset."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.row = BaseEmbedding(config)
         self.column = BaseEmbedding(config)
-        self.reach = config.max_positions
+        self.max_offset = config.max_positions
         self.offset = (
-            nn.Embedding(2 * self.reach + 1, config.dim) if config.positions == "relative" else None
+            nn.Embedding(2 * self.max_offset + 1, config.dim)
+            if config.positions == "relative"
+            else None
         )
-        self.norm = layer_norm(config)
+        self.norm = make_layer_norm(config)
 
-    def forward(self, bases: Tensor, rows: slice = ALL) -> Tensor:
-        """(B, L) -> the rows asked for of (B, L, L, C)."""
+    def forward(self, bases: Tensor, rows: slice = ALL_ROWS) -> Tensor:
+        """(B, L) -> rows of (B, L, L, C)."""
         pair = self.column(bases)[:, None] + self.row(bases)[:, rows, None]
         if self.offset is not None:
             index = torch.arange(bases.shape[1], device=bases.device)
-            steps = (index - index[rows, None]).clamp(-self.reach, self.reach) + self.reach
-            pair = pair + self.offset(steps)
+            offsets = (index - index[rows, None]).clamp(-self.max_offset, self.max_offset)
+            pair = pair + self.offset(offsets + self.max_offset)
         embedded: Tensor = self.norm(pair)
         return embedded
 
 
 class BaseEmbedding(nn.Module):
-    """A vector for each base, with its position where the config asks for one."""
+    """The embedding of each base and, if configured, of its position."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -75,13 +77,13 @@ class Downsample(nn.Module):
     def forward(self, pair: Tensor, is_base: Tensor) -> Tensor:
         """(B, L, L, C) -> (B, S, S, C); padding counts as zero."""
         if not is_base.all():
-            pair = pair * cells(is_base)[..., None]
-        shrunk: Tensor = self.conv(pair.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        return shrunk
+            pair = pair * outer_and(is_base)[..., None]
+        downsampled: Tensor = self.conv(pair.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        return downsampled
 
 
-def cells(is_index: Tensor) -> Tensor:
-    """Which lines are real (B, S) -> which cells are (B, S, S)."""
+def outer_and(is_index: Tensor) -> Tensor:
+    """is_index (B, S) -> is_cell (B, S, S)."""
     return is_index[:, :, None] & is_index[:, None, :]
 
 
@@ -93,10 +95,10 @@ def sinusoids(index: Tensor, dim: int) -> Tensor:
 
 
 class LayerNorm(nn.LayerNorm):
-    """As torch.nn.LayerNorm, in training always in fp32.
+    """torch.nn.LayerNorm, computed in fp32 in training.
 
-    On processors PyTorch sums the gradients of a norm in halves as halves, in which a sum over
-    thousands of cells no longer grows.
+    On CPUs, PyTorch accumulates the gradients of a norm in half precision, in which a sum over
+    thousands of cells stops growing.
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -104,6 +106,6 @@ class LayerNorm(nn.LayerNorm):
         return super().forward(input.float() if torch.is_grad_enabled() else input)
 
 
-def layer_norm(config: ModelConfig) -> LayerNorm:
-    """The norm over channels that the config asks for."""
+def make_layer_norm(config: ModelConfig) -> LayerNorm:
+    """A layer norm over channels, as configured."""
     return LayerNorm(config.dim, eps=config.norm_eps, elementwise_affine=config.norm_affine)

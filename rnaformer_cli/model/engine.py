@@ -1,8 +1,8 @@
-"""The network in prediction: the same function, in place and by strips of rows.
+"""The network in prediction: the same function, computed in place and by strips of rows.
 
-Nothing is kept but the latent matrix and, for recycling, its embedding; everything wider (full
-resolution, queries and keys, the transition's hidden channels) exists for one strip at a time. So
-memory grows as S² · C with a small factor, and a strip stays in the processor's cache.
+Only the latent matrix and, for recycling, its embedding are stored. Wider tensors (the embedding at
+full resolution, queries and keys, hidden channels of the transition) exist for one strip at a time.
+Memory therefore grows as S² · C with a small factor, and a strip fits into the processor's cache.
 
 Shapes are those of network.py; R is the number of rows of a strip.
 """
@@ -26,15 +26,15 @@ from rnaformer_cli.model.network import (
     RNAformer,
 )
 
-STRIP_BYTES = 4 * 2**20  # of hidden channels in a strip, so that all of it stays in a cache
-WIDE = 256  # channels from which convolutions are faster in Winograd's way
+STRIP_BYTES = 4 * 2**20  # of hidden channels in a strip, which then fits into a cache
+WINOGRAD_MIN_CHANNELS = 256  # channels from which convolutions are faster in Winograd's way
 _MIN_WINOGRAD_ROWS = 64  # of a strip of wide convolutions, so that little is computed twice
-CONVERGED = 0.01  # largest change of a score between two passes that ends recycling
-_FLOAT_BYTES = 4  # bytes
-_FOLDING_BYTES_PER_CELL = 360  # bytes for each L·L that the folding model takes at its peak
-_FRAGMENTATION = 1.25  # what the allocator takes for what was asked for
-_LARGEST_BLOCK = 2**25 - 2**16  # bytes; glibc learns from blocks of up to 32 MB
-_MOMENT_NUMBERS = 2**20  # numbers whose mean and variance are taken at once
+CONVERGED = 0.01  # recycling ends if no score changes by this much between two passes
+_FLOAT_BYTES = 4
+_FOLDING_BYTES_PER_CELL = 360  # peak memory of the folding model for each of L·L cells
+_FRAGMENTATION = 1.25  # memory taken by the allocator over memory requested
+_LARGEST_BLOCK = 2**25 - 2**16  # bytes; glibc adapts its thresholds to blocks of up to 32 MB
+_MOMENT_NUMBERS = 2**20  # numbers in a call that computes means and variances
 
 
 class Engine:
@@ -59,7 +59,7 @@ class Engine:
     ) -> Tensor:
         """bases, is_base (B, L) -> symmetric pair logits (B, L, L), as RNAformer.forward.
 
-        `features` are what RNAformer.folding_features gave, if it was called before.
+        `features` are the result of RNAformer.folding_features, computed here by default.
         """
         length = bases.shape[1]
         passes = cycles or self.config.cycles
@@ -77,24 +77,25 @@ class Engine:
         flag: Tensor | None = None,
         features: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Logits (B, L, L) of each sequence's last pass, and which it was (B,), at most `cycles`.
+        """Logits (B, L, L) of the last pass of each sequence, and the number of passes (B,).
 
-        A sequence's last pass is the first in which no score has changed by CONVERGED or more.
+        The last pass of a sequence is the first in which no score changes by CONVERGED or more, or
+        number `cycles`.
         """
-        real = is_base[:, :, None] & is_base[:, None]
-        logits = bases.new_zeros(*real.shape, dtype=torch.float32)
+        is_cell = is_base[:, :, None] & is_base[:, None]
+        logits = bases.new_zeros(*is_cell.shape, dtype=torch.float32)
         last = bases.new_zeros(len(bases))
         if features is None:
             features = self.network.folding_features(bases, is_base)
         added = self.network.folding_logits(features)
         passes = self._passes(bases, is_base, cycles, flag, features)
         for number, pair in enumerate(passes, start=1):
-            now = (self._symmetric_logits(pair, bases.shape[1]) + added).float()
-            change = (now.sigmoid() - logits.sigmoid()).abs_() * real
-            moves = last == 0
-            logits[moves] = now[moves]
+            current = (self._symmetric_logits(pair, bases.shape[1]) + added).float()
+            change = (current.sigmoid() - logits.sigmoid()).abs_() * is_cell
+            is_active = last == 0
+            logits[is_active] = current[is_active]
             if number > 1:
-                last[moves & (change.amax((1, 2)) < CONVERGED)] = number
+                last[is_active & (change.amax((1, 2)) < CONVERGED)] = number
             if last.all():
                 break
         return logits, torch.where(last > 0, last, cycles)
@@ -107,7 +108,7 @@ class Engine:
         flag: Tensor | None,
         features: Tensor | None,
     ) -> Iterator[Tensor]:
-        """The latent matrix (B, S, S, C) after each pass; always the same tensor."""
+        """Yield the latent matrix (B, S, S, C) after each pass; it is the same tensor each time."""
         length = bases.shape[1]
         bases, is_base, is_index = self.network.pad_to_patches(bases, is_base)
         rest = bases.shape[1] - length
@@ -130,28 +131,28 @@ class Engine:
     def _embed(
         self, bases: Tensor, is_base: Tensor, flag: Tensor | None, features: Tensor | None
     ) -> Tensor:
-        """(B, L) -> first latent (B, S, S, C), with full resolution for one strip at a time."""
+        """(B, L) -> embedded pair matrix (B, S, S, C), at full resolution one strip at a time."""
         network, patch = self.network, self.config.patch
         batch, length = bases.shape
         side = length // patch
         pair = network.read_out.weight.new_empty(batch, side, side, self.config.dim)
-        term = network.label_type_term(batch, flag)
+        offset = network.label_type_term(batch, flag)
         for rows in self._strips(batch, side, self.config.dim * patch**2):
             if network.shrink is None:
-                pair[:, rows] = network.full_resolution(bases, features, rows)
+                pair[:, rows] = network.embed_pairs(bases, features, rows)
             else:
                 pair[:, rows] = self._downsample(bases, is_base, features, rows)
-            pair[:, rows] += term
+            pair[:, rows] += offset
         return pair
 
     def _downsample(
         self, bases: Tensor, is_base: Tensor, features: Tensor | None, rows: slice
     ) -> Tensor:
-        """The strip of half resolution from bases 2·start - 1 to 2·stop - 1 of the full one."""
+        """A strip at half resolution, from rows 2·start - 1 to 2·stop - 1 at full resolution."""
         assert self.network.shrink is not None
         conv = self.network.shrink.conv
         above = slice(max(2 * rows.start - 1, 0), 2 * rows.stop)
-        full = self.network.full_resolution(bases, features, above)
+        full = self.network.embed_pairs(bases, features, above)
         if not is_base.all():
             full = full * (is_base[:, above, None] & is_base[:, None, :])[..., None]
         full = full.permute(0, 3, 1, 2)
@@ -161,7 +162,7 @@ class Engine:
         return strip.permute(0, 2, 3, 1)
 
     def _recycle(self, pair: Tensor, embedded: Tensor, is_first: bool) -> None:
-        """In place: the embedding plus the normed previous pass, which is zero at first."""
+        """Set `pair` to the embedding plus the norm of the previous pass (zero at first)."""
         norm = self.network.recycle_norm
         if norm is None:
             return
@@ -172,7 +173,7 @@ class Engine:
             pair[:, rows] = embedded[:, rows] + norm(pair[:, rows])
 
     def _refine(self, pair: Tensor, is_index: Tensor | None) -> None:
-        """In place: all blocks and the last norm."""
+        """Apply all blocks and the last norm, in place."""
         for block in self.network.blocks:
             assert isinstance(block, Block)
             self._attend(block.row_attention, pair, is_index)
@@ -185,7 +186,7 @@ class Engine:
             pair[:, rows] = self.network.norm(pair[:, rows])
 
     def _attend(self, attention: Attention, pair: Tensor, is_index: Tensor | None) -> None:
-        """In place: rows attend within themselves, so strips do not meet."""
+        """Add attention, in place. Rows attend within themselves, so strips are independent."""
         side = pair.shape[1]
         if self.config.attention == "full":
             pair += attention(pair, is_index)
@@ -198,34 +199,39 @@ class Engine:
             pair[:, rows] += transition(pair[:, rows], None)
 
     def _convolve(self, transition: ConvTransition, pair: Tensor, is_index: Tensor | None) -> None:
-        """In place: a strip's result is added when the next strip has read the rows it shares."""
+        """Add the transition, in place.
+
+        Strips overlap: the result of a strip is added after the next strip has read its rows.
+        """
         side, edge = pair.shape[1], self.config.ff_kernel // 2
         sides = matrix_sides(pair, is_index)
-        factor, term = norm_scale_and_shift(transition.norm, pair, sides)
-        waiting: tuple[slice, Tensor] | None = None
-        least = _MIN_WINOGRAD_ROWS if self.config.dim >= WIDE else max(2 * edge, 1)
-        for rows in self._strips(len(pair), side, self.config.hidden_dim, least):
-            first, last = rows.start - 2 * edge, rows.stop + 2 * edge  # rows that are seen
-            reach = slice(max(first, 0), min(last, side))
+        factor, offset = norm_scale_and_shift(transition.norm, pair, sides)
+        pending: tuple[slice, Tensor] | None = None
+        min_rows = (
+            _MIN_WINOGRAD_ROWS if self.config.dim >= WINOGRAD_MIN_CHANNELS else max(2 * edge, 1)
+        )
+        for rows in self._strips(len(pair), side, self.config.hidden_dim, min_rows):
+            first, last = rows.start - 2 * edge, rows.stop + 2 * edge  # input rows
+            inputs = slice(max(first, 0), min(last, side))
             normed = pair.new_empty(len(pair), last - first, *pair.shape[2:])
-            inside = normed[:, reach.start - first : reach.stop - first]
-            torch.addcmul(term, pair[:, reach], factor, out=inside)
+            inside = normed[:, inputs.start - first : inputs.stop - first]
+            torch.addcmul(offset, pair[:, inputs], factor, out=inside)
             change = self._transition(transition, normed, first, sides)
-            if waiting is not None:
-                pair[:, waiting[0]] += waiting[1]
-            waiting = (rows, change)
-        if waiting is not None:
-            pair[:, waiting[0]] += waiting[1]
+            if pending is not None:
+                pair[:, pending[0]] += pending[1]
+            pending = (rows, change)
+        if pending is not None:
+            pair[:, pending[0]] += pending[1]
 
     def _transition(
         self, transition: ConvTransition, normed: Tensor, first: int, sides: list[int]
     ) -> Tensor:
-        """Normed rows from `first` on (B, R + 4 edge, S, C) -> the change of R of them."""
+        """Normed rows (B, R + 4 edge, S, C) from row `first` on -> the transition of R rows."""
         edge = self.config.ff_kernel // 2
         zero_outside(normed, first, sides)
         widened = self._conv_rows(normed, transition.widen, edge, "widened")
         hidden = F.silu(widened, inplace=True)
-        zero_outside(hidden, first + edge, sides)  # no convolution sees what is beyond a matrix
+        zero_outside(hidden, first + edge, sides)  # padding must not enter the next convolution
         return self._conv_rows(hidden, transition.narrow, edge)
 
     def _conv_rows(
@@ -233,24 +239,26 @@ class Engine:
     ) -> Tensor:
         """A convolution of rows (B, R + 2 edge, S, C) -> (B, R, S, O).
 
-        The next one of the same `name` may overwrite what is returned.
+        The next convolution with the same `name` may overwrite the result.
         """
         if self._uses_winograd(conv, rows):
             filters = self._winograd_filter(conv)
             return winograd.convolve(rows, filters, conv.bias, self._scratch, name)
-        seen = rows.permute(0, 3, 1, 2)
-        return F.conv2d(seen, conv.weight, conv.bias, padding=(0, edge)).permute(0, 2, 3, 1)
+        channels_first = rows.permute(0, 3, 1, 2)
+        return F.conv2d(channels_first, conv.weight, conv.bias, padding=(0, edge)).permute(
+            0, 2, 3, 1
+        )
 
     def _uses_winograd(self, conv: torch.nn.Conv2d, rows: Tensor) -> bool:
-        """Whether Winograd's way is the faster one."""
+        """Whether Winograd convolution is faster."""
         return (
             conv.kernel_size == (3, 3)
-            and min(conv.in_channels, conv.out_channels) >= WIDE
+            and min(conv.in_channels, conv.out_channels) >= WINOGRAD_MIN_CHANNELS
             and rows.device.type == "cpu"
         )
 
     def _winograd_filter(self, conv: torch.nn.Conv2d) -> Tensor:
-        """The filter for Winograd's way, in the precision that is asked for."""
+        """The transformed filter in the precision of autocast; transformed once and cached."""
         is_half = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if is_half else torch.float32
         if (conv, dtype) not in self._filters:
@@ -258,7 +266,7 @@ class Engine:
         return self._filters[conv, dtype]
 
     def _read_out(self, pair: Tensor) -> Tensor:
-        """(B, S, S, C) -> directed logits (B, L, L), with L in whole cells."""
+        """(B, S, S, C) -> directed logits (B, L, L), where L is S · patch."""
         patch, side = self.config.patch, pair.shape[1]
         logits = pair.new_empty(len(pair), patch * side, patch * side)
         for rows in self._strips(len(pair), side, self.config.dim):
@@ -266,34 +274,34 @@ class Engine:
             logits[:, patch * rows.start : patch * rows.stop] = strip
         return logits
 
-    def _strips(self, batch: int, side: int, channels: int, least: int = 1) -> Iterator[slice]:
-        """Cut the rows so that a strip's `channels` take about strip_bytes."""
+    def _strips(self, batch: int, side: int, channels: int, min_rows: int = 1) -> Iterator[slice]:
+        """Yield strips of at least `min_rows` rows whose `channels` take about strip_bytes."""
         row_bytes = batch * side * channels * _FLOAT_BYTES
-        height = max(self.strip_bytes // row_bytes, least)
+        height = max(self.strip_bytes // row_bytes, min_rows)
         starts = list(range(0, side, height))
-        if len(starts) > 1 and side - starts[-1] < least:
-            starts.pop()  # too thin: the strip before takes these rows too
+        if len(starts) > 1 and side - starts[-1] < min_rows:
+            starts.pop()  # too few rows: they are added to the previous strip
         yield from (slice(a, b) for a, b in zip(starts, [*starts[1:], side], strict=True))
 
 
 def keep_freed_memory() -> None:
-    """Let the process keep up to 64 MB that it frees, so that strips do not come page by page.
+    """Let glibc keep up to 64 MB of freed memory, so that strips need no new pages.
 
-    glibc gives freed memory back at once until a large block was freed: it takes that as a sign
-    of what the program does and keeps twice as much from then on. Nothing is touched here, so
-    nothing is taken. Other allocators are as they were.
+    glibc returns large freed blocks to the system at once, until a block of this size is freed:
+    then it raises its threshold to that size and keeps twice as much (M_MMAP_THRESHOLD). The block
+    is never written, so that it takes no memory. Other allocators are not affected.
     """
     torch.empty(_LARGEST_BLOCK, dtype=torch.uint8)
 
 
 def estimate_memory(config: ModelConfig, length: int, strip_bytes: int = STRIP_BYTES) -> int:
-    """Bytes that one sequence of this length takes at the most, beside the weights."""
+    """The maximum memory in bytes for one sequence of `length` bases, without the weights."""
     side = -(-length // config.patch)
     kept = side**2 * config.dim * (2 if config.recycling else 1)
     row = side * max(config.hidden_dim, 4 * config.dim)
     strips = 6 * max(strip_bytes, 3 * row * _FLOAT_BYTES)
-    if config.ff_kernel == 3 and min(config.dim, config.hidden_dim) >= WIDE:
-        rows = min(side, 2 * _MIN_WINOGRAD_ROWS)  # the last strip may have nearly twice the least
+    if config.ff_kernel == 3 and min(config.dim, config.hidden_dim) >= WINOGRAD_MIN_CHANNELS:
+        rows = min(side, 2 * _MIN_WINOGRAD_ROWS)  # the last strip has nearly twice the minimum
         strips += _FLOAT_BYTES * (2 * rows * row + winograd.scratch_size(side, config.hidden_dim))
     network = kept * _FLOAT_BYTES + 4 * length**2 * _FLOAT_BYTES + strips
     folding = _FOLDING_BYTES_PER_CELL * length**2 if config.folding else 0
@@ -301,7 +309,7 @@ def estimate_memory(config: ModelConfig, length: int, strip_bytes: int = STRIP_B
 
 
 def matrix_sides(pair: Tensor, is_index: Tensor | None) -> list[int]:
-    """How many lines of each matrix of (B, S, S, C) are real."""
+    """The number of real rows of each matrix of (B, S, S, C)."""
     if is_index is None:
         return [pair.shape[1]] * len(pair)
     sides: list[int] = is_index.sum(1).tolist()
@@ -309,7 +317,7 @@ def matrix_sides(pair: Tensor, is_index: Tensor | None) -> list[int]:
 
 
 def zero_outside(rows: Tensor, first: int, sides: list[int]) -> None:
-    """Zeros, in place, where rows (B, R, S, C) from row `first` on are beyond their matrix."""
+    """Set cells outside of each matrix to zero, in place; rows (B, R, S, C) begin at `first`."""
     for matrix, side in zip(rows, sides, strict=True):
         matrix[: max(-first, 0)] = 0
         matrix[max(side - first, 0) :] = 0
@@ -319,10 +327,10 @@ def zero_outside(rows: Tensor, first: int, sides: list[int]) -> None:
 def norm_scale_and_shift(
     norm: MaskedGroupNorm, pair: Tensor, sides: list[int]
 ) -> tuple[Tensor, Tensor]:
-    """The norm of each matrix as a factor and a term for its cells, (B, 1, 1, C) each."""
-    found = [_mean_variance(one[:side, :side]) for one, side in zip(pair, sides, strict=True)]
+    """The norm of each matrix as factor · x + offset; factor and offset are (B, 1, 1, C)."""
+    moments = [_mean_variance(one[:side, :side]) for one, side in zip(pair, sides, strict=True)]
     mean, variance = (
-        torch.stack(part).to(pair)[:, None, None, None] for part in zip(*found, strict=True)
+        torch.stack(part).to(pair)[:, None, None, None] for part in zip(*moments, strict=True)
     )
     factor = torch.rsqrt(variance + norm.eps).expand(-1, -1, -1, pair.shape[-1])
     if norm.affine:
@@ -332,9 +340,10 @@ def norm_scale_and_shift(
 
 
 def _mean_variance(cells: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of all of (R, S, C), () each in float64.
+    """Mean and variance over all of (R, S, C), scalars in float64.
 
-    By way of the moments of each row, which a layer norm gives ten times as fast as var_mean.
+    They are computed from the moments of each row, which layer_norm gives ten times as fast as
+    var_mean.
     """
     rows = max(_MOMENT_NUMBERS // cells[0].numel(), 1)
     shape, eps = cells.shape[1:], 1e-12

@@ -1,6 +1,6 @@
 """LoRA layers of published checkpoints, merged into the weights that they adapt.
 
-Hu 2021, as the package loralib lays them out.
+Hu et al. 2021, in the layout of the package loralib.
 """
 
 from __future__ import annotations
@@ -17,15 +17,16 @@ Tensors = dict[str, Tensor]
 
 
 def merge_lora(tensors: Tensors, raw: Mapping[str, Any]) -> tuple[Tensors, str]:
-    """Add each low-rank update to the weight it adapts (Hu 2021, as loralib lays it out).
+    """Add each low-rank update to the weight that it adapts.
 
-    A state dict that was saved in evaluation mode already holds the updates, and says so
-    nowhere. But a weight without its update is all but uncorrelated with it, and one that
-    holds it contains it about once: that share, over all layers, decides.
+    Returns the merged tensors and a note for the user. A state dict that was saved in evaluation
+    mode already contains the updates, without a mark. A weight without its update is nearly
+    uncorrelated with it, while a merged weight contains it about once, so the projection of weights
+    on updates, summed over all layers, decides.
 
     Raises:
         ConfigError: no rank or scale in the config.
-        WeightsError: half of an update, or one that does not fit its weight.
+        WeightsError: an update with one factor only, or of another shape than its weight.
     """
     rank, alpha = raw.get("r"), raw.get("lora_alpha")
     if not isinstance(rank, int) or not isinstance(alpha, (int, float)) or rank < 1:
@@ -42,7 +43,7 @@ def merge_lora(tensors: Tensors, raw: Mapping[str, Any]) -> tuple[Tensors, str]:
 
 
 def _lora_updates(tensors: Tensors, scale: float) -> Tensors:
-    """What the LoRA layers add, by the name of the weight that they add it to."""
+    """The update of each adapted weight, by the name of the weight."""
     updates = {}
     for name in tensors:
         if not name.endswith((".lora_A", ".lora_B")):
@@ -57,7 +58,7 @@ def _lora_updates(tensors: Tensors, scale: float) -> Tensors:
 
 
 def _lora_update(down: Tensor, up: Tensor, weight: Tensor, is_qkv: bool) -> Tensor:
-    """What a pair of factors adds to `weight`; for qkv, one pair each for q, k and v."""
+    """The update of `weight` from its factors; qkv has separate factors for q, k and v."""
     try:
         if is_qkv:
             thirds = zip(up.chunk(3), down.chunk(3), strict=True)

@@ -1,7 +1,7 @@
 """RNAformer: a matrix of all possible base pairs, refined by axial attention and recycling.
 
-Franke, Runge, Hutter 2023, arXiv 2307.10073. Options follow the published code; what differs is
-said where it differs.
+Franke, Runge, Hutter 2023, arXiv 2307.10073. Options follow the published code; comments mark
+differences.
 
 Shapes
     B  sequences in the batch          L  bases, padded to the longest
@@ -23,19 +23,19 @@ from rnaformer_cli.folding.model import MIN_PROBABILITY, FoldingModel, probabili
 from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.embedding import (
-    ALL,
+    ALL_ROWS,
     Downsample,
     LayerNorm,
     PairEmbedding,
-    cells,
-    layer_norm,
+    make_layer_norm,
+    outer_and,
 )
-from rnaformer_cli.model.products import Linear, attend
-from rnaformer_cli.model.rotary import rotary_angles, turn
+from rnaformer_cli.model.onednn import Linear, attend
+from rnaformer_cli.model.rotary import apply_rotary, rotary_angles
 
 
 class RNAformer(nn.Module):
-    """Sequence in, one logit for each possible base pair out."""
+    """The network: sequences in, one logit for each possible base pair out."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -48,7 +48,7 @@ class RNAformer(nn.Module):
         self.flag = nn.Linear(1, config.dim) if config.label_flag else None
         self.recycle_norm = LayerNorm(config.dim) if config.recycling else None
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
-        self.norm = layer_norm(config)
+        self.norm = make_layer_norm(config)
         self.read_out = nn.Linear(
             config.dim, config.outputs * config.patch**2, bias=config.outputs == 1
         )
@@ -58,7 +58,7 @@ class RNAformer(nn.Module):
     ) -> Tensor:
         """bases, is_base (B, L) -> symmetric pair logits (B, L, L).
 
-        A pair's logit is the mean of both triangles. What stands at padding means nothing.
+        The logit of a pair is the mean of both triangles. Values at padding are undefined.
         """
         directed = self.directed_logits(bases, is_base, cycles, flag)
         return (directed + directed.transpose(1, 2)) / 2
@@ -66,10 +66,10 @@ class RNAformer(nn.Module):
     def directed_logits(
         self, bases: Tensor, is_base: Tensor, cycles: int | None = None, flag: Tensor | None = None
     ) -> Tensor:
-        """bases, is_base (B, L) -> logits as the read-out gives them (B, L, L), row i column j.
+        """bases, is_base (B, L) -> the logits of the read-out (B, L, L), not symmetric.
 
-        `cycles` passes are made, the config's number by default; only the last is trained.
-        `flag` (B,) says how the labels of each sequence were made; 1 (curated) by default.
+        `cycles` is the number of passes, by default that of the config; only the last pass is
+        trained. `flag` (B,) is the label flag of each sequence, by default 1 (curated).
         """
         length = bases.shape[1]
         bases, is_base, is_index = self.pad_to_patches(bases, is_base)
@@ -86,27 +86,30 @@ class RNAformer(nn.Module):
     def pad_to_patches(
         self, bases: Tensor, is_base: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Bases (B, L) padded to whole cells, and which lines of cells are real (B, S)."""
+        """bases, is_base (B, L) padded to a multiple of the patch, and is_index (B, S) or None."""
         patch = self.config.patch
         rest = -bases.shape[1] % patch
         bases, is_base = F.pad(bases, (0, rest)), F.pad(is_base, (0, rest))
-        is_index = is_base[:, ::patch]  # a half-filled cell counts as real
+        is_index = is_base[:, ::patch]  # a patch with one base is real
         return bases, is_base, None if is_index.all() else is_index
 
     def unpatchify(self, logits: Tensor) -> Tensor:
-        """What the read-out gives (B, R, S, outputs · patch²) -> pair logits (B, R · patch, L)."""
+        """Output of the read-out (B, R, S, outputs · patch²) -> pair logits (B, R · patch, L)."""
         if self.config.patch == 2:
             return F.pixel_shuffle(logits.movedim(-1, 1), 2)[:, 0]
         return logits[..., -1]
 
     def folding_features(self, bases: Tensor, is_base: Tensor) -> Tensor | None:
-        """What the folding model says of every pair (B, L, L, 2); None without one."""
+        """Features of every pair from the folding model (B, L, L, 2); None without one."""
         if self.folding is None:
             return None
         return probabilities_to_features(self.folding(bases.masked_fill(~is_base, NO_LETTER)))
 
-    def full_resolution(self, bases: Tensor, features: Tensor | None, rows: slice = ALL) -> Tensor:
-        """(B, L) and what `fold` gave -> the rows asked for of the embedding (B, L, L, C)."""
+    def embed_pairs(self, bases: Tensor, features: Tensor | None, rows: slice = ALL_ROWS) -> Tensor:
+        """bases (B, L), folding features -> rows of the pair embedding at full resolution.
+
+        The rows are a slice of (B, L, L, C).
+        """
         pair: Tensor = self.embedding(bases, rows)
         if self.folded is None or features is None:
             return pair
@@ -114,13 +117,13 @@ class RNAformer(nn.Module):
         return pair + term
 
     def folding_logits(self, features: Tensor | None) -> Tensor | float:
-        """What the folding model adds to the logits of pairs, (B, L, L)."""
+        """The weighted logits of the folding model (B, L, L), to be added to the pair logits."""
         if features is None or not self.config.folding_logit_weight:
             return 0.0
         return self.config.folding_logit_weight * torch.logit(features[..., 0], MIN_PROBABILITY)
 
     def label_type_term(self, batch: int, flag: Tensor | None) -> Tensor | float:
-        """What the label flags add to every cell, (B, 1, 1, C)."""
+        """The embedding of the label flags (B, 1, 1, C), which is added to every cell."""
         if self.flag is None:
             return 0.0
         weight = self.flag.weight
@@ -131,8 +134,8 @@ class RNAformer(nn.Module):
     def _embed(
         self, bases: Tensor, is_base: Tensor, flag: Tensor | None, features: Tensor | None
     ) -> Tensor:
-        """(B, L) -> first latent (B, S, S, C)."""
-        pair = self.full_resolution(bases, features)
+        """(B, L) -> embedded pair matrix (B, S, S, C)."""
+        pair = self.embed_pairs(bases, features)
         if self.shrink is not None:
             pair = self.shrink(pair, is_base)
         embedded: Tensor = pair + self.label_type_term(len(bases), flag)
@@ -181,7 +184,7 @@ class Attention(nn.Module):
         super().__init__()
         self.config = config
         rotary = config.rotary_fraction > 0
-        # As published: without rotary embedding this norm is affine whatever the config says.
+        # As in the published code, this norm is always affine without rotary embedding.
         self.norm = LayerNorm(
             config.dim,
             eps=config.norm_eps if rotary else 1e-6,
@@ -191,19 +194,19 @@ class Attention(nn.Module):
         self.out = Linear(config.dim, config.dim, bias=config.use_bias)
 
     def forward(self, pair: Tensor, is_index: Tensor | None, first: int = 0) -> Tensor:
-        """(B, R, S, C) -> (B, R, S, C): R rows of the matrix from row `first` on."""
+        """(B, R, S, C) -> (B, R, S, C), for R rows of the matrix that begin at row `first`."""
         batch, rows, side, dim = pair.shape
         query, key, value = self.qkv(self.norm(pair)).chunk(3, dim=-1)  # each (B, R, S, C)
         if self.config.rotary_fraction:
             cosine, sine = rotary_angles(self.config, pair, is_index, first)
-            query, key = turn(query, cosine, sine), turn(key, cosine, sine)
+            query, key = apply_rotary(query, cosine, sine), apply_rotary(key, cosine, sine)
         if self.config.attention == "full":
-            lines, length = batch, rows * side
+            sequences, length = batch, rows * side
         else:
-            lines, length = batch * rows, side
-        heads = (lines, length, self.config.heads, self.config.head_dim)
+            sequences, length = batch * rows, side
+        heads = (sequences, length, self.config.heads, self.config.head_dim)
         mixed = attend(
-            query.reshape(heads).transpose(1, 2),  # (lines, H, length, D)
+            query.reshape(heads).transpose(1, 2),  # (sequences, H, length, D)
             key.reshape(heads).transpose(1, 2),
             value.reshape(heads).transpose(1, 2),
             self._may_attend(is_index, rows),
@@ -213,17 +216,17 @@ class Attention(nn.Module):
         return out
 
     def _may_attend(self, is_index: Tensor | None, rows: int) -> Tensor | None:
-        """Which keys exist, for each line (lines, 1, 1, length)."""
+        """Which keys are real, for each sequence that attends within itself, (N, 1, 1, length)."""
         if is_index is None:
             return None
         if self.config.attention == "full":
-            return cells(is_index).flatten(1)[:, None, None]
-        # By key only, so no line is ever without a key.
+            return outer_and(is_index).flatten(1)[:, None, None]
+        # By key only: padded queries attend too, so that no softmax is over an empty set.
         return is_index[:, None].expand(-1, rows, -1).flatten(0, 1)[:, None, None]
 
 
 class ConvTransition(nn.Module):
-    """Norm, widen, SiLU, narrow, with convolutions that see neighbouring pairs of a stem."""
+    """Norm, widen, SiLU, narrow, with convolutions over neighbouring pairs, as in helices."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -238,11 +241,11 @@ class ConvTransition(nn.Module):
 
     def forward(self, pair: Tensor, is_index: Tensor | None) -> Tensor:
         """(B, S, S, C) -> (B, S, S, C)."""
-        is_cell = None if is_index is None else cells(is_index)
+        is_cell = None if is_index is None else outer_and(is_index)
         pair = self.norm(pair.permute(0, 3, 1, 2), is_cell)
         pair = F.silu(self.widen(pair))
         if is_cell is not None:
-            pair = pair * is_cell[:, None]  # no convolution sees padding
+            pair = pair * is_cell[:, None]  # padding must not enter the next convolution
         narrowed: Tensor = self.narrow(pair).permute(0, 2, 3, 1)
         return narrowed
 
@@ -252,7 +255,7 @@ class LinearTransition(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.norm = layer_norm(config)
+        self.norm = make_layer_norm(config)
         self.widen = Linear(config.dim, config.hidden_dim, bias=config.use_bias)
         self.narrow = Linear(config.hidden_dim, config.dim, bias=config.use_bias)
 
@@ -263,7 +266,7 @@ class LinearTransition(nn.Module):
 
 
 class MaskedGroupNorm(nn.GroupNorm):
-    """GroupNorm(1, C) with its statistics over real cells only; padding comes out as zero."""
+    """GroupNorm(1, C) with statistics over real cells only; the output at padding is zero."""
 
     def __init__(self, dim: int, affine: bool) -> None:
         super().__init__(1, dim, affine=affine)

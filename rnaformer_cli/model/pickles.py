@@ -1,8 +1,9 @@
-"""Which pickles of tensors are read: what PyTorch writes for a state, and in bounds.
+"""Check the pickle of a state dict before PyTorch loads it.
 
-torch.load with weights_only executes no code, but lets a pickle make gigabytes of a few bytes: of
-names that take a size (bytearray), of one list given to OrderedDict a thousand times, of tuples of
-tuples as keys, whose hash takes for ever. Here a pickle is followed without making anything.
+torch.load with weights_only executes no code, but a small pickle can still allocate gigabytes or
+take hours: with a type that takes a size (bytearray), with one list passed to OrderedDict many
+times, or with nested tuples as keys, which are slow to hash. This module interprets a pickle
+without creating its objects, and accepts only what PyTorch writes for a state dict.
 """
 
 from __future__ import annotations
@@ -20,18 +21,18 @@ _TENSORS = frozenset({"torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_
 
 
 class _Made:
-    """What stands for a value while a pickle is followed."""
+    """A placeholder for an object that the pickle would create."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
 
 
 def check_pickle(file: BinaryIO, sizes: dict[str, int]) -> None:
-    """Read one pickle and note how many numbers it says each storage has, by its key.
+    """Read one pickle and add to `sizes` the declared number of elements of each storage, by key.
 
     Raises:
-        ValueError: a name, an instruction or a call that no state of tensors needs, or more than
-            MAX_PICKLE_STEPS of them.
+        ValueError: a name, an instruction or a call that is not part of a state dict of tensors,
+            or more than MAX_PICKLE_STEPS instructions.
     """
     follower = _Follower(sizes)
     try:
@@ -44,7 +45,7 @@ def check_pickle(file: BinaryIO, sizes: dict[str, int]) -> None:
 
 
 class _Follower:
-    """The stack of a pickle machine, with names and marks in place of what they make."""
+    """The stack of a pickle machine, with placeholders for objects."""
 
     def __init__(self, sizes: dict[str, int]) -> None:
         self._sizes = sizes
@@ -53,7 +54,7 @@ class _Follower:
         self._memo: dict[int, Any] = {}
 
     def follow(self, name: str, argument: Any) -> None:
-        """One instruction."""
+        """Interpret one instruction."""
         if name in _VALUES:
             self._stack.append(argument)
         elif name in _CONSTANTS:
@@ -68,17 +69,21 @@ class _Follower:
             raise ValueError(f"instruction {name}")
 
     def _pop(self, count: int) -> list[Any]:
-        """The uppermost values, which have to be there; they stay on the stack."""
+        """The top values of the stack, which stay on it.
+
+        Raises:
+            IndexError: fewer values on the stack.
+        """
         if len(self._stack) < count:
             raise IndexError(count)
         return self._stack[-count:]
 
     def remember(self, argument: int) -> None:
-        """The uppermost value, under a number."""
+        """Store the top value under a number."""
         self._memo[argument] = self._stack[-1]
 
     def recall(self, argument: int) -> None:
-        """A value by its number."""
+        """Push the value of a number."""
         self._stack.append(self._memo[argument])
 
     def mark(self, _: Any) -> None:
@@ -91,19 +96,19 @@ class _Follower:
         return values
 
     def tuple_of_many(self, _: Any) -> None:
-        """The values since the mark as one."""
+        """Replace the values since the mark by a tuple."""
         values = tuple(self._since_mark())
         self._stack.append(values)
 
     def take_name(self, argument: str) -> None:
-        """A name, which has to be one of those that tensors need."""
-        known = argument == _DICTIONARY or argument in _TENSORS or _STORAGE.fullmatch(argument)
-        if not known:
+        """Push a global name, which must be one that state dicts use."""
+        is_allowed = argument == _DICTIONARY or argument in _TENSORS or _STORAGE.fullmatch(argument)
+        if not is_allowed:
             raise ValueError(f"name {argument}")
         self._stack.append(_Made(argument))
 
     def call(self, _: Any) -> None:
-        """An empty dictionary, or a tensor."""
+        """Call a function that creates an empty dictionary or a tensor."""
         arguments, function = self._stack.pop(), self._stack.pop()
         if _kind(function) == _DICTIONARY and arguments == ():
             self._stack.append(_Made("dict"))
@@ -113,12 +118,12 @@ class _Follower:
             raise ValueError("a call that makes no tensor")
 
     def put_items(self, _: Any) -> None:
-        """The keys and values since the mark, into the dictionary below."""
+        """Add the keys and values since the mark to the dictionary below them."""
         values = self._since_mark()
         self._put(values[0::2])
 
     def put_item(self, _: Any) -> None:
-        """A key and its value, into the dictionary below."""
+        """Add a key and its value to the dictionary below them."""
         key, _value = self._pop(2)
         del self._stack[-2:]
         self._put([key])
@@ -129,12 +134,12 @@ class _Follower:
             raise ValueError("a key that no state has")
 
     def append(self, _: Any) -> None:
-        """A value, to the list below."""
+        """Append the top value to the list below it."""
         self._stack.pop()
         self._check_list()
 
     def extend(self, _: Any) -> None:
-        """The values since the mark, to the list below."""
+        """Append the values since the mark to the list below them."""
         self._since_mark()
         self._check_list()
 
@@ -143,15 +148,15 @@ class _Follower:
             raise ValueError("no list to append to")
 
     def build(self, _: Any) -> None:
-        """Attributes, of a dictionary only: a state dict has its versions there."""
+        """Set attributes of a dictionary: a state dict stores versions in them."""
         state = self._stack.pop()
         if _kind(self._stack[-1]) != "dict" or _kind(state) != "dict":
             raise ValueError("attributes of what has none")
 
     def store(self, _: Any) -> None:
-        """A storage: what it is, its kind, its key, its device and how many numbers it has.
+        """Push a storage, from a tuple of tag, type, key, device and number of elements.
 
-        PyTorch's keys are numbers; others could be one member of an archive by many names.
+        Keys must be numbers, as in PyTorch: different paths could name the same archive member.
         """
         what, kind, key, _device, size = self._stack.pop()[:5]
         is_storage = what == "storage" and _STORAGE.fullmatch(_kind(kind))

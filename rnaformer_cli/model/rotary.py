@@ -1,4 +1,4 @@
-"""Rotary embedding of the pair matrix, as published.
+"""Rotary embedding of the pair matrix, as in the published code.
 
 Shapes are those of network.py.
 """
@@ -14,10 +14,10 @@ from rnaformer_cli.model.config import ModelConfig
 def rotary_angles(
     config: ModelConfig, pair: Tensor, is_index: Tensor | None, first: int
 ) -> tuple[Tensor, Tensor]:
-    """Cosine and sine by which cells (B, R, S, C) are turned, (B or 1, R, S, 2·rotary_dim).
+    """Cosine and sine of the rotation of each cell, (B or 1, R, S, 2·rotary_dim).
 
-    As published: positions run from -1 to 1 over the sequence's own length, and the first
-    half of the turned channels follows the row, the second half the column.
+    As in the published code, positions run from -1 to 1 over the length of each sequence; the first
+    half of the rotated channels depends on the row, the second half on the column.
     """
     _, rows, side, _ = pair.shape
     lengths = torch.tensor([side], device=pair.device) if is_index is None else is_index.sum(-1)
@@ -33,10 +33,10 @@ def rotary_angles(
     return both.cos().to(pair.dtype), both.sin().to(pair.dtype)
 
 
-def turn(cells: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Turn the first channels of (B, S, S, C) in twos; the others stay."""
+def apply_rotary(cells: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotate the first channels of (B, S, S, C) in pairs; the others are unchanged."""
     width = cosine.shape[-1]
-    turned, rest = cells[..., :width], cells[..., width:]
-    even, odd = turned[..., ::2], turned[..., 1::2]
+    rotated, rest = cells[..., :width], cells[..., width:]
+    even, odd = rotated[..., ::2], rotated[..., 1::2]
     quarter = torch.stack((-odd, even), dim=-1).flatten(-2)
-    return torch.cat((turned * cosine + quarter * sine, rest), dim=-1)
+    return torch.cat((rotated * cosine + quarter * sine, rest), dim=-1)

@@ -1,4 +1,4 @@
-"""PyTorch files read as data: tensors, numbers and names; nothing in them is executed."""
+"""Read PyTorch files as data: tensors, numbers and names. Nothing in them is executed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from rnaformer_cli.files import read_bytes
 from rnaformer_cli.limits import MAX_TENSOR_BYTES
 from rnaformer_cli.model.pickles import check_pickle
 
-_PICKLES = 5  # in the older kind of file; the tensors' bytes follow
-# What torch.load raises for files that are damaged or hold more than data.
+_PICKLES = 5  # in a file of the old format, before the bytes of the tensors
+# Exceptions of torch.load for files that are damaged or hold more than data.
 _UNREADABLE = (
     pickle.UnpicklingError,
-    RuntimeError,  # and its kinds: zipfile has one for archives of an unknown version
+    RuntimeError,  # includes zipfile's error for archives of an unknown version
     EOFError,
     OSError,
     LookupError,
@@ -36,38 +36,38 @@ _UNREADABLE = (
 
 
 def read_tensor_file(path: str | Path, expected: str) -> Any:
-    """What a PyTorch file holds, on the CPU; `expected` is what it should be, in words.
+    """The object in a PyTorch file, on the CPU. `expected` describes it in error messages.
 
     Raises:
-        InputError: the file cannot be read, or is not what was expected.
+        InputError: the file cannot be read, or is not a safe PyTorch file.
     """
     if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
-        raise InputError(f"not {expected}", path=path)  # a device, which has no end
+        raise InputError(f"not {expected}", path=path)  # a device might never end
     return parse_tensors(read_bytes(path, MAX_TENSOR_BYTES), path, expected)
 
 
 def parse_tensors(data: bytes, path: str | Path, expected: str) -> Any:
-    """The same for bytes that were read from `path`.
+    """The object in the bytes of a PyTorch file that was read from `path`.
 
     Raises:
-        InputError: the bytes are not what was expected.
+        InputError: the bytes are not a safe PyTorch file.
     """
     try:
-        if _unpacked_size(data) > len(data):  # PyTorch stores; a bomb is compressed
+        if _unpacked_size(data) > len(data):  # PyTorch does not compress; a zip bomb does
             raise InputError(f"not {expected}", path=path)
-        if sum(_storages(data).values()) > len(data):  # each number has a byte at least
+        if sum(_storages(data).values()) > len(data):  # each number takes at least one byte
             raise InputError(f"not {expected}", path=path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles that PyTorch did not write
+            warnings.simplefilter("ignore")  # about pickles that PyTorch did not write
             return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except _UNREADABLE:
         raise InputError(f"not {expected}", path=path) from None
 
 
 def _storages(data: bytes) -> dict[str, int]:
-    """How many numbers the pickles of a file say that each storage has, by its key."""
+    """The number of elements of each storage, by its key, as declared in the pickles of a file."""
     sizes: dict[str, int] = {}
-    if data.startswith(b"PK"):  # read as torch.load will: members may be compressed
+    if data.startswith(b"PK"):  # read like torch.load: members may be compressed
         archive = torch._C.PyTorchFileReader(io.BytesIO(data))
         check_pickle(io.BytesIO(archive.get_record("data.pkl")), sizes)
         return sizes
@@ -78,7 +78,7 @@ def _storages(data: bytes) -> dict[str, int]:
 
 
 def _unpacked_size(data: bytes) -> int:
-    """Bytes of all members of an archive; 0 for the older kind of file, which is none."""
+    """Bytes of all members of an archive; 0 for a file of the old format, which is no archive."""
     if not data.startswith(b"PK"):
         return 0
     try:

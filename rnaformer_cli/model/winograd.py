@@ -1,15 +1,14 @@
 """3x3 convolutions with fewer multiplications: Winograd's F(4x4, 3x3) and F(2x2, 3x3).
 
-Lavin and Gray 2016, arXiv 1509.09308. A tile of four by four outputs is made from six by six
-inputs, one of two by two from four by four: inputs and filter are transformed, so that the
-convolution becomes 36 or 16 products of matrices over all tiles, a quarter or 4/9 of the
-multiplications. Pays where there are many channels. Large tiles cost about one digit of
-precision, which half precision does not have: there the small ones are used.
+Lavin and Gray 2016, arXiv 1509.09308. A tile of 4x4 outputs depends on 6x6 inputs, one of 2x2
+outputs on 4x4 inputs. With inputs and filter transformed, the convolution becomes 36 or 16 matrix
+products over all tiles, with a quarter or 4/9 of the multiplications. This is faster with many
+channels. F(4x4, 3x3) costs about one digit of precision; half precision therefore uses F(2x2, 3x3).
 
 Shapes
     B  batch   R  rows of output   S  columns   C  channels in   O  channels out
     N  outputs of a tile, each way         M  inputs of a tile, each way: N + 2
-    T  tiles that are worked on at once
+    T  tiles that are processed at once
 """
 
 from __future__ import annotations
@@ -22,24 +21,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnaformer_cli.model.products import linear
+from rnaformer_cli.model.onednn import linear
 
-_AT_ONCE = 256  # tiles: enough for fast products, few enough to stay in a cache
-_BIAS_PRODUCT = (1, 1)  # the product that every output takes in once
+_TILES_AT_ONCE = 256  # enough for fast products, few enough for a cache
+_BIAS_PRODUCT = (1, 1)  # every output contains this product once
 
 
 class Scratch(threading.local):
-    """Memory that is used again and again, by name; each thread has its own.
+    """Reusable memory by name, separate for each thread.
 
-    Large tensors come from the system and go back to it, page by page, which takes a tenth of the
-    time of wide networks. What stood in a tensor is lost when its name is taken again.
+    Otherwise large tensors are allocated from the system and returned page by page, which takes a
+    tenth of the time of wide networks. A tensor is overwritten when its name is taken again.
     """
 
     def __init__(self) -> None:
         self._kept: dict[str, Tensor] = {}
 
     def take(self, name: str, like: Tensor, *shape: int) -> Tensor:
-        """A tensor of that shape with any values."""
+        """An uninitialised tensor of a shape, with the type of `like`."""
         size = math.prod(shape)
         kept = self._kept.get(name)
         if kept is None or kept.numel() < size or kept.dtype != like.dtype:
@@ -47,18 +46,18 @@ class Scratch(threading.local):
         return kept[:size].view(shape)
 
     def clear(self) -> None:
-        """Give all of it back."""
+        """Free all memory."""
         self._kept.clear()
 
 
-# One direction of a transform: parts of equal shape, in and out, and two to work in.
+# A transform along one axis: inputs, outputs, and two scratch tensors, all of one shape.
 _Transform = Callable[[Sequence[Tensor], Sequence[Tensor], Tensor, Tensor], None]
 
 
 def _input_transform_f4(
-    seen: Sequence[Tensor], to: Sequence[Tensor], one: Tensor, two: Tensor
+    inputs: Sequence[Tensor], to: Sequence[Tensor], first: Tensor, second: Tensor
 ) -> None:
-    """Inputs of a tile of four, transformed.
+    """The input transform of F(4x4, 3x3).
 
     4  0 -5  0  1  0
     0 -4 -4  1  1  0
@@ -67,79 +66,79 @@ def _input_transform_f4(
     0  2 -1 -2  1  0
     0  4  0 -5  0  1
     """
-    torch.add(seen[4], seen[2], alpha=-4, out=one)
-    torch.add(seen[3], seen[1], alpha=-4, out=two)
-    torch.add(one, two, out=to[1])
-    torch.sub(one, two, out=to[2])
-    torch.sub(seen[4], seen[2], out=one)
-    torch.sub(seen[3], seen[1], out=two)
-    torch.add(one, two, alpha=2, out=to[3])
-    torch.add(one, two, alpha=-2, out=to[4])
-    torch.add(seen[4], seen[2], alpha=-5, out=one)
-    torch.add(one, seen[0], alpha=4, out=to[0])
-    torch.add(seen[5], seen[3], alpha=-5, out=one)
-    torch.add(one, seen[1], alpha=4, out=to[5])
+    torch.add(inputs[4], inputs[2], alpha=-4, out=first)
+    torch.add(inputs[3], inputs[1], alpha=-4, out=second)
+    torch.add(first, second, out=to[1])
+    torch.sub(first, second, out=to[2])
+    torch.sub(inputs[4], inputs[2], out=first)
+    torch.sub(inputs[3], inputs[1], out=second)
+    torch.add(first, second, alpha=2, out=to[3])
+    torch.add(first, second, alpha=-2, out=to[4])
+    torch.add(inputs[4], inputs[2], alpha=-5, out=first)
+    torch.add(first, inputs[0], alpha=4, out=to[0])
+    torch.add(inputs[5], inputs[3], alpha=-5, out=first)
+    torch.add(first, inputs[1], alpha=4, out=to[5])
 
 
 def _output_transform_f4(
-    made: Sequence[Tensor], to: Sequence[Tensor], one: Tensor, two: Tensor
+    products: Sequence[Tensor], to: Sequence[Tensor], first: Tensor, second: Tensor
 ) -> None:
-    """Outputs of a tile of four from the products.
+    """The output transform of F(4x4, 3x3).
 
     1  1  1  1  1  0
     0  1 -1  2 -2  0
     0  1  1  4  4  0
     0  1 -1  8 -8  1
     """
-    torch.add(made[1], made[2], out=one)
-    torch.add(made[3], made[4], out=two)
-    torch.add(one, two, out=to[0])
-    to[0].add_(made[0])
-    torch.add(one, two, alpha=4, out=to[2])
-    torch.sub(made[1], made[2], out=one)
-    torch.sub(made[3], made[4], out=two)
-    torch.add(one, two, alpha=2, out=to[1])
-    torch.add(one, two, alpha=8, out=to[3])
-    to[3].add_(made[5])
+    torch.add(products[1], products[2], out=first)
+    torch.add(products[3], products[4], out=second)
+    torch.add(first, second, out=to[0])
+    to[0].add_(products[0])
+    torch.add(first, second, alpha=4, out=to[2])
+    torch.sub(products[1], products[2], out=first)
+    torch.sub(products[3], products[4], out=second)
+    torch.add(first, second, alpha=2, out=to[1])
+    torch.add(first, second, alpha=8, out=to[3])
+    to[3].add_(products[5])
 
 
-def _input_transform_f2(seen: Sequence[Tensor], to: Sequence[Tensor], *_: Tensor) -> None:
-    """Inputs of a tile of two, transformed.
+def _input_transform_f2(inputs: Sequence[Tensor], to: Sequence[Tensor], *_: Tensor) -> None:
+    """The input transform of F(2x2, 3x3).
 
     1  0 -1  0
     0  1  1  0
     0 -1  1  0
     0  1  0 -1
     """
-    torch.sub(seen[0], seen[2], out=to[0])
-    torch.add(seen[1], seen[2], out=to[1])
-    torch.sub(seen[2], seen[1], out=to[2])
-    torch.sub(seen[1], seen[3], out=to[3])
+    torch.sub(inputs[0], inputs[2], out=to[0])
+    torch.add(inputs[1], inputs[2], out=to[1])
+    torch.sub(inputs[2], inputs[1], out=to[2])
+    torch.sub(inputs[1], inputs[3], out=to[3])
 
 
 def _output_transform_f2(
-    made: Sequence[Tensor], to: Sequence[Tensor], one: Tensor, _: Tensor
+    products: Sequence[Tensor], to: Sequence[Tensor], first: Tensor, _: Tensor
 ) -> None:
-    """Outputs of a tile of two from the products.
+    """The output transform of F(2x2, 3x3).
 
     1  1  1  0
     0  1 -1 -1
     """
-    torch.add(made[0], made[1], out=one)
-    torch.add(one, made[2], out=to[0])
-    torch.sub(made[1], made[2], out=one)
-    torch.sub(one, made[3], out=to[1])
+    torch.add(products[0], products[1], out=first)
+    torch.add(first, products[2], out=to[0])
+    torch.sub(products[1], products[2], out=first)
+    torch.sub(first, products[3], out=to[1])
 
 
 @dataclass(frozen=True, slots=True)
 class _Tiling:
     tile: int  # N
     filters: tuple[tuple[float, ...], ...]  # (M, 3)
-    see: _Transform
-    make: _Transform
+    transform_input: _Transform
+    transform_output: _Transform
 
     @property
-    def reach(self) -> int:
+    def input_tile(self) -> int:
         return self.tile + 2  # M
 
 
@@ -156,7 +155,7 @@ _F4 = _Tiling(
     _input_transform_f4,
     _output_transform_f4,
 )
-_SMALL = _Tiling(
+_F2 = _Tiling(
     2,
     ((1.0, 0.0, 0.0), (1 / 2, 1 / 2, 1 / 2), (1 / 2, -1 / 2, 1 / 2), (0.0, 0.0, 1.0)),
     _input_transform_f2,
@@ -166,17 +165,17 @@ _SMALL = _Tiling(
 
 def transform_filter(weight: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """(O, C, 3, 3) -> (36, O, C), in half precision (16, O, C)."""
-    tiling = _F4 if dtype == torch.float32 else _SMALL
+    tiling = _F4 if dtype == torch.float32 else _F2
     factor = weight.new_tensor(tiling.filters)
-    turned = torch.einsum("ai,bj,ocij->aboc", factor, factor, weight)
-    return turned.flatten(0, 1).to(dtype)
+    transformed = torch.einsum("ai,bj,ocij->aboc", factor, factor, weight)
+    return transformed.flatten(0, 1).to(dtype)
 
 
 def scratch_size(side: int, channels: int) -> int:
-    """How many numbers are held for the tiles that are worked on at once, at the most."""
-    tiles = max(_AT_ONCE, -(-side // _F4.tile))
-    seen, across, down, others = 36, 24, 24, 20
-    return tiles * channels * (seen + across + down + others)
+    """The maximum number of scratch numbers for the tiles that are processed at once."""
+    tiles = max(_TILES_AT_ONCE, -(-side // _F4.tile))
+    inputs, across, down, others = 36, 24, 24, 20
+    return tiles * channels * (inputs + across + down + others)
 
 
 @torch.no_grad()
@@ -189,11 +188,11 @@ def convolve(
 ) -> Tensor:
     """rows (B, R + 2, S, C), a transformed filter -> (B, R, S, O) of the filter's type.
 
-    Columns beyond the sides count as zero. With a name, what is returned lives in `scratch`.
+    Columns are padded with zeros. With a name, the result is stored in `scratch`.
     """
-    tiling = _F4 if len(filters) == _F4.reach**2 else _SMALL
+    tiling = _F4 if len(filters) == _F4.input_tile**2 else _F2
     scratch = Scratch() if scratch is None else scratch
-    tile, reach = tiling.tile, tiling.reach
+    tile, input_tile = tiling.tile, tiling.input_tile
     batch, height, width, _ = rows.shape
     height -= 2
     down, across = -(-height // tile), -(-width // tile)
@@ -201,20 +200,20 @@ def convolve(
     outputs = filters.shape[1]
     shape = (batch, down, tile, across, tile, outputs)
     out = filters.new_empty(shape) if name is None else scratch.take(name, filters, *shape)
-    filters = filters.view(reach, reach, *filters.shape[1:])
+    filters = filters.view(input_tile, input_tile, *filters.shape[1:])
     if bias is not None:
         bias = bias.to(filters.dtype)
-    step = max(_AT_ONCE // (batch * across), 1)
+    step = max(_TILES_AT_ONCE // (batch * across), 1)
     for top in range(0, down, step):
         count = min(step, down - top)
-        seen = _transform_inputs(tiling, padded[:, tile * top :], count, across, scratch)
+        inputs = _transform_inputs(tiling, padded[:, tile * top :], count, across, scratch)
         to = out[:, top : top + count].permute(2, 4, 0, 1, 3, 5)  # (N, N, B, lines, across, O)
-        _make(tiling, seen, filters, bias, to, scratch)
+        _transform_outputs(tiling, inputs, filters, bias, to, scratch)
     return out.view(batch, tile * down, tile * across, outputs)[:, :height, :width]
 
 
 def _padded(rows: Tensor, shape: tuple[int, int], like: Tensor, scratch: Scratch) -> Tensor:
-    """Rows with zeros beside and below, for outputs of that shape: (B, R + 2, S + 2, C) or more."""
+    """Rows padded with zeros at the sides and below, (B, shape + 2, C), for outputs of `shape`."""
     batch, height, width, channels = rows.shape
     padded = scratch.take("padded", like, batch, shape[0] + 2, shape[1] + 2, channels)
     padded[:, height:] = 0
@@ -229,39 +228,44 @@ def _transform_inputs(
 ) -> Tensor:
     """Padded rows -> the transformed tiles of `count` lines, (M, M, T, C)."""
     batch, _, width, channels = padded.shape
-    tile, reach = tiling.tile, tiling.reach
-    lines = [padded[:, start:][:, : tile * count : tile] for start in range(reach)]
-    down = scratch.take("down", padded, reach, batch, count, width, channels)
-    one = scratch.take("one", padded, batch, count, width, channels)
-    two = scratch.take("two", padded, batch, count, width, channels)
-    tiling.see(lines, list(down), one, two)
-    columns = [down[..., start:, :][..., : tile * across : tile, :] for start in range(reach)]
-    shape = (reach, batch, count, across, channels)
-    seen = scratch.take("seen", padded, reach, *shape)
-    one, two = scratch.take("one", padded, *shape), scratch.take("two", padded, *shape)
-    tiling.see(columns, [seen[:, place] for place in range(reach)], one, two)
-    return seen.flatten(2, 4)
+    tile, input_tile = tiling.tile, tiling.input_tile
+    rows_of_tiles = [padded[:, start:][:, : tile * count : tile] for start in range(input_tile)]
+    down = scratch.take("down", padded, input_tile, batch, count, width, channels)
+    first = scratch.take("first", padded, batch, count, width, channels)
+    second = scratch.take("second", padded, batch, count, width, channels)
+    tiling.transform_input(rows_of_tiles, list(down), first, second)
+    columns = [down[..., start:, :][..., : tile * across : tile, :] for start in range(input_tile)]
+    shape = (input_tile, batch, count, across, channels)
+    inputs = scratch.take("inputs", padded, input_tile, *shape)
+    first, second = scratch.take("first", padded, *shape), scratch.take("second", padded, *shape)
+    tiling.transform_input(
+        columns, [inputs[:, index] for index in range(input_tile)], first, second
+    )
+    return inputs.flatten(2, 4)
 
 
-def _make(
+def _transform_outputs(
     tiling: _Tiling,
-    seen: Tensor,
+    inputs: Tensor,
     filters: Tensor,
     bias: Tensor | None,
     to: Tensor,
     scratch: Scratch,
 ) -> None:
     """Transformed tiles (M, M, T, C) and filters (M, M, O, C) -> outputs (N, N, ..., O)."""
-    tile, reach, outputs = tiling.tile, tiling.reach, to.shape[-1]
-    shape = (seen.shape[2], outputs)
-    across = scratch.take("across", seen, reach, tile, *shape)
-    one, two = scratch.take("one", seen, *shape), scratch.take("two", seen, *shape)
-    for row in range(reach):
+    tile, input_tile, outputs = tiling.tile, tiling.input_tile, to.shape[-1]
+    shape = (inputs.shape[2], outputs)
+    across = scratch.take("across", inputs, input_tile, tile, *shape)
+    first, second = scratch.take("first", inputs, *shape), scratch.take("second", inputs, *shape)
+    for row in range(input_tile):
         products = [
             linear(tiles, weight, bias if (row, column) == _BIAS_PRODUCT else None)
-            for column, (tiles, weight) in enumerate(zip(seen[row], filters[row], strict=True))
+            for column, (tiles, weight) in enumerate(zip(inputs[row], filters[row], strict=True))
         ]
-        tiling.make(products, list(across[row]), one, two)
-    parts = across.view(reach, *to.shape[1:])
-    one, two = scratch.take("one", seen, *to.shape[1:]), scratch.take("two", seen, *to.shape[1:])
-    tiling.make(list(parts), list(to), one, two)
+        tiling.transform_output(products, list(across[row]), first, second)
+    parts = across.view(input_tile, *to.shape[1:])
+    first, second = (
+        scratch.take("first", inputs, *to.shape[1:]),
+        scratch.take("second", inputs, *to.shape[1:]),
+    )
+    tiling.transform_output(list(parts), list(to), first, second)

@@ -1,4 +1,4 @@
-"""Published weights: translated from files, or downloaded when the user asks for them."""
+"""Published weights: download them on request, and translate them into checkpoints."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ PUBLISHED = {
     "rnaformer-32m-intra-family": "intra_family_finetuned",
     "rnaformer-32m-inter-family": "inter_family_finetuned",
 }
-TIMEOUT = 30.0  # seconds without a byte
-PATIENCE = 120.0  # seconds until the body begins
+READ_TIMEOUT = 30.0  # seconds without a byte
+HEADER_TIMEOUT = 120.0  # seconds until the body begins
 _CHUNK = 1 << 20
 _MAX_TEXT = 200  # letters of a server's own words in a message
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
-    """Where a checkpoint went, and what had to be decided on the way."""
+class ImportedCheckpoint:
+    """A new checkpoint, and notes for the user on how it was translated."""
 
     folder: Path
     checkpoint: Checkpoint
@@ -58,14 +58,14 @@ class Imported:
 
 def import_published(
     state: str | Path, config: str | Path, target: str | Path, source: str = ""
-) -> Imported:
+) -> ImportedCheckpoint:
     """Translate a published state dict and config into a checkpoint folder.
 
-    `target` is a folder if it has a separator, else a name in the user's own store.
+    `target` is a folder if it contains a path separator, else a name in the user's store.
 
     Raises:
         InputError, ConfigError, WeightsError: files that are not such a checkpoint.
-        OutputError: the folder is there already or cannot be written.
+        OutputError: the folder exists already or cannot be written.
     """
     folder = new_checkpoint_folder(target)
     model, tensors, notes = read_published(state, config)
@@ -79,23 +79,23 @@ def import_published(
     make_folder(folder.parent)
     name = text_name(folder)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=folder.parent) as temporary:
-        made = Path(temporary) / "checkpoint"
-        make_folder(made)
+        temporary_folder = Path(temporary) / "checkpoint"
+        make_folder(temporary_folder)
         try:
             checkpoint = save_checkpoint(
-                made, name, model, tensors, about, _card(name, about["source"])
+                temporary_folder, name, model, tensors, about, _card(name, about["source"])
             )
         except WeightsError as error:
             raise error.at(state) from None
-        _move(made, folder)
-    return Imported(folder, checkpoint, notes)
+        _move(temporary_folder, folder)
+    return ImportedCheckpoint(folder, checkpoint, notes)
 
 
 def new_checkpoint_folder(target: str | Path) -> Path:
-    """Where a new checkpoint of that name or folder goes.
+    """The folder for a new checkpoint, given by a name or a folder.
 
     Raises:
-        OutputError: there is one already; a shipped one would hide it.
+        OutputError: a checkpoint of this name exists already, in the store or in the package.
     """
     text = str(target)
     is_name = text and not text.startswith(".") and os.sep not in text
@@ -109,23 +109,23 @@ def fetch(
     name: str,
     base_url: str = PUBLISHED_URL,
     sha256: str | None = None,
-    tell: Callable[[str], None] = lambda _: None,
-) -> Imported:
-    """Download published weights by name into the user's store; nothing half stays behind.
+    on_url: Callable[[str], None] = lambda _: None,
+) -> ImportedCheckpoint:
+    """Download published weights by name into the user's store; partial files are removed.
 
-    The checksums of what was downloaded are recorded in the checkpoint's config; `sha256` is the
-    one that the state dict must have.
+    The config of the checkpoint records the checksums of the downloaded files. `sha256` is the
+    expected checksum of the state dict. `on_url` is called with each URL.
 
     Raises:
         WeightsError: a name that is not published.
-        OutputError: it is there already.
-        InputError: the transfer failed, broke off, was too slow or too large, went to another
-            host, or brought another checksum; or all of it took longer than MAX_FETCH_SECONDS.
+        OutputError: a checkpoint of this name exists already.
+        InputError: the transfer failed, ended early, was too slow or too large, was redirected to
+            another host, has another checksum, or took longer than MAX_FETCH_SECONDS in all.
     """
     if name not in PUBLISHED:
         listed = ", ".join(PUBLISHED)
         raise WeightsError(f"no published weights named {name!r}; known: {listed}")
-    new_checkpoint_folder(name)  # before the download, not after
+    new_checkpoint_folder(name)  # fails before the download
     stem = PUBLISHED[name]
     base_url = base_url.rstrip("/")
     latest = time.monotonic() + MAX_FETCH_SECONDS
@@ -134,7 +134,7 @@ def fetch(
         config = Path(temporary) / f"RNAformer_32M_config_{stem}.yml"
         for path, limit in ((config, MAX_CONFIG_TEXT), (state, MAX_DOWNLOAD_BYTES)):
             url = f"{base_url}/{path.name}"
-            tell(without_credentials(url))
+            on_url(without_credentials(url))
             download(url, path, min(limit, MAX_DOWNLOAD_BYTES), latest)
         if sha256 is not None and (digest := sha256_of(state)) != sha256:
             raise InputError(
@@ -144,25 +144,25 @@ def fetch(
 
 
 def download(url: str, path: Path, limit: int, latest: float) -> None:
-    """Copy a URL into a file; the whole length that the server announced, or nothing.
+    """Download a URL into a file, and check its length against Content-Length.
 
-    `limit` is the largest number of bytes; `latest` is a deadline on the monotonic clock.
+    `limit` is the maximum number of bytes; `latest` is a deadline on the monotonic clock.
 
     Raises:
-        InputError: whatever went wrong, with the URL.
+        InputError: any failure, with the URL.
     """
     shown = without_credentials(url)
     try:
         check_url(url)
     except ValueError:
         raise InputError("not a URL", path=shown) from None
-    with watched(PATIENCE, latest) as watchdog:
+    with watched(HEADER_TIMEOUT, latest) as watchdog:
         try:
             _download(url, path, limit, watchdog)
         except InputError:
             if not watchdog.has_fired:
                 raise
-        if watchdog.has_fired:  # a closed connection may look like the end of the body
+        if watchdog.has_fired:  # a connection that it closed may look like the end of the body
             message = "no whole answer in time: the server only drips"
             if time.monotonic() >= latest:
                 message = f"not done within {MAX_FETCH_SECONDS:,g} seconds, which is the limit"
@@ -179,7 +179,7 @@ def _download(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
         why = os_error_text(error.reason) if isinstance(error.reason, OSError) else error.reason
         raise InputError(f"no connection: {_cut(str(why))}", path=shown) from None
     except TimeoutError:
-        raise InputError(f"no answer for {TIMEOUT:g} seconds", path=shown) from None
+        raise InputError(f"no answer for {READ_TIMEOUT:g} seconds", path=shown) from None
     except (InvalidURL, ValueError):  # the URL was checked
         raise InputError("the address of the proxy is no URL", path=shown) from None
     except HTTPException:
@@ -189,21 +189,21 @@ def _download(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
 
 
 def _status(code: int) -> str:
-    """A status in the words of the standard: a server's own may hold anything."""
+    """A status with its standard phrase; that of the server may contain anything."""
     known = {status.value: status.phrase for status in HTTPStatus}
     more = ", and leads to no other page" if code in _REDIRECTS else ""
     return f"{code} {known.get(code, '')}".rstrip() + more
 
 
 def _cut(text: str) -> str:
-    """What may be a server's or a proxy's text, no longer than a line."""
+    """A text that may come from a server or a proxy, cut to the length of a line."""
     return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
 
 
 def _copy(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
     shown = without_credentials(url)
     handlers = (SameHostRedirects, WatchedHTTP(watchdog), WatchedHTTPS(watchdog))
-    with urllib.request.build_opener(*handlers).open(url, timeout=TIMEOUT) as answer:
+    with urllib.request.build_opener(*handlers).open(url, timeout=READ_TIMEOUT) as answer:
         if answer.status != HTTPStatus.OK:  # 206, for one, is a part
             raise InputError(f"the server says {_status(answer.status)}", path=shown)
         announced = answer.headers.get("Content-Length")
@@ -219,7 +219,11 @@ def _copy(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
 def _receive_body(
     answer: HTTPResponse, file: IO[bytes], url: str, limit: int, watchdog: Watchdog
 ) -> int:
-    """Write what comes, as long as it comes at a useful speed and has an end; how many bytes."""
+    """Write the body to a file and return its length in bytes.
+
+    Raises:
+        InputError: a body above MAX_DOWNLOAD_BYTES, or a rate below MIN_DOWNLOAD_RATE.
+    """
     received = counted = 0
     watchdog.extend(2 * DOWNLOAD_WINDOW_SECONDS)
     began = time.monotonic()
@@ -237,9 +241,9 @@ def _receive_body(
     return received
 
 
-def _move(made: Path, folder: Path) -> None:
+def _move(temporary_folder: Path, folder: Path) -> None:
     try:
-        made.rename(folder)
+        temporary_folder.rename(folder)
     except OSError as error:
         raise OutputError(f"cannot be written: {os_error_text(error)}", path=folder) from None
 

@@ -1,4 +1,4 @@
-"""Published checkpoints of automl/RNAformer, translated into this package's names.
+"""Translate published checkpoints of automl/RNAformer into the names of this package.
 
 Their state dicts (`*.pth`) hold tensors only and are read with `weights_only=True`; their
 configs (`*.yml`) are read as plain data. LoRA layers are merged into the weights they adapt.
@@ -25,8 +25,8 @@ from rnaformer_cli.model.embedding import N_CODES, sinusoids
 from rnaformer_cli.model.lora import Tensors, merge_lora
 from rnaformer_cli.model.tensor_file import read_tensor_file
 
-# A released config says `cycling: false` although its weights were trained with recycling;
-# the public evaluation script runs it with 6 passes.
+# One released config has `cycling: false` although its weights were trained with recycling; the
+# public evaluation script runs it with 6 passes.
 DEFAULT_CYCLES = 6
 
 _TENSOR_NAMES = (
@@ -55,11 +55,11 @@ _TENSOR_NAMES = (
 def read_published(
     state_path: str | Path, config_path: str | Path
 ) -> tuple[ModelConfig, Tensors, list[str]]:
-    """The config, the tensors and what had to be decided, in sentences for the user.
+    """The config, the tensors, and notes for the user on how they were translated.
 
     Raises:
-        InputError: a file that cannot be read, or holds more than tensors or plain values.
-        ConfigError: a config that this network does not know.
+        InputError: a file that cannot be read, or holds other objects than tensors or plain values.
+        ConfigError: a config that this network does not support.
         WeightsError: tensors that contradict the config.
     """
     raw = read_yaml(config_path)
@@ -84,12 +84,12 @@ def read_yaml(path: str | Path) -> Mapping[str, Any]:
     """The mapping in a YAML file, without building any object.
 
     Raises:
-        InputError: an unreadable file; YAML that is no mapping of plain values, deep, or has
-            aliases, tags or a key twice.
+        InputError: an unreadable file; YAML that is not a mapping of plain values, is deeply
+            nested, or has aliases, tags or duplicate keys.
     """
     content = read_bytes(path, MAX_CONFIG_TEXT)
     try:
-        text = yaml.reader.Reader(content).buffer  # decoded, and without what YAML cannot hold
+        text = yaml.reader.Reader(content).buffer  # decoded; fails for characters YAML forbids
         if text.count("[") + text.count("{") > MAX_CONFIG_BRACKETS:
             raise InputError(f"more than {MAX_CONFIG_BRACKETS:,} brackets in a config", path=path)
         _check_events(content, path)
@@ -104,16 +104,16 @@ def read_yaml(path: str | Path) -> Mapping[str, Any]:
     return values
 
 
-# A date that is none, a number that is none or too large, a key that cannot be one.
+# Including PyYAML's errors for invalid dates, invalid or too large numbers, and unhashable keys.
 _NO_YAML = (yaml.YAMLError, ValueError, OverflowError, LookupError, TypeError, AttributeError)
 
 
 def _check_events(content: bytes, path: str | Path) -> None:
-    """Refuse what no config has, and what may take a minute to build, as it is scanned."""
+    """Refuse aliases, tags and deep nesting, which can take minutes to build, during the scan."""
     depth = 0
     for event in yaml.parse(content, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1
-        if isinstance(event, yaml.AliasEvent):  # of lists of lists of lists
+        if isinstance(event, yaml.AliasEvent):  # nested aliases grow exponentially
             raise InputError("an alias, which no config needs", path=path, line=line)
         if getattr(event, "tag", None) is not None:
             raise InputError("a tag, which no config needs", path=path, line=line)
@@ -125,7 +125,7 @@ def _check_events(content: bytes, path: str | Path) -> None:
 
 
 def _check_keys(node: yaml.Node | None, path: str | Path) -> None:
-    """Refuse a key that a mapping has twice: YAML takes the last without a word."""
+    """Refuse duplicate keys, of which PyYAML silently takes the last."""
     if isinstance(node, yaml.SequenceNode):
         for value in node.value:
             _check_keys(value, path)
@@ -141,10 +141,10 @@ def _check_keys(node: yaml.Node | None, path: str | Path) -> None:
 
 
 def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:
-    """The tensors of a PyTorch state dict; nothing in the file is executed.
+    """The tensors of a PyTorch state dict. Nothing in the file is executed.
 
     Raises:
-        InputError: an unreadable file, or one that holds anything but tensors by name.
+        InputError: an unreadable file, or an object that is not a state dict of tensors.
     """
     state = read_tensor_file(path, "a PyTorch state dict of tensors")
     if not isinstance(state, dict) or not all(
@@ -156,7 +156,7 @@ def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:
 
 
 def _check_size(state: Mapping[str, Tensor], path: str | Path) -> None:
-    """Refuse tensors that repeat a few stored values, and would take terabytes when written."""
+    """Refuse tensors with more bytes than the file, such as views that repeat stored values."""
     needed = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
     if needed > Path(path).stat().st_size:
         raise InputError(f"holds less than the {needed:,} bytes of its tensors", path=path)
@@ -169,7 +169,7 @@ def published_config(raw: Mapping[str, Any]) -> ModelConfig:
     """Translate the `RNAformer` section of a published config.
 
     Raises:
-        ConfigError: a section or a setting that is missing, or one this network does not have.
+        ConfigError: a missing section or setting, or a setting that this network does not support.
     """
     section = raw.get("RNAformer")
     if not isinstance(section, Mapping):
@@ -181,7 +181,7 @@ def published_config(raw: Mapping[str, Any]) -> ModelConfig:
             f"seq_vocab_size must be {N_CODES}, not {shorten_repr(section['seq_vocab_size'])}"
         )
     cycling = section.get("cycling", False)
-    if not isinstance(cycling, int):  # true and false are numbers, too
+    if not isinstance(cycling, int):  # a bool is an int
         raise ConfigError(f"cycling must be a number of passes, not {shorten_repr(cycling)}")
     return ModelConfig.from_dict(
         {
@@ -257,7 +257,7 @@ def _resolve_recycling(config: ModelConfig, tensors: Tensors) -> tuple[ModelConf
 
 
 def _check_constants(config: ModelConfig, tensors: Tensors) -> None:
-    """Drop what is computed here, after checking that it is what we would compute."""
+    """Drop stored constants, after checking that they equal those of this package."""
     width = int(config.rotary_fraction * config.head_dim)
     expected = {
         ".scale": torch.tensor([math.sqrt(config.dim // 2)]),
@@ -273,7 +273,7 @@ def _check_constants(config: ModelConfig, tensors: Tensors) -> None:
 
 
 def _transpose_positions(config: ModelConfig, tensors: Tensors) -> None:
-    """Published positions are a linear layer over one-hot vectors; here they are a table."""
+    """Turn the published linear layer over one-hot positions into an embedding table."""
     if config.positions == "absolute":
         for name in ("embedding.row.position.weight", "embedding.column.position.weight"):
             if name in tensors:

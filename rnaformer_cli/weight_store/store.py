@@ -1,4 +1,4 @@
-"""Weights by name: shipped with the package, or in the user's own folder."""
+"""Find weights by name, among those shipped with the package and in the user's folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT = "rnaformer-small"
 
 
 def shipped_folder() -> Path:
-    """Where the package keeps the weights that it came with; in a checkout, `weights/`."""
+    """The folder of the weights shipped with the package; in a checkout, `weights/`."""
     try:
         return Path(str(resources.files("rnaformer_cli.weights")))
     except ModuleNotFoundError:
@@ -23,10 +23,10 @@ def shipped_folder() -> Path:
 
 
 def user_folder() -> Path:
-    """Where imported and fetched weights go: RNAFORMER_HOME, else the XDG cache folder.
+    """The folder of imported and fetched weights: below RNAFORMER_HOME, else the XDG cache folder.
 
     Raises:
-        WeightsError: neither is known, and the user has no home, as in many containers.
+        WeightsError: neither is set, and the user has no home folder, as in some containers.
     """
     home = os.environ.get("RNAFORMER_HOME")
     if home:
@@ -40,20 +40,20 @@ def user_folder() -> Path:
 
 
 def list_weights() -> dict[str, Path]:
-    """The folder of each named checkpoint; a shipped one hides the user's of the same name."""
-    found: dict[str, Path] = {}
+    """The folder of each checkpoint by name; shipped weights take precedence over the user's."""
+    folders: dict[str, Path] = {}
     roots = [shipped_folder()]
     with contextlib.suppress(WeightsError):
         roots.append(user_folder())
     for root in roots:
         for folder in _entries(root):
             if _has_config(folder):
-                found.setdefault(folder.name, folder)
-    return found
+                folders.setdefault(folder.name, folder)
+    return folders
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What a folder holds, in order; nothing if it is somebody else's, or no folder at all."""
+    """The sorted entries of a folder; none if it cannot be read or is not a folder."""
     try:
         return sorted(folder.iterdir())
     except OSError:
@@ -63,12 +63,12 @@ def _entries(folder: Path) -> list[Path]:
 def _has_config(folder: Path) -> bool:
     try:
         return (folder / CONFIG_FILE).is_file()
-    except OSError:  # a folder of somebody else
+    except OSError:  # in a folder of another user
         return False
 
 
 def _closed_store() -> str:
-    """Why the user's own weights cannot be listed, as the end of a message; "" if they can."""
+    """The reason why the user's weights cannot be listed, to end a message; "" if they can."""
     try:
         next(user_folder().iterdir(), None)
     except FileNotFoundError:
@@ -80,14 +80,14 @@ def _closed_store() -> str:
 
 
 def find_weights(name: str | Path) -> Path:
-    """The folder of a checkpoint, given by its name or as a folder itself.
+    """The folder of a checkpoint, given by its name or its folder.
 
     Raises:
-        WeightsError: neither a folder nor a name that is known; a file that is a link out of the
-            folder, unless it is a shipped one: some installers link what they install.
+        WeightsError: neither a folder with weights nor a known name; a file that links outside of
+            the folder. Shipped weights may be links, since some installers create them.
     """
     known = list_weights()
-    if str(name) and (Path(name) / CONFIG_FILE).is_file():  # an unset variable is no folder
+    if str(name) and (Path(name) / CONFIG_FILE).is_file():  # "" would be the current folder
         folder = Path(name)
     elif str(name) in known:
         folder = known[str(name)]

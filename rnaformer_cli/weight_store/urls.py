@@ -1,4 +1,4 @@
-"""URLs of weights: what they look like in messages, and where redirects may lead."""
+"""Checks of URLs and redirects, and URLs without credentials for messages."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from urllib.parse import SplitResult, urlsplit
 from rnaformer_cli.errors import InputError
 
 _PORTS = {"http": 80, "https": 443}
-_MAX_SHOWN = 200  # letters of a redirect in a message
+_MAX_SHOWN = 200  # characters of a redirect in a message
 
 
 def check_url(url: str) -> None:
-    """Refuse what nothing can be fetched from.
+    """Check that a URL can be downloaded.
 
     Raises:
-        ValueError: no URL of the web.
-        InputError: a URL with a user name or a query, which would not be sent.
+        ValueError: not an http or https URL.
+        InputError: a URL with a user name, a query or a fragment, which would not be sent.
     """
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError(url)
@@ -35,9 +35,10 @@ def check_url(url: str) -> None:
 
 
 def without_credentials(url: str) -> str:
-    """The URL as messages and configs show it: without a user's name, a password and a query.
+    """The URL without user name, password and query, for messages and configs.
 
-    A query may hold a token. What is no URL loses all before its last `@`.
+    A query may hold a token. Of a text that is not a URL, everything before the last `@` is
+    removed.
     """
     return re.split("[?#]", _without_user(url), maxsplit=1)[0]
 
@@ -60,7 +61,7 @@ def _port(parts: SplitResult) -> int:
 
 
 class SameHostRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows a redirect only where the user pointed, and not to where anybody can listen."""
+    """Follows redirects on the same host only, and never from https to http."""
 
     def redirect_request(  # the signature is urllib's
         self,
@@ -71,11 +72,15 @@ class SameHostRedirects(urllib.request.HTTPRedirectHandler):
         headers: HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        """Refuse before anything is sent there."""
+        """Check the target before a request is sent to it.
+
+        Raises:
+            InputError: a redirect to another host, port or protocol.
+        """
         if fault := _redirect_fault(urlsplit(req.full_url), urlsplit(newurl)):
             message = f"redirected to {fault}: {_cut(without_credentials(newurl))}"
             raise InputError(message, path=without_credentials(req.full_url))
-        fp.close()  # urllib reads the page of a redirect whole, whatever its size
+        fp.close()  # otherwise urllib reads the whole body of the redirect
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
     def http_error_302(
@@ -103,16 +108,16 @@ def _cut(url: str) -> str:
     return url if len(url) <= _MAX_SHOWN else url[:_MAX_SHOWN] + "..."
 
 
-def _redirect_fault(asked: SplitResult, told: SplitResult) -> str | None:
-    """What is wrong with a redirect; from http to https with the usual ports is fine."""
-    if told.hostname != asked.hostname:
+def _redirect_fault(original: SplitResult, target: SplitResult) -> str | None:
+    """The reason to refuse a redirect, or None. From http to https on default ports is allowed."""
+    if target.hostname != original.hostname:
         return "another host"
-    if told.scheme not in _PORTS:
+    if target.scheme not in _PORTS:
         return "what is not the web"
-    if "@" in told.netloc:
+    if "@" in target.netloc:
         return "a URL with a user name"
-    if (asked.scheme, told.scheme) == ("https", "http"):
+    if (original.scheme, target.scheme) == ("https", "http"):
         return "plain http"
-    ports = (_port(asked), _port(told))
-    is_upgrade = told.scheme != asked.scheme and ports == (_PORTS["http"], _PORTS["https"])
+    ports = (_port(original), _port(target))
+    is_upgrade = target.scheme != original.scheme and ports == (_PORTS["http"], _PORTS["https"])
     return None if is_upgrade or ports[0] == ports[1] else "another port"

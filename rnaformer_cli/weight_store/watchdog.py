@@ -1,4 +1,4 @@
-"""A deadline over a whole transfer: it ends what a time limit for each read would wait for."""
+"""A deadline for a whole transfer, which time limits of single reads do not give."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from typing import Any
 
 
 class Watchdog:
-    """Closes its connections when the deadline passes; whoever waits on one then gets an error.
+    """Closes its connections at a deadline, so that pending reads fail.
 
-    A server that sends a byte now and then, or one interim answer after the other, never lets a
-    read time out.
+    With a server that sends single bytes or repeated interim responses, no read times out.
     """
 
     def __init__(self, seconds: float, latest: float = math.inf) -> None:
@@ -30,18 +29,18 @@ class Watchdog:
         threading.Thread(target=self._watch, daemon=True).start()
 
     def extend(self, seconds: float) -> None:
-        """So many seconds more from now on, but no later than `latest`, on the monotonic clock."""
+        """Set the deadline to `seconds` from now, at most to `latest` on the monotonic clock."""
         self._deadline = min(time.monotonic() + seconds, self._latest)
 
     def watch(self, connection: socket.socket) -> None:
-        """One more connection to close; at once if it is too late already."""
+        """Add a connection; it is closed at once if the deadline has passed."""
         with self._lock:
             self._sockets.append(connection)
         if self.has_fired:
             self._close()
 
     def end(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._ended.set()
 
     def _watch(self) -> None:
@@ -53,14 +52,14 @@ class Watchdog:
 
     def _close(self) -> None:
         with self._lock:
-            for one in self._sockets:
+            for connection in self._sockets:
                 with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+                    connection.shutdown(socket.SHUT_RDWR)
 
 
 @contextlib.contextmanager
 def watched(seconds: float, latest: float = math.inf) -> Iterator[Watchdog]:
-    """A watchdog for the time of a block."""
+    """A watchdog for the duration of a block."""
     watchdog = Watchdog(seconds, latest)
     try:
         yield watchdog
@@ -69,27 +68,27 @@ def watched(seconds: float, latest: float = math.inf) -> Iterator[Watchdog]:
 
 
 class WatchedHTTP(urllib.request.HTTPHandler):
-    """Opens http with connections that a watchdog knows."""
+    """Opens http URLs with connections that a watchdog closes."""
 
     def __init__(self, watchdog: Watchdog) -> None:
         super().__init__()
         self._watchdog = watchdog
 
     def http_open(self, req: urllib.request.Request) -> HTTPResponse:
-        """Connect and send; see urllib."""
+        """Send a request, as in urllib."""
         found: HTTPResponse = self.do_open(_watched_connection(self._watchdog, HTTPConnection), req)
         return found
 
 
 class WatchedHTTPS(urllib.request.HTTPSHandler):
-    """Opens https with connections that a watchdog knows."""
+    """Opens https URLs with connections that a watchdog closes."""
 
     def __init__(self, watchdog: Watchdog) -> None:
         super().__init__()
         self._watchdog = watchdog
 
     def https_open(self, req: urllib.request.Request) -> HTTPResponse:
-        """Connect and send; see urllib."""
+        """Send a request, as in urllib."""
         found: HTTPResponse = self.do_open(
             _watched_connection(self._watchdog, HTTPSConnection), req
         )
@@ -98,7 +97,7 @@ class WatchedHTTPS(urllib.request.HTTPSHandler):
 
 def _watched_connection(watchdog: Watchdog, kind: type[HTTPConnection]) -> Any:
     class Connection(kind):  # type: ignore[misc,valid-type]  # either of two classes of http.client
-        """Tells of its socket as soon as there is one: a proxy may drip, too."""
+        """Adds its socket to the watchdog at once: the response of a proxy may be slow, too."""
 
         @property
         def sock(self) -> socket.socket | None:

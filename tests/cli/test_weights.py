@@ -511,7 +511,7 @@ def test_an_answer_that_is_not_http_is_told(fetch_from, server, store):
 def test_a_silent_server_is_given_up(fetch_from, server, store, monkeypatch):
     requested, done = threading.Event(), threading.Event()
     server.answers[f"/models/{CONFIG}"] = lambda _: requested.set() or done.wait(30)
-    monkeypatch.setattr(fetch, "TIMEOUT", 0.2)
+    monkeypatch.setattr(fetch, "READ_TIMEOUT", 0.2)
     finished = fetch_from(server.url)
     done.set()
     assert requested.is_set()
@@ -566,7 +566,7 @@ def test_a_server_that_drips_before_any_content_is_given_up(
     """No single read waits for long."""
     server.enough = threading.Event()
     server.answers[f"/models/{CONFIG}"] = answer
-    monkeypatch.setattr(fetch, "PATIENCE", 0.3)
+    monkeypatch.setattr(fetch, "HEADER_TIMEOUT", 0.3)
     monkeypatch.setattr(fetch, "DOWNLOAD_WINDOW_SECONDS", 0.15)
     finished = fetch_from(server.url)
     server.enough.set()
@@ -578,7 +578,7 @@ def test_a_proxy_that_drips_is_given_up(fetch_from, server, store, monkeypatch):
     server.enough = threading.Event()
     monkeypatch.setattr(Handler, "do_CONNECT", drip_headers, raising=False)
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setattr(fetch, "PATIENCE", 0.3)
+    monkeypatch.setattr(fetch, "HEADER_TIMEOUT", 0.3)
     finished = fetch_from("https://host.example/models")
     server.enough.set()
     message = "no whole answer in time: the server only drips"

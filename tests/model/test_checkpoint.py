@@ -1,4 +1,4 @@
-"""A checkpoint folder: written and read back whole, or refused by name."""
+"""Checkpoints: round trip through a folder, and refusal of damaged files."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ def change_tensors(folder, change):
     change_config(folder, sha256=hashlib.sha256(data).hexdigest())
 
 
-def test_a_saved_network_comes_back_the_same(folder, tiny_network):
+def test_a_saved_network_is_read_back(folder, tiny_network):
     network, checkpoint = load_network(folder)
     assert (checkpoint.name, checkpoint.model) == ("tiny", tiny_network.config)
     assert checkpoint.about == {"hours": 1}
@@ -58,7 +58,7 @@ def test_a_loaded_network_is_ready_to_predict(folder):
     assert (folder / "README.md").read_text() == "# tiny\n"
 
 
-def test_what_is_loaded_comes_with_what_the_config_says(folder):
+def test_load_network_returns_the_checkpoint(folder):
     assert load_network(folder)[1] == read_checkpoint(folder)
 
 
@@ -150,7 +150,7 @@ def test_a_folder_without_config_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '"text"', "\udcff"])
-def test_a_config_that_is_no_checkpoints_is_refused(tmp_path, text):
+def test_json_that_is_not_a_checkpoint_config_is_refused(tmp_path, text):
     path = tmp_path / "config.json"
     path.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(WeightsError) as caught:
@@ -221,7 +221,7 @@ def model_text(text):
         ),
     ],
 )
-def test_a_config_that_lies_is_refused_by_name(folder, text, message):
+def test_invalid_values_of_a_config_are_refused_by_name(folder, text, message):
     write_config(folder, text)
     with pytest.raises(ConfigError) as caught:
         load_network(folder)
@@ -238,7 +238,7 @@ def test_a_config_that_lies_is_refused_by_name(folder, text, message):
         '{"format": 1, "name": "x", "sha256": 5, "model": {}}',
     ],
 )
-def test_a_config_of_other_things_is_refused(folder, text):
+def test_json_with_other_types_is_refused(folder, text):
     write_config(folder, text)
     with pytest.raises(WeightsError, match="expected a JSON object with format, name, model and"):
         load_network(folder)
@@ -252,7 +252,7 @@ def test_a_config_of_a_gigabyte_is_refused_before_it_is_read(folder):
 
 
 def load_with_little_memory(*folders):
-    """The errors of load_network where only 300 MB more than PyTorch itself can be had."""
+    """The errors of load_network in a process limited to 300 MB above PyTorch itself."""
     code = (
         "import resource, sys\n"
         "from rnaformer_cli.errors import RnaformerError\n"
@@ -287,7 +287,7 @@ LYING_FILES = [
 ]
 
 
-def test_headers_and_configs_that_lie_are_refused_without_the_memory_they_ask_for(folder, tmp_path):
+def test_huge_declared_sizes_are_refused_without_allocating(folder, tmp_path):
     copies = []
     for number, content in enumerate(LYING_FILES):
         copies.append(tmp_path / f"copy-{number}")
@@ -329,7 +329,7 @@ def test_tensors_that_are_not_finite_are_not_loaded(folder, value):
     assert str(caught.value) == f"{folder / 'model.safetensors'}: {message}"
 
 
-def test_tensors_of_another_kind_are_not_loaded(folder):
+def test_tensors_of_another_type_are_not_loaded(folder):
     change_tensors(folder, lambda tensors: tensors.update({"read_out.bias": torch.ones(4).int()}))
     with pytest.raises(WeightsError) as caught:
         load_network(folder)
@@ -347,7 +347,7 @@ def link_to_device(path):
 
 @pytest.mark.parametrize("make", [make_folder_of, os.mkfifo, link_to_device])
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
-def test_what_is_no_file_is_refused_and_not_waited_for(folder, make, name):
+def test_pipes_and_devices_are_refused_without_waiting(folder, make, name):
     (folder / name).unlink()
     make(folder / name)
     with pytest.raises(WeightsError) as caught:

@@ -1,4 +1,4 @@
-"""The shape of a network: what is refused, and by which words."""
+"""Network configs: round trip, and the messages for invalid settings."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from rnaformer_cli.errors import ConfigError
 from rnaformer_cli.model.config import ModelConfig
 
 
-def test_a_config_survives_being_stored():
+def test_a_stored_config_is_read_back():
     config = ModelConfig(dim=32, heads=4, positions="absolute", threshold=0.25)
     assert ModelConfig.from_dict(config.to_dict()) == config
 
@@ -33,7 +33,7 @@ def test_a_config_survives_being_stored():
         ),
     ],
 )
-def test_values_that_make_no_sense_are_refused(values, message):
+def test_invalid_values_are_refused(values, message):
     with pytest.raises(ConfigError) as caught:
         ModelConfig(**values)
     assert str(caught.value) == message
@@ -78,7 +78,7 @@ def test_an_integer_is_a_float_setting():
         ("threshold", float("nan"), "threshold must be from 0 to 1, not nan"),
     ],
 )
-def test_numbers_that_make_no_scores_are_refused(name, value, message):
+def test_nan_and_numbers_out_of_range_are_refused(name, value, message):
     with pytest.raises(ConfigError) as caught:
         ModelConfig(**{name: value})
     assert str(caught.value) == message

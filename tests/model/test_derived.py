@@ -1,4 +1,4 @@
-"""Networks made from others."""
+"""Networks derived from others."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def test_a_deeper_network_gives_the_same(variant, doubled, depth):
     assert torch.equal(deeper(bases, is_base), network(bases, is_base))
 
 
-def test_a_copy_stands_behind_its_block_and_learns(tiny_network):
+def test_a_copy_follows_its_block_and_can_be_trained(tiny_network):
     deeper = deepen_network(tiny_network, [1]).train()
     first, copy, last = deeper.blocks
     assert torch.equal(copy.transition.widen.weight, first.transition.widen.weight)
@@ -38,7 +38,7 @@ def test_a_copy_stands_behind_its_block_and_learns(tiny_network):
 
 
 @pytest.mark.parametrize("number", [0, 3, -1])
-def test_only_blocks_that_are_there_are_doubled(tiny_network, number):
+def test_a_missing_block_is_refused(tiny_network, number):
     with pytest.raises(ConfigError) as caught:
         deepen_network(tiny_network, [number])
     assert str(caught.value) == f"no block {number}; there are 2"
@@ -57,7 +57,7 @@ def test_a_wider_network_gives_the_same(variant):
     torch.testing.assert_close(wider(bases, is_base), network(bases, is_base))
 
 
-def test_new_channels_see_something_and_learn(tiny_network):
+def test_new_channels_have_gradients(tiny_network):
     before = tiny_network.config.hidden_dim
     wider = widen_network(tiny_network, 5.0).train()
     bases, is_base = sequences(9, 14)

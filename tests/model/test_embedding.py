@@ -1,15 +1,15 @@
-"""The first latent matrix: where bases stand."""
+"""The pair embedding and its positions."""
 
 from dataclasses import replace
 
 import torch
 from network_variants import SMALL
 
-from rnaformer_cli.model.embedding import LayerNorm, PairEmbedding, cells, sinusoids
+from rnaformer_cli.model.embedding import LayerNorm, PairEmbedding, outer_and, sinusoids
 
 
 @torch.no_grad()
-def test_relative_positions_beyond_the_table_look_alike():
+def test_relative_positions_beyond_the_table_are_clipped():
     embedding = PairEmbedding(replace(SMALL, max_positions=2))
     pair = embedding(torch.zeros(1, 9, dtype=torch.long))
     torch.testing.assert_close(pair[0, 0, 2], pair[0, 0, 8])
@@ -24,23 +24,25 @@ def test_sinusoids_begin_with_sine_zero_and_cosine_one():
     torch.testing.assert_close(waves[1, 3], torch.tensor(0.01).cos())
 
 
-def test_a_cell_is_real_where_both_lines_are():
-    real = cells(torch.tensor([[True, False]]))
-    assert real.tolist() == [[[True, False], [False, False]]]
+def test_a_cell_is_real_if_its_row_and_column_are():
+    is_cell = outer_and(torch.tensor([[True, False]]))
+    assert is_cell.tolist() == [[[True, False], [False, False]]]
 
 
-def test_gradients_of_a_norm_in_halves_are_sums_over_all_cells():
-    """One large gradient and thousands of small ones, which are lost if the sum is a half."""
+def test_gradients_of_a_norm_in_half_precision_are_summed_in_fp32():
+    """One large gradient and thousands of small ones, which a sum in half precision loses."""
     norm = LayerNorm(8)
     pair = torch.randn(90, 90, 8).bfloat16()
     told = torch.full((90, 90, 8), 0.5).bfloat16()
     told[0, 0] = 256.0
     norm(pair).backward(told.float())
     assert norm.bias.grad.tolist() == [256.0 + 0.5 * 8_099] * 8
-    expected = (told.double() * torch.nn.functional.layer_norm(pair.double(), (8,))).sum((0, 1))
+    expected = (told.double() * torch.nn.functional.make_layer_norm(pair.double(), (8,))).sum(
+        (0, 1)
+    )
     torch.testing.assert_close(norm.weight.grad.double(), expected, rtol=1e-3, atol=1e-2)
 
 
-def test_a_norm_keeps_halves_in_prediction():
+def test_a_norm_keeps_half_precision_in_prediction():
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         assert LayerNorm(8)(torch.ones(3, 8).bfloat16()).dtype == torch.bfloat16

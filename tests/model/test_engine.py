@@ -1,4 +1,4 @@
-"""The engine is the network, by strips of any height, and keeps its laws."""
+"""The engine agrees with the network for strips of any height."""
 
 import itertools
 import platform
@@ -34,7 +34,7 @@ def test_the_engine_gives_the_networks_logits(network, strip_bytes, lengths):
 
 
 @torch.no_grad()
-def test_the_engine_hears_the_flag(network):
+def test_the_engine_uses_the_flag(network):
     bases, is_base = sequences(9, 12)
     flag = torch.tensor([0.0, 1.0])
     here = is_base[:, :, None] & is_base[:, None]
@@ -44,7 +44,7 @@ def test_the_engine_hears_the_flag(network):
 
 
 @torch.no_grad()
-def test_recycling_ends_for_each_sequence_when_its_scores_have_settled(monkeypatch):
+def test_recycling_ends_for_each_sequence_when_its_scores_converge(monkeypatch):
     torch.manual_seed(3)
     network = RNAformer(VARIANTS["half resolution"]).eval()
     bases, is_base = sequences(17, 9, 12)
@@ -78,7 +78,7 @@ def test_strips_cover_every_row_once(tiny_network):
 
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("is_padded", [True, False])
-def test_the_norm_as_factor_and_term_is_the_masked_norm(affine, is_padded):
+def test_the_norm_as_factor_and_offset_is_the_masked_norm(affine, is_padded):
     torch.manual_seed(1)
     pair = torch.randn(2, 5, 5, 3)
     is_index = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
@@ -98,7 +98,7 @@ def test_the_norm_as_factor_and_term_is_the_masked_norm(affine, is_padded):
 
 
 @pytest.mark.parametrize(("first", "height"), [(-2, 9), (0, 5), (3, 2), (-2, 3), (4, 3)])
-def test_what_is_beyond_a_matrix_becomes_zero(first, height):
+def test_cells_outside_of_a_matrix_become_zero(first, height):
     rows = torch.ones(2, height, 5, 3)
     zero_outside(rows, first, [5, 3])
     for matrix, side in zip(rows, [5, 3], strict=True):
@@ -126,7 +126,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators decide otherwise")
-def test_sequences_take_no_new_pages_in_the_end():
+def test_later_sequences_need_no_new_pages():
     made = subprocess.run(
         [sys.executable, "-c", FAULTS], capture_output=True, check=True, text=True
     )
@@ -169,7 +169,7 @@ print(held("VmHWM") - before, estimate_memory(config, length))
         (250, {"dim": 256, "depth": 1, "heads": 4, "ff_factor": 2.0, "patch": 1}),
     ],
 )
-def test_no_more_memory_is_taken_than_was_estimated(length, config, precision):
+def test_memory_stays_within_the_estimate(length, config, precision):
     command = [sys.executable, "-c", MEMORY, str(length), precision, repr(config)]
     runs = []
     while len(runs) < 5 and not any(taken <= estimated for taken, estimated in runs):

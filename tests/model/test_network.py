@@ -1,4 +1,4 @@
-"""Laws of the network, in every variant: padding, neighbours and order change nothing."""
+"""Invariants of every variant of the network: padding, batch neighbours and order."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ def test_padding_and_batch_neighbours_never_change_a_real_cell(network, length):
 
 
 @torch.no_grad()
-def test_what_stands_at_padding_never_changes_a_real_cell(network):
+def test_values_at_padding_never_change_a_real_cell(network):
     bases, is_base = sequences(9, 12)
     changed = bases.clone()
     changed[~is_base] = 1
@@ -34,7 +34,7 @@ def test_what_stands_at_padding_never_changes_a_real_cell(network):
 
 
 @torch.no_grad()
-def test_the_order_of_a_batch_never_changes_an_answer(network):
+def test_the_order_of_a_batch_never_changes_a_result(network):
     bases, is_base = sequences(12, 9)
     torch.testing.assert_close(
         network(bases.flip(0), is_base.flip(0)).flip(0), network(bases, is_base)
@@ -59,7 +59,7 @@ def test_every_base_of_the_sequence_reaches_every_cell(network):
 
 
 @torch.no_grad()
-def test_recycling_changes_the_answer():
+def test_recycling_changes_the_logits():
     network = RNAformer(SMALL).eval()
     bases, is_base = sequences(9)
     assert not torch.allclose(network(bases, is_base, 1), network(bases, is_base, 2))
@@ -88,7 +88,7 @@ def test_only_the_last_pass_is_trained():
 
 
 @torch.no_grad()
-def test_the_label_flag_is_curated_unless_told_otherwise():
+def test_the_label_flag_is_curated_by_default():
     network = RNAformer(replace(SMALL, label_flag=True)).eval()
     bases, is_base = sequences(9, 12)
     curated = network(bases, is_base, flag=torch.tensor([1.0, 1.0]))

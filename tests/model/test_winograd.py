@@ -1,4 +1,4 @@
-"""Winograd's convolution against PyTorch's."""
+"""Winograd convolution agrees with that of PyTorch."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,7 +20,7 @@ from rnaformer_cli.model.network import RNAformer
 @pytest.mark.parametrize(
     ("batch", "height", "width"), [(1, 1, 1), (2, 4, 5), (1, 9, 8), (1, 45, 90), (300, 3, 3)]
 )
-def test_it_is_the_convolution(batch, height, width, dtype, products, tolerance):
+def test_it_agrees_with_the_convolution(batch, height, width, dtype, products, tolerance):
     torch.manual_seed(7)
     conv = torch.nn.Conv2d(6, 10, 3).double()
     rows = torch.randn(batch, height + 2, width, 6).to(dtype).double()
@@ -34,7 +34,7 @@ def test_it_is_the_convolution(batch, height, width, dtype, products, tolerance)
 
 
 @torch.no_grad()
-def test_memory_is_used_again_and_what_has_no_name_is_left_alone():
+def test_named_memory_is_reused_and_unnamed_results_are_not():
     torch.manual_seed(7)
     conv = torch.nn.Conv2d(5, 5, 3, padding=(0, 1))
     filters, scratch = winograd.transform_filter(conv.weight), winograd.Scratch()
@@ -71,7 +71,7 @@ def test_a_filter_without_bias_adds_none():
 
 @torch.no_grad()
 @pytest.mark.parametrize("strip_bytes", [1, 30_000, 1 << 30])
-def test_the_engine_is_the_same_function_with_it(strip_bytes, monkeypatch):
+def test_the_engine_agrees_with_winograd_switched_off(strip_bytes, monkeypatch):
     calls = []
     convolve = winograd.convolve
 

@@ -14,7 +14,7 @@ from rnaformer_cli.errors import DeviceError
 from rnaformer_cli.model.checkpoint import save_checkpoint
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer
-from rnaformer_cli.prediction.batching import WINDOW
+from rnaformer_cli.prediction.batching import WINDOW_RECORDS
 from rnaformer_cli.prediction.predictor import Options, Predictor, load
 from rnaformer_cli.prediction.workers import (
     MAX_WORKERS,
@@ -64,11 +64,11 @@ def test_workers_give_the_same_answers_in_the_same_order(predictor, source, alon
 
 
 def test_a_worker_that_is_killed_loses_nothing(predictor, source):
-    many = [RnaRecord(f"r{n}", "GGGAAACCC") for n in range(6 * WINDOW)]
+    many = [RnaRecord(f"r{n}", "GGGAAACCC") for n in range(6 * WINDOW_RECORDS)]
 
     def records():
         for number, record in enumerate(many):
-            if number == 3 * WINDOW:  # the first three are on their way or done
+            if number == 3 * WINDOW_RECORDS:  # the first three are on their way or done
                 os.kill(active_children()[0].pid, signal.SIGKILL)
             yield record
 

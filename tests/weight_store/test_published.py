@@ -1,4 +1,4 @@
-"""Published checkpoints give the published logits; what contradicts itself is refused."""
+"""Published checkpoints give the published logits; inconsistent ones are refused."""
 
 import json
 import resource
@@ -83,7 +83,7 @@ def test_a_network_with_a_pdb_flag_runs_with_the_flag_set():
 
 
 def test_weights_saved_before_merging_give_the_same_logits(tmp_path):
-    """The parity file holds its updates already; without them the import has to add them."""
+    """The weights of the parity file are merged; the test subtracts the updates first."""
     state = dict(read_state_dict(PARITY / "finetuned_like.pth"))
     raw = read_yaml(PARITY / "finetuned_like.yml")
     scale = raw["lora_alpha"] / raw["r"]
@@ -126,7 +126,7 @@ def write_config(tmp_path, name, **changes):
     return path
 
 
-def test_recycling_that_the_config_denies_is_taken_from_the_weights(tmp_path):
+def test_recycling_is_taken_from_the_weights_if_the_config_contradicts(tmp_path):
     config_path = write_config(tmp_path, "bprna_like", cycling=False)
     config, _, notes = read_published(PARITY / "bprna_like.pth", config_path)
     assert (config.recycling, config.cycles) == (True, 6)
@@ -166,7 +166,7 @@ def test_numbers_written_as_text_are_read(tmp_path):
         ({"ff_kernel": 5}, "ff_kernel must be one of 0, 1, 3, not 5"),
     ],
 )
-def test_configs_that_this_network_does_not_know_are_refused(tmp_path, changes, message):
+def test_unsupported_configs_are_refused(tmp_path, changes, message):
     config_path = write_config(tmp_path, "bprna_like", **changes)
     with pytest.raises(ConfigError) as caught:
         read_published(PARITY / "bprna_like.pth", config_path)
@@ -178,7 +178,7 @@ def test_a_config_without_its_section_is_refused():
         published_config({"model": {}})
 
 
-def test_a_stored_constant_that_is_another_is_refused(tmp_path):
+def test_a_wrong_stored_constant_is_refused(tmp_path):
     state = dict(read_state_dict(PARITY / "finetuned_like.pth"))
     name = "RNAformer.layers.0.attn_pair_row.rotary_emb.freqs"
     state[name] = state[name] + 1
@@ -191,7 +191,7 @@ def test_a_stored_constant_that_is_another_is_refused(tmp_path):
 
 
 class Payload:
-    """Would write a file if a state dict were unpickled without care."""
+    """Writes a file when unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -272,7 +272,7 @@ def test_an_archive_of_an_unknown_version_is_refused(tmp_path):
     assert str(caught.value) == f"{path}: not a PyTorch state dict of tensors"
 
 
-def test_a_state_dict_of_other_things_is_refused(tmp_path):
+def test_a_state_dict_of_other_objects_is_refused(tmp_path):
     torch.save({"epoch": 3}, tmp_path / "state.pth")
     with pytest.raises(InputError) as caught:
         read_state_dict(tmp_path / "state.pth")
@@ -373,7 +373,7 @@ def test_aliases_are_refused_before_anything_is_built(tmp_path, text, line):
         ("dim: 1\nb: 2\n'dim': 3\n", "3: the key 'dim' a second time"),
     ],
 )
-def test_what_no_config_has_is_refused_where_it_stands(tmp_path, text, message):
+def test_yaml_features_of_no_config_are_refused_with_their_line(tmp_path, text, message):
     path = tmp_path / "config.yml"
     path.write_text(text)
     began = time.process_time()
@@ -398,7 +398,7 @@ def make_of(name, count):
     "name",
     [b"__builtin__\nbytearray", b"builtins\nbytearray", b"torch\nFloatTensor", b"torch\nTensor"],
 )
-def test_a_pickle_that_makes_much_of_little_is_refused(tmp_path, name, kind):
+def test_a_small_pickle_of_large_objects_is_refused(tmp_path, name, kind):
     """weights_only allows it: 36 bytes would take five gigabytes."""
     path = tmp_path / "state.pth"
     content = make_of(name, 10**9)
@@ -417,7 +417,7 @@ def test_a_pickle_that_makes_much_of_little_is_refused(tmp_path, name, kind):
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
-def test_a_state_dict_of_the_older_kind_of_file_is_read(tmp_path):
+def test_a_state_dict_in_the_old_format_is_read(tmp_path):
     state = {"weight": torch.ones(2, 3), "bias": torch.nn.Parameter(torch.zeros(2))}
     torch.save(state, tmp_path / "state.pth", _use_new_zipfile_serialization=False)
     found = read_state_dict(tmp_path / "state.pth")
@@ -471,7 +471,7 @@ LARGE = (10**9).to_bytes(4, "little")
 )
 @pytest.mark.parametrize("is_archive", [True, False])
 def test_a_pickle_that_no_state_of_tensors_needs_is_refused_at_once(tmp_path, content, is_archive):
-    """Dictionaries of one list, or endless ones; keys whose hash takes for ever; and others."""
+    """Repeated lists, recursive dictionaries, keys that are slow to hash, and others."""
     path = tmp_path / "state.pth"
     content = b"\x80\x02" + content
     if is_archive:

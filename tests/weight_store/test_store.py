@@ -1,4 +1,4 @@
-"""Weights by name: shipped, or in the user's own folder."""
+"""Finding weights by name: shipped, or in the user's folder."""
 
 import contextlib
 import os
@@ -31,7 +31,7 @@ def home(tmp_path, monkeypatch, tiny_network):
     return tmp_path
 
 
-def test_shipped_weights_are_whole_and_know_their_name():
+def test_shipped_weights_are_valid_and_named_after_their_folder():
     folder = find_weights(DEFAULT)
     assert folder == shipped_folder() / DEFAULT
     _, checkpoint = load_network(folder)
@@ -176,7 +176,7 @@ def raise_no_home():
 
 
 def test_without_a_home_the_shipped_weights_are_found(monkeypatch):
-    """As a container runs it: a number for a user, and no HOME."""
+    """As in a container, with a numeric user id and without HOME."""
     for name in ("RNAFORMER_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(Path, "home", raise_no_home)

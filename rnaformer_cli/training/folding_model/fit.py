@@ -25,7 +25,7 @@ from rnaformer_cli.files import read_bytes, write_atomically
 from rnaformer_cli.folding.model import scaled_inside
 from rnaformer_cli.folding.partition import outside
 from rnaformer_cli.folding.scores import TABLE_SHAPES, score_loops
-from rnaformer_cli.model.checkpoint import check_tensors, shapes
+from rnaformer_cli.model.checkpoint import check_tensors, tensor_shapes
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.structure import BasePair
 from rnaformer_cli.training.batches.config import BatchConfig
@@ -220,7 +220,7 @@ def read_scores(path: str | Path) -> Scores:
     except (SafetensorError, ValueError):
         raise WeightsError("not a whole safetensors file", path=path) from None
     try:
-        check_tensors(dict(TABLE_SHAPES), shapes(scores))
+        check_tensors(dict(TABLE_SHAPES), tensor_shapes(scores))
     except WeightsError as error:
         raise error.at(path) from None
     return scores

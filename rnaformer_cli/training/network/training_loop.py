@@ -17,8 +17,8 @@ from torch import Tensor
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError
-from rnaformer_cli.model.checkpoint import check_tensors, shapes
-from rnaformer_cli.model.initial import initialise
+from rnaformer_cli.model.checkpoint import check_tensors, tensor_shapes
+from rnaformer_cli.model.initialisation import initialise
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.training.batches.sampling import BatchStream, StreamPosition
 from rnaformer_cli.training.network.config import TrainConfig
@@ -94,7 +94,7 @@ class Trainer:
         self.network = RNAformer(config.model)
         initialise(self.network)
         if start is not None:
-            check_tensors(shapes(self.network.state_dict()), shapes(start))
+            check_tensors(tensor_shapes(self.network.state_dict()), tensor_shapes(start))
             self.network.load_state_dict(dict(start))
         if folding is not None:
             self._load_folding_scores(folding)

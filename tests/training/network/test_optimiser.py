@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rnaformer_cli.model.config import ModelConfig
-from rnaformer_cli.model.initial import initialise
+from rnaformer_cli.model.initialisation import initialise
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.training.network.config import OptimiserConfig
 from rnaformer_cli.training.network.optimiser import Optimiser, WeightAverage, rate_factor

@@ -1,7 +1,7 @@
-"""Products of matrices by oneDNN, which PyTorch builds in but asks only for half precision.
+"""Matrix products by oneDNN, which PyTorch includes but uses only in half precision.
 
-Its kernels use all that a processor has; those of PyTorch's own choice (MKL) stop at AVX2 on
-processors that are not Intel's, and take twice as long there.
+oneDNN uses all instruction sets of a processor. PyTorch's default (MKL) is limited to AVX2 on
+processors of other makers than Intel and takes twice as long there.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_ATTENTION_BYTES = 2**22  # of scores at once, so that they stay in a cache
-_LONGEST = 8192  # bases of which all scores of a line may be held: 128 MB
-_COLUMNS = 16  # beside the values: one is used, and products like whole vectors
-_LARGEST = 80.0  # score, of which the exponential is still a number
+_ATTENTION_BYTES = 2**22  # of attention scores at once, which fit into a cache
+_MAX_LENGTH = 8192  # bases of which all scores of a line may be held: 128 MB
+_EXTRA_COLUMNS = 16  # beside the values: one is used, and products like whole vectors
+_MAX_SCORE = 80.0  # score, of which the exponential is still a number
 
 
 class Linear(nn.Linear):
-    """As torch.nn.Linear, in prediction by oneDNN."""
+    """torch.nn.Linear, computed by oneDNN in prediction."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
@@ -38,14 +38,15 @@ def linear(values: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
 def attend(
     query: Tensor, key: Tensor, value: Tensor, may_attend: Tensor | None, scale: float | None
 ) -> Tensor:
-    """Softmax attention of (N, H, L, D) each; `may_attend` (N, 1, 1, L) says which keys exist.
+    """Softmax attention; query, key, value (N, H, L, D) -> (N, H, L, D).
 
-    In half precision on a processor by products of matrices, since PyTorch's kernel unpacks its
-    halves and takes 2.5 times as long there.
+    `may_attend` (N, 1, 1, L) marks the keys that are not padding. In half precision on a CPU,
+    attention is computed by matrix products, since PyTorch's kernel converts its inputs and takes
+    2.5 times as long.
     """
     count, heads, length, _ = query.shape
     is_half_on_cpu = query.device.type == "cpu" and query.element_size() == 2
-    if not is_half_on_cpu or length > _LONGEST:
+    if not is_half_on_cpu or length > _MAX_LENGTH:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=may_attend, scale=scale)
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     if torch.is_grad_enabled():
@@ -59,20 +60,20 @@ def attend(
     mixed = torch.empty_like(value)
     step = max(_ATTENTION_BYTES // (length**2 * query.element_size()), 1)
     for start in range(0, len(query), step):
-        some = slice(start, start + step)
-        absent = missing if may_attend is None else missing[some]
-        scores = torch.baddbmm(absent, query[some], key[some].mT, alpha=scale)
-        torch.bmm(torch.softmax(scores, -1), value[some], out=mixed[some])
+        part = slice(start, start + step)
+        padding = missing if may_attend is None else missing[part]
+        scores = torch.baddbmm(padding, query[part], key[part].mT, alpha=scale)
+        torch.bmm(torch.softmax(scores, -1), value[part], out=mixed[part])
     return mixed.view(count, heads, length, -1)
 
 
 class _Attention(torch.autograd.Function):
-    """Softmax attention in training, in half precision, by seven products of matrices.
+    """Softmax attention in training, in half precision, by seven matrix products.
 
-    A column of ones beside the values gives the sum of each row of weights, and zeros in it and
-    in the values leave out keys that do not exist; the same columns serve the way back. Keys are
-    taken from their mean, which changes nothing and makes the mean score of each row zero: sums
-    are one or more, without a search for the largest score.
+    A column of ones appended to the values gives the sum of each row of weights; zeros in it and in
+    the values exclude padded keys. The backward pass uses the same columns. The mean of the keys is
+    subtracted from them, which does not change the softmax and makes the mean score of each row
+    zero. Sums of exponentials are then at least one without a search for the largest score.
     """
 
     @staticmethod
@@ -82,32 +83,32 @@ class _Attention(torch.autograd.Function):
         """See `attend`."""
         shape = query.shape
         count, heads, length, size = shape
-        lines = (count * heads, length, size)
-        filled = value.new_zeros(count, heads, length, size + _COLUMNS)
+        sequences = (count * heads, length, size)
+        values_and_ones = value.new_zeros(count, heads, length, size + _EXTRA_COLUMNS)
         exists = value.new_ones(1, 1, length, 1) if may_attend is None else may_attend.mT.to(value)
-        torch.mul(value, exists, out=filled[..., :size])
-        filled[..., size] = exists[..., 0]
-        filled = filled.flatten(0, 1)
-        middle = (key * exists).sum(2, keepdim=True) / exists.sum(2, keepdim=True)
-        query, key = (query * scale).reshape(lines), (key - middle).reshape(lines)
-        weights = torch.bmm(query, key.mT).clamp_(max=_LARGEST).exp_()
-        mixed = torch.bmm(weights, filled)
+        torch.mul(value, exists, out=values_and_ones[..., :size])
+        values_and_ones[..., size] = exists[..., 0]
+        values_and_ones = values_and_ones.flatten(0, 1)
+        mean_key = (key * exists).sum(2, keepdim=True) / exists.sum(2, keepdim=True)
+        query, key = (query * scale).reshape(sequences), (key - mean_key).reshape(sequences)
+        weights = torch.bmm(query, key.mT).clamp_(max=_MAX_SCORE).exp_()
+        mixed = torch.bmm(weights, values_and_ones)
         total = mixed[..., size, None].float()
         found = (mixed[..., :size] / total).to(value.dtype)
-        ctx.save_for_backward(query, key, filled, weights, found, total)
+        ctx.save_for_backward(query, key, values_and_ones, weights, found, total)
         ctx.scale = scale
         return found.view(shape)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         """Gradients of query, key and value."""
-        query, key, filled, weights, found, total = ctx.saved_tensors
+        query, key, values_and_ones, weights, found, total = ctx.saved_tensors
         shape, size = grad.shape, grad.shape[-1]
-        change = torch.zeros_like(filled)
+        change = torch.zeros_like(values_and_ones)
         change[..., :size] = grad.reshape(found.shape) / total
         change[..., size] = -(change[..., :size] * found).sum(-1)
-        scores = torch.bmm(change, filled.mT).mul_(weights)
-        by_value = torch.bmm(weights.mT, change)[..., :size] * filled[..., size, None]
+        scores = torch.bmm(change, values_and_ones.mT).mul_(weights)
+        by_value = torch.bmm(weights.mT, change)[..., :size] * values_and_ones[..., size, None]
         by_query = torch.bmm(scores, key).mul_(ctx.scale)
         by_key = torch.bmm(scores.mT, query)
         return by_query.view(shape), by_key.view(shape), by_value.view(shape), None, None

@@ -1,4 +1,4 @@
-"""Weights of a network that has learned nothing yet."""
+"""Initial weights of a network."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from torch import nn
 
 
 def initialise(network: nn.Module, prior: float = -5.0) -> None:
-    """Weights to begin with: residuals and read-out start at zero, pairs as rare as they are.
+    """Initialise the weights in place.
 
-    `prior` is the logit that every cell starts with.
+    The outputs of residual branches are zero and the logit of every cell is about `prior`, since
+    base pairs are rare.
     """
     for name, parameter in network.named_parameters():
         if parameter.dim() == 1:

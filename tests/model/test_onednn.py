@@ -1,14 +1,14 @@
-"""Products by oneDNN against PyTorch's."""
+"""Matrix products and attention agree with those of PyTorch."""
 
 import pytest
 import torch
 
-from rnaformer_cli.model import products
-from rnaformer_cli.model.products import Linear, attend, linear
+from rnaformer_cli.model import onednn
+from rnaformer_cli.model.onednn import Linear, attend, linear
 
 
 @torch.no_grad()
-def test_both_ways_give_the_same():
+def test_both_implementations_agree():
     torch.manual_seed(5)
     layer = Linear(48, 144)
     values = torch.randn(2, 7, 9, 48)
@@ -26,7 +26,7 @@ def test_gradients_pass():
     assert layer.weight.grad.tolist() == [[2.0] * 4] * 3
 
 
-def test_half_precision_is_asked_for():
+def test_autocast_gives_half_precision():
     layer = Linear(4, 3)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         assert layer(torch.ones(2, 4)).dtype == torch.bfloat16
@@ -36,8 +36,8 @@ def test_half_precision_is_asked_for():
 @pytest.mark.parametrize("scale", [None, 1.0])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("at_once", [1, 1 << 22])
-def test_attention_in_half_precision_is_the_attention(scale, masked, at_once, monkeypatch):
-    monkeypatch.setattr(products, "_ATTENTION_BYTES", at_once)
+def test_attention_in_half_precision_agrees(scale, masked, at_once, monkeypatch):
+    monkeypatch.setattr(onednn, "_ATTENTION_BYTES", at_once)
     torch.manual_seed(6)
     parts = [torch.randn(5, 9, 2, 8).bfloat16().transpose(1, 2) for _ in range(3)]
     mask = torch.arange(9) < torch.tensor([9, 1, 4, 8, 2])[:, None, None, None] if masked else None
