@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from rnaformer_cli.dataset.reactivities import ReactivityProfile, read_reactivities
-from rnaformer_cli.folding.model import Folding
+from rnaformer_cli.folding.model import FoldingModel
 from rnaformer_cli.model.checkpoint import load_network
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.training.folding_model.reactivity_likelihood import (
@@ -46,7 +46,9 @@ def batches(profiles: Sequence[ReactivityProfile]) -> Iterator[Sequence[Reactivi
 
 
 @torch.no_grad()
-def count(folding: Folding, profiles: Sequence[ReactivityProfile], known: Densities) -> Densities:
+def count(
+    folding: FoldingModel, profiles: Sequence[ReactivityProfile], known: Densities
+) -> Densities:
     """The densities by the posteriors under those of the round before."""
     counted = Densities()
     for batch in batches(profiles):

@@ -37,9 +37,8 @@ _POSTERIOR_CELLS = 400_000  # N·L·C of a batch if all sums are kept: limited b
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Numbers = NDArray[Any]  # of either precision
-AlignmentJob = tuple[
-    NDArray[np.int64], Floats
-]  # codes (L,) of a sequence, odds (K, C) of a profile
+# Codes (L,) of a sequence and odds (K, C) of a profile.
+AlignmentJob = tuple[NDArray[np.int64], Floats]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,6 @@ def align(jobs: Sequence[AlignmentJob]) -> list[Floats]:
 
 
 def _job_size(job: AlignmentJob) -> tuple[int, int]:
-    """Bases and columns."""
     """Bases and columns."""
     return len(job[0]), job[1].shape[1]
 

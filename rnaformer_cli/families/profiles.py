@@ -148,7 +148,6 @@ def unreadable(path: str | Path) -> str:
 
 def _is_consistent(arrays: Mapping[str, NDArray[np.generic]], names: object) -> bool:
     """Whether types, shapes and values of the arrays describe one profile for each name."""
-    """Whether types, shapes and values of the arrays describe one profile for each name."""
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         return False
     for name, (dtype, axes) in _ARRAY_TYPES.items():

@@ -175,8 +175,8 @@ def load_families(folder: str | Path, checkpoint: Checkpoint) -> FamilyModel | N
     path = _file_in(folder, FAMILIES_FILE)
     library = read_library(path)
     _check_digest(path, checkpoint.families.sha256)
-    said = checkpoint.families
-    return FamilyModel(ProfileSearch(library), said.mixture, said.sha256)
+    recorded = checkpoint.families
+    return FamilyModel(ProfileSearch(library), recorded.mixture, recorded.sha256)
 
 
 def _check_digest(path: Path, expected: str) -> None:

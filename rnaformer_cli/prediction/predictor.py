@@ -49,9 +49,9 @@ _NOT_FINITE = (
 )
 _LABEL_TYPE_VALUES: dict[Labels, float] = {"curated": 1.0, "computed": 0.0}
 _EPSILON = 1e-7  # scores are clipped to [this, 1 - this] before a change of their logits
-MAX_CELLS = 60_000  # per batch: larger ones were no faster on a CPU
-FOLDING_MAX_CELLS = 300_000  # the folding model gains from more
-_STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # a GPU wants more at once
+MAX_CELLS = 60_000  # per batch; larger batches are not faster on a CPU
+FOLDING_MAX_CELLS = 300_000  # the folding model is faster with larger batches
+_STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # GPUs need larger strips
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,8 @@ class Prediction:
 
     record: RnaRecord
     structure: Structure
-    pair_scores: Mapping[
-        BasePair, float
-    ]  # of the structure, and of all pairs above Options.min_score
+    # Of the pairs of the structure, and of all pairs above Options.min_score.
+    pair_scores: Mapping[BasePair, float]
     confidence: float  # the expected F1
     threshold: float  # pairs below it were not candidates
     seconds: float  # the time of its batch, divided in proportion to L²
@@ -161,7 +160,7 @@ class Predictor:
         return config_digest(values)[:16]
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
-        """Yield a prediction, or why there is none, for each record, in input order.
+        """Yield a prediction or an error for each record, in input order.
 
         Records are read ahead in windows and predicted in batches of similar lengths. A prediction
         does not depend on the other records.
@@ -186,7 +185,7 @@ class Predictor:
         regions = self._scan_families([record.sequence for record in records])
         begin = 0
         for batch in make_batches([len(record) for record in records], self.options.max_cells):
-            assert batch == list(range(begin, begin + len(batch)))  # they are sorted already
+            assert batch == list(range(begin, begin + len(batch)))  # records are sorted by length
             size = len(records[begin])
             rows = slice(begin, begin + len(batch))
             part = None if features is None else features[rows, :size, :size]
@@ -231,7 +230,7 @@ class Predictor:
         regions: Sequence[Sequence[Region]],
         features: Tensor | None = None,
     ) -> tuple[list[Scores], list[int]]:
-        """Score matrices, and the number of passes for each."""
+        """The score matrix (L, L) of each sequence, and its number of passes."""
         bases, is_base = to_tensors(sequences)
         bases, is_base = bases.to(self.device), is_base.to(self.device)
         flag = torch.full((len(bases),), self.flag, device=self.device)
@@ -297,7 +296,7 @@ class Predictor:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if len(records) > 1:  # one by one they may still fit
+            if len(records) > 1:  # single records may still fit
                 singles = zip(records, regions, strict=True)
                 return [
                     result
@@ -345,7 +344,7 @@ class Predictor:
             return DeviceError(_NOT_FINITE, record=record.id)
         try:
             return self._to_prediction(record, matrix, seconds, cycles, regions)
-        except StructureError as error:  # pairs that cross at too many places for `nested`
+        except StructureError as error:  # too many crossing pairs for `nested`
             return DeviceError(error.message, record=record.id)
         except MemoryError:
             message = f"not enough memory to decode {len(record)} bases"

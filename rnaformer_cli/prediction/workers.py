@@ -248,7 +248,7 @@ def _defer_signals() -> Iterator[None]:
         signal.raise_signal(deferred)
 
 
-_worker: Predictor  # of this process, if it is a worker
+_worker: Predictor  # set in worker processes only
 
 
 def _initialise_worker(source: WorkerConfig) -> None:

@@ -181,7 +181,7 @@ def published_config(raw: Mapping[str, Any]) -> ModelConfig:
             f"seq_vocab_size must be {N_CODES}, not {shorten_repr(section['seq_vocab_size'])}"
         )
     cycling = section.get("cycling", False)
-    if not isinstance(cycling, int):  # true and false are numbers, too
+    if not isinstance(cycling, int):  # a bool is an int
         raise ConfigError(f"cycling must be a number of passes, not {shorten_repr(cycling)}")
     return ModelConfig.from_dict(
         {

@@ -1,4 +1,4 @@
-"""The folder of a run: config, environment, metrics, checkpoints, curves."""
+"""Files of a training run: config, environment, metrics, state, weights and curves."""
 
 from __future__ import annotations
 
