@@ -70,7 +70,7 @@ def test_recycling_ends_for_each_sequence_when_its_scores_converge(monkeypatch):
 def test_strips_cover_every_row_once(tiny_network):
     for side in (1, 2, 3, 17):
         for strip_bytes in (1, 500, 2_000, 1 << 20):
-            strips = list(Engine(tiny_network, strip_bytes)._strips(1, side, 32, least=2))
+            strips = list(Engine(tiny_network, strip_bytes)._strips(1, side, 32, min_rows=2))
             rows = [row for strip in strips for row in range(strip.start, strip.stop)]
             assert rows == list(range(side))
             assert len(strips) == 1 or min(s.stop - s.start for s in strips) >= 2

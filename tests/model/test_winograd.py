@@ -79,7 +79,7 @@ def test_the_engine_agrees_with_winograd_switched_off(strip_bytes, monkeypatch):
         calls.append(arguments[0].shape)
         return convolve(*arguments)
 
-    monkeypatch.setattr(engine, "WIDE", 16)
+    monkeypatch.setattr(engine, "WINOGRAD_MIN_CHANNELS", 16)
     monkeypatch.setattr(engine, "_MIN_WINOGRAD_ROWS", 5)
     monkeypatch.setattr(winograd, "convolve", counted)
     torch.manual_seed(3)
