@@ -57,10 +57,10 @@ def test_groups_by_length_are_in_order(tiny_network):
 class Failing(RNAformer):
     """Runs out of memory on longer sequences."""
 
-    def pad_to_patch(self, bases, is_base):
+    def pad_to_patches(self, bases, is_base):
         if bases.shape[1] > 20:
             torch.empty(1 << 60)
-        return super().pad_to_patch(bases, is_base)
+        return super().pad_to_patches(bases, is_base)
 
 
 def test_a_record_that_fails_counts_as_zero_and_is_told(tiny_network):

@@ -161,10 +161,10 @@ def test_records_that_do_not_fit_together_into_the_folding_model_are_folded_one_
 class Greedy(RNAformer):
     """Allocates more memory than any machine has for a long sequence."""
 
-    def pad_to_patch(self, bases, is_base):
+    def pad_to_patches(self, bases, is_base):
         if bases.shape[1] > 20:
             torch.empty(1 << 60)
-        return super().pad_to_patch(bases, is_base)
+        return super().pad_to_patches(bases, is_base)
 
 
 def test_a_record_that_does_not_fit_is_an_error_and_the_others_are_predicted(tiny_network):
@@ -178,7 +178,7 @@ def test_a_record_that_does_not_fit_is_an_error_and_the_others_are_predicted(tin
 class Broken(RNAformer):
     """Fails for another reason than lack of memory."""
 
-    def pad_to_patch(self, *_):
+    def pad_to_patches(self, *_):
         raise RuntimeError("a bug")
 
 
