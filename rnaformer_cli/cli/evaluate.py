@@ -262,7 +262,7 @@ def _import_matplotlib() -> tuple[Any, Any]:
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
     except ImportError:
-        message = "curves need matplotlib: pip install 'rnaformer-cli[train]'"
+        message = "curves need matplotlib: pip install '.[train]' in a checkout"
         raise DependencyError(message) from None
     return Figure, FigureCanvasSVG
 

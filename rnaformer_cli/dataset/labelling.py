@@ -176,7 +176,7 @@ def import_vienna() -> Any:
     try:
         return importlib.import_module("RNA")
     except ImportError:
-        message = "labels need ViennaRNA: pip install 'rnaformer-cli[label]'"
+        message = "labels need ViennaRNA: pip install '.[label]' in a checkout"
         raise DependencyError(message) from None
 
 

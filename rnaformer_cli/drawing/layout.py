@@ -65,5 +65,5 @@ def _vienna() -> Any:
     try:
         return importlib.import_module("RNA")
     except ImportError:
-        message = "layouts need ViennaRNA: pip install 'rnaformer-cli[draw]'"
+        message = "layouts need ViennaRNA: pip install '.[draw]' in a checkout"
         raise DependencyError(message) from None

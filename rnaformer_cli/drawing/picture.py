@@ -206,7 +206,7 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     try:
         figures = importlib.import_module("matplotlib.figure")
     except ImportError:
-        message = "pictures need matplotlib: pip install 'rnaformer-cli[draw]'"
+        message = "pictures need matplotlib: pip install '.[draw]' in a checkout"
         raise DependencyError(message) from None
     shrink = min(1.0, _MAX_INCHES / max(width, height))
     size = (max(width * shrink, 1.0), max(height * shrink, 1.0))

@@ -112,7 +112,7 @@ def test_a_missing_package_is_named_before_any_work(
     run, predict, files, monkeypatch, package, what
 ):
     monkeypatch.setitem(sys.modules, package, None)
-    expected = f"rnaformer: {what}: pip install 'rnaformer-cli[draw]'\n"
+    expected = f"rnaformer: {what}: pip install '.[draw]' in a checkout\n"
     assert run("draw", "one.dbn", "-o", "x.svg").err == expected
     done = predict("-", "--draw", "pictures", stdin=">a\nGGGGAAAACCCC\n")
     assert (done.out, done.err, done.code) == ("", expected, 1)

@@ -77,7 +77,7 @@ def test_two_forms_of_output_exclude_each_other(run, data):
 def test_a_missing_matplotlib_is_told_before_the_work(run, data, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     done = run("evaluate", "--data", data, "--plot", "c.svg")
-    message = "curves need matplotlib: pip install 'rnaformer-cli[train]'"
+    message = "curves need matplotlib: pip install '.[train]' in a checkout"
     assert (done.out, done.err, done.code) == ("", f"rnaformer: {message}\n", 1)
 
 

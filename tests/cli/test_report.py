@@ -165,7 +165,7 @@ def test_wrong_usage_has_exit_code_2(run, files, options, message):
 )
 def test_a_missing_package_is_named_with_the_way_round_it(run, files, monkeypatch, package, what):
     monkeypatch.setitem(sys.modules, package, None)
-    expected = f"rnaformer: {what}: pip install 'rnaformer-cli[draw]', or --no-pictures\n"
+    expected = f"rnaformer: {what}: pip install '.[draw]' in a checkout, or --no-pictures\n"
     done = run("report", "a.jsonl", "-o", "x.html")
     assert (done.err, done.code) == (expected, 1)
     assert run("report", "a.jsonl", "-o", "x.html", "--no-pictures").code == 0

@@ -118,7 +118,7 @@ def test_a_missing_viennarna_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "RNA", None)  # Python's own way to say: not there
     with pytest.raises(DependencyError) as caught:
         list(label_records([HAIRPIN], "mfe"))
-    assert str(caught.value) == "labels need ViennaRNA: pip install 'rnaformer-cli[label]'"
+    assert str(caught.value) == "labels need ViennaRNA: pip install '.[label]' in a checkout"
 
 
 def test_records_of_one_name_are_all_labelled_after_a_stop(tmp_path):
