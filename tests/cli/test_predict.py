@@ -303,8 +303,8 @@ def test_an_empty_name_of_weights_is_not_the_default(run, tmp_path, monkeypatch)
     (tmp_path / "config.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
     finished = run("predict", "-", "-w", "", stdin=HAIRPIN)
-    assert finished.err.startswith("rnaformer: no weights named ''; known: ")
-    assert finished.code == 1
+    assert finished.err.endswith("Invalid value for '-w' / '--weights': the text is empty\n")
+    assert finished.code == 2
 
 
 def test_raw_decoding_is_the_matrix_above_the_threshold(predict, tiny_weights):
