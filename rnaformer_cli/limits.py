@@ -8,6 +8,7 @@ from __future__ import annotations
 
 MAX_LINE = 100_000_000  # letters; a record with all pairs of 2,000 bases is a line of 50 million
 MAX_BASES = 10_000_000  # of a record: a hundred times what any predictor of pairs can hold
+MAX_REACTIVITIES = 100_000_000  # of a file, which are held: 50,000 mRNAs of 2,000 bases
 MAX_CONFIG_BYTES = 10_000_000  # of a config: real ones have 2 kB
 MAX_CONFIG_TEXT = 100_000  # bytes of a config that people write, YAML or TOML; real ones have 2 kB
 MAX_CONFIG_DEPTH = 20  # of lists and sections in each other

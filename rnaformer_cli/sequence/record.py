@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnaformer_cli.errors import SequenceError
+from rnaformer_cli.errors import ProbingError, SequenceError
 from rnaformer_cli.sequence.encode import ALPHABET
+from rnaformer_cli.sequence.reactivities import Reactivities
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +15,14 @@ class RnaRecord:
 
     Raises:
         SequenceError: no base, or a letter that is none of the five.
+        ProbingError: a number of reactivities that is not that of the bases.
     """
 
     id: str
     sequence: str
     description: str = ""
     n_ambiguous: int = 0  # letters that were read as N
+    reactivities: Reactivities | None = None  # chemical probing data
 
     def __post_init__(self) -> None:
         if not self.sequence:
@@ -28,6 +31,9 @@ class RnaRecord:
             if letter not in ALPHABET:
                 message = f"{letter!r} at base {base} is not one of A C G U N"
                 raise SequenceError(message, record=self.id)
+        if self.reactivities is not None and len(self.reactivities) != len(self.sequence):
+            message = f"{len(self.reactivities)} reactivities for {len(self.sequence)} bases"
+            raise ProbingError(message, record=self.id)
 
     def __len__(self) -> int:
         return len(self.sequence)

@@ -1,0 +1,1 @@
+"""Chemical probing data: files of reactivities, and the records that they belong to."""
