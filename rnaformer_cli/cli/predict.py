@@ -12,11 +12,15 @@ import click
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.inputs import Inputs, standard_input
 from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.arguments.reactivities import read_profiles
 from rnaformer_cli.cli.run.output import Destination, open_destination
 from rnaformer_cli.cli.run.pictures import check_drawing
 from rnaformer_cli.cli.run.progress import FailureTable, Report
 from rnaformer_cli.errors import RnaformerError
+from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
+from rnaformer_cli.probing.matching import ProfileIndex
 from rnaformer_cli.sequence.fasta import SUFFIXES
+from rnaformer_cli.sequence.reactivities import REAGENTS
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -64,6 +68,19 @@ MULTIPLET_FORMATS = {"jsonl", "tsv"}
     metavar="FILE.npz",
     type=options.PATH,
     help="Write each record's score matrix, float32.",
+)
+@click.option(
+    "--reactivities",
+    metavar="FILE|DIR",
+    multiple=True,
+    type=options.PATH,
+    help="Chemical probing data (SHAPE, DMS), repeatable: read, checked and matched to the "
+    "records. They do not change predictions yet.",
+)
+@click.option(
+    "--reagent",
+    type=click.Choice(REAGENTS, case_sensitive=False),
+    help="Reagent of the probing data.  [default: what their files say]",
 )
 @click.option(
     "--decode",
@@ -133,12 +150,14 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     written = {f"--{name}": chosen[name] for name in outputs}
     check_paths(written, files, SUFFIXES)
     check_paths(written, [chosen["ref"]])
+    check_paths(written, chosen["reactivities"], PROBING_SUFFIXES)
     report = _report(chosen)
     references = _read_references(chosen["ref"])
-    inputs = _inputs(files or standard_input(), chosen)
+    inputs = _inputs(files or standard_input(), chosen, report)
     predicted = _predict(inputs, chosen, report, keep=references is not None)
     report.warn_ambiguous()
     report.report_skipped()
+    report.report_data()
     report.report_low_confidence()
     report.report_summary()
     if references is not None:
@@ -146,7 +165,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
 
         err = not (chosen["output"] or chosen["out_dir"])
         print_scores(predicted, references, err, quiet=chosen["quiet"])
-    if report.failures:
+    if report.failures or report.data_failures:
         raise click.exceptions.Exit(1)
 
 
@@ -182,10 +201,21 @@ def _queue_names(found: Iterator[tuple[RnaRecord, str]], names: deque[str]) -> I
         yield record
 
 
-def _inputs(files: tuple[str, ...], chosen: dict[str, Any]) -> Inputs:
+def _inputs(files: tuple[str, ...], chosen: dict[str, Any], report: Report) -> Inputs:
     input_options = ("strict", "max_length", "shard", "fail_fast")
     needs_names = any(chosen[to] for to in ("out_dir", "scores", "draw"))
-    return Inputs(files, **{name: chosen[name] for name in input_options}, named=needs_names)
+    profiles = _profiles(chosen, report)
+    found = {name: chosen[name] for name in input_options}
+    return Inputs(files, **found, named=needs_names, profiles=profiles)
+
+
+def _profiles(chosen: dict[str, Any], report: Report) -> ProfileIndex | None:
+    if chosen["reactivities"]:
+        data = chosen["reactivities"], chosen["reagent"]
+        return read_profiles(*data, report, chosen["fail_fast"])
+    if chosen["reagent"]:
+        raise click.UsageError("--reagent needs --reactivities")
+    return None
 
 
 def _check_usage(chosen: dict[str, Any]) -> None:

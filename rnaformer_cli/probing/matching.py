@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rnaformer_cli.errors import ProbingError
+from rnaformer_cli.errors import ProbingError, RnaformerError
 from rnaformer_cli.files import safe_name
 from rnaformer_cli.probing.profile import ProbingProfile
 from rnaformer_cli.sequence.encode import UNKNOWN
@@ -35,7 +35,7 @@ class ProfileIndex:
         name = _stem(profile.path) if profile.id is None else profile.id
         self._profiles.setdefault(name, []).append(profile)
 
-    def refuse(self, error: ProbingError) -> None:
+    def refuse(self, error: RnaformerError) -> None:
         """Note data that could not be read: other data of that id are not used either."""
         if error.place.record is not None:
             self._refused.add(error.place.record)

@@ -121,4 +121,6 @@ class _FinishedRecord:
 def record_checksum(record: RnaRecord) -> str:
     """The same for records that give the same files."""
     text = "\n".join((record.id, record.description, record.sequence))
+    if record.reactivities is not None:
+        text += f"\n{record.reactivities.reagent}\n{record.reactivities.values}"
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

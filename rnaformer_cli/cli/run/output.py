@@ -110,8 +110,18 @@ class Formatter:
             "decoding": self._decoding,
             "seconds": round(prediction.seconds, 4),
             "warnings": [f"{counted(letters, 'ambiguous letter')} read as N"] if letters else [],
+            **_reactivities(prediction.record),
         }
         return format_json(record, prediction.pair_scores, details)
+
+
+def _reactivities(record: RnaRecord) -> dict[str, Any]:
+    """What JSON Lines tell of the probing data of a record; nothing without data."""
+    data = record.reactivities
+    if data is None:
+        return {}
+    used = len(data) - data.n_missing
+    return {"reactivities": {"reagent": data.reagent, "used": used, "missing": data.n_missing}}
 
 
 def escape_for_terminal(text: str, stream: IO[str]) -> str:

@@ -49,6 +49,9 @@ class Report:
         self._bases = 0  # of the records that are written
         self._expected: Expected | None = None
         self.failures = 0
+        self.data_failures = 0  # of probing data, without which their records are predicted
+        self._n_matched = 0
+        self._n_with_data = 0
         self._failed_records = 0
         self.written = 0
         self.left_out = 0  # done by an earlier run
@@ -67,6 +70,14 @@ class Report:
     def fail(self, error: RnaformerError) -> None:
         """Tell a failure that does not end the run."""
         self.failures += 1
+        self._tell_failure(error)
+
+    def fail_data(self, error: RnaformerError) -> None:
+        """Tell why probing data are not used; their record is predicted without them."""
+        self.data_failures += 1
+        self._tell_failure(error)
+
+    def _tell_failure(self, error: RnaformerError) -> None:
         if self._failure_table is not None:
             self._failure_table.add(error)
         self._failed_records += error.place.record is not None
@@ -100,6 +111,18 @@ class Report:
             low = f"{self._low_confidence:,} of {counted(self._predicted, 'record')}"
             verb = "has" if self._low_confidence == 1 else "have"
             self.warn(f"{low} {verb} a confidence below {LOW_CONFIDENCE} (see docs/output.md)")
+
+    def count_data(self, record: RnaRecord) -> None:
+        """Count a record in a run with probing data."""
+        self._n_matched += 1
+        self._n_with_data += record.reactivities is not None
+
+    def report_data(self) -> None:
+        """Tell how many records had probing data, in a run that was given some."""
+        if self._n_matched and not self.quiet:
+            verb = "has" if self._n_with_data == 1 else "have"
+            records = f"{self._n_with_data:,} of {counted(self._n_matched, 'record')}"
+            self._print(f"rnaformer: {records} {verb} reactivities")
 
     def warn_ambiguous(self) -> None:
         """Tell once how many letters were read as N."""
