@@ -16,11 +16,11 @@ from rnaformer_cli.cli.arguments.reactivities import read_profiles
 from rnaformer_cli.cli.run.output import Destination, open_destination
 from rnaformer_cli.cli.run.pictures import check_drawing
 from rnaformer_cli.cli.run.progress import FailureTable, Report
-from rnaformer_cli.errors import RnaformerError
+from rnaformer_cli.errors import ProbingError, RnaformerError
 from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
 from rnaformer_cli.probing.matching import ProfileIndex
 from rnaformer_cli.sequence.fasta import SUFFIXES
-from rnaformer_cli.sequence.reactivities import REAGENTS
+from rnaformer_cli.sequence.reactivities import REAGENTS, find_reagent
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
 
 FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
 MULTIPLET_FORMATS = {"jsonl", "tsv"}
+
+
+def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else find_reagent(value)
+    except ProbingError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()
@@ -79,7 +86,8 @@ MULTIPLET_FORMATS = {"jsonl", "tsv"}
 )
 @click.option(
     "--reagent",
-    type=click.Choice(REAGENTS, case_sensitive=False),
+    metavar="|".join(REAGENTS),
+    callback=_parse_reagent,
     help="Reagent of the probing data.  [default: what their files say]",
 )
 @click.option(
