@@ -37,9 +37,17 @@ STRUCTURES = {
     "jsonl": b'{"id": "x", "sequence": "GAC", "pairs": [[1, 3]], "structure": "(.)"}\n',
     "stockholm": b"# STOCKHOLM 1.0\n#=GF ID a\nx/1-3 GAC\n#=GC SS_cons <.>\n//\n",
 }
+PROBING = {
+    "columns": ["shape", "dat", "map"],
+    "rdat": ["rdat"],
+    "xml": ["xml"],
+    "jsonl": ["jsonl"],
+    "tsv": ["tsv"],
+}
 
 SIDE_BY_SIDE = b">x\n" + b"GAC" * 400 + b"\n" + b"(.)" * 400 + b"\n"
 LIKE_ENERGIES = [b">dG=x1\nGAC\n(.)\n", b">ENERGY=-3.2 confidence=0.8\nGAC\n(.)\n"]
+HAIRPIN = ROOT / "tests" / "golden" / "probing"
 CONTRADICTIONS = [
     b'{"id": "x", "sequence": "GAC", "pairs": [], "structure": "(.)", "schema_version": 1}\n',
     b'{"id": "x", "sequence": "GAC", "pairs": {}, "length": 4}\n',
@@ -79,6 +87,11 @@ def seed_inputs(name: str, folder: Path) -> list[bytes]:
         "training": [path.read_bytes() for path in sorted(ROOT.glob("**/examples/*.toml"))]
         + [b"[run]\nsteps = 3\n[batches]\nlengths = [1]\nsource_weights = {a = 1}\n"]
         + [b"[run]\nlearning_rate = nan\n[model]\nnorm_eps = nan\n"],
+        **{
+            f"probing-{kind}": [(HAIRPIN / f"hairpin.{name}").read_bytes() for name in names]
+            for kind, names in PROBING.items()
+        },
+        "probing": [path.read_bytes() for path in sorted(HAIRPIN.glob("hairpin.*"))],
         "config": [path.read_bytes() for path in sorted(ROOT.glob("weights/*/config.json"))],
     }
     return known[name]

@@ -2,6 +2,7 @@
 
 RnaformerError
 ├── SequenceError        FASTA that cannot be read, a letter that is not a base
+├── ProbingError         chemical probing data that cannot be read or does not fit its RNA
 ├── StructureError       pairs, brackets or a structure file that cannot be read or written
 ├── ScoreError           prediction and reference that cannot be compared
 ├── DatasetError         an invalid labelled record, or sets with related records
@@ -72,6 +73,10 @@ class RnaformerError(Exception):
 
 class SequenceError(RnaformerError):
     """FASTA that cannot be read, or a letter that is not a base."""
+
+
+class ProbingError(RnaformerError):
+    """Chemical probing data that cannot be read, or that does not fit its RNA."""
 
 
 class StructureError(RnaformerError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.dataset.records import read_dataset, record_from_json, record_to_json
 from rnaformer_cli.errors import RnaformerError, StructureError
+from rnaformer_cli.files import read_lines
 from rnaformer_cli.model.checkpoint import (
     read_checkpoint,
     read_tensors,
@@ -20,7 +21,12 @@ from rnaformer_cli.model.checkpoint import (
 )
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.probing.columns import read_columns
+from rnaformer_cli.probing.formats import READERS, read_reactivities
+from rnaformer_cli.probing.matching import ProfileIndex
+from rnaformer_cli.probing.table import read_table
 from rnaformer_cli.sequence.fasta import read_fasta_file, scan_fasta
+from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.formats import (
     READ_FORMATS,
     WRITERS,
@@ -31,6 +37,7 @@ from rnaformer_cli.structure.formats import (
 from rnaformer_cli.training.network.config import TrainConfig, read_config
 from rnaformer_cli.weight_store.published import published_config, read_state_dict, read_yaml
 
+MAX_MATCHED = 10_000  # bases of the record that a profile is tried on
 FuzzTarget = Callable[[Path], None]  # of a file, in a folder of its own
 SMALL = RNAformer(ModelConfig(dim=4, depth=1, heads=1, ff_factor=1.0))
 EXPECTED = tensor_shapes(SMALL.state_dict())
@@ -80,6 +87,38 @@ def try_dataset(path):
         assert record_from_json(line) == record
 
 
+def probing_target(name):
+    def try_reactivities(path):
+        read = READERS[name] if name else None
+        for found in read(read_lines(path)) if read else read_reactivities(path):
+            if isinstance(found, RnaformerError):
+                check_message(found)
+            else:
+                check_profile(found)
+
+    return try_reactivities
+
+
+def check_profile(profile):
+    """Written as columns and as a table it is the same, and a record takes its values."""
+    letters = profile.letters or "N" * len(profile.positions)
+    rows = list(zip(profile.positions, map(repr, profile.values), letters, strict=True))
+    [columns] = read_columns([f"{position} {value} {base}" for position, value, base in rows])
+    body = [f"{profile.id or 'x'}\t{position}\t{value}" for position, value, _ in rows]
+    [table] = read_table(["id\tposition\tvalue", *body])
+    for again in (columns, table):
+        assert again.positions == profile.positions
+        assert repr(again.values) == repr(profile.values)  # NaN is not itself
+    assert table.id == (profile.id or "x")
+    size = profile.n_bases or max(profile.positions)
+    if size <= MAX_MATCHED and profile.reagent is None:
+        index = ProfileIndex()
+        index.add(profile)
+        record = index.attach(RnaRecord("x", profile.sequence or "N" * size), is_only=True)
+        if record.reactivities is not None:  # another id
+            assert len(record.reactivities) == size
+
+
 def try_training(path):
     config = read_config(path)
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
@@ -111,6 +150,8 @@ FUZZ_TARGETS: dict[str, FuzzTarget] = {
     "any": structures_target(None),
     "predictions": try_predictions,
     "dataset": try_dataset,
+    **{f"probing-{name}": probing_target(name) for name in READERS},
+    "probing": probing_target(None),
     "training": try_training,
     "config": try_config,
     "weights": try_weights,

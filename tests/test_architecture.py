@@ -20,8 +20,8 @@ MAY_IMPORT = {  # package -> packages, besides itself
     "limits": set(),
     "json_text": set(),
     "files": {"errors", "limits"},
-    "probing": BASE,
-    "sequence": BASE | {"probing"},
+    "sequence": BASE,
+    "probing": BASE | {"sequence"},
     "structure": BASE,
     "scoring": BASE | {"structure"},
     "drawing": BASE | {"structure"},
@@ -50,7 +50,7 @@ TRAINING_MAY_IMPORT = {  # below training/, besides itself
 }
 NOT_COMMANDS = {"formats": set(), "arguments": {"formats", "run"}, "run": {"formats"}}  # in cli/
 
-TEXT_PACKAGES = ("sequence", "structure", "scoring", "drawing", "reporting", "families")
+TEXT_PACKAGES = ("sequence", "probing", "structure", "scoring", "drawing", "reporting", "families")
 WITHOUT_TORCH = (*sorted(BASE), *TEXT_PACKAGES)
 TALKING = {"click", "rich"}
 SOURCES = sorted(ROOT.rglob("*.py"))

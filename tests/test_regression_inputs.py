@@ -27,6 +27,10 @@ FRAGMENTS = [  # what the readers look for
     *("//", "#=GC SS_cons", "ENERGY = -1", '{"id": "x"', ', "sequence": "GC"', '"pairs": [[1, 2]]'),
     *('"structure": "()"', "}", "[", "]", "[model]", "dim = ", "RNAformer: ", "{", ": ", "1e999"),
     *("NaN", "-1", "9" * 30, "\\ud800", "\x00", "\x1b[31m", "\u2028", "&a ", "*a", "0x1f", "null"),
+    *("RDAT_VERSION 0.34\n", "NAME x\n", "SEQPOS 1 2\n", "OFFSET -1\n", "REACTIVITY:1 1 2\n"),
+    *("<data>", "<transcript id='x'>", "<reactivity>1,NaN", "</reactivity>", "</transcript>"),
+    *("</data>", "id\tposition\tvalue\n", "x\t1\t-999\n", "1 0.5\n", "2 A NA\n"),
+    *('"reactivity": [1, null]', "SEQUENCE AC\n", "ANNOTATION_DATA:1\tmodifier:DMS\n"),
     *(
         "nan",
         "\ufeff>y",

@@ -12,11 +12,15 @@ import click
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.inputs import Inputs, standard_input
 from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.arguments.reactivities import read_profiles
 from rnaformer_cli.cli.run.output import Destination, open_destination
 from rnaformer_cli.cli.run.pictures import check_drawing
 from rnaformer_cli.cli.run.progress import FailureTable, RunReporter
-from rnaformer_cli.errors import RnaformerError
+from rnaformer_cli.errors import ProbingError, RnaformerError
+from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
+from rnaformer_cli.probing.matching import ProfileIndex
 from rnaformer_cli.sequence.fasta import SUFFIXES
+from rnaformer_cli.sequence.reactivities import REAGENTS, find_reagent
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -25,6 +29,13 @@ if TYPE_CHECKING:
 
 FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
 MULTIPLET_FORMATS = {"jsonl", "tsv"}
+
+
+def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else find_reagent(value)
+    except ProbingError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()
@@ -65,6 +76,20 @@ MULTIPLET_FORMATS = {"jsonl", "tsv"}
     metavar="FILE.npz",
     type=options.PATH,
     help="Write the matrix of base-pair probabilities of each record (float32).",
+)
+@click.option(
+    "--reactivities",
+    metavar="FILE|DIR",
+    multiple=True,
+    type=options.PATH,
+    help="Chemical probing data (SHAPE, DMS), repeatable: read, checked and matched to the "
+    "records. They do not change predictions yet.",
+)
+@click.option(
+    "--reagent",
+    metavar="|".join(REAGENTS),
+    callback=_parse_reagent,
+    help="Reagent of the probing data.  [default: what their files say]",
 )
 @click.option(
     "--decode",
@@ -139,12 +164,14 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     written = {f"--{name}": chosen[name] for name in outputs}
     check_paths(written, files, SUFFIXES)
     check_paths(written, [chosen["ref"]])
+    check_paths(written, chosen["reactivities"], PROBING_SUFFIXES)
     report = _report(chosen)
     references = _read_references(chosen["ref"])
-    inputs = _inputs(files or standard_input(), chosen)
+    inputs = _inputs(files or standard_input(), chosen, report)
     predicted = _predict(inputs, chosen, report, keep=references is not None)
     report.warn_ambiguous()
     report.report_skipped()
+    report.report_data()
     report.report_low_confidence()
     report.report_summary()
     if references is not None:
@@ -152,7 +179,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
 
         err = not (chosen["output"] or chosen["out_dir"])
         print_scores(predicted, references, err, quiet=chosen["quiet"])
-    if report.failures:
+    if report.failures or report.data_failures:
         raise click.exceptions.Exit(1)
 
 
@@ -190,10 +217,21 @@ def _queue_names(
         yield record
 
 
-def _inputs(files: tuple[str, ...], chosen: dict[str, Any]) -> Inputs:
+def _inputs(files: tuple[str, ...], chosen: dict[str, Any], report: RunReporter) -> Inputs:
     input_options = ("strict", "max_length", "shard", "fail_fast")
     needs_names = any(chosen[option] for option in ("out_dir", "scores", "draw"))
-    return Inputs(files, **{name: chosen[name] for name in input_options}, needs_names=needs_names)
+    profiles = _profiles(chosen, report)
+    found = {name: chosen[name] for name in input_options}
+    return Inputs(files, **found, needs_names=needs_names, profiles=profiles)
+
+
+def _profiles(chosen: dict[str, Any], report: RunReporter) -> ProfileIndex | None:
+    if chosen["reactivities"]:
+        data = chosen["reactivities"], chosen["reagent"]
+        return read_profiles(*data, report, chosen["fail_fast"])
+    if chosen["reagent"]:
+        raise click.UsageError("--reagent needs --reactivities")
+    return None
 
 
 def _check_usage(chosen: dict[str, Any]) -> None:

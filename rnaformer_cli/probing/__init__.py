@@ -1,1 +1,1 @@
-"""Chemical probing data: reactivities, and what they say of each base."""
+"""Chemical probing data: files, matching to records, log-likelihood ratios of bases."""

@@ -17,7 +17,7 @@ LETTERS = "ACGU"
 BIN_EDGES = (0.0, 0.03, 0.07, 0.12, 0.18, 0.25, 0.33, 0.43, 0.55, 0.7, 0.85, 1.0, 1.25, 1.6, 2.2)
 UNIT_QUANTILE = 0.9
 WEIGHT = 0.35  # of the ratios in the folding model, chosen on held-out and on simulated data
-DMS_LETTERS = "AC"  # the bases that dimethyl sulfate modifies at the Watson-Crick face
+REAGENT_LETTERS = {"DMS": "AC", "CMCT": "GU"}  # bases modified at the Watson-Crick face
 
 # log(density if unpaired / density if paired), nats, by letter and bin
 _LOG_RATIOS = np.fromstring(
@@ -36,13 +36,14 @@ def log_likelihood_ratios(
 ) -> NDArray[np.float64]:
     """log(p(reactivity | unpaired) / p(reactivity | paired)) of each base (L,), nats, weighted.
 
-    It is 0 without a value, for N, and with the reagent DMS for G and U. Values below zero count as
-    zero. All are 0 if no value is above zero.
+    It is 0 without a value, for N, and for bases that the reagent does not modify.
+    Values below zero count as zero. All are 0 if no value is above zero.
     """
-    letters = DMS_LETTERS if reagent == "DMS" else LETTERS
+    letters = REAGENT_LETTERS.get(reagent or "", LETTERS)
     values = np.array(reactivities, dtype=np.float64)  # None becomes NaN
-    index = np.array([letters.find(letter) for letter in sequence])
-    is_used = (index >= 0) & ~np.isnan(values)
+    index = np.array([LETTERS.find(letter) for letter in sequence])
+    is_modified = np.array([letter in letters for letter in sequence])
+    is_used = is_modified & ~np.isnan(values)
     ratios = np.zeros(len(sequence))
     unit = _unit(values[is_used])
     if unit > 0.0:

@@ -1,27 +1,28 @@
-"""The record of an input RNA."""
+"""One RNA of the input."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnaformer_cli.errors import SequenceError
-from rnaformer_cli.probing.reactivities import Reactivities
+from rnaformer_cli.errors import ProbingError, SequenceError
 from rnaformer_cli.sequence.encode import ALPHABET
+from rnaformer_cli.sequence.reactivities import Reactivities
 
 
 @dataclass(frozen=True, slots=True)
 class RnaRecord:
-    """An RNA with its name; the sequence consists of the upper-case letters A C G U N.
+    """An RNA with its name; the sequence is upper case and holds A C G U N only.
 
     Raises:
-        SequenceError: an empty sequence, another letter, or more or fewer reactivities than bases.
+        SequenceError: no base, or a letter that is none of the five.
+        ProbingError: a number of reactivities that is not that of the bases.
     """
 
     id: str
     sequence: str
     description: str = ""
     n_ambiguous: int = 0  # letters that were read as N
-    reactivities: Reactivities | None = None  # of a probing experiment
+    reactivities: Reactivities | None = None  # chemical probing data
 
     def __post_init__(self) -> None:
         if not self.sequence:
@@ -32,7 +33,7 @@ class RnaRecord:
                 raise SequenceError(message, record=self.id)
         if self.reactivities is not None and len(self.reactivities) != len(self.sequence):
             message = f"{len(self.reactivities)} reactivities for {len(self.sequence)} bases"
-            raise SequenceError(message, record=self.id)
+            raise ProbingError(message, record=self.id)
 
     def __len__(self) -> int:
         return len(self.sequence)

@@ -6,7 +6,7 @@ import pytest
 from rnaformer_cli import load
 from rnaformer_cli.errors import ConfigError
 from rnaformer_cli.prediction.predictor import Options, Predictor
-from rnaformer_cli.probing.reactivities import Reactivities
+from rnaformer_cli.sequence.reactivities import Reactivities
 from rnaformer_cli.sequence.record import RnaRecord
 
 # Two hairpins exclude each other: bases 1-6 pair with 11-16, or 11-16 with 21-26.

@@ -30,11 +30,11 @@ def test_missing_values_and_unknown_letters_say_nothing():
     assert (ratios[2:] != 0.0).all()
 
 
-def test_dms_counts_for_a_and_c_only():
-    ratios = log_likelihood_ratios(SEQUENCE, VALUES, "DMS")
-    assert [letter for letter, ratio in zip(SEQUENCE, ratios, strict=True) if ratio] == list(
-        "ACACAC"
-    )
+@pytest.mark.parametrize(("reagent", "letters"), [("DMS", "AC"), ("CMCT", "GU")])
+def test_some_reagents_modify_two_bases_only(reagent, letters):
+    ratios = log_likelihood_ratios(SEQUENCE, VALUES, reagent)
+    used = [letter for letter, ratio in zip(SEQUENCE, ratios, strict=True) if ratio]
+    assert used == [letter for letter in SEQUENCE if letter in letters]
 
 
 def test_negative_values_count_as_zero():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from pathlib import Path
 import click
 
 from rnaformer_cli.cli.run.progress import RunReporter, Workload
-from rnaformer_cli.errors import InputError, RnaformerError, SequenceError
+from rnaformer_cli.errors import InputError, ProbingError, RnaformerError, SequenceError
 from rnaformer_cli.files import STDIN, UniqueFileNames, check_regular
+from rnaformer_cli.probing.matching import ProfileIndex
 from rnaformer_cli.sequence.fasta import fasta_files, read_fasta_file
 from rnaformer_cli.sequence.record import RnaRecord
 
@@ -26,6 +28,7 @@ class Inputs:
     shard: tuple[int, int] | None = None
     fail_fast: bool = False
     needs_names: bool = False  # whether each record needs a unique file name
+    profiles: ProfileIndex | None = None  # probing data for the records
 
     def records(
         self, report: RunReporter, is_written: Callable[[RnaRecord, str], bool]
@@ -33,26 +36,64 @@ class Inputs:
         """Yield the valid records with their file names and report the bad ones.
 
         With `fail_fast` the first bad record ends the input; the records before it are predicted.
-        A shard has the file names of a whole run, so records of other shards are named as well.
         """
-        part, parts = self.shard or (1, 1)
-        names = UniqueFileNames() if self.needs_names else None
-        for number, scanned in enumerate(self._scan()):
-            name = names.add(scanned.id) if names and isinstance(scanned, RnaRecord) else ""
-            if number % parts != part - 1:
-                continue
+        for scanned, name, is_only in self._part():
             error = self._error(scanned)
             if isinstance(scanned, RnaRecord) and error is None:
-                if is_written(scanned, name):
-                    report.skip(len(scanned))
+                record = self._with_data(scanned, is_only, report)
+                if record is None:
+                    return
+                if is_written(record, name):
+                    report.skip(len(record))
                     continue
-                report.count(scanned)
-                yield scanned, name
+                report.count(record)
+                yield record, name
             elif self.fail_fast:
                 report.ended_by = error
                 return
             elif error is not None:
                 report.fail(error)
+        self._report_unmatched(report)
+
+    def _part(self) -> Iterator[tuple[RnaRecord | RnaformerError, str, bool]]:
+        """What this part of the run holds, with names and whether it is all there is.
+
+        Names are those of a whole run, so those of other parts are taken too, as are their data.
+        """
+        part, parts = self.shard or (1, 1)
+        taken = UniqueFileNames() if self.needs_names else None
+        scan, is_only = self._scan(), False
+        if self.profiles is not None:
+            head = list(itertools.islice(scan, 2))
+            scan, is_only = itertools.chain(head, scan), len(head) == 1
+        for number, found in enumerate(scan):
+            name = taken.add(found.id) if taken and isinstance(found, RnaRecord) else ""
+            if self.profiles is not None and isinstance(found, RnaRecord):
+                self.profiles.match(found, is_only)
+            if number % parts == part - 1:
+                yield found, name, is_only
+
+    def _with_data(self, record: RnaRecord, is_only: bool, report: RunReporter) -> RnaRecord | None:
+        """The record with its probing data; None where `fail_fast` ends the run at bad data."""
+        if self.profiles is None:
+            return record
+        try:
+            record = self.profiles.attach(record, is_only)
+        except ProbingError as error:
+            if self.fail_fast:
+                report.ended_by = error
+                return None
+            report.fail_data(error)
+        report.count_data(record)
+        return record
+
+    def _report_unmatched(self, report: RunReporter) -> None:
+        """Report probing data of ids that no record has; with `fail_fast` only the first."""
+        for error in self.profiles.unmatched() if self.profiles is not None else ():
+            if self.fail_fast:
+                report.ended_by = error
+                return
+            report.fail_data(error)
 
     def workload(self) -> Workload | None:
         """Read all inputs in advance and measure them; None if one can be read only once."""

@@ -145,4 +145,6 @@ def _checksum(paths: Iterable[Path]) -> str:
 def record_checksum(record: RnaRecord) -> str:
     """The checksum of an input record: its id, description and sequence."""
     text = "\n".join((record.id, record.description, record.sequence))
+    if record.reactivities is not None:
+        text += f"\n{record.reactivities.reagent}\n{record.reactivities.values}"
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

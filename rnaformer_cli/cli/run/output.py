@@ -111,10 +111,20 @@ class Formatter:
             "decoding": self._decoding,
             "seconds": round(prediction.seconds, 4),
             "warnings": [],
+            **_reactivities(prediction.record),
         }
         if n_ambiguous:
             details["warnings"] = [f"{format_count(n_ambiguous, 'ambiguous letter')} read as N"]
         return format_json(record, prediction.pair_scores, details)
+
+
+def _reactivities(record: RnaRecord) -> dict[str, Any]:
+    """The field for the probing data of a record; none without data."""
+    data = record.reactivities
+    if data is None:
+        return {}
+    used = len(data) - data.n_missing
+    return {"reactivities": {"reagent": data.reagent, "used": used, "missing": data.n_missing}}
 
 
 class StreamDestination:

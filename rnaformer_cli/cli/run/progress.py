@@ -49,6 +49,9 @@ class RunReporter:
         self._bases = 0  # of the written records
         self._workload: Workload | None = None
         self.failures = 0
+        self.data_failures = 0  # of probing data, without which their records are predicted
+        self._n_matched = 0
+        self._n_with_data = 0
         self._failed_records = 0
         self.written = 0
         self.skipped = 0  # records that an earlier run has finished
@@ -65,8 +68,16 @@ class RunReporter:
         self._ambiguous_records += record.n_ambiguous > 0
 
     def fail(self, error: RnaformerError) -> None:
-        """Report a failure that does not end the run."""
+        """RunReporter a failure that does not end the run."""
         self.failures += 1
+        self._tell_failure(error)
+
+    def fail_data(self, error: RnaformerError) -> None:
+        """Tell why probing data are not used; their record is predicted without them."""
+        self.data_failures += 1
+        self._tell_failure(error)
+
+    def _tell_failure(self, error: RnaformerError) -> None:
         if self._failure_table is not None:
             self._failure_table.add(error)
         self._failed_records += error.location.record is not None
@@ -79,7 +90,7 @@ class RunReporter:
             self._print(f"rnaformer: further failed records are only counted ({where})")
 
     def report_unlisted(self) -> None:
-        """Report the number of failed records that were not listed."""
+        """RunReporter the number of failed records that were not listed."""
         unlisted = self._failed_records - MAX_LISTED_FAILURES
         if unlisted > 0:
             self._print(f"rnaformer: {format_count(unlisted, 'more record')} failed")
@@ -101,6 +112,18 @@ class RunReporter:
             verb = "has" if self._low_confidence == 1 else "have"
             self.warn(f"{low} {verb} a confidence below {LOW_CONFIDENCE} (see docs/output.md)")
 
+    def count_data(self, record: RnaRecord) -> None:
+        """Count a record in a run with probing data."""
+        self._n_matched += 1
+        self._n_with_data += record.reactivities is not None
+
+    def report_data(self) -> None:
+        """Tell how many records had probing data, in a run that was given some."""
+        if self._n_matched and not self.quiet:
+            verb = "has" if self._n_with_data == 1 else "have"
+            records = f"{self._n_with_data:,} of {format_count(self._n_matched, 'record')}"
+            self._print(f"rnaformer: {records} {verb} reactivities")
+
     def warn_ambiguous(self) -> None:
         """Warn of the number of letters that were read as N."""
         if self._ambiguous_letters:
@@ -109,12 +132,12 @@ class RunReporter:
             self.warn(f"read {letters} as N in {records}")
 
     def report_skipped(self) -> None:
-        """Report the number of records that an earlier run has finished."""
+        """RunReporter the number of records that an earlier run has finished."""
         if self.skipped and not self.quiet:
             self._print(f"rnaformer: {format_count(self.skipped, 'record')} done before")
 
     def report_summary(self) -> None:
-        """Report the records and the time of a long run, or of any run that shows progress."""
+        """RunReporter the records and the time of a long run, or of any run that shows progress."""
         done = self.written - self.skipped
         if self.quiet or (done + self.failures < LONG_RUN_RECORDS and not self.shows_progress):
             return
@@ -125,7 +148,7 @@ class RunReporter:
 
     @property
     def shows_progress(self) -> bool:
-        """Whether progress is shown: only if stderr is a terminal and stdout is not."""
+        """Whether progress is shorten_repr: only if stderr is a terminal and stdout is not."""
         return not self.quiet and sys.stderr.isatty() and not sys.stdout.isatty()
 
     @contextlib.contextmanager

@@ -1,0 +1,100 @@
+"""JSON Lines of reactivities: an object for each RNA, with a value for each base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from rnaformer_cli.errors import ProbingError, shorten_repr
+from rnaformer_cli.json_text import RepeatedKeyError, parse_json, text_id
+from rnaformer_cli.limits import MAX_BASES, MAX_REACTIVITIES
+from rnaformer_cli.probing.profile import (
+    ProbingProfile,
+    ProfileBuilder,
+    check_value,
+    count_values,
+    located,
+    one_word,
+    parse_letters,
+)
+
+EXPECTED = "a JSON object with id and reactivity"
+
+
+def read_json_lines(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
+    """Yield the profile of each line, or what is wrong with it.
+
+    Fields are `id`, `reactivity` (null is missing), and, if they are there, `sequence` or `seq`
+    and `modifier`; others are ignored.
+
+    Raises:
+        ProbingError: a line that is no JSON object with an id.
+    """
+    n_values = 0
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        name, found = _object(line, number)
+        try:
+            values = _values(found)
+            n_values = count_values(n_values, len(values), MAX_REACTIVITIES, number)
+            yield _profile(name, found, values, number)
+        except ProbingError as error:
+            if error.location.line is not None:  # the limit of the file
+                raise
+            yield located(error, number, name)
+
+
+def _object(line: str, number: int) -> tuple[str, Mapping[str, Any]]:
+    try:
+        found = parse_json(line)
+        if not isinstance(found, dict):
+            raise TypeError
+        name = one_word(text_id(found["id"]))
+        if not name:
+            raise ValueError
+    except RepeatedKeyError as error:
+        raise ProbingError(str(error), line=number) from None
+    except (ValueError, TypeError, KeyError):
+        raise ProbingError(f"expected {EXPECTED}", line=number) from None
+    return name, found
+
+
+def _values(found: Mapping[str, Any]) -> list[Any]:
+    if "reactivity" not in found:
+        raise ProbingError("no field 'reactivity'")
+    values = found["reactivity"]
+    if not isinstance(values, list):
+        raise ProbingError(
+            f"reactivity is {shorten_repr(values)}; expected a list of numbers and nulls"
+        )
+    if len(values) > MAX_BASES:
+        raise ProbingError(f"more than {MAX_BASES:,} values, which is the limit of a record")
+    return values
+
+
+def _profile(name: str, found: Mapping[str, Any], values: list[Any], line: int) -> ProbingProfile:
+    letters = found.get("sequence", found.get("seq"))
+    reagent = found.get("modifier")
+    for key, text in (("sequence", letters), ("modifier", reagent)):
+        if text is not None and not isinstance(text, str):
+            raise ProbingError(f"{key} is {shorten_repr(text)}; expected text")
+    sequence = None if letters is None else parse_letters(letters)
+    if sequence is not None and len(sequence) != len(values):
+        raise ProbingError(f"{len(values)} reactivities for {len(sequence)} bases")
+    builder = ProfileBuilder(name)
+    for position, value in enumerate(values, start=1):
+        builder.add(position, _number(value, position), line)
+    return builder.build(sequence, len(values), reagent)
+
+
+def _number(value: Any, position: int) -> float | None:
+    """A reactivity; null and NaN, which Python writes for it, are missing."""
+    if value is None or value != value:  # noqa: PLR0124  # only NaN is not itself
+        return None
+    if type(value) not in (int, float):  # true is no number
+        return check_value(float("nan"), value, position)
+    try:
+        return check_value(float(value), value, position)
+    except OverflowError:
+        return check_value(float("inf"), value, position)

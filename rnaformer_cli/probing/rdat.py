@@ -1,0 +1,237 @@
+"""RDAT 0.2 and 0.3: constructs with rows of reactivities, as the RNA Mapping Database has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from rnaformer_cli.errors import ProbingError, shorten_repr
+from rnaformer_cli.limits import MAX_REACTIVITIES
+from rnaformer_cli.probing.profile import (
+    ProbingProfile,
+    ProfileBuilder,
+    count_values,
+    located,
+    one_word,
+    parse_letters,
+    parse_value,
+)
+from rnaformer_cli.sequence.encode import ALPHABET, UNKNOWN
+
+VERSION = re.compile(r"(?:RDAT_)?VERSION\b:?\s*(\S*)")
+_VERSIONS = re.compile(r"0\.[23]\d*")
+_SEPARATOR = re.compile(r"[\s,]+")
+_SEQPOS = re.compile(r"([A-Za-z]?)(-?\d{1,9})", re.ASCII)
+_WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
+_UNMODIFIED = {"none", "nomod", "no modification", "untreated"}  # controls
+_KNOWN = frozenset(ALPHABET) - {UNKNOWN}
+_DATA = ("REACTIVITY", "AREA_PEAK")
+_ABOUT_DATA = ("ANNOTATION_DATA", "DATA_ANNOTATION")
+_WILD_TYPE = {"wt", ""}
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row of data, with what is said of it."""
+
+    text: str = ""
+    line: int = 0
+    sequence: str | None = None  # of its own, in libraries
+    annotations: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Construct:
+    """What a section that begins with NAME has said so far."""
+
+    name: str = ""
+    sequence: str | None = None
+    offset: int = 0
+    seqpos: list[tuple[str, int]] = field(default_factory=list)
+    seqpos_line: int = 0
+    annotations: dict[str, str] = field(default_factory=dict)
+    rows: dict[int, _Row] = field(default_factory=dict)
+
+    def row(self, number: int) -> _Row:
+        """The row of that number."""
+        return self.rows.setdefault(number, _Row())
+
+
+def read_rdat(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
+    """Yield the profile of each row of data, or what is wrong with it.
+
+    The id is the construct's name, with `_` for white space. A row with a sequence of its own has
+    the id `NAME:row`, or its annotation `name`. Rows of unmodified RNA and of mutants are left out.
+
+    Raises:
+        ProbingError: another version, or a construct that contradicts itself.
+    """
+    general: dict[str, str] = {}  # annotations of the file
+    construct: _Construct | None = None
+    n_values = 0
+    for number, line in enumerate(lines, start=1):
+        key, index, rest = _split(line)
+        if key in ("RDAT_VERSION", "VERSION"):
+            _check_version(line, number)
+        elif key == "NAME":
+            yield from _profiles(construct)
+            construct = _Construct(one_word(rest), annotations=dict(general))
+        elif construct is None:
+            general.update(_annotations(rest) if key == "ANNOTATION" else {})
+        else:
+            added = len(_SEPARATOR.findall(rest)) + 1 if key in _DATA else 0
+            n_values = count_values(n_values, added, MAX_REACTIVITIES, number)
+            _take(construct, key, index, rest, number)
+    yield from _profiles(construct)
+    if not n_values:
+        raise ProbingError("no REACTIVITY below a NAME; expected an RDAT file with data")
+
+
+def _split(line: str) -> tuple[str, int | None, str]:
+    """The keyword of a line, the number of its row, if it has one, and the rest."""
+    head, _, rest = line.strip().replace("\t", " \t").partition(" ")
+    key, _, index = head.partition(":")
+    rest = rest.strip()
+    if key in (*_DATA, *_ABOUT_DATA) and not index:
+        index, _, rest = rest.replace("\t", " \t").partition(" ")
+    return key, int(index) if _WHOLE.fullmatch(index) else None, rest.strip()
+
+
+def _check_version(line: str, number: int) -> None:
+    found = VERSION.match(line.strip())
+    version = found[1] if found else ""
+    if not _VERSIONS.fullmatch(version):
+        raise ProbingError(
+            f"RDAT version {shorten_repr(version)}; expected 0.2 or 0.3", line=number
+        )
+
+
+def _take(construct: _Construct, key: str, index: int | None, rest: str, line: int) -> None:
+    """Note a line of a construct; those with other keywords are not needed.
+
+    Raises:
+        ProbingError: a line that cannot be read, or a row that is there twice.
+    """
+    try:
+        if key in _DATA or key in _ABOUT_DATA:
+            if index is None:
+                raise ProbingError(f"{key} without the number of its row")
+            _take_row(construct.row(index), key, rest, line)
+        elif key == "SEQUENCE":
+            _take_sequence(construct, index, parse_letters(rest))
+        elif key == "OFFSET":
+            construct.offset = _offset(rest)
+        elif key == "SEQPOS":
+            construct.seqpos, construct.seqpos_line = _seqpos(rest), line
+        elif key == "ANNOTATION":
+            construct.annotations.update(_annotations(rest))
+    except ProbingError as error:
+        raise located(error, line, None) from None
+
+
+def _take_sequence(construct: _Construct, index: int | None, letters: str) -> None:
+    """Note the sequence of the construct, or that of one row."""
+    if index is None:
+        construct.sequence = letters
+    else:
+        construct.row(index).sequence = letters
+
+
+def _take_row(row: _Row, key: str, rest: str, line: int) -> None:
+    """Note the values of a row, or what is said of them."""
+    if key in _ABOUT_DATA:
+        row.annotations.update(_annotations(rest))
+        return
+    if row.line:
+        raise ProbingError(f"the same row a second time, the first is in line {row.line}")
+    row.text, row.line = rest, line
+
+
+def _offset(text: str) -> int:
+    if not _WHOLE.fullmatch(text):
+        raise ProbingError(f"OFFSET is {shorten_repr(text)}; expected a whole number")
+    return int(text)
+
+
+def _seqpos(text: str) -> list[tuple[str, int]]:
+    """Letters, "" where there are none, and positions before the offset is taken off."""
+    found = []
+    for entry in filter(None, _SEPARATOR.split(text)):
+        match = _SEQPOS.fullmatch(entry)
+        if match is None:
+            raise ProbingError(
+                f"{shorten_repr(entry)} in SEQPOS is not a position such as 12 or G12"
+            )
+        found.append((match[1], int(match[2])))
+    return found
+
+
+def _annotations(text: str) -> dict[str, str]:
+    """Values by lower-case key, between tabs if there are any, else between spaces."""
+    entries = text.split("\t") if "\t" in text else text.split()
+    pairs = [entry.strip().partition(":") for entry in entries]
+    return {key.strip().lower(): value.strip() for key, colon, value in pairs if colon}
+
+
+def _profiles(construct: _Construct | None) -> Iterator[ProbingProfile | ProbingError]:
+    """The profiles of all rows with data of the construct's own RNA, or of one of their own."""
+    if construct is None:
+        return
+    positions = [number - construct.offset for _, number in construct.seqpos]
+    _check_seqpos(construct, positions)
+    for number, row in sorted(construct.rows.items()):
+        about: Mapping[str, str] = {**construct.annotations, **row.annotations}
+        reagent = about.get("modifier")
+        is_control = reagent is not None and reagent.lower() in _UNMODIFIED
+        is_mutant = about.get("mutation", "").lower() not in _WILD_TYPE
+        if not row.line or is_control or is_mutant:
+            continue
+        own = row.sequence or row.annotations.get("sequence")
+        name = construct.name
+        if own:
+            name = one_word(about.get("name", "")) or f"{name}:{number}"
+        try:
+            sequence = parse_letters(own) if own else construct.sequence
+            yield _profile(name, row, positions, sequence, reagent)
+        except ProbingError as error:
+            yield located(error, row.line, name)
+
+
+def _check_seqpos(construct: _Construct, positions: list[int]) -> None:
+    """Refuse positions that the sequence does not have, or letters that it has not there.
+
+    Raises:
+        ProbingError: the first such position.
+    """
+    line, name = construct.seqpos_line or None, construct.name
+    if not name:
+        raise ProbingError("a construct without a name")
+    sequence, offset = construct.sequence, construct.offset
+    for (letter, number), position in zip(construct.seqpos, positions, strict=True):
+        entry = f"{letter}{number} in SEQPOS"
+        if position < 1 or (sequence is not None and position > len(sequence)):
+            message = f"{entry} is no base of the sequence (offset {offset})"
+            raise ProbingError(message, line=line, record=name)
+        base = sequence[position - 1] if sequence is not None else UNKNOWN
+        if _is_other(letter.upper().replace("T", "U"), base):
+            message = f"{entry} is {base!r} in the sequence (offset {offset})"
+            raise ProbingError(message, line=line, record=name)
+
+
+def _is_other(letter: str, base: str) -> bool:
+    return letter in _KNOWN and base in _KNOWN and letter != base
+
+
+def _profile(
+    name: str, row: _Row, positions: list[int], sequence: str | None, reagent: str | None
+) -> ProbingProfile:
+    values = [text for text in _SEPARATOR.split(row.text) if text]
+    if len(values) != len(positions):
+        raise ProbingError(f"{len(values)} values for {len(positions)} positions of SEQPOS")
+    builder = ProfileBuilder(name)
+    for position, text in zip(positions, values, strict=True):
+        value = parse_value(text, position)
+        if sequence is None or position <= len(sequence):  # rows of a library are filled up
+            builder.add(position, value, row.line)
+    return builder.build(sequence, None, reagent)

@@ -1,0 +1,120 @@
+"""XML of RNA Framework: transcripts with a sequence and a reactivity for each base."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from xml.parsers import expat
+
+from rnaformer_cli.errors import ProbingError
+from rnaformer_cli.limits import MAX_LINE, MAX_REACTIVITIES
+from rnaformer_cli.probing.profile import (
+    ProbingProfile,
+    ProfileBuilder,
+    count_values,
+    located,
+    one_word,
+    parse_letters,
+    parse_value,
+)
+
+_TEXTS = ("sequence", "reactivity")
+
+
+def read_xml(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
+    """Yield the profile of each `<transcript>`, or what is wrong with it.
+
+    NaN is missing. Elements other than `<sequence>` and `<reactivity>` are ignored.
+
+    Raises:
+        ProbingError: text that is no XML, has a document type (entities could fill the memory),
+            or has no transcript.
+    """
+    reader = _Reader()
+    is_empty = True
+    try:
+        for line in lines:
+            reader.parser.Parse(f"{line}\n")
+            while reader.found:
+                is_empty = False
+                yield reader.found.pop(0)
+        reader.parser.Parse("", True)
+    except expat.ExpatError as error:
+        message = f"not XML: {expat.ErrorString(error.code)}"
+        raise ProbingError(message, line=error.lineno) from None
+    if is_empty:
+        raise ProbingError("no <transcript>; expected XML as RNA Framework writes it")
+
+
+class _Reader:
+    """What the parser has met: the transcript at hand and those that are complete."""
+
+    def __init__(self) -> None:
+        self.found: list[ProbingProfile | ProbingError] = []
+        self.parser = expat.ParserCreate("utf-8")  # as the lines are, whatever the file says
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+        self.parser.StartDoctypeDeclHandler = self._refuse
+        self._name: str | None = None  # of the transcript
+        self._line = 0  # of the element at hand
+        self._element = ""
+        self._texts: dict[str, list[str]] = {}
+        self._n_letters = 0
+        self._n_values = 0
+
+    def _refuse(self, *_: object) -> None:
+        message = "has a document type, which is not read"
+        raise ProbingError(message, line=self.parser.CurrentLineNumber)
+
+    def _start(self, element: str, attributes: dict[str, str]) -> None:
+        line = self.parser.CurrentLineNumber
+        if element == "transcript":
+            name = one_word(attributes.get("id", ""))
+            if self._name is not None or not name:
+                what = "a <transcript> in another" if self._name else "a <transcript> without an id"
+                raise ProbingError(what, line=line)
+            self._name, self._texts, self._line, self._n_letters = name, {}, line, 0
+        elif element in _TEXTS and self._name is not None:
+            if element in self._texts:
+                message = f"a second <{element}>"
+                raise ProbingError(message, line=line, record=self._name)
+            self._element, self._texts[element] = element, []
+            if element == "reactivity":
+                self._line = line
+
+    def _text(self, text: str) -> None:
+        if self._element:
+            self._n_letters += len(text)
+            if self._n_letters > MAX_LINE:
+                message = f"more than {MAX_LINE:,} letters, which is the limit of a transcript"
+                raise ProbingError(message, line=self._line, record=self._name)
+            self._texts[self._element].append(text)
+
+    def _end(self, element: str) -> None:
+        if element == self._element:
+            self._element = ""
+        if element == "transcript" and self._name is not None:
+            name, self._name = self._name, None
+            try:
+                self.found.append(self._profile(name))
+            except ProbingError as error:
+                if error.location.line is not None:  # the limit of the file
+                    raise
+                self.found.append(located(error, self._line, name))
+
+    def _profile(self, name: str) -> ProbingProfile:
+        if "reactivity" not in self._texts:
+            raise ProbingError("no <reactivity>")
+        letters = "".join("".join(self._texts.get("sequence", [])).split())
+        sequence = parse_letters(letters) if letters else None
+        text = "".join("".join(self._texts["reactivity"]).split()).rstrip(",")
+        values = text.split(",") if text else []
+        count = count_values(self._n_values, len(values), MAX_REACTIVITIES, self._line)
+        self._n_values = count
+        if sequence is not None and len(sequence) != len(values):
+            raise ProbingError(f"{len(values)} reactivities for {len(sequence)} bases")
+        builder = ProfileBuilder(name)
+        for position, value in enumerate(values, start=1):
+            builder.add(position, parse_value(value, position), self._line)
+        return builder.build(sequence, len(values))

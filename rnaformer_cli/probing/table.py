@@ -1,0 +1,90 @@
+"""TSV of reactivities: a row for each id and position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rnaformer_cli.errors import ProbingError, shorten_repr
+from rnaformer_cli.limits import MAX_REACTIVITIES
+from rnaformer_cli.probing.profile import (
+    ProbingProfile,
+    ProfileBuilder,
+    count_values,
+    located,
+    one_word,
+    parse_letters,
+    parse_position,
+    parse_value,
+)
+
+COLUMNS = ("id", "position", "value")
+_BASE = "base"
+
+
+def read_table(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
+    """Yield the profile of each id, or the first thing that is wrong with it, by first rows.
+
+    The first line names the columns: `id`, `position` and `value` in any order, `base` if it is
+    there; others are ignored. Rows of an id need not follow each other.
+
+    Raises:
+        ProbingError: a column that is missing or there twice, or a row without all columns.
+    """
+    builders: dict[str, ProfileBuilder | ProbingError] = {}
+    places: dict[str, int] = {}
+    n_values = 0
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        fields = [field.strip() for field in line.split("\t")]
+        if not places:
+            places = _header(fields, number)
+            continue
+        n_values = count_values(n_values, 1, MAX_REACTIVITIES, number)
+        if max(places.values()) >= len(fields):
+            raise ProbingError(f"a row without all of {', '.join(places)}", line=number)
+        row = {name: fields[place] for name, place in places.items()}
+        _add(builders, row, number)
+    for builder in builders.values():
+        try:
+            yield builder if isinstance(builder, ProbingError) else builder.build()
+        except ProbingError as error:
+            yield error
+
+
+def is_header(line: str) -> bool:
+    """Whether a line names the columns of such a table."""
+    return set(COLUMNS) <= {field.strip().lower() for field in line.split("\t")}
+
+
+def _header(fields: list[str], line: int) -> dict[str, int]:
+    """The place of each column."""
+    names = [field.lower() for field in fields]
+    for name in (*COLUMNS, _BASE):
+        if names.count(name) > 1:
+            raise ProbingError(f"the column {name!r} a second time", line=line)
+    missing = [name for name in COLUMNS if name not in names]
+    if missing:
+        raise ProbingError(f"no column {missing[0]!r}", line=line)
+    return {name: names.index(name) for name in (*COLUMNS, _BASE) if name in names}
+
+
+def _add(
+    builders: dict[str, ProfileBuilder | ProbingError], row: dict[str, str], line: int
+) -> None:
+    """Add a row to the profile of its id, which its first error replaces."""
+    name = one_word(row["id"])
+    if not name:
+        raise ProbingError(f"{shorten_repr(row['id'])} is not an id", line=line)
+    builder = builders.setdefault(name, ProfileBuilder(name))
+    if isinstance(builder, ProbingError):
+        return
+    letter = row.get(_BASE, "")
+    try:
+        if len(letter) > 1:
+            raise ProbingError(f"{shorten_repr(letter)} is not a base")
+        position = parse_position(row["position"])
+        value = parse_value(row["value"], position)
+        builder.add(position, value, line, parse_letters(letter))
+    except ProbingError as error:
+        builders[name] = located(error, line, name)

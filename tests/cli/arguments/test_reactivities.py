@@ -1,0 +1,265 @@
+"""`predict --reactivities`: data find their records; bad data are told, their records predicted."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import GOLDEN
+
+from rnaformer_cli.cli.run.log import record_checksum
+from rnaformer_cli.model.checkpoint import save_checkpoint
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.sequence.reactivities import Reactivities
+from rnaformer_cli.sequence.record import RnaRecord
+
+FASTA = ">a\nGGGGAAAACCCC\n>b\nGGGAAACCC\n>c\nACGU\n"
+KEYS = [  # of a prediction without data
+    *("schema_version", "id", "description", "length", "sequence", "structure", "pairs"),
+    *("multiplets", "confidence", "family", "recognised", "families", "model", "cycles"),
+    *("threshold", "decoding", "seconds", "warnings"),
+]
+PROBING = GOLDEN / "probing"
+CHOICES = "expected one of 1M7, 1M6, NMIA, NAI, FAI, 2A3, 5NIA, BzCN, DMS, CMCT"
+
+
+@pytest.fixture(scope="module")
+def tiny_weights(tmp_path_factory):
+    """Weights with a folding model, whose loop scores are zero."""
+    torch.manual_seed(7)
+    network = RNAformer(ModelConfig(dim=16, depth=1, heads=2, folding=True))
+    folder = tmp_path_factory.mktemp("weights") / "folding"
+    folder.mkdir()
+    save_checkpoint(folder, "folding", network.config, network.state_dict(), {}, "# folding\n")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def inputs(isolated_folder):
+    Path("in.fa").write_text(FASTA)
+    Path("a.shape").write_text("2 0.5\n3 NA\n5 1.5\n")
+    Path("data").mkdir()
+    Path("data/b.dat").write_text("1 G 0.1\n9 C 0.2\n")
+    Path("data/set.jsonl").write_text('{"id": "c", "reactivity": [1, 2, null, 4]}\n')
+
+
+def told(*lines):
+    return "".join(f"rnaformer: {line}\n" for line in lines)
+
+
+def data_of(finished):
+    rows = [json.loads(line) for line in finished.out.splitlines()]
+    return {row["id"]: row.get("reactivities") for row in rows}
+
+
+def without_seconds(finished):
+    """The output and the keys of its records."""
+    rows = [json.loads(line) for line in finished.out.splitlines()]
+    return [{**row, "seconds": 0} for row in rows]
+
+
+def test_json_tells_of_the_data_of_records_that_have_some(predict):
+    finished = predict(
+        "in.fa", "-f", "jsonl", "--reactivities", "a.shape", "--reactivities", "data"
+    )
+    assert data_of(finished) == {
+        "a": {"reagent": None, "used": 2, "missing": 10},
+        "b": {"reagent": None, "used": 2, "missing": 7},
+        "c": {"reagent": None, "used": 3, "missing": 1},
+    }
+    assert (finished.err, finished.code) == (told("3 of 3 records have reactivities"), 0)
+
+
+def test_records_without_data_are_written_as_before(predict):
+    plain = predict("in.fa", "-f", "jsonl")
+    finished = predict("in.fa", "-f", "jsonl", "--reactivities", "a.shape", "--reagent", "dms")
+    first, *others = without_seconds(finished)
+    assert first.pop("reactivities") == {"reagent": "DMS", "used": 2, "missing": 10}
+    assert list(first) == KEYS
+    assert others == without_seconds(plain)[1:]
+    assert all(list(row) == KEYS for row in without_seconds(plain))
+    assert finished.err == told("1 of 3 records has reactivities")
+
+
+def test_without_the_option_nothing_is_said_and_the_log_is_as_before(predict):
+    assert predict("in.fa", "--out-dir", "out").err == ""
+    log = Path("out/.rnaformer-run.jsonl").read_text()
+    settings, first, *_ = map(json.loads, log.splitlines())
+    names = "model config precision threshold threshold_ratio decoding cycles min_score"
+    assert list(settings["settings"]) == [
+        *names.split(),
+        *("plain_headers", "formats", "like", "families", "version"),
+    ]
+    assert first["record"] == "acfe7966dbe926bea05af22cbdd6e57f"
+
+
+def test_data_change_the_probabilities_of_their_record(predict):
+    Path("a.shape").write_text(
+        "".join(f"{base} {base in range(5, 9):d}\n" for base in range(1, 13))
+    )
+    one = FASTA.partition(">b")[0]
+    plain = predict("-", "-f", "tsv", "--threshold", "0", stdin=one)
+    guided = predict("-", "-f", "tsv", "--threshold", "0", "--reactivities", "a.shape", stdin=one)
+    assert guided.out.splitlines()[0] == plain.out.splitlines()[0]
+    assert guided.out != plain.out
+
+
+def test_weights_without_a_folding_model_refuse_data(run, tmp_path, tiny_network):
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    save_checkpoint(folder, "plain", tiny_network.config, tiny_network.state_dict(), {}, "# x\n")
+    finished = run("predict", "in.fa", "-w", folder, "--reactivities", "a.shape")
+    message = "these weights have no folding model, which reactivities need"
+    assert (finished.out, finished.err, finished.code) == ("", told(message), 1)
+
+
+def test_quiet_says_nothing_of_the_data(predict):
+    assert predict("in.fa", "--quiet", "--reactivities", "a.shape").err == ""
+
+
+@pytest.mark.parametrize("path", sorted(PROBING.glob("hairpin.[sdmrxt]*")), ids=lambda p: p.suffix)
+def test_every_format_is_read(predict, path):
+    fasta = ">hairpin\nGGGGAAAACCCC\n>other_RNA\nGAAAC\n"
+    finished = predict("-", "-f", "jsonl", "--reactivities", path, stdin=fasta)
+    assert data_of(finished)["hairpin"]["used"] == 9
+    assert finished.code == 0
+
+
+def test_the_only_record_takes_the_only_file(predict):
+    Path("in.fa").write_text(">one\nGGGGAAAACCCC\n")
+    assert data_of(predict("in.fa", "-f", "jsonl", "--reactivities", "a.shape"))["one"]
+
+
+def test_data_come_from_standard_input_and_cannot_be_read_twice(predict):
+    Path("in.fa").write_text(">one\nGGGGAAAACCCC\n")
+    finished = predict("in.fa", "-f", "jsonl", "--reactivities", "-", stdin="1 0.5\n")
+    assert data_of(finished)["one"]["used"] == 1
+    finished = predict("-", "--reactivities", "-", stdin="1 0.5\n")
+    assert told("stdin: was read already, and can be read only once") in finished.err
+    assert finished.code == 1
+
+
+BAD = [
+    ("a.shape", "13 1\n", ":1: record 'a': position 13 is beyond the RNA, which has 12 bases"),
+    ("a.shape", "1 G 1\n2 A 1\n", ":2: record 'a': 'A' at position 2, where the RNA has 'G'"),
+    ("a.shape", "1 x1\n", ":1: the value of position 1 is 'x1'; expected a number or NA"),
+    ("a.shape", "1 1\n1 2\n", ":2: position 1 has a second value, the first is in line 1"),
+    ("z.shape", "1 1\n", ": no record 'z'; a file of one RNA is named after its record"),
+    ("z.jsonl", '{"id": "z", "reactivity": [1]}\n', ":1: no record 'z'"),
+    ("a.tsv", "id\tposition\tvalue\na\t2\tx\n", ":2: record 'a': the value of position 2 is 'x'; "),
+    ("a.shape", "", ": is empty; expected reactivities"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "message"), BAD)
+def test_bad_data_are_told_and_their_record_is_predicted_without(predict, name, text, message):
+    Path("bad").mkdir()
+    Path("bad", name).write_text(text)
+    finished = predict("in.fa", "-f", "jsonl", "--reactivities", "bad", "--reactivities", "data")
+    assert data_of(finished)["a"] is None
+    assert finished.code == 1
+    first, second = finished.err.splitlines()
+    assert first.startswith(f"rnaformer: bad/{name}{message}")
+    assert second == "rnaformer: 2 of 3 records have reactivities"
+    assert without_seconds(finished)[0] == without_seconds(predict("in.fa", "-f", "jsonl"))[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("1 x\n", ""), ("10 1\n", ">a\nGGGGAAAACCCC\n")],  # of a record that is not the first
+)
+def test_fail_fast_stops_at_bad_data(predict, text, written):
+    Path("b.shape").write_text(text)
+    finished = predict("in.fa", "--fail-fast", "--reactivities", "b.shape")
+    assert finished.out.startswith(written)
+    assert finished.out.count(">") == written.count(">")
+    assert finished.err.startswith("rnaformer: b.shape:1: ")
+    assert (finished.err.count("\n"), finished.code) == (1, 1)
+
+
+def test_fail_fast_stops_at_data_without_a_record_when_all_are_read(predict):
+    Path("z.shape").write_text("1 1\n")
+    finished = predict("in.fa", "--fail-fast", "--reactivities", "z.shape")
+    assert finished.out.count(">") == 3
+    message = "z.shape: no record 'z'; a file of one RNA is named after its record"
+    assert (finished.err, finished.code) == (told(message), 1)
+
+
+def test_bad_data_are_in_the_table_of_failures_but_no_failed_records(predict):
+    Path("b.shape").write_text("10 1\n")
+    finished = predict("in.fa", "--failures", "failed.tsv", "--reactivities", "b.shape")
+    message = "position 10 is beyond the RNA, which has 9 bases"
+    rows = Path("failed.tsv").read_text().splitlines()
+    assert rows[1:] == [f"b.shape\t1\t\tb\t{message}"]
+    assert finished.out.count(">") == 3
+
+
+def test_a_missing_file_and_an_empty_folder_are_told(predict):
+    Path("empty").mkdir()
+    arguments = ["--reactivities", "none.shape", "--reactivities", "empty"]
+    finished = predict("in.fa", *arguments, "--reactivities", "a.shape")
+    first, second, third = finished.err.splitlines()
+    assert first == "rnaformer: none.shape: no such file or directory"
+    assert second.startswith("rnaformer: empty: no file of reactivities in this folder (.dat, ")
+    assert third == "rnaformer: 1 of 3 records has reactivities"
+    assert finished.code == 1
+
+
+def test_resume_predicts_again_where_the_data_are_others(predict):
+    same = ["in.fa", "--out-dir", "out", "-f", "jsonl", "--reactivities"]
+    assert predict(*same, "data").code == 0
+    finished = predict(*same, "data", "--resume")
+    assert finished.err == told("3 records done before", "2 of 3 records have reactivities")
+    Path("data/b.dat").write_text("1 G 0.3\n")
+    finished = predict(*same, "data", "--resume")
+    assert finished.err == told("2 records done before", "2 of 3 records have reactivities")
+    assert json.loads(Path("out/b.jsonl").read_text())["reactivities"]["used"] == 1
+    finished = predict("in.fa", "--out-dir", "out", "-f", "jsonl", "--resume")
+    assert finished.err == told("1 record done before")
+    assert "reactivities" not in json.loads(Path("out/b.jsonl").read_text())
+
+
+def test_the_checksum_of_a_record_is_of_its_data_too():
+    record = RnaRecord("x", "ACG")
+    sets = [((1.0, None, 2.0), None), ((1.0, None, 2.0), "DMS"), ((1.0, 2.0, None), None)]
+    records = [record] + [RnaRecord("x", "ACG", reactivities=Reactivities(*one)) for one in sets]
+    assert len({record_checksum(one) for one in records}) == 4
+
+
+def test_each_part_of_a_run_takes_its_data_and_misses_none_of_others(predict):
+    found = {}
+    for part in ("1/2", "2/2"):
+        finished = predict("in.fa", "-f", "jsonl", "--shard", part, "--reactivities", "data")
+        assert finished.code == 0
+        found.update(data_of(finished))
+    assert {name for name, data in found.items() if data} == {"b", "c"}
+
+
+def test_worker_processes_get_the_data_with_the_record(predict):
+    finished = predict("in.fa", "-f", "jsonl", "--jobs", 2, "--reactivities", "data")
+    assert {name for name, data in data_of(finished).items() if data} == {"b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--reagent", "DMS"], "--reagent needs --reactivities"),
+        (
+            ["--reactivities", "a.shape", "--reagent", "soap"],
+            f"Invalid value for '--reagent': 'soap' is not a known reagent; {CHOICES}",
+        ),
+        (
+            ["--reactivities", "a.shape", "-o", "a.shape"],
+            "--output would replace an input: a.shape",
+        ),
+        (
+            ["--reactivities", "data", "-o", "data/set.jsonl"],
+            "--output would replace an input: data",
+        ),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_is_read(predict, arguments, message):
+    finished = predict("in.fa", *arguments)
+    assert finished.err.endswith(f"Error: {message}\n")
+    assert (finished.out, finished.code) == ("", 2)
