@@ -254,11 +254,14 @@ class Predictor:
             cut = list(map(self.families.mixture.apply, cut, regions))
         return cut, passes
 
-    def _with_reactivities(self, record: RnaRecord, scores: Scores) -> Scores:
+    def _with_reactivities(
+        self, record: RnaRecord, scores: Scores, features: Tensor | None = None
+    ) -> Scores:
         """Scores (L, L) given the reactivities of a record, if it has some.
 
         The reactivities are soft constraints of the folding model. The change of its logits is
-        added to those of the scores, so that the data count once.
+        added to those of the scores, so that the data count once. `features` are those of the
+        folding model without the data, if they are known.
 
         Raises:
             ConfigError: weights without a folding model.
@@ -269,10 +272,12 @@ class Predictor:
             raise ConfigError("these weights have no folding model, which reactivities need")
         data = record.reactivities
         ratios = log_likelihood_ratios(record.sequence, data.values, data.reagent)
-        bases, _ = to_tensors([record.sequence] * 2)
-        unpaired = torch.from_numpy(np.stack([np.zeros_like(ratios), ratios]))
+        bases = to_tensors([record.sequence])[0].to(self.device)
+        folding, size = self.engine.network.folding, len(record)
         with torch.inference_mode():
-            prior, posterior = self.engine.network.folding(bases.to(self.device), unpaired).cpu()
+            posterior = folding(bases, torch.from_numpy(ratios)[None])[0].cpu()
+            known = folding(bases)[0] if features is None else features[:size, :size, 0]
+        prior = known.cpu()
         change = torch.logit(posterior, MIN_PROBABILITY) - torch.logit(prior, MIN_PROBABILITY)
         guided = torch.sigmoid(torch.logit(torch.from_numpy(scores), _EPSILON) + change).numpy()
         np.fill_diagonal(guided, 0.0)
@@ -288,10 +293,12 @@ class Predictor:
                 return self._predict_rest(records, regions, errors)
         try:
             sequences = [record.sequence for record in records]
+            if features is None and any(record.reactivities is not None for record in records):
+                features = self._folding_features(records)
             matrices, passes = self._score(sequences, regions, features)
             matrices = [
-                self._with_reactivities(record, matrix)
-                for record, matrix in zip(records, matrices, strict=True)
+                self._with_reactivities(record, matrix, None if features is None else features[row])
+                for row, (record, matrix) in enumerate(zip(records, matrices, strict=True))
             ]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
