@@ -194,7 +194,10 @@ def test_a_pipe_under_the_name_of_the_log_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / LOG)
     with pytest.raises(InputError) as caught:
         RunLog(tmp_path, {"model": "x"}, [], resume=True)
-    assert str(caught.value) == f"{tmp_path / LOG}: is no log of a run; remove it to begin anew"
+    assert (
+        str(caught.value)
+        == f"{tmp_path / LOG}: is not the log of a run; remove it to start a new run"
+    )
 
 
 @pytest.mark.parametrize("change", ["pipe", "link", "hard link", "out of the folder", "moved"])
