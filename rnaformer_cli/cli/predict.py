@@ -31,6 +31,10 @@ FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
 MULTIPLET_FORMATS = {"jsonl", "tsv"}
 
 
+def _complete_reagent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in REAGENTS if name.casefold().startswith(incomplete.casefold())]
+
+
 def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     try:
         return None if value is None else find_reagent(value)
@@ -89,6 +93,7 @@ def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> 
     "--reagent",
     metavar="|".join(REAGENTS),
     callback=_parse_reagent,
+    shell_complete=_complete_reagent,
     help="Reagent of the probing data.  [default: what their files say]",
 )
 @click.option(
