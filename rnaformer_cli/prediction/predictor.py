@@ -17,6 +17,7 @@ from rnaformer_cli.errors import ConfigError, DeviceError, StructureError, short
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyModel
 from rnaformer_cli.families.recognition import Region
 from rnaformer_cli.folding.model import MIN_PROBABILITY
+from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.model.checkpoint import (
     Checkpoint,
     config_digest,
@@ -182,6 +183,7 @@ class Predictor:
     def predict_group(self, records: list[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield the predictions of a group of records, longest first."""
         features = self._folding_features(records) if len(records) > 1 else None
+        posteriors = self._posteriors(records) if len(records) > 1 else [None] * len(records)
         regions = self._scan_families([record.sequence for record in records])
         begin = 0
         for batch in make_batches([len(record) for record in records], self.options.max_cells):
@@ -189,7 +191,7 @@ class Predictor:
             size = len(records[begin])
             rows = slice(begin, begin + len(batch))
             part = None if features is None else features[rows, :size, :size]
-            yield from self._predict_batch(records[rows], regions[rows], part)
+            yield from self._predict_batch(records[rows], regions[rows], part, posteriors[rows])
             begin += len(batch)
 
     def _folding_features(self, records: list[RnaRecord]) -> Tensor | None:
@@ -209,6 +211,31 @@ class Predictor:
             if not is_out_of_memory(error):
                 raise
             return None
+
+    def _posteriors(self, records: list[RnaRecord]) -> list[Tensor | None]:
+        """The folding model's probabilities (L, L) given the reactivities of each record.
+
+        None for records without reactivities, or if memory is short: they are computed later.
+        """
+        rows = [row for row, record in enumerate(records) if record.reactivities is not None]
+        posteriors: list[Tensor | None] = [None] * len(records)
+        if not rows or self.engine.network.folding is None:
+            return posteriors
+        bases, is_base = to_tensors([records[row].sequence for row in rows])
+        scores = torch.zeros(bases.shape, dtype=torch.float64)
+        for score, row in zip(scores, rows, strict=True):
+            score[: len(records[row])] = torch.from_numpy(_unpaired_scores(records[row]))
+        bases = bases.masked_fill(~is_base, NO_LETTER).to(self.device)
+        try:
+            with torch.inference_mode():
+                probabilities = self.engine.network.folding(bases, scores).cpu()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return posteriors
+        for row, matrix in zip(rows, probabilities, strict=True):
+            posteriors[row] = matrix[: len(records[row]), : len(records[row])]
+        return posteriors
 
     def _scan_families(self, sequences: list[str]) -> list[list[Region]]:
         """The regions of each sequence that match family profiles; none without a library."""
@@ -255,13 +282,17 @@ class Predictor:
         return cut, passes
 
     def _with_reactivities(
-        self, record: RnaRecord, scores: Scores, features: Tensor | None = None
+        self,
+        record: RnaRecord,
+        scores: Scores,
+        features: Tensor | None = None,
+        posterior: Tensor | None = None,
     ) -> Scores:
         """Scores (L, L) given the reactivities of a record, if it has some.
 
         The reactivities are soft constraints of the folding model. The change of its logits is
         added to those of the scores, so that the data count once. `features` are those of the
-        folding model without the data, if they are known.
+        folding model without the data, `posterior` are its probabilities with them, if known.
 
         Raises:
             ConfigError: weights without a folding model.
@@ -270,12 +301,12 @@ class Predictor:
             return scores
         if self.engine.network.folding is None:
             raise ConfigError("these weights have no folding model, which reactivities need")
-        data = record.reactivities
-        ratios = log_likelihood_ratios(record.sequence, data.values, data.reagent)
         bases = to_tensors([record.sequence])[0].to(self.device)
         folding, size = self.engine.network.folding, len(record)
         with torch.inference_mode():
-            posterior = folding(bases, torch.from_numpy(ratios)[None])[0].cpu()
+            if posterior is None:
+                unpaired = torch.from_numpy(_unpaired_scores(record))[None]
+                posterior = folding(bases, unpaired)[0].cpu()
             known = folding(bases)[0] if features is None else features[:size, :size, 0]
         prior = known.cpu()
         change = torch.logit(posterior, MIN_PROBABILITY) - torch.logit(prior, MIN_PROBABILITY)
@@ -284,7 +315,11 @@ class Predictor:
         return _symmetrise(guided)
 
     def _predict_batch(
-        self, records: list[RnaRecord], regions: list[list[Region]], features: Tensor | None = None
+        self,
+        records: list[RnaRecord],
+        regions: list[list[Region]],
+        features: Tensor | None = None,
+        posteriors: Sequence[Tensor | None] = (),
     ) -> list[Prediction | DeviceError]:
         start = time.perf_counter()
         if len(records) == 1 or self.options.max_memory is not None:
@@ -297,7 +332,12 @@ class Predictor:
                 features = self._folding_features(records)
             matrices, passes = self._score(sequences, regions, features)
             matrices = [
-                self._with_reactivities(record, matrix, None if features is None else features[row])
+                self._with_reactivities(
+                    record,
+                    matrix,
+                    None if features is None else features[row],
+                    posteriors[row] if posteriors else None,
+                )
                 for row, (record, matrix) in enumerate(zip(records, matrices, strict=True))
             ]
         except (RuntimeError, MemoryError) as error:
@@ -416,6 +456,13 @@ def predict(records: Iterable[RnaRecord], weights: str | Path = DEFAULT) -> Iter
         if isinstance(answer, DeviceError):
             raise answer
         yield answer
+
+
+def _unpaired_scores(record: RnaRecord) -> NDArray[np.float64]:
+    """The scores of unpaired bases (L,) that the reactivities of a record give, in nats."""
+    assert record.reactivities is not None
+    data = record.reactivities
+    return log_likelihood_ratios(record.sequence, data.values, data.reagent)
 
 
 def _symmetrise(matrix: Scores) -> Scores:

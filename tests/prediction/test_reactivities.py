@@ -61,3 +61,11 @@ def test_weights_without_a_folding_model_refuse_reactivities(tiny_network):
     with pytest.raises(ConfigError) as caught:
         list(Predictor(tiny_network, "tiny").predict([probed(LEFT)]))
     assert str(caught.value) == "these weights have no folding model, which reactivities need"
+
+
+def test_a_record_among_others_is_guided_as_alone(predictor):
+    longer = RnaRecord("z", SEQUENCE + "AAAAGGGACC")
+    _, _, together = predictor.predict([longer, RnaRecord("y", SEQUENCE), probed(RIGHT)])
+    [alone] = predictor.predict([probed(RIGHT)])
+    assert together.structure == alone.structure
+    assert together.confidence == pytest.approx(alone.confidence, abs=1e-4)
