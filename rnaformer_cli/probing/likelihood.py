@@ -39,17 +39,30 @@ def log_likelihood_ratios(
     It is 0 without a value, for N, and for bases that the reagent does not modify.
     Values below zero count as zero. All are 0 if no value is above zero.
     """
-    letters = REAGENT_LETTERS.get(reagent or "", LETTERS)
     values = np.array(reactivities, dtype=np.float64)  # None becomes NaN
     index = np.array([LETTERS.find(letter) for letter in sequence])
-    is_modified = np.array([letter in letters for letter in sequence])
-    is_used = is_modified & ~np.isnan(values)
+    is_used = _is_used(sequence, values, reagent)
     ratios = np.zeros(len(sequence))
     unit = _unit(values[is_used])
     if unit > 0.0:
         bins = np.searchsorted(BIN_EDGES, values[is_used].clip(min=0.0) / unit)
         ratios[is_used] = WEIGHT * _LOG_RATIOS[index[is_used], bins]
     return ratios
+
+
+def count_used(
+    sequence: str, reactivities: Sequence[float | None], reagent: str | None = None
+) -> int:
+    """The number of bases whose value counts: bases that the reagent modifies."""
+    values = np.array(reactivities, dtype=np.float64)
+    return int(_is_used(sequence, values, reagent).sum())
+
+
+def _is_used(sequence: str, values: NDArray[np.float64], reagent: str | None) -> NDArray[np.bool_]:
+    letters = REAGENT_LETTERS.get(reagent or "", LETTERS)
+    is_modified = np.array([letter in letters for letter in sequence])
+    used: NDArray[np.bool_] = is_modified & ~np.isnan(values)
+    return used
 
 
 def _unit(values: NDArray[np.float64]) -> float:

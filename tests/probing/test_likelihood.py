@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnaformer_cli.probing.likelihood import BIN_EDGES, WEIGHT, log_likelihood_ratios
+from rnaformer_cli.probing.likelihood import (
+    BIN_EDGES,
+    WEIGHT,
+    count_used,
+    log_likelihood_ratios,
+)
 
 VALUES = [0.1, 2.0, 0.0, 1.0, 0.5, 0.05, 1.5, 0.2, 0.9, 0.3]
 SEQUENCE = "ACGUACGUAC"
@@ -35,6 +40,7 @@ def test_some_reagents_modify_two_bases_only(reagent, letters):
     ratios = log_likelihood_ratios(SEQUENCE, VALUES, reagent)
     used = [letter for letter, ratio in zip(SEQUENCE, ratios, strict=True) if ratio]
     assert used == [letter for letter in SEQUENCE if letter in letters]
+    assert count_used(SEQUENCE, VALUES, reagent) == len(used)
 
 
 def test_negative_values_count_as_zero():
