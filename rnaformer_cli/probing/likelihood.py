@@ -47,7 +47,8 @@ def log_likelihood_ratios(
     ratios = np.zeros(len(sequence))
     unit = _unit(values[is_used])
     if unit > 0.0:
-        bins = np.searchsorted(BIN_EDGES, values[is_used].clip(min=0.0) / unit)
+        with np.errstate(over="ignore"):  # infinity is in the last bin, as it should be
+            bins = np.searchsorted(BIN_EDGES, values[is_used].clip(min=0.0) / unit)
         ratios[is_used] = WEIGHT * _LOG_RATIOS[index[is_used], bins]
     return ratios
 

@@ -59,3 +59,8 @@ def test_ratios_are_finite_and_bounded(values, data):
 
 def test_bins_grow():
     assert list(BIN_EDGES) == sorted(set(BIN_EDGES))
+
+
+def test_a_value_far_beyond_the_others_is_in_the_last_bin():
+    ratios = log_likelihood_ratios("A" * 20, [*[0.001] * 19, 1e308])
+    assert ratios[-1] == WEIGHT * 3.49
