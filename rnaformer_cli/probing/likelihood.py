@@ -39,11 +39,9 @@ def log_likelihood_ratios(
     It is 0 without a value, for N, and for bases that the reagent does not modify.
     Values below zero count as zero. All are 0 if no value is above zero.
     """
-    letters = REAGENT_LETTERS.get(reagent or "", LETTERS)
     values = np.array(reactivities, dtype=np.float64)  # None becomes NaN
     index = np.array([LETTERS.find(letter) for letter in sequence])
-    is_modified = np.array([letter in letters for letter in sequence])
-    is_used = is_modified & ~np.isnan(values)
+    is_used = used_bases(sequence, reactivities, reagent)
     ratios = np.zeros(len(sequence))
     unit = _unit(values[is_used])
     if unit > 0.0:
@@ -51,6 +49,15 @@ def log_likelihood_ratios(
             bins = np.searchsorted(BIN_EDGES, values[is_used].clip(min=0.0) / unit)
         ratios[is_used] = WEIGHT * _LOG_RATIOS[index[is_used], bins]
     return ratios
+
+
+def used_bases(
+    sequence: str, reactivities: Sequence[float | None], reagent: str | None = None
+) -> NDArray[np.bool_]:
+    """Whether each base has a value and is one that the reagent modifies (L,)."""
+    letters = REAGENT_LETTERS.get(reagent or "", LETTERS)
+    pairs = zip(sequence, reactivities, strict=True)
+    return np.array([letter in letters and value is not None for letter, value in pairs])
 
 
 def _unit(values: NDArray[np.float64]) -> float:
