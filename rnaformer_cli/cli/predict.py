@@ -86,8 +86,7 @@ def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> 
     metavar="FILE|DIR",
     multiple=True,
     type=options.PATH,
-    help="Chemical probing data (SHAPE, DMS), repeatable: read, checked and matched to the "
-    "records. They do not change predictions yet.",
+    help="Chemical probing data (SHAPE, DMS) that guide the predictions; may be repeated.",
 )
 @click.option(
     "--reagent",

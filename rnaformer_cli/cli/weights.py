@@ -16,6 +16,8 @@ from rnaformer_cli.errors import RnaformerError, WeightsError
 from rnaformer_cli.sequence.record import RnaRecord
 
 if TYPE_CHECKING:
+    from rnaformer_cli.families.mixture import FamilyMixture
+    from rnaformer_cli.families.profiles import Library
     from rnaformer_cli.model.network import RNAformer
     from rnaformer_cli.weight_store.fetch import ImportedCheckpoint
 
@@ -156,13 +158,15 @@ def grow(name: str, double: tuple[int, ...], ff_factor: float | None, output: st
     """
     import torch
 
-    from rnaformer_cli.model.checkpoint import load_network
+    from rnaformer_cli.model.checkpoint import load_families, load_network
     from rnaformer_cli.model.derived import deepen_network, widen_network
     from rnaformer_cli.weight_store.store import find_weights
 
     if not double and ff_factor is None:
         raise click.UsageError("give --double, --ff-factor or both")
-    network, origin = load_network(find_weights(name))
+    folder = find_weights(name)
+    network, origin = load_network(folder)
+    families = load_families(folder, origin)
     about: dict[str, Any] = {"grown": origin.sha256}
     if double:
         network = deepen_network(network, double)
@@ -170,16 +174,23 @@ def grow(name: str, double: tuple[int, ...], ff_factor: float | None, output: st
     if ff_factor is not None:
         torch.manual_seed(0)  # reproducible weights
         network = widen_network(network, ff_factor)
-    _save(output, network, about)
+    library = None if families is None else (families.search.library, families.mixture)
+    _save(output, network, about, library)
 
 
-def _save(output: str, network: RNAformer, about: dict[str, Any]) -> None:
+def _save(
+    output: str,
+    network: RNAformer,
+    about: dict[str, Any],
+    families: tuple[Library, FamilyMixture] | None = None,
+) -> None:
     from rnaformer_cli.files import make_folder, text_name
     from rnaformer_cli.model.checkpoint import save_checkpoint
 
     make_folder(output)
     name = text_name(output)
-    save_checkpoint(output, name, network.config, network.state_dict(), about, f"# {name}\n")
+    card = f"# {name}\n"
+    save_checkpoint(output, name, network.config, network.state_dict(), about, card, families)
     print_result(output)
 
 

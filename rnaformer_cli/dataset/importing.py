@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import (
@@ -111,7 +112,7 @@ def _stockholm_blocks(lines: list[str]) -> Iterator[list[str]]:
 def _accession(block: list[str]) -> str | None:
     for line in block:
         words = line.split(maxsplit=2)
-        if words[:2] == ["#=GF", "AC"]:
+        if words[:2] == ["#=GF", "AC"] and len(words) > 2:
             return words[2].strip()
     return None
 
@@ -120,10 +121,10 @@ def _import_csv(
     path: str | Path, source: str, family: str | None
 ) -> Iterator[LabelledRecord | RnaformerError]:
     csv.field_size_limit(MAX_LINE)
-    rows = csv.DictReader(f"{line}\n" for line in read_lines(path))
-    columns = _find_columns(rows.fieldnames or (), path)
+    rows = csv.DictReader((f"{line}\n" for line in read_lines(path)), strict=True)
+    columns = _find_columns(_header(rows, path), path)
     is_empty = True
-    for row in rows:
+    for row in _rows(rows, path):
         is_empty = False
         sequence = to_rna(row[columns["sequence"]] or "")
         given = "_".join((row[columns["id"]] or "").split()) if "id" in columns else ""
@@ -133,6 +134,10 @@ def _import_csv(
             yield DatasetError(message, path=path, line=rows.line_num, record=name)
             continue
         row_family = row[columns["family"]] if "family" in columns else None
+        if "\n" in (row_family or ""):
+            message = "a line break in the family; is a quotation mark not closed?"
+            yield DatasetError(message, path=path, line=rows.line_num, record=name)
+            continue
         try:
             structure = parse_dot_bracket(row[columns["structure"]] or "")
             record = StructureRecord(name, sequence, structure)
@@ -142,6 +147,28 @@ def _import_csv(
         yield from _label(record, source, family or row_family or None, path)
     if is_empty:
         raise InputError("no structure in this file", path=path)
+
+
+def _header(table: csv.DictReader[str], path: str | Path) -> Sequence[str]:
+    try:
+        return table.fieldnames or ()
+    except csv.Error as error:
+        raise DatasetError(f"not CSV: {error}", path=path, line=1) from None
+
+
+def _rows(table: csv.DictReader[str], path: str | Path) -> Iterator[dict[str | Any, str | Any]]:
+    """The rows of a table.
+
+    Raises:
+        DatasetError: a quotation mark that is not closed, for example, with the line of its row.
+    """
+    line = table.line_num + 1
+    try:
+        for row in table:
+            yield row
+            line = table.line_num + 1
+    except csv.Error as error:
+        raise DatasetError(f"not CSV: {error}", path=path, line=line) from None
 
 
 def _find_columns(header: Iterable[str], path: str | Path) -> dict[str, str]:

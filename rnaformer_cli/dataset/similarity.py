@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import subprocess
 import tempfile
-from collections import Counter, defaultdict
+from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import DatasetError
@@ -42,8 +45,8 @@ class KmerIndex:
     """An index of sequences by their k-mers."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, list[int]] = defaultdict(list)  # k-mer -> sequences
-        self._sizes: list[int] = []  # distinct k-mers of each sequence
+        self._numbers: dict[str, array[int]] = defaultdict(lambda: array("q"))  # by k-mer
+        self._sizes = array("q")  # distinct k-mers of each sequence
 
     def add(self, sequence: str) -> int:
         """Add a sequence and return its number."""
@@ -54,40 +57,40 @@ class KmerIndex:
             self._numbers[word].append(number)
         return number
 
-    def find_similar(self, sequence: str) -> Iterator[int]:
-        """Yield the numbers of similar sequences, in the order in which they were added."""
+    def find_similar(self, sequence: str) -> NDArray[np.int64]:
+        """The numbers of similar sequences (M,), in the order in which they were added."""
         words = kmers(sequence)
-        shared = Counter(number for word in words for number in self._numbers.get(word, ()))
-        for number in sorted(shared):
-            smaller = min(len(words), self._sizes[number])
-            if shared[number] >= max(
-                min(_MIN_SHARED_KMERS, smaller), math.ceil(MIN_SHARED_FRACTION * smaller)
-            ):
-                yield number
+        found = [np.array(self._numbers[word]) for word in words if word in self._numbers]
+        if not found:
+            return np.zeros(0, dtype=np.int64)
+        numbers, shared = np.unique(np.concatenate(found), return_counts=True)
+        smaller = np.minimum(len(words), np.array(self._sizes)[numbers])
+        needed = np.maximum(
+            np.minimum(_MIN_SHARED_KMERS, smaller), np.ceil(MIN_SHARED_FRACTION * smaller)
+        )
+        similar: NDArray[np.int64] = numbers[shared >= needed]
+        return similar
 
 
 def cluster_by_similarity(sequences: Sequence[str]) -> list[int]:
-    """The cluster number of each sequence.
+    """The cluster number of each sequence: the smallest index of its members.
 
     Greedy from the longest sequence, as in CD-HIT (Li & Godzik 2006). Unlike there, a sequence that
     is similar to two clusters joins them, so that no two clusters hold similar sequences.
     """
-    order = sorted(range(len(sequences)), key=lambda index: (-len(sequences[index]), index))
-    parent = list(range(len(sequences)))
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
+    numbers = {text: index for index, text in reversed(list(enumerate(sequences)))}  # the first
+    order = sorted(numbers, key=lambda text: (-len(text), numbers[text]))
     index = KmerIndex()
-    for current in order:
-        for number in index.find_similar(sequences[current]):
-            smaller, larger = sorted((root(order[number]), root(current)))
-            parent[larger] = smaller
-        index.add(sequences[current])
-    return [root(number) for number in range(len(sequences))]
+    clusters = np.array([numbers[text] for text in order], dtype=np.int64)
+    for current, text in enumerate(order):
+        joined = np.unique(clusters[index.find_similar(text)])
+        index.add(text)
+        smallest = min([clusters[current], *joined])
+        clusters[current] = smallest
+        for other in joined[joined != smallest]:
+            clusters[: current + 1][clusters[: current + 1] == other] = smallest
+    cluster_of = dict(zip(order, clusters.tolist(), strict=True))
+    return [cluster_of[text] for text in sequences]
 
 
 def find_leaks(
@@ -124,14 +127,24 @@ def _find_equal(
 
 def _find_by_kmers(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> list[Leak]:
     index = KmerIndex()
-    for record in test:
-        index.add(record.sequence)
-    leaks: dict[int, Leak] = {}
+    sequences = list(dict.fromkeys(record.sequence for record in test))
+    for sequence in sequences:
+        index.add(sequence)
+    first_train: dict[str, str] = {}  # ids of the first of equal sequences
     for record in train:
-        for number in index.find_similar(record.sequence):
-            reason = f"at least {MIN_SHARED_FRACTION:.0%} of {KMER_LENGTH}-mers"
-            leaks.setdefault(number, Leak(record.id, test[number].id, reason))
-    return [leaks[number] for number in sorted(leaks)]
+        first_train.setdefault(record.sequence, record.id)
+    is_new = np.ones(len(sequences), dtype=bool)  # no training record is similar so far
+    relatives: dict[str, str] = {}  # id of a training record by test sequence
+    for sequence, name in first_train.items():
+        found = index.find_similar(sequence)
+        relatives.update((sequences[number], name) for number in found[is_new[found]])
+        is_new[found] = False
+    reason = f"at least {MIN_SHARED_FRACTION:.0%} of {KMER_LENGTH}-mers"
+    return [
+        Leak(relatives[record.sequence], record.id, reason)
+        for record in test
+        if record.sequence in relatives
+    ]
 
 
 def _cdhit(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> list[Leak]:

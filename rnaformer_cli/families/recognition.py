@@ -108,7 +108,7 @@ class ProfileSearch:
     """Searches sequences for the profiles of a library."""
 
     def __init__(self, library: Library) -> None:
-        self._library = library
+        self.library = library
         self._search = WindowSearch(library)
 
     def find_regions(self, sequences: Sequence[str]) -> list[list[Region]]:
@@ -119,7 +119,7 @@ class ProfileSearch:
             for index, of_sequence in enumerate(map(self._search.windows, codes))
             for window in of_sequence
         ]
-        profiles = self._library.profiles
+        profiles = self.library.profiles
         jobs = [
             (codes[index][window.start : window.stop], profiles[window.profile_index].odds)
             for index, window in windows

@@ -74,18 +74,20 @@ def _values(found: Mapping[str, Any]) -> list[Any]:
 
 
 def _profile(name: str, found: Mapping[str, Any], values: list[Any], line: int) -> ProbingProfile:
-    letters = found.get("sequence", found.get("seq"))
-    reagent = found.get("modifier")
-    for key, text in (("sequence", letters), ("modifier", reagent)):
+    texts: dict[str, Any] = {key: found.get(key) for key in ("sequence", "seq", "modifier")}
+    for key, text in texts.items():
         if text is not None and not isinstance(text, str):
             raise ProbingError(f"{key} is {shorten_repr(text)}; expected text")
-    sequence = None if letters is None else parse_letters(letters)
+    sequences = {parse_letters(texts[key]) for key in ("sequence", "seq") if texts[key] is not None}
+    if len(sequences) > 1:
+        raise ProbingError("sequence and seq are not the same")
+    sequence = next(iter(sequences), None)
     if sequence is not None and len(sequence) != len(values):
         raise ProbingError(f"{len(values)} reactivities for {len(sequence)} bases")
     builder = ProfileBuilder(name)
     for position, value in enumerate(values, start=1):
         builder.add(position, _number(value, position), line)
-    return builder.build(sequence, len(values), reagent)
+    return builder.build(sequence, len(values), texts["modifier"])
 
 
 def _number(value: Any, position: int) -> float | None:

@@ -41,28 +41,23 @@ def log_likelihood_ratios(
     """
     values = np.array(reactivities, dtype=np.float64)  # None becomes NaN
     index = np.array([LETTERS.find(letter) for letter in sequence])
-    is_used = _is_used(sequence, values, reagent)
+    is_used = used_bases(sequence, reactivities, reagent)
     ratios = np.zeros(len(sequence))
     unit = _unit(values[is_used])
     if unit > 0.0:
-        bins = np.searchsorted(BIN_EDGES, values[is_used].clip(min=0.0) / unit)
+        with np.errstate(over="ignore"):  # infinity is in the last bin, as it should be
+            bins = np.searchsorted(BIN_EDGES, values[is_used].clip(min=0.0) / unit)
         ratios[is_used] = WEIGHT * _LOG_RATIOS[index[is_used], bins]
     return ratios
 
 
-def count_used(
+def used_bases(
     sequence: str, reactivities: Sequence[float | None], reagent: str | None = None
-) -> int:
-    """The number of bases whose value counts: bases that the reagent modifies."""
-    values = np.array(reactivities, dtype=np.float64)
-    return int(_is_used(sequence, values, reagent).sum())
-
-
-def _is_used(sequence: str, values: NDArray[np.float64], reagent: str | None) -> NDArray[np.bool_]:
+) -> NDArray[np.bool_]:
+    """Whether each base has a value and is one that the reagent modifies (L,)."""
     letters = REAGENT_LETTERS.get(reagent or "", LETTERS)
-    is_modified = np.array([letter in letters for letter in sequence])
-    used: NDArray[np.bool_] = is_modified & ~np.isnan(values)
-    return used
+    pairs = zip(sequence, reactivities, strict=True)
+    return np.array([letter in letters and value is not None for letter, value in pairs])
 
 
 def _unit(values: NDArray[np.float64]) -> float:

@@ -27,7 +27,7 @@ class ProfileIndex:
     def __init__(self, reagent: str | None = None) -> None:
         self._reagent = reagent
         self._profiles: dict[str, list[ProbingProfile]] = {}
-        self._matched: set[str] = set()
+        self._matched: dict[str, str] = {}  # sequence of the first record, by the profiles' id
         self._refused: set[str] = set()  # ids whose data could not be read
 
     def add(self, profile: ProbingProfile) -> None:
@@ -51,6 +51,8 @@ class ProfileIndex:
             return record
         profile = self._choose(self._profiles[name], record.id)
         try:
+            if self._matched[name] != record.sequence:
+                raise ProbingError(f"the data of {name!r} belong to a record with another sequence")
             values = _values(profile, record.sequence)
             reagent = self._reagent or profile.reagent
             known = None if reagent is None else find_reagent(reagent)
@@ -71,7 +73,7 @@ class ProfileIndex:
             names += [name] * (self._is_unnamed(name) or has_sequence)
         found = next((name for name in names if name in self._profiles), None)
         if found is not None:
-            self._matched.add(found)
+            self._matched.setdefault(found, record.sequence)
         return found
 
     def unmatched(self) -> list[ProbingError]:

@@ -47,7 +47,7 @@ class _Construct:
 
     name: str = ""
     sequence: str | None = None
-    offset: int = 0
+    offset: int | None = None
     seqpos: list[tuple[str, int]] = field(default_factory=list)
     seqpos_line: int = 0
     annotations: dict[str, str] = field(default_factory=dict)
@@ -113,6 +113,7 @@ def _take(construct: _Construct, key: str, index: int | None, rest: str, line: i
     Raises:
         ProbingError: a line that cannot be read, or a row that is there twice.
     """
+    is_second = _is_there(construct, key, index)
     try:
         if key in _DATA or key in _ABOUT_DATA:
             if index is None:
@@ -126,8 +127,24 @@ def _take(construct: _Construct, key: str, index: int | None, rest: str, line: i
             construct.seqpos, construct.seqpos_line = _seqpos(rest), line
         elif key == "ANNOTATION":
             construct.annotations.update(_annotations(rest))
+        _refuse_second(is_second, key)
     except ProbingError as error:
         raise located(error, line, None) from None
+
+
+def _is_there(construct: _Construct, key: str, index: int | None) -> bool:
+    """Whether a keyword that a construct or row has once was met before."""
+    if key == "SEQUENCE":
+        owner = construct if index is None else construct.row(index)
+        return owner.sequence is not None
+    return {"OFFSET": construct.offset is not None, "SEQPOS": bool(construct.seqpos)}.get(
+        key, False
+    )
+
+
+def _refuse_second(is_second: bool, key: str) -> None:
+    if is_second:
+        raise ProbingError(f"a second {key} of the same construct or row")
 
 
 def _take_sequence(construct: _Construct, index: int | None, letters: str) -> None:
@@ -178,7 +195,7 @@ def _profiles(construct: _Construct | None) -> Iterator[ProbingProfile | Probing
     """The profiles of all rows with data of the construct's own RNA, or of one of their own."""
     if construct is None:
         return
-    positions = [number - construct.offset for _, number in construct.seqpos]
+    positions = [number - (construct.offset or 0) for _, number in construct.seqpos]
     _check_seqpos(construct, positions)
     for number, row in sorted(construct.rows.items()):
         about: Mapping[str, str] = {**construct.annotations, **row.annotations}
@@ -207,7 +224,7 @@ def _check_seqpos(construct: _Construct, positions: list[int]) -> None:
     line, name = construct.seqpos_line or None, construct.name
     if not name:
         raise ProbingError("a construct without a name")
-    sequence, offset = construct.sequence, construct.offset
+    sequence, offset = construct.sequence, construct.offset or 0
     for (letter, number), position in zip(construct.seqpos, positions, strict=True):
         entry = f"{letter}{number} in SEQPOS"
         if position < 1 or (sequence is not None and position > len(sequence)):

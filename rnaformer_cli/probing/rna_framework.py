@@ -18,6 +18,8 @@ from rnaformer_cli.probing.profile import (
 )
 
 _TEXTS = ("sequence", "reactivity")
+_BLOCK = 1 << 16  # letters that the parser is given at once, or a line
+_MAX_MARKUP = 1_000_000  # bytes of a tag or comment that is longer than a block
 
 
 def read_xml(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
@@ -31,18 +33,33 @@ def read_xml(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
     """
     reader = _Reader()
     is_empty = True
-    try:
-        for line in lines:
-            reader.parser.Parse(f"{line}\n")
-            while reader.found:
-                is_empty = False
-                yield reader.found.pop(0)
-        reader.parser.Parse("", True)
-    except expat.ExpatError as error:
-        message = f"not XML: {expat.ErrorString(error.code)}"
-        raise ProbingError(message, line=error.lineno) from None
+    for block in _blocks(lines):
+        failure = reader.parse(block)
+        is_empty = is_empty and not reader.found
+        yield from reader.found
+        reader.found.clear()
+        if failure is not None:
+            raise failure
     if is_empty:
         raise ProbingError("no <transcript>; expected XML as RNA Framework writes it")
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[str]:
+    """The text in blocks of whole lines, and "" as its end.
+
+    With each call the parser reads again the tag or comment that is not complete.
+    """
+    block: list[str] = []
+    size = 0
+    for line in lines:
+        block.append(f"{line}\n")
+        size += len(line) + 1
+        if size >= _BLOCK:
+            yield "".join(block)
+            block, size = [], 0
+    if block:
+        yield "".join(block)
+    yield ""
 
 
 class _Reader:
@@ -62,6 +79,21 @@ class _Reader:
         self._texts: dict[str, list[str]] = {}
         self._n_letters = 0
         self._n_values = 0
+        self._n_bytes = 0  # of the text so far
+
+    def parse(self, block: str) -> ProbingError | None:
+        """Read on; the end of the text is "". The result is why no more can be read."""
+        try:
+            self.parser.Parse(block, not block)
+            self._n_bytes += len(block.encode())
+            if block and self._n_bytes - self.parser.CurrentByteIndex > _MAX_MARKUP:
+                message = f"a tag or comment of more than {_MAX_MARKUP:,} bytes, which is the limit"
+                return ProbingError(message, line=self.parser.CurrentLineNumber)
+        except expat.ExpatError as error:
+            return ProbingError(f"not XML: {expat.ErrorString(error.code)}", line=error.lineno)
+        except ProbingError as error:
+            return error
+        return None
 
     def _refuse(self, *_: object) -> None:
         message = "has a document type, which is not read"

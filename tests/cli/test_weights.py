@@ -18,9 +18,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from factories.families import make_library, make_profile, members
 from safetensors.torch import load_file, save_file
 
 from rnaformer_cli.errors import InputError
+from rnaformer_cli.families.mixture import FamilyMixture
 from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
 from rnaformer_cli.weight_store import fetch
 from rnaformer_cli.weight_store.store import DEFAULT, find_weights, shipped_folder
@@ -858,6 +860,25 @@ def test_grown_weights_predict_the_same(run, tiny_weights, tmp_path, options, ch
     assert len(first) == len(second) > 0
     for one, other in zip(first, second, strict=True):
         assert one == pytest.approx(other, abs=2e-4)
+
+
+def test_grown_weights_keep_the_family_profiles(run, tiny_network, tmp_path):
+    library = make_library(make_profile(members(1, 6), "RF1"))
+    mixture = FamilyMixture(
+        evidence_scale=1.0, null_log_odds=10.0, network_coefficient=0.0, family_coefficient=1.0
+    )
+    origin, target = tmp_path / "origin", tmp_path / "grown"
+    origin.mkdir()
+    tensors = tiny_network.state_dict()
+    save_checkpoint(origin, "x", tiny_network.config, tensors, {}, "", (library, mixture))
+    done = run("weights", "grow", origin, "--double", "2", "-o", target)
+    assert (done.err, done.code) == ("", 0)
+    one, other = ((folder / "families.safetensors").read_bytes() for folder in (origin, target))
+    assert one == other
+    families = [
+        json.loads(run("weights", "show", folder).out)["families"] for folder in (origin, target)
+    ]
+    assert families[0] == families[1]
 
 
 def test_grown_weights_are_the_same_every_time(run, tiny_weights, tmp_path):

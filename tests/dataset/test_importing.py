@@ -167,3 +167,28 @@ def test_a_row_of_too_many_cells_is_told_and_an_empty_id_is_a_number(tmp_path):
     wrong, record = import_files(tmp_path / "t.csv", "s")
     assert str(wrong) == f"{tmp_path / 't.csv'}:2: record 'x': more cells than the 3 columns"
     assert record.id == "t_2"
+
+
+def test_a_quotation_mark_that_is_not_closed_does_not_swallow_rows(tmp_path):
+    path = tmp_path / "t.csv"
+    row = "GGAAACC,((...)),"
+    path.write_text(f'id,sequence,structure,family\nx,{row}F\ny,{row}"F\nz,{row}F\n')
+    table = import_files(path, "lab")
+    assert next(table).id == "x"
+    with pytest.raises(DatasetError) as caught:
+        next(table)
+    assert str(caught.value) == f"{path}:3: not CSV: unexpected end of data"
+    path.write_text(f'id,sequence,structure,family\nx,{row}"F\ny,{row}"\nz,{row}F\n')
+    error, last = records_of(path)
+    message = "a line break in the family; is a quotation mark not closed?"
+    assert str(error) == f"{path}:3: record 'x': {message}"
+    assert last.id == "z"
+    path.write_text('id,"sequence')
+    with pytest.raises(DatasetError) as caught:
+        records_of(path)
+    assert str(caught.value) == f"{path}:1: not CSV: unexpected end of data"
+
+
+def test_an_alignment_with_an_empty_accession_has_no_family(tmp_path):
+    (tmp_path / "x.sto").write_text(STOCKHOLM.replace("RF00001", "", 1))
+    assert [found.family for found in records_of(tmp_path / "x.sto")] == [None, None, "RF00002"]

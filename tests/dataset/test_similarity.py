@@ -1,6 +1,7 @@
 """Which sequences are relatives."""
 
 import os
+import time
 
 import pytest
 from factories.datasets import mutate, record, rna
@@ -101,3 +102,14 @@ def test_a_failing_cdhit_is_told(tmp_path, monkeypatch):
     install_cdhit(tmp_path, monkeypatch, "echo 'no memory' >&2; exit 1")
     with pytest.raises(DatasetError, match=r"^cd-hit-est-2d failed: no memory$"):
         find_leaks([record("t", "ACGU")], [record("u", "GGGG")])
+
+
+def test_many_relatives_take_little_time(no_cdhit):
+    parent = rna(75, 1)
+    texts = [parent] * 3000 + [mutate(parent, 0.05, seed) for seed in range(1500)] + [rna(75, 2)]
+    records = [record(str(number), text) for number, text in enumerate(texts)]
+    before = time.process_time()
+    assert cluster_by_similarity(texts) == [0] * 4500 + [4500]
+    leaks, _ = find_leaks(records, records[2999:])
+    assert time.process_time() - before < 5  # 40 s, if each is compared with each
+    assert {leak.train for leak in leaks if leak.test == "4499"} == {"0", "4499"}

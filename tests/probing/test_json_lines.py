@@ -26,6 +26,12 @@ def test_other_spellings_of_a_profile_are_read():
     assert (values_of(profile), list(profile.lines)) == ({1: 1.0, 2: None, 3: None}, [1, 1, 1])
 
 
+def test_a_sequence_that_is_null_does_not_hide_the_other():
+    line = '{"id": "x", "reactivity": [1], "sequence": null, "seq": "C"}'
+    [profile] = read_json_lines([line])
+    assert profile.sequence == "C"
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -37,7 +43,11 @@ def test_other_spellings_of_a_profile_are_read():
         (', "reactivity": [1e999]', "the value of position 1 is inf; expected a number or NA"),
         (', "reactivity": [1], "seq": "AC"', "1 reactivities for 2 bases"),
         (', "reactivity": [1], "seq": "?"', "'?' is not an RNA base"),
-        (', "reactivity": [1], "seq": 1', "sequence is 1; expected text"),
+        (', "reactivity": [1], "seq": 1', "seq is 1; expected text"),
+        (
+            ', "reactivity": [1], "seq": "A", "sequence": "C"',
+            "sequence and seq are not the same",
+        ),
         (', "reactivity": [1], "modifier": []', "modifier is []; expected text"),
     ],
 )

@@ -162,3 +162,14 @@ def test_profiles_that_no_record_has_are_told():
         "data.jsonl:1: no record 'x'",
         "data/y.shape: no record 'y'; a file of one RNA is named after its record",
     ]
+
+
+def test_a_file_is_not_of_two_records_with_other_sequences():
+    index = index_of(columns("1 0.5", path="x_y.shape"))
+    first = replace(RECORD, id="x/y")
+    assert index.attach(first).reactivities is not None
+    assert index.attach(replace(first, id="x_y")).reactivities is not None  # the same RNA
+    with pytest.raises(ProbingError) as caught:
+        index.attach(RnaRecord("x_y", "CCCCC"))
+    message = "the data of 'x_y' belong to a record with another sequence"
+    assert str(caught.value) == f"x_y.shape:1: record 'x_y': {message}"

@@ -112,6 +112,13 @@ def test_an_error_spoils_its_own_row_only():
             f"{HEAD}SEQPOS G1 A2",
             "line:5: record 'x': A2 in SEQPOS is 'G' in the sequence (offset 0)",
         ),
+        (f"{HEAD}OFFSET 0", "line:5: a second OFFSET of the same construct or row"),
+        (f"{HEAD}SEQUENCE A", "line:5: a second SEQUENCE of the same construct or row"),
+        (f"{HEAD}SEQPOS 1\nSEQPOS 2", "line:6: a second SEQPOS of the same construct or row"),
+        (
+            f"{HEAD}SEQUENCE:1 A\nSEQUENCE:1 C",
+            "line:6: a second SEQUENCE of the same construct or row",
+        ),
         ("RDAT_VERSION 0.3\nNAME\nSEQPOS 1\nREACTIVITY:1 1", "a construct without a name"),
     ],
 )

@@ -1,5 +1,7 @@
 """RNA Framework's XML: transcripts, and nothing that a document type could bring."""
 
+import time
+
 import pytest
 from hypothesis import given
 from probing_makers import measured, to_xml, values_of
@@ -103,3 +105,22 @@ def test_texts_beyond_the_limits_are_refused(monkeypatch):
     [error] = read_xml(lines)
     message = "more than 2 bases, which is the limit of a record"
     assert str(error) == f"line:1: record 'x': {message}"
+
+
+@pytest.mark.parametrize("markup", ["<!--{}-->", "<transcript id='{}x'><reactivity>1</reactivity>"])
+def test_markup_of_many_lines_is_not_read_again_with_each(markup):
+    long, longer = (
+        f"<data>{transcript('<reactivity>1</reactivity>', 'a')[6:-7]}"
+        f"{markup.format(size * chr(10))}".splitlines()
+        for size in (300_000, 1_300_000)
+    )
+    before = time.process_time()
+    with pytest.raises(ProbingError, match="not XML: no element found"):
+        list(read_xml(long))
+    found = read_xml(longer)
+    assert next(found).id == "a"
+    with pytest.raises(ProbingError) as caught:
+        next(found)
+    message = "a tag or comment of more than 1,000,000 bytes, which is the limit"
+    assert str(caught.value) == f"line:1: {message}"
+    assert time.process_time() - before < 5  # a minute, if it is

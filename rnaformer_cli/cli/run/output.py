@@ -20,7 +20,7 @@ from rnaformer_cli.cli.run.progress import format_count
 from rnaformer_cli.drawing.picture import save_figure
 from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import make_folder, write_atomically, write_text
-from rnaformer_cli.probing.likelihood import count_used
+from rnaformer_cli.probing.likelihood import used_bases
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.dbn import format_dbn
 from rnaformer_cli.structure.formats import SINGLE_RECORD_FORMATS, WRITERS
@@ -124,9 +124,8 @@ def _reactivities(record: RnaRecord) -> dict[str, Any]:
     data = record.reactivities
     if data is None:
         return {}
-    used = count_used(record.sequence, data.values, data.reagent)
-    missing = len(data) - used
-    return {"reactivities": {"reagent": data.reagent, "used": used, "missing": missing}}
+    used = int(used_bases(record.sequence, data.values, data.reagent).sum())
+    return {"reactivities": {"reagent": data.reagent, "used": used, "missing": data.n_missing}}
 
 
 class StreamDestination:

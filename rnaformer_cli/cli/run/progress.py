@@ -14,6 +14,7 @@ import click
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import OutputError, RnaformerError
 from rnaformer_cli.files import os_error_text
+from rnaformer_cli.probing.likelihood import used_bases
 from rnaformer_cli.sequence.record import RnaRecord
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class RunReporter:
         self._tell_failure(error)
 
     def fail_data(self, error: RnaformerError) -> None:
-        """Tell why probing data are not used; their record is predicted without them."""
+        """Report why probing data are not used; their record is predicted without them."""
         self.data_failures += 1
         self._tell_failure(error)
 
@@ -115,10 +116,12 @@ class RunReporter:
     def count_data(self, record: RnaRecord) -> None:
         """Count a record in a run with probing data."""
         self._n_matched += 1
-        self._n_with_data += record.reactivities is not None
+        data = record.reactivities
+        if data is not None:
+            self._n_with_data += any(used_bases(record.sequence, data.values, data.reagent))
 
     def report_data(self) -> None:
-        """Tell how many records had probing data, in a run that was given some."""
+        """Tell how many records had probing data that count, in a run that was given some."""
         if self._n_matched and not self.quiet:
             verb = "has" if self._n_with_data == 1 else "have"
             records = f"{self._n_with_data:,} of {format_count(self._n_matched, 'record')}"

@@ -75,7 +75,7 @@ def test_records_without_data_are_written_as_before(predict):
     plain = predict("in.fa", "-f", "jsonl")
     finished = predict("in.fa", "-f", "jsonl", "--reactivities", "a.shape", "--reagent", "dms")
     first, *others = without_seconds(finished)
-    assert first.pop("reactivities") == {"reagent": "DMS", "used": 1, "missing": 11}
+    assert first.pop("reactivities") == {"reagent": "DMS", "used": 1, "missing": 10}  # of A and C
     assert list(first) == KEYS
     assert others == without_seconds(plain)[1:]
     assert all(list(row) == KEYS for row in without_seconds(plain))
@@ -263,3 +263,15 @@ def test_wrong_usage_is_told_before_anything_is_read(predict, arguments, message
     finished = predict("in.fa", *arguments)
     assert finished.err.endswith(f"Error: {message}\n")
     assert (finished.out, finished.code) == ("", 2)
+
+
+def test_values_of_bases_that_the_reagent_does_not_modify_do_not_count(predict, tmp_path):
+    (tmp_path / "x.fa").write_text(">x\nGGAAACCU\n")
+    (tmp_path / "x.shape").write_text("1 0.5\n2 0.1\n8 1.2\n")
+    data = ("--reactivities", tmp_path / "x.shape", "--reagent")
+    done = predict(tmp_path / "x.fa", "-f", "jsonl", *data, "DMS")
+    assert data_of(done)["x"] == {"reagent": "DMS", "used": 0, "missing": 5}
+    assert done.err == "rnaformer: 0 of 1 record have reactivities\n"
+    done = predict(tmp_path / "x.fa", "-f", "jsonl", *data, "1M7")
+    assert data_of(done)["x"] == {"reagent": "1M7", "used": 3, "missing": 5}
+    assert done.err == "rnaformer: 1 of 1 record has reactivities\n"
