@@ -249,7 +249,7 @@ class TrainingReporter:
         """Print one line with the progress of the run and a text."""
         if not self._quiet:
             progress = self._trainer.progress
-            share = progress.fraction_done(self._trainer.config)
+            fraction = progress.fraction_done(self._trainer.config)
             minutes = f"{progress.seconds / 60:.1f} min"
             counts = f"step {progress.step}, {progress.records} records, {minutes}"
-            click.echo(f"rnaformer: {share:.0%}, {counts}: {text}", err=True)
+            click.echo(f"rnaformer: {fraction:.0%}, {counts}: {text}", err=True)

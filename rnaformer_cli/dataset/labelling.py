@@ -24,7 +24,7 @@ RnafoldLabel = Literal["mfe", "probabilities"]
 SequenceKind = Literal["whole", "window", "shuffled", "random"]
 KINDS: tuple[SequenceKind, ...] = get_args(SequenceKind)
 SOURCE = "rnafold"
-MIN_PROBABILITY = 0.02  # pairs below are left out of a label, which halves the file
+MIN_PROBABILITY = 0.02  # less probable pairs are left out of a label, which halves the file
 _CHUNK_RECORDS = 16  # records per task of a worker process
 _NOT_A_PREFIX = "does not hold the first of these labels; remove it to start again"
 
@@ -37,11 +37,17 @@ class Recipe:
     window: float = 0.30  # a random window of a sequence
     shuffled: float = 0.25  # a random window with its bases shuffled
     random: float = 0.10  # random bases with a GC content of 30 to 70 %
-    max_lengths: tuple[int, ...] = (100, 140, 200, 200, 260)  # one is drawn for each sequence
+    max_lengths: tuple[int, ...] = (
+        100,
+        140,
+        200,
+        200,
+        260,
+    )  # one of them is the limit of a sequence
     min_length: int = 30
 
     def only(self, kinds: Collection[SequenceKind]) -> Recipe:
-        """The recipe without sequences of other kinds."""
+        """The recipe for these kinds only; the ratios of their fractions stay."""
         removed: Any = {kind: 0.0 for kind in KINDS if kind not in kinds}
         return replace(self, **removed)
 
@@ -61,32 +67,32 @@ def make_sequences(
     for number, record in enumerate(records):
         key = -1 - number if record.cluster is None else record.cluster
         clusters.setdefault(key, []).append(record.sequence)
-    source = random.Random(seed)
+    generator = random.Random(seed)
     keys = sorted(clusters)
     kinds = {"whole": recipe.whole, "window": recipe.window}
     kinds |= {"shuffled": recipe.shuffled, "random": recipe.random}
     for number in range(count):
-        [kind] = source.choices(list(kinds), list(kinds.values()))
-        origin = source.choice(clusters[source.choice(keys)])
-        sequence = _make(kind, origin, recipe, source)
+        [kind] = generator.choices(list(kinds), list(kinds.values()))
+        origin = generator.choice(clusters[generator.choice(keys)])
+        sequence = _make(kind, origin, recipe, generator)
         yield LabelledRecord(f"{kind}_{seed}_{number}", sequence, (), "none")
 
 
-def _make(kind: str, origin: str, recipe: Recipe, source: random.Random) -> str:
-    limit = source.choice(recipe.max_lengths)
-    sequence = origin.replace("N", source.choice("ACGU"))
+def _make(kind: str, origin: str, recipe: Recipe, generator: random.Random) -> str:
+    limit = generator.choice(recipe.max_lengths)
+    sequence = origin.replace("N", generator.choice("ACGU"))
     if kind == "whole" and len(sequence) <= limit:
         return sequence
-    size = source.randint(recipe.min_length, limit)
+    size = generator.randint(recipe.min_length, limit)
     if len(sequence) > size:
-        start = source.randrange(len(sequence) - size + 1)
+        start = generator.randrange(len(sequence) - size + 1)
         sequence = sequence[start : start + size]
     if kind == "shuffled":
-        return "".join(source.sample(sequence, len(sequence)))
+        return "".join(generator.sample(sequence, len(sequence)))
     if kind == "random":
-        gc_half = source.uniform(0.3, 0.7) / 2
+        gc_half = generator.uniform(0.3, 0.7) / 2
         weights = [0.5 - gc_half, gc_half, gc_half, 0.5 - gc_half]
-        return "".join(source.choices("ACGU", weights, k=len(sequence)))
+        return "".join(generator.choices("ACGU", weights, k=len(sequence)))
     return sequence
 
 
@@ -99,12 +105,12 @@ def label_file(
 ) -> int:
     """Write a data set with labels for the sequences of another; return the number of records.
 
-    Each label is first appended to `<target>.part`, from which a stopped run is continued.
+    Labels are first appended to `<target>.part`. A stopped run continues from this file.
     `on_record` is called with the number of finished records.
 
     Raises:
         DependencyError: ViennaRNA is not installed.
-        InputError, DatasetError: a source that cannot be read, a `.part` file of another run.
+        InputError, DatasetError: a source that cannot be read, or a `.part` file of other labels.
         OutputError: a target that cannot be written.
     """
     import_vienna()
@@ -128,7 +134,7 @@ def label_file(
 def label_records(
     records: Iterable[LabelledRecord], label: RnafoldLabel, jobs: int = 1
 ) -> Iterator[LabelledRecord]:
-    """Yield the records with their labels, in order; several processes if `jobs` is above 1.
+    """Yield the records with their labels, in order; `jobs` is the number of processes.
 
     Raises:
         DependencyError: ViennaRNA is not installed.
@@ -191,7 +197,7 @@ def _count_done(part: Path, records: Sequence[LabelledRecord], label: RnafoldLab
     """The number of records in an unfinished file; an incomplete last line is removed.
 
     Raises:
-        DatasetError: they are not the first of these records with the same kind of label.
+        DatasetError: the file does not hold the first of these records, with this kind of label.
     """
     if not part.exists():
         return 0

@@ -19,15 +19,15 @@ _SHOWN = 5  # leaks in a message
 def split(
     records: Sequence[LabelledRecord], fractions: Mapping[str, float], by: SplitBy, seed: int = 0
 ) -> tuple[dict[str, list[LabelledRecord]], str]:
-    """The sets by name, and the method of the leak check; "train" gets the remaining records.
+    """The sets by name, and the method of the leak check. Records of no other set are in "train".
 
-    A group of related records is never divided: similar sequences, and with `by` family also the
-    members of a family or clan. Groups are drawn at random until each set has its fraction of the
-    records. A group that is larger than every open set goes to the training set.
+    A group of related records is never divided. Related are similar sequences, and with `by` family
+    also the members of a family or clan. Groups are drawn at random until each set has its fraction
+    of the records. A group with more records than that goes to the training set.
 
     Raises:
-        DatasetError: fractions that are not positive or leave no training records, no group that is
-            small enough for a set, or sets with related records.
+        DatasetError: a negative fraction, fractions whose sum is not between 0 and 1, no group that
+            is small enough for a set, or sets with related records.
     """
     if not 0.0 < sum(fractions.values()) < 1.0 or min(fractions.values()) < 0.0:
         message = "the fractions of validation and test must be positive, and their sum below 1"
@@ -56,7 +56,7 @@ def check_leaks(
     name: str,
     by: SplitBy = "family",
 ) -> str:
-    """Check that no test record is related to a training record, and return the method.
+    """Check that no test record is related to a training record; return how they were compared.
 
     With `by` identity both sets may have records of one family.
 
@@ -78,7 +78,7 @@ def check_leaks(
 def _group_relatives(
     records: Sequence[LabelledRecord], by: SplitBy
 ) -> dict[int, list[LabelledRecord]]:
-    """Records by group: similar sequences, and with `by` family also families and clans."""
+    """Related records by group: similar sequences and, with `by` family, families and clans."""
     clusters = cluster_by_similarity([record.sequence for record in records])
     parent = {cluster: cluster for cluster in clusters}
 

@@ -18,15 +18,15 @@ Coordinates = NDArray[np.float64]
 BASE_DISTANCE = 1.0  # distance of neighbouring bases in a helix
 # Limits of RNApuzzler, whose time grows without bound with the number of overlaps to resolve.
 MAX_HAIRPINS = 150
-MAX_BRANCHINGS = 30  # nested multiloops
+MAX_BRANCHINGS = 30  # multiloops inside each other
 
 
 def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     """The coordinates (L, 2) of the bases, and the pairs that are not part of the layout.
 
-    The layout is RNApuzzler's (Wiegreffe 2019), without overlaps, for the largest set of pairs
-    that do not cross; the caller draws the other pairs, the pseudoknots, on top of it. Structures
-    with more than MAX_HAIRPINS or MAX_BRANCHINGS are laid out by RNAturtle; branches may overlap.
+    RNApuzzler (Wiegreffe 2019) lays out the largest set of pairs that do not cross, without
+    overlaps. The caller draws the other pairs, the pseudoknots, on top of it. Structures
+    beyond MAX_HAIRPINS or MAX_BRANCHINGS are laid out by RNAturtle, where branches may overlap.
 
     Raises:
         DependencyError: ViennaRNA is not installed.
@@ -46,9 +46,9 @@ def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
 
 
 def _is_simple(dot_bracket: str) -> bool:
-    """Whether RNApuzzler can lay out a structure with so few hairpins and multiloops quickly."""
+    """Whether the structure is within the limits of RNApuzzler."""
     hairpins = deepest = 0
-    helices = [[0, 0]]  # for each open pair: enclosed branches, and their nested multiloops
+    helices = [[0, 0]]  # for each open pair: enclosed branches, and their depth in multiloops
     for symbol in dot_bracket:
         if symbol == "(":
             helices.append([0, 0])

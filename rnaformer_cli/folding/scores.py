@@ -1,10 +1,10 @@
 """Loop scores, and their values for every pair of a sequence.
 
-The score of a structure is the sum over its loops, in units of kT (a higher score is a more stable
-structure), with the loops and features of the nearest-neighbour model (Turner 2004) as CONTRAfold
-uses them (Do, Woods, Batzoglou 2006). Two kinds of features extend beyond a loop: the letters
-around each unpaired base, and the number of pairs by which a helix could be extended. The scores
-are learned; no energies are built in.
+The score of a structure is the sum over its loops. It is the logarithm of the Boltzmann factor, so
+more stable structures have higher scores. Loops and features are those of the nearest-neighbour
+model (Turner 2004) as CONTRAfold uses them (Do, Woods, Batzoglou 2006). Two kinds of features
+extend beyond a loop: the letters around each unpaired base, and the number of pairs by which a
+helix could be extended. The scores are learned; no energies are built in.
 
 Shapes are those of pairs.py.
 """
@@ -23,7 +23,7 @@ from rnaformer_cli.folding.pairs import MAX_EXTENSION, NO_LETTER, REVERSED_TYPE,
 MAX_LOOP = 30  # bases in a bulge or an interior loop
 MAX_SMALL_LOOP = 4  # interior loops with up to this many bases on each side have explicit scores
 CONTEXT = 4  # the score of an unpaired base depends on this many letters on each side
-FIXED_SIZE_LOOPS = {  # name -> distances from the closing pair to the inner pair, left and right
+FIXED_SIZE_LOOPS = {  # name -> steps from the closing pair to the inner pair, left and right
     "stack": (1, 1),
     "left_bulge": (2, 1),
     "right_bulge": (1, 2),
@@ -43,9 +43,9 @@ _IMPOSSIBLE = -math.inf
 
 TABLE_SHAPES: Mapping[str, tuple[int, ...]] = {
     "stack": (6, 6),  # outer pair, inner pair
-    # Possible extensions of the helix outside of both pairs, and inside of both.
+    # By how many pairs the helix could be extended: outside of both pairs, inside of both.
     "stack_room": (MAX_EXTENSION + 1, MAX_EXTENSION + 1),
-    # The loop at the end of a helix; possible extensions of the helix on its other side.
+    # The loop at the end of a helix; by how many pairs the helix could be extended away from it.
     "helix_end": (len(HELIX_ENDS), MAX_EXTENSION + 1),
     "hairpin_mismatch": (6, 5, 5),  # closing pair, the base after its left and before its right
     "hairpin_small": (2, 6, 5, 5),  # added to hairpin_mismatch for loops of three and four bases
@@ -66,7 +66,7 @@ TABLE_SHAPES: Mapping[str, tuple[int, ...]] = {
     "branch_mismatch": (6, 5, 5),  # of the other pairs of a multiloop
     "exterior_mismatch": (6, 5, 5),  # of pairs in the exterior loop
     "multi": (2,),  # for the closing pair, for each pair of the loop including it
-    # An unpaired base: offset from -CONTEXT to CONTEXT, letter at that offset.
+    # Of an unpaired base: offset from -CONTEXT to CONTEXT, letter at that offset.
     "unpaired_hairpin": (2 * CONTEXT + 1, 5),
     "unpaired_interior": (2 * CONTEXT + 1, 5),
     "unpaired_multi": (2 * CONTEXT + 1, 5),
@@ -76,12 +76,12 @@ TABLE_SHAPES: Mapping[str, tuple[int, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class LoopScores:
-    """The score of each loop by the pair that closes it; -inf for loops that are impossible.
+    """The score of each loop, indexed by its closing pair; -inf for impossible loops.
 
-    Interior loops of variable size are of two kinds. k = 0: bulges of at least two bases and 1xn
-    loops, k = 1: loops with at least two bases on each side. With l1 bases on the left and l2 on
-    the right, the score of such a loop is interior_closing[k, closing pair] + interior_size[k, l1,
-    l2] + interior_inner[k, inner pair].
+    Interior loops of variable size are of two kinds: bulges of at least two bases and 1xn loops
+    (k = 0), and loops with at least two bases on each side (k = 1). With l1 bases on the left and
+    l2 on the right, the score of such a loop is interior_closing[k, closing pair] +
+    interior_size[k, l1, l2] + interior_inner[k, inner pair].
     """
 
     hairpin: Tensor  # (B, D, L)
@@ -165,7 +165,7 @@ def score_loops(bases: Tensor, scores: Mapping[str, Tensor]) -> LoopScores:
 
 
 def _reversed(table: Tensor) -> Tensor:
-    """A table [outer pair, inner pair], (6, 6), read from the other strand."""
+    """A table (6, 6) of [outer pair, inner pair], as seen from the other strand."""
     return table[list(REVERSED_TYPE)][:, list(REVERSED_TYPE)].T
 
 
@@ -178,9 +178,9 @@ def _unpaired_scores(pairs: PairTables, table: Tensor) -> Tensor:
 class _InteriorUnpaired:
     """Scores of the unpaired bases of interior loops, as differences of cumulative sums.
 
-    The unpaired bases of a loop are those enclosed by the closing pair less those from the left to
-    the right base of the inner pair. The mean score is subtracted and added again by the size of
-    the loop, which keeps cumulative sums small in long sequences.
+    The unpaired bases of a loop are those inside the closing pair, except those from the left to
+    the right base of the inner pair. Cumulative sums are of scores minus their mean, which keeps
+    them small in long sequences. The mean is added again for each base of the loop.
     """
 
     def __init__(self, pairs: PairTables, table: Tensor) -> None:
@@ -202,8 +202,8 @@ class _InteriorUnpaired:
 def _hairpin_scores(pairs: PairTables, scores: Mapping[str, Tensor]) -> Tensor:
     """The score of the hairpin loop that each pair would close, (B, D, L).
 
-    Beyond MAX_LOOP bases the score falls as by Jacobson and Stockmayer (1950), and the unpaired
-    bases count as MAX_LOOP bases of their mean score.
+    Beyond MAX_LOOP bases the score of the length falls with the logarithm of the length (Jacobson
+    and Stockmayer 1950), and the unpaired bases count as MAX_LOOP bases of their mean score.
     """
     lengths = scores["hairpin_length"]
     sizes = torch.arange(pairs.length, device=lengths.device) - 1

@@ -16,10 +16,11 @@ _CLOSING_FIELDS = (*FIXED_SIZE_LOOPS, "hairpin", "multi_closing")
 
 
 def add_unpaired_scores(loop_scores: LoopScores, scores: Tensor) -> LoopScores:
-    """Loop scores with additional scores (B, L) of unpaired bases, less the sum of all of these.
+    """Loop scores with additional scores (B, L) of unpaired bases, up to a constant.
 
-    The unpaired bases of a structure have the sum of all scores less those of the paired bases.
-    So each pair loses the scores of its two bases, in the one loop that it closes.
+    The scores of the unpaired bases of a structure are the sum over all bases minus that of the
+    paired bases. The sum over all bases is the same for every structure and is omitted. The scores
+    of both bases of a pair are subtracted once, in the loop that the pair closes.
     """
     index = torch.arange(scores.shape[1], device=scores.device)
     right = index[:, None] + index  # [d, i] -> i + d, which may lie beyond the sequence

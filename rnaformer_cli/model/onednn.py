@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _ATTENTION_BYTES = 2**22  # of attention scores at once, which fit into a cache
-_MAX_LENGTH = 8192  # bases of which all scores of a line may be held: 128 MB
-_EXTRA_COLUMNS = 16  # beside the values: one is used, and products like whole vectors
-_MAX_SCORE = 80.0  # score, of which the exponential is still a number
+_MAX_LENGTH = 8192  # bases; longer rows would need more than 128 MB for their attention scores
+_EXTRA_COLUMNS = 16  # added to the values: one is used, the others fill a vector register
+_MAX_SCORE = 80.0  # a score whose exponential is finite in single precision
 
 
 class Linear(nn.Linear):

@@ -63,9 +63,9 @@ def cgroup_free_bytes(
 ) -> int | None:
     """Bytes left under the limits of this process's control groups; None without a limit.
 
-    The groups from that of the process up to the root all count: a container sees its own as the
-    root, a job of Slurm or systemd is further down. Version 2 has one tree, version 1 one for
-    memory.
+    Every group from that of the process up to the root has a limit that applies. In a container,
+    the root is the container's own group; a job of Slurm or systemd is in a group below it.
+    Version 2 has one tree for all resources, version 1 a separate tree for memory.
     """
     found = [_free_in_group(group) for group in _cgroup_folders(Path(root), Path(table))]
     return min((left for left in found if left is not None), default=None)
@@ -82,7 +82,7 @@ def _cgroup_folders(root: Path, table: Path) -> Iterator[Path]:
         places.update((kind, place) for kind in kinds.split(",") if kind in places)
     for kind, place in places.items():
         below = PurePosixPath(place.lstrip("/"))
-        if ".." not in below.parts:  # a place outside of what this container sees
+        if ".." not in below.parts:  # otherwise the group is outside of this container's tree
             yield from (root / kind / part for part in (below, *below.parents))
         else:
             yield root / kind
@@ -104,11 +104,11 @@ def _free_in_group(group: Path) -> int | None:
 
 
 def _inactive_cache(path: Path) -> int:
-    """Bytes of files; in version 1 those of the groups below are in a row of their own."""
+    """Bytes of inactive file cache, those of subgroups included; 0 if unknown."""
     try:
         rows = dict(line.split(maxsplit=1) for line in path.read_text().splitlines())
         return int(rows.get("total_inactive_file", rows.get("inactive_file", "0")))
-    except (OSError, ValueError):  # not told
+    except (OSError, ValueError):
         return 0
 
 

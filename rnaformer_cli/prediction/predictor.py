@@ -154,7 +154,7 @@ class Predictor:
 
     @property
     def config_digest(self) -> str:
-        """A checksum of the settings, besides the tensors, that affect predictions."""
+        """A checksum of the settings that affect predictions, without the tensors."""
         values: dict[str, Any] = {"model": self.engine.config.to_dict(), "families": None}
         if self.families is not None:
             values["families"] = [asdict(self.families.mixture), self.families.checksum]

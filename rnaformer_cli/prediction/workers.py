@@ -1,6 +1,6 @@
 """Worker processes for many short records, one thread each.
 
-A narrow network on a short RNA is too little work for several threads. Long records are predicted
+A narrow network on a short RNA does not keep several threads busy. Long records are predicted
 in the main process with all threads, while no worker runs.
 """
 
@@ -43,7 +43,7 @@ MAX_WORKERS = 8  # that are started by default
 MIN_CELLS_FOR_WORKERS = 2_000_000  # of the first window; fewer take less time than a start
 MAX_WORKER_CHANNELS = 128  # of networks for which processes are faster than threads
 _MAX_WORKER_LENGTH = 500  # bases; longer records use all threads of the main process
-# No more files or processes allowed; no shared memory, as in some containers; no semaphores at all.
+# Limits on files or processes; no shared memory, as in some containers; no semaphores.
 _START_ERRORS = (OSError, ImportError, NotImplementedError)
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PREFETCHED_WINDOWS = 1  # windows that are submitted before the current one is finished
@@ -74,7 +74,7 @@ def predict_with_workers(
     jobs: int | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Iterator[PredictionResult]:
-    """The answers of `predictor.predict`, from `jobs` processes; None chooses the number.
+    """Yield the results of `predictor.predict` from `jobs` processes; None chooses the number.
 
     If a worker dies (the system may kill it when memory is short), its records are predicted in
     the main process, and `warn` is called.
@@ -105,7 +105,7 @@ class ParallelPredictor:
     warn: Callable[[str], None] = lambda _: None
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[PredictionResult]:
-        """Yield the answers for all records, in order."""
+        """Yield the results of all records, in order."""
         return predict_with_workers(self.predictor, self.source, records, self.jobs, self.warn)
 
 
@@ -126,7 +126,7 @@ class _WorkerPool:
             self._do_without(error)
 
     def predict(self, batches: Iterable[list[RnaRecord]]) -> Iterator[PredictionResult]:
-        """Yield the answers for all windows, in order."""
+        """Yield the results of all windows, in order."""
         submitted: deque[_Window] = deque()
         for records in batches:
             submitted.append(self._begin(records))
@@ -149,7 +149,7 @@ class _WorkerPool:
         return window
 
     def _submit(self, members: list[RnaRecord]) -> Future[list[PredictionResult]] | None:
-        """The future answers of a worker; None without workers."""
+        """The future results of a worker; None without workers."""
         try:
             with _defer_signals():  # this may start a worker
                 return None if self._pool is None else self._pool.submit(_predict, members)
@@ -206,7 +206,7 @@ class _WorkerPool:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Records in groups of indices, with the future answers of workers."""
+    """Records in groups of indices, with the future results of workers."""
 
     records: list[RnaRecord]
     groups: list[tuple[list[int], Future[list[PredictionResult]] | None]] = field(
@@ -214,7 +214,7 @@ class _Window:
     )
 
     def by_worker_first(self) -> list[tuple[list[int], Future[list[PredictionResult]] | None]]:
-        """The groups, those without a worker last: they run while no worker does."""
+        """The groups; those without a worker come last, because they run while no worker does."""
         return sorted(self.groups, key=lambda group: group[1] is None)
 
     def futures(self) -> list[Future[list[PredictionResult]]]:

@@ -12,10 +12,8 @@ from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
-_STANDALONE_ELEMENTS = (
-    "metadata",
-    "defs/style",
-)  # of a file by itself; a style would reach the whole page
+# Elements for standalone files; a style would apply to the whole page.
+_STANDALONE_ELEMENTS = ("metadata", "defs/style")
 _REFERENCE = re.compile(r"#([\w.-]+)")
 _DECIMALS = re.compile(r"\d+\.\d{3,}")
 _FONT = re.compile(

@@ -11,15 +11,15 @@ from urllib.parse import SplitResult, urlsplit
 from rnaformer_cli.errors import InputError
 
 _PORTS = {"http": 80, "https": 443}
-_MAX_SHOWN = 200  # letters of a redirect in a message
+_MAX_SHOWN = 200  # characters of a redirect's target in a message
 
 
 def check_url(url: str) -> None:
     """Check that a URL can be downloaded.
 
     Raises:
-        ValueError: not an http or https URL.
-        InputError: a URL with a user name or a query, which would not be sent.
+        ValueError: not an http or https URL, or one with spaces or non-ASCII characters.
+        InputError: a URL with a user name, a query or a fragment.
     """
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ValueError(url)
@@ -37,7 +37,8 @@ def check_url(url: str) -> None:
 def without_credentials(url: str) -> str:
     """The URL without user name, password and query, for messages and configs.
 
-    A query may hold a token. Of a text that is not a URL, all before the last `@` is removed.
+    A query may hold a token. If the text is not a valid URL, everything before the last `@` is
+    removed, except for the scheme.
     """
     return re.split("[?#]", _without_user(url), maxsplit=1)[0]
 
@@ -90,7 +91,11 @@ class SameHostRedirects(urllib.request.HTTPRedirectHandler):
         msg: str,
         headers: HTTPMessage,
     ) -> IO[bytes] | None:
-        """Follow, or refuse, what urllib would fail on."""
+        """Follow a redirect; report a target that urllib cannot parse or does not support.
+
+        Raises:
+            InputError: a redirect to another host, port or protocol, or to an invalid URL.
+        """
         try:
             target = headers.get("Location", "")
             if urlsplit(target).scheme in (*_PORTS, ""):
@@ -108,7 +113,10 @@ def _cut(url: str) -> str:
 
 
 def _redirect_fault(original: SplitResult, target: SplitResult) -> str | None:
-    """The reason to refuse a redirect, or None. From http to https on default ports is allowed."""
+    """What a refused target is, for the message; None for an allowed redirect.
+
+    A redirect from http to https on the default ports is allowed.
+    """
     if target.hostname != original.hostname:
         return "another host"
     if target.scheme not in _PORTS:

@@ -1,4 +1,4 @@
-"""Reader of the NumPy archives of score matrices that `predict --scores` writes."""
+"""Reads the NumPy archives of score matrices that `predict --scores` writes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from rnaformer_cli.files import UniqueFileNames, os_error_text, safe_name
 from rnaformer_cli.structure.structure import StructureRecord
 
 Matrix = np.ndarray[Any, np.dtype[np.float32]]  # of scores, (L, L)
-_MAX_HEADER = 256  # bytes of an array's header; a matrix has a header of 118
-_ROUNDING = 1e-3  # of half precision, the format of earlier versions
+_MAX_HEADER = 256  # bytes of an array's header; the header of a matrix has 118
+_ROUNDING = 1e-3  # of half precision, which earlier versions wrote
 _BROKEN = (zlib.error, tokenize.TokenError, SyntaxError)  # damaged data, damaged headers
 _NO_ARCHIVE = "not a NumPy archive of score matrices"
 
 
 class ScoreArchiveReader:
-    """The matrices of `predict --scores`, each read on request.
+    """The matrices of an archive, each of which is read when it is requested.
 
     Raises:
-        InputError: a file that cannot be read, or is not such an archive.
+        InputError: a file that cannot be read, that is no archive or that repeats a name.
         ScoreError: the archive has more matrices of one id than there are records.
     """
 
@@ -52,7 +52,9 @@ class ScoreArchiveReader:
                 raise ScoreError(f"{name!r} {message}", record=base)
 
     def matrix(self, index: int, record: StructureRecord) -> Matrix | None:
-        """The matrix of the record with this index, or None; its shape is checked before its data.
+        """The matrix of the record with this index, or None.
+
+        The header is checked before the data are read.
 
         Raises:
             InputError: not a symmetric array of numbers from 0 to 1.
@@ -105,10 +107,10 @@ class ScoreArchiveReader:
 
 
 def check_length(what: str, length: int, record: StructureRecord) -> None:
-    """Reject a reference or matrix of another length than the record.
+    """Check that a reference or matrix has the length of the record.
 
     Raises:
-        ScoreError: naming both lengths.
+        ScoreError: another length; the message has both.
     """
     if length != record.structure.length:
         message = f"{record.structure.length} bases, but a {what} of {length}"

@@ -1,4 +1,4 @@
-"""A lock on the output folder: one run at a time, or several shards of one run."""
+"""A lock on the output folder: it admits one run, or several shards of one run."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import make_folder, os_error_text
 
 LOCK_FILE = ".rnaformer-run.lock"
-_LOCKED_ERRNOS = {errno.EACCES, errno.EAGAIN}  # which of them depends on the system
+_LOCKED_ERRNOS = {errno.EACCES, errno.EAGAIN}  # of a lock that is held; the system decides which
 
 
 @contextlib.contextmanager
 def locked(folder: str | Path, part: tuple[int, int] | None = None) -> Iterator[None]:
     """Lock a folder against other runs, or against other runs of the same part.
 
-    The system releases the lock when the process ends; the empty lock file stays. On file systems
-    without locks nothing is locked.
+    The lock is released at the end of the block, or by the system when the process ends. The empty
+    lock file stays. On file systems without locks, and on Windows, nothing is locked.
 
     Raises:
         OutputError: another run holds the lock, or the folder cannot be written to.
@@ -38,7 +38,10 @@ def locked(folder: str | Path, part: tuple[int, int] | None = None) -> Iterator[
 
 
 def _lock(file: int, part: tuple[int, int] | None) -> bool:
-    """Whether the lock was acquired: a part locks the byte of its number, a whole run all bytes."""
+    """Lock the byte of a part, or all bytes; False if another run holds the lock.
+
+    True without a lock if the system has none.
+    """
     if sys.platform == "win32":
         return True
     import fcntl

@@ -93,7 +93,7 @@ class RunLog:
     def _read(self, settings: Mapping[str, Any]) -> dict[str, _FinishedRecord]:
         """The finished records by name; an incomplete last line is ignored."""
         try:
-            if not self._path.is_file():  # a pipe would be waited for
+            if not self._path.is_file():  # reading a pipe would block
                 raise ValueError
             text = self._path.read_text(encoding="utf-8")
             first, *rest = [parse_json(line) for line in text.split("\n")[:-1]]
@@ -121,7 +121,7 @@ class _FinishedRecord:
     picture: str = ""
 
     def line(self, name: str) -> dict[str, str]:
-        """What the log says of it."""
+        """The fields of this record's line in the log."""
         values = {"name": name, **asdict(self)}
         if not self.picture:
             del values["picture"]
@@ -129,12 +129,12 @@ class _FinishedRecord:
 
 
 def _is_same(before: str, now: str) -> bool:
-    """Whether two checksums are of the same files; none, "", is that of no file."""
+    """Whether two checksums are equal and not "", the checksum of missing files."""
     return before == now != ""
 
 
 def _checksum(paths: Iterable[Path]) -> str:
-    """One checksum of several files, or "" if one is not there or is no regular file."""
+    """One checksum of several files; "" if one is missing or not a regular file."""
     try:
         found = [sha256_of(path) if path.is_file() else "" for path in paths]
     except (InputError, OSError):

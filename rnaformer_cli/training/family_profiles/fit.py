@@ -1,10 +1,10 @@
-"""Learn a profile library: records with structures in, profiles out.
+"""Learn a library of family profiles from records with structures.
 
 The record most similar to the others of its family becomes the seed of a profile. Records join if
 the pairs transferred by an alignment with the seed agree with their own. Bases and pairs of all
 members are then counted twice, the second time from alignments with the first profile. The
 remaining records of the family start a new profile in the next round. Records without a family are
-clustered in the same way by shared k-mers.
+clustered in the same way, by the similarity of their k-mer counts.
 """
 
 from __future__ import annotations
@@ -271,7 +271,7 @@ def _count_profile(name: str, members: Sequence[_Member], alignments: Sequence[F
 
 
 def _shrunk(profile: Profile, members: Sequence[_Member]) -> Profile:
-    """The profile with pair frequencies shrunk towards 0, less so for more members."""
+    """The profile with pair frequencies shrunk towards 0; more members shrink less."""
     weight = sum(member.weight for member in members)
     factor = np.float32(weight / (weight + _PSEUDO_CLUSTERS))
     return replace(profile, pair_frequency=profile.pair_frequency * factor)

@@ -1,4 +1,4 @@
-"""Expected counts of each loop in the ensemble of structures of a sequence."""
+"""The expected number of each loop in the Boltzmann ensemble of a sequence."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rnaformer_cli.folding.scores import FIXED_SIZE_LOOPS, MAX_LOOP
 def expected_loop_counts(
     weights: BoltzmannFactors, sums: Inside, outside_sums: Outside
 ) -> dict[str, Tensor]:
-    """The expected count of each loop, with names and shapes of LoopScores.
+    """The expected count of each loop, with the names and shapes of LoopScores.
 
-    These counts are the gradient of log Z, the logarithm of the partition function, by the scores.
+    The counts are the derivatives of log Z, the log partition function, with respect to the scores.
     """
     z = sums.total[:, None, None]
-    likely = outside_sums.qb / z
+    outer_ratio = outside_sums.qb / z
     counts = {
-        "hairpin": weights.hairpin * likely,
-        "multi_closing": weights.multi_closing * likely * shifted(sums.qm2, 1, 1),
+        "hairpin": weights.hairpin * outer_ratio,
+        "multi_closing": weights.multi_closing * outer_ratio * shifted(sums.qm2, 1, 1),
     }
     for name, sides in FIXED_SIZE_LOOPS.items():
-        counts[name] = getattr(weights, name) * likely * shifted(sums.qb, *sides)
+        counts[name] = getattr(weights, name) * outer_ratio * shifted(sums.qb, *sides)
     counts["multi_branch"] = weights.multi_branch * outside_sums.multi_branch * sums.qb / z
-    index = torch.arange(sums.qb.shape[2], device=likely.device)
+    index = torch.arange(sums.qb.shape[2], device=outer_ratio.device)
     ends = (index[:, None] + index + 1).clamp(max=len(index))
     outer = sums.prefix[:, None, :-1] * sums.suffix[:, ends]
     counts["exterior_branch"] = weights.exterior_branch * outer * sums.qb / z
@@ -36,7 +36,9 @@ def expected_loop_counts(
     )
     unpaired = sums.prefix[:, :-1] * sums.suffix[:, 1:] / sums.total[:, None]
     counts["exterior_unpaired"] = weights.exterior_unpaired * unpaired
-    counts["interior_closing"] = weights.interior_closing * likely[:, None] * sums.interior_sums
+    counts["interior_closing"] = (
+        weights.interior_closing * outer_ratio[:, None] * sums.interior_sums
+    )
     inner = (sums.qb / z)[:, None]
     counts["interior_inner"] = weights.interior_inner * outside_sums.interior_sums * inner
     counts["interior_size"] = weights.interior_size * _expected_sizes(sums, outside_sums)
@@ -46,17 +48,19 @@ def expected_loop_counts(
 def _expected_multi_unpaired(closing: Tensor, branch: Tensor) -> Tensor:
     """The probability of each base to be unpaired in a multiloop, (B, L).
 
-    From the expected counts (B, D, L) of closing pairs and of branches. The loop of a closing pair
-    contains the bases that it encloses, except those of its branches.
+    `closing` and `branch` (B, D, L) are the expected counts of closing pairs and of branches. The
+    unpaired bases of a multiloop are those inside the closing pair and outside of its branches.
     """
     closings, branches = to_matrix(closing), to_matrix(branch)
-    begins = F.pad(closings.sum(2) + branches.sum(1), (1, 0))  # loops begin after these bases
-    ends = F.pad(closings.sum(1) + branches.sum(2), (0, 1))  # and end at these
+    begins = F.pad(
+        closings.sum(2) + branches.sum(1), (1, 0)
+    )  # the bases after which a strand begins
+    ends = F.pad(closings.sum(1) + branches.sum(2), (0, 1))  # the bases before which it ends
     return (begins - ends).cumsum(1)[:, :-1]
 
 
 def _expected_sizes(sums: Inside, outside_sums: Outside) -> Tensor:
-    """Expected counts of interior loops by size, less the factor of it, (B, kind, l1, l2)."""
+    """Expected counts of interior loops by size, (B, kind, l1, l2), without the size factor."""
     sizes = sums.qb.new_zeros(len(sums.qb), 2, MAX_LOOP + 1, MAX_LOOP + 1)
     spans, bases = sums.qb.shape[1:]
     scaled = outside_sums.qb_interior / sums.total[:, None, None, None]

@@ -1,7 +1,7 @@
-"""Muon: momentum with matrices that are orthogonalised before each step.
+"""The Muon optimiser: it orthogonalises the momentum of each matrix before the step.
 
-Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/; steps are scaled to the size of
-those of AdamW (Liu et al. 2025, arXiv 2502.16982).
+Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/. Steps have the root mean square of
+AdamW's steps (Liu et al. 2025, arXiv 2502.16982).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic: steep at zero, near one elsewhere
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of x, x³ and x⁵: steep at 0, near 1 elsewhere
 _ITERATIONS = 5
 _EPS = 1e-7
 _MOMENTUM = 0.95
@@ -21,10 +21,10 @@ _ADAMW_SIZE = 0.2  # root mean square of an entry of AdamW's steps
 
 
 class Muon(torch.optim.Optimizer):
-    """Muon for weights of at least two dimensions; a kernel is a matrix (outputs, inputs·taps).
+    """Muon for weights of at least two dimensions, as matrices (outputs, product of the others).
 
-    PyTorch's Muon iterates in bf16, one matrix at a time. This one iterates in `dtype`, for
-    processors without bf16, and on all matrices of a shape at once.
+    PyTorch's Muon iterates in bf16, one matrix at a time. This one iterates in `dtype`, which
+    suits processors without bf16, and on all matrices of one shape at once.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Muon(torch.optim.Optimizer):
         self._dtype = dtype
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]  # takes no closure
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closure is called
         """Take a step on every parameter with a gradient."""
         for group in self.param_groups:
             by_shape: dict[tuple[int, ...], list[nn.Parameter]] = defaultdict(list)
