@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 from conftest import DATA, ROOT
-from factories.datasets import hairpin
-from factories.families import labelled
+from factories.datasets import make_hairpin
+from factories.families import make_labelled_members
 
 from rnaformer_cli import read_structures
 from rnaformer_cli.dataset.records import write_dataset
@@ -117,7 +117,10 @@ def _lay_out_rnas(folder):
 
 
 def _lay_out_training(folder):
-    records = [*(hairpin(f"h{n}", 20 + n % 20, n) for n in range(40)), *labelled(1, 8)]
+    records = [
+        *(make_hairpin(f"h{n}", 20 + n % 20, n) for n in range(40)),
+        *make_labelled_members(1, 8),
+    ]
     for name in ("train", "val", "test", "families", "other"):
         write_dataset(folder / f"{name}.jsonl.gz", records)
     (folder / "examples/training/trial.toml").write_text(TINY.format(folding="false"))

@@ -9,7 +9,9 @@ from fuzz_targets import FUZZ_TARGETS, run_target, seed_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-REGRESSION_INPUTS = sorted(path for path in (DATA / "regression_inputs").glob("*/*") if path.is_file())
+REGRESSION_INPUTS = sorted(
+    path for path in (DATA / "regression_inputs").glob("*/*") if path.is_file()
+)
 FRAGMENTS = [  # tokens that the readers recognise
     *(
         ">x",
@@ -53,7 +55,9 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("input")
 
 
-@pytest.mark.parametrize("path", REGRESSION_INPUTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize(
+    "path", REGRESSION_INPUTS, ids=lambda path: f"{path.parent.name}/{path.name}"
+)
 def test_what_hurt_once_is_answered_at_once(folder, path):
     began = time.process_time()
     run_target(path.parent.name, folder, path.read_bytes())

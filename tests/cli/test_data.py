@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from factories.datasets import hairpin, mutate, record, rna
+from factories.datasets import make_hairpin, make_record, mutate, random_rna
 
 from rnaformer_cli.dataset.records import read_dataset, write_dataset
 from rnaformer_cli.folding.scores import TABLE_SHAPES
@@ -20,11 +20,11 @@ def no_cdhit(monkeypatch):
 def families(tmp_path):
     """Eight families of three relatives."""
     path = tmp_path / "all.jsonl.gz"
-    sequences = {f"f{n // 3}m{n}": (rna(70, n // 3), n) for n in range(24)}
+    sequences = {f"f{n // 3}m{n}": (random_rna(70, n // 3), n) for n in range(24)}
     write_dataset(
         path,
         [
-            record(name, mutate(sequence, 0.08, n), family=f"RF{n // 3}")
+            make_record(name, mutate(sequence, 0.08, n), family=f"RF{n // 3}")
             for name, (sequence, n) in sequences.items()
         ],
     )
@@ -52,7 +52,7 @@ def test_import_goes_on_after_a_file_that_is_not_there(run, tmp_path):
 
 def test_stats_describe_each_set(run, tmp_path):
     path = tmp_path / "small.jsonl.gz"
-    write_dataset(path, [hairpin("a", 4, 1), hairpin("b", 5, 2, source="rnafold")])
+    write_dataset(path, [make_hairpin("a", 4, 1), make_hairpin("b", 5, 2, source="rnafold")])
     done = run("data", "stats", path)
     head, row = done.out.splitlines()
     assert head.split()[:3] == ["set", "records", "bases"]
@@ -74,8 +74,8 @@ def test_split_writes_parts_that_share_nothing(run, families, tmp_path):
 
 
 def test_leaks_between_two_sets_are_told(run, tmp_path):
-    write_dataset(tmp_path / "train", [record("t", rna(80, 1))])
-    write_dataset(tmp_path / "test", [record("u", mutate(rna(80, 1), 0.1, 2))])
+    write_dataset(tmp_path / "train", [make_record("t", random_rna(80, 1))])
+    write_dataset(tmp_path / "test", [make_record("u", mutate(random_rna(80, 1), 0.1, 2))])
     done = run("data", "leaks", tmp_path / "train", tmp_path / "test")
     assert (done.out, done.code) == ("", 1)
     assert done.err == (
@@ -85,8 +85,8 @@ def test_leaks_between_two_sets_are_told(run, tmp_path):
 
 
 def test_sets_without_a_leak_are_told_so(run, tmp_path):
-    write_dataset(tmp_path / "train", [record("t", rna(80, 1))])
-    write_dataset(tmp_path / "test", [record("u", rna(80, 2))])
+    write_dataset(tmp_path / "train", [make_record("t", random_rna(80, 1))])
+    write_dataset(tmp_path / "test", [make_record("u", random_rna(80, 2))])
     done = run("data", "leaks", tmp_path / "train", tmp_path / "test")
     assert done.code == 0
     assert done.out.startswith("no leak found by exact and shared 8-mers")
@@ -110,7 +110,7 @@ def test_nothing_is_written_when_nothing_could_be_imported(run, tmp_path):
 
 
 def test_shuffled_sequences_are_labelled_by_the_folding_model(run, tmp_path):
-    write_dataset(tmp_path / "set.jsonl.gz", [hairpin("h", 20, 1)])
+    write_dataset(tmp_path / "set.jsonl.gz", [make_hairpin("h", 20, 1)])
     made, labelled = tmp_path / "made.jsonl.gz", tmp_path / "labelled.jsonl.gz"
     kinds = ("--kind", "shuffled", "--kind", "random")
     run("data", "sample", tmp_path / "set.jsonl.gz", "-n", 9, "-o", made, *kinds)

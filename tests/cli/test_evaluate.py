@@ -4,13 +4,13 @@ import json
 import sys
 
 import pytest
-from factories.datasets import hairpin, record
+from factories.datasets import make_hairpin, make_record
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.structure.dbn import format_dbn
 from rnaformer_cli.structure.structure import StructureRecord
 
-RECORDS = [hairpin(f"h{n}", 5 + n, n, family=f"RF{n % 2}") for n in range(6)]
+RECORDS = [make_hairpin(f"h{n}", 5 + n, n, family=f"RF{n % 2}") for n in range(6)]
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_missing_matplotlib_is_told_before_the_work(run, data, monkeypatch):
 
 def test_a_set_without_a_candidate_pair_is_drawn_too(run, tmp_path):
     path = tmp_path / "short.jsonl.gz"
-    write_dataset(path, [record("short", "A")])
+    write_dataset(path, [make_record("short", "A")])
     assert run("evaluate", "--data", path, "--plot", "c.svg").code == 0
 
 

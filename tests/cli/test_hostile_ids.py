@@ -160,7 +160,7 @@ def test_names_of_folders_and_files_move_no_cursor(run, tiny_weights, tmp_path):
     assert not CODES.search(told)
 
 
-class Terminal(io.StringIO):
+class FakeTerminal(io.StringIO):
     def isatty(self):
         return True
 
@@ -168,7 +168,7 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("text", [f">{HOSTILE}\nGG\n..\n", f'{{"id": "{HOSTILE}"}}\n'])
 def test_what_is_printed_on_a_terminal_moves_no_cursor(text):
     assert escape_for_terminal(text, io.StringIO()) == text
-    shown = escape_for_terminal(text, Terminal())
+    shown = escape_for_terminal(text, FakeTerminal())
     assert ESCAPED in shown
     assert not CODES.search(shown)
     assert shown.count("\n") == text.count("\n")

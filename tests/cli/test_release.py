@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from factories.datasets import hairpin
+from factories.datasets import make_hairpin
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.weight_store.store import DEFAULT
@@ -13,7 +13,7 @@ from rnaformer_cli.weight_store.store import DEFAULT
 @pytest.fixture
 def validation(tmp_path):
     path = tmp_path / "val.jsonl.gz"
-    write_dataset(path, [hairpin(f"h{n}", 5 + n, n) for n in range(5)])
+    write_dataset(path, [make_hairpin(f"h{n}", 5 + n, n) for n in range(5)])
     return path
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from factories.prediction_lines import make_prediction_line
+from factories.predictions import make_prediction_line
 
 A, B = make_prediction_line("a"), make_prediction_line("b")
 REFERENCE = ">a\nGGAAAACC\n((....))\n"

@@ -10,7 +10,7 @@ import time
 
 import pytest
 import torch
-from factories.datasets import hairpin
+from factories.datasets import make_hairpin
 from torch.distributed.run import get_args_parser
 
 from rnaformer_cli.cli.train import command
@@ -34,8 +34,8 @@ steps = {steps}
 def files(tmp_path):
     """A config of three steps, training and validation records."""
     (tmp_path / "run.toml").write_text(CONFIG.format(steps=3))
-    write_dataset(tmp_path / "train.jsonl.gz", [hairpin(f"h{n}", 6, n) for n in range(20)])
-    write_dataset(tmp_path / "val.jsonl.gz", [hairpin(f"v{n}", 6, 90 + n) for n in range(3)])
+    write_dataset(tmp_path / "train.jsonl.gz", [make_hairpin(f"h{n}", 6, n) for n in range(20)])
+    write_dataset(tmp_path / "val.jsonl.gz", [make_hairpin(f"v{n}", 6, 90 + n) for n in range(3)])
     return tmp_path
 
 

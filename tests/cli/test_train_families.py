@@ -5,23 +5,25 @@ import re
 from dataclasses import fields, replace
 
 import pytest
-from factories.datasets import hairpin, rna
-from factories.families import PAIRS, SIZE, labelled, members
+from factories.datasets import make_hairpin, random_rna
+from factories.families import PAIRS, SIZE, make_labelled_members, make_members
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.families.mixture import FamilyMixture
 from rnaformer_cli.families.profiles import read_library
 from rnaformer_cli.weight_store.store import DEFAULT
 
-MEMBER = members(1, 20)[-1]
+MEMBER = make_members(1, 20)[-1]
 
 
 @pytest.fixture
 def learned(run, tmp_path):
-    train = [replace(one, family=f"RF{n}") for n in (1, 2, 3) for one in labelled(n, 8)]
+    train = [
+        replace(one, family=f"RF{n}") for n in (1, 2, 3) for one in make_labelled_members(n, 8)
+    ]
     write_dataset(tmp_path / "train.jsonl.gz", train)
-    val = [one for name in (1, 2, 3) for one in labelled(name, 4, start=8)]
-    write_dataset(tmp_path / "val.jsonl.gz", [*val, hairpin("h", 9, 4)])
+    val = [one for name in (1, 2, 3) for one in make_labelled_members(name, 4, start=8)]
+    write_dataset(tmp_path / "val.jsonl.gz", [*val, make_hairpin("h", 9, 4)])
     done = run("train-families", "--data", tmp_path / "train.jsonl.gz", "-o", tmp_path / "library")
     assert (done.out, done.code) == ("", 0)
     *_, last = done.err.splitlines()
@@ -59,7 +61,7 @@ def test_released_weights_know_the_families(run, released):
 
 
 def test_all_families_within_a_sequence_are_told_in_its_order(run, released):
-    beside = rna(150, 17)
+    beside = random_rna(150, 17)
     done = run("predict", "-", "-w", released, "-f", "jsonl", stdin=f">a\n{MEMBER}{beside}{MEMBER}")
     row = json.loads(done.out)
     assert [part["family"] for part in row["families"]] == ["RF1", "RF1"]
@@ -152,7 +154,7 @@ def test_a_config_that_says_another_thing_of_families_is_refused(run, released, 
 
 
 def test_records_that_are_not_alike_make_no_library(run, tmp_path):
-    write_dataset(tmp_path / "few.jsonl.gz", [hairpin("a", 9, 1), hairpin("b", 12, 2)])
+    write_dataset(tmp_path / "few.jsonl.gz", [make_hairpin("a", 9, 1), make_hairpin("b", 12, 2)])
     done = run("train-families", "--data", tmp_path / "few.jsonl.gz", "-o", tmp_path / "x", "-q")
     message = "rnaformer: no two records are alike, so there is no family to learn\n"
     assert (done.err, done.code) == (message, 1)

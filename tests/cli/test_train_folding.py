@@ -1,7 +1,7 @@
 """`rnaformer train-folding`, and a network that builds on its scores."""
 
 import pytest
-from factories.datasets import hairpin
+from factories.datasets import make_hairpin
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.model.checkpoint import load_network
@@ -23,8 +23,8 @@ steps = 2
 
 @pytest.fixture
 def files(tmp_path):
-    write_dataset(tmp_path / "train.jsonl.gz", [hairpin(f"h{n}", 6, n) for n in range(20)])
-    write_dataset(tmp_path / "val.jsonl.gz", [hairpin(f"v{n}", 6, 90 + n) for n in range(3)])
+    write_dataset(tmp_path / "train.jsonl.gz", [make_hairpin(f"h{n}", 6, n) for n in range(20)])
+    write_dataset(tmp_path / "val.jsonl.gz", [make_hairpin(f"v{n}", 6, 90 + n) for n in range(3)])
     (tmp_path / "run.toml").write_text(CONFIG.format(folding="true"))
     return tmp_path
 

@@ -341,7 +341,7 @@ def test_what_cannot_be_imported_is_told_and_leaves_nothing(run, state, config, 
 # fetch, from a real server
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class WeightsRequestHandler(http.server.BaseHTTPRequestHandler):
     """Answers each path with what the test laid down for it."""
 
     def do_GET(self):
@@ -365,7 +365,7 @@ def server(monkeypatch):
     """A server on 127.0.0.1 that has the files of one published checkpoint under /models/."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), WeightsRequestHandler) as made:
         made.url = f"http://127.0.0.1:{made.server_port}/models"
         made.answers = {
             f"/models/{STATE}": (PARITY / "bprna_like.pth").read_bytes(),
@@ -576,7 +576,7 @@ def test_a_server_that_drips_before_any_content_is_given_up(
 
 def test_a_proxy_that_drips_is_given_up(fetch_from, server, store, monkeypatch):
     server.enough = threading.Event()
-    monkeypatch.setattr(Handler, "do_CONNECT", drip_headers, raising=False)
+    monkeypatch.setattr(WeightsRequestHandler, "do_CONNECT", drip_headers, raising=False)
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setattr(fetch, "HEADER_TIMEOUT", 0.3)
     finished = fetch_from("https://host.example/models")

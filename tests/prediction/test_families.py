@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from factories.datasets import rna
-from factories.families import PAIRS, SIZE, make_library, make_profile, members
+from factories.datasets import random_rna
+from factories.families import PAIRS, SIZE, make_library, make_members, make_profile
 
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyMixture, FamilyModel
 from rnaformer_cli.families.recognition import ProfileSearch
@@ -15,18 +15,18 @@ from rnaformer_cli.sequence.record import RnaRecord
 FAMILY_ONLY = FamilyMixture(
     evidence_scale=1.0, null_log_odds=10.0, network_coefficient=0.0, family_coefficient=1.0
 )
-FOUND = members(1, 9)
+FOUND = make_members(1, 9)
 RECORDS = [
     RnaRecord("member", FOUND[-1]),
-    RnaRecord("stranger", rna(SIZE, 77)),
-    RnaRecord("within", rna(30, 5) + FOUND[-2] + rna(25, 6)),
+    RnaRecord("stranger", random_rna(SIZE, 77)),
+    RnaRecord("within", random_rna(30, 5) + FOUND[-2] + random_rna(25, 6)),
     RnaRecord("tiny", "GAAA"),
 ]
 
 
 @pytest.fixture(scope="module")
 def families():
-    library = make_library(make_profile(FOUND[:6], "RF1"), make_profile(members(2, 6), "RF2"))
+    library = make_library(make_profile(FOUND[:6], "RF1"), make_profile(make_members(2, 6), "RF2"))
     return FamilyModel(ProfileSearch(library), FAMILY_ONLY)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from factories.datasets import rna
+from factories.datasets import random_rna
 
 from rnaformer_cli.errors import DeviceError
 from rnaformer_cli.model.checkpoint import save_checkpoint
@@ -26,8 +26,8 @@ from rnaformer_cli.prediction.workers import (
 )
 from rnaformer_cli.sequence.record import RnaRecord
 
-RECORDS = [RnaRecord(f"r{n}", rna(5 + 7 * n % 40, n)) for n in range(300)]
-LONG = RnaRecord("long", rna(505, 1))  # not for a worker
+RECORDS = [RnaRecord(f"r{n}", random_rna(5 + 7 * n % 40, n)) for n in range(300)]
+LONG = RnaRecord("long", random_rna(505, 1))  # not for a worker
 MIXED = [*RECORDS[:10], LONG, *RECORDS[10:]]
 
 

@@ -6,9 +6,9 @@ import os
 
 import pytest
 from conftest import GOLDEN
+from factories.probing_data import WRITERS, measured_sequences, values_of
 from hypothesis import given
 from hypothesis import strategies as st
-from probing_makers import WRITERS, measured, values_of
 
 from rnaformer_cli.errors import InputError, ProbingError
 from rnaformer_cli.probing.formats import SUFFIXES, reactivity_files, read_reactivities
@@ -49,7 +49,7 @@ def test_names_compression_line_ends_and_byte_order_marks_do_not_matter(path, tm
     assert attached(changed).values == attached(path).values
 
 
-@given(measured(), st.sampled_from(list(WRITERS)))
+@given(measured_sequences(), st.sampled_from(list(WRITERS)))
 def test_every_format_is_recognised(tmp_path_factory, made, name):
     sequence, values = made
     path = tmp_path_factory.getbasetemp() / "data"

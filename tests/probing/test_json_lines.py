@@ -1,8 +1,8 @@
 """JSON Lines: an object for each RNA with a value for each base."""
 
 import pytest
+from factories.probing_data import measured_sequences, to_json_lines, values_of
 from hypothesis import given
-from probing_makers import measured, to_json_lines, values_of
 
 from rnaformer_cli.errors import ProbingError
 from rnaformer_cli.probing import json_lines
@@ -11,7 +11,7 @@ from rnaformer_cli.probing.json_lines import read_json_lines
 EXPECTED = "expected a JSON object with id and reactivity"
 
 
-@given(measured())
+@given(measured_sequences())
 def test_what_is_written_as_json_is_read_again(made):
     sequence, values = made
     [profile] = read_json_lines(to_json_lines(sequence, values).splitlines())

@@ -1,9 +1,9 @@
 """RDAT: constructs, offsets, rows with annotations, libraries."""
 
 import pytest
+from factories.probing_data import measured_sequences, to_rdat, values_of
 from hypothesis import given
 from hypothesis import strategies as st
-from probing_makers import measured, to_rdat, values_of
 
 from rnaformer_cli.errors import ProbingError
 from rnaformer_cli.probing import rdat
@@ -16,7 +16,7 @@ def read(text):
     return list(read_rdat(text.splitlines()))
 
 
-@given(measured(), st.integers(-99, 99))
+@given(measured_sequences(), st.integers(-99, 99))
 def test_what_is_written_as_rdat_is_read_again(made, offset):
     sequence, values = made
     [profile] = read(to_rdat(sequence, values, offset=offset))

@@ -1,8 +1,8 @@
 """RNA Framework's XML: transcripts, and nothing that a document type could bring."""
 
 import pytest
+from factories.probing_data import measured_sequences, to_xml, values_of
 from hypothesis import given
-from probing_makers import measured, to_xml, values_of
 
 from rnaformer_cli.errors import ProbingError
 from rnaformer_cli.probing import profile, rna_framework
@@ -13,7 +13,7 @@ def transcript(inside, name="x"):
     return f'<data><transcript id="{name}">{inside}</transcript></data>'
 
 
-@given(measured())
+@given(measured_sequences())
 def test_what_is_written_as_xml_is_read_again(made):
     sequence, values = made
     [found] = read_xml(to_xml(sequence, values).splitlines())

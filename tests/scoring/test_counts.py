@@ -1,7 +1,7 @@
 """Counts and ratios, worked out by hand."""
 
 import pytest
-from conftest import structures
+from conftest import any_structures
 from hypothesis import given, settings
 
 from rnaformer_cli.errors import ScoreError
@@ -104,7 +104,7 @@ def test_nothing_is_added_by_no_counts():
 
 
 @settings(max_examples=50, deadline=None)
-@given(structures())
+@given(any_structures())
 def test_a_structure_is_a_perfect_prediction_of_itself(structure):
     counts = count_pairs(structure, structure)
     assert counts.f1 == 1.0

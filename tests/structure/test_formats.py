@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import any_structure_records
-from factories.prediction_lines import make_prediction_line
+from factories.predictions import make_prediction_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from conftest import structures
+from conftest import any_structures
 from hypothesis import given, settings
 
 from rnaformer_cli.errors import StructureError
@@ -60,7 +60,7 @@ def test_pairs_that_share_a_base_do_not_cross():
 
 
 @settings(max_examples=50, deadline=None)
-@given(structures(max_length=20))
+@given(any_structures(max_length=20))
 def test_crossing_pairs_are_those_found_by_trying_all(structure):
     expected = {
         pair
