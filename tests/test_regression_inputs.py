@@ -58,13 +58,13 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(
     "path", REGRESSION_INPUTS, ids=lambda path: f"{path.parent.name}/{path.name}"
 )
-def test_what_hurt_once_is_answered_at_once(folder, path):
+def test_regression_inputs_are_handled_within_a_second(folder, path):
     began = time.process_time()
     run_target(path.parent.name, folder, path.read_bytes())
     assert time.process_time() - began < 1
 
 
-def test_the_list_of_what_was_found_is_whole():
+def test_the_readme_lists_every_regression_input():
     text = (DATA / "regression_inputs" / "README.md").read_text()
     listed = set(re.findall(r"`(\w+/[\w.-]+)`", text)) - {
         "benches/fuzz.py",
@@ -98,6 +98,6 @@ def test_weights_with_some_other_bytes_are_read_or_refused(folder, name, seed, p
     run_target(name, folder, bytes(data))
 
 
-def test_a_trial_knows_what_is_taken_from_what_is_refused(folder):
+def test_a_target_returns_whether_the_input_was_accepted(folder):
     assert run_target("dbn", folder, b">x\nGAC\n(.)\n")
     assert not run_target("dbn", folder, b">x\nGAC\n(..\n")

@@ -88,7 +88,7 @@ def test_a_second_record_does_not_go_into_a_file_for_one(run, target):
 
 
 @pytest.mark.parametrize("target", WRITE_FORMATS)
-def test_the_suffix_of_the_output_tells_its_format(run, target):
+def test_the_suffix_of_the_output_decides_its_format(run, target):
     finished = run("convert", GOLDEN / "knot.dbn", "-o", f"knot.{target}")
     assert Path(f"knot.{target}").read_text() == (GOLDEN / f"knot.{target}").read_text()
     assert (finished.out, finished.err, os.listdir()) == ("", "", [f"knot.{target}"])
@@ -187,7 +187,7 @@ def test_a_named_pipe_as_the_output_is_written_to(run):
         (">a\nACGU\n(..))\n", "stdin:3: record 'a': ')' at base 5 closes nothing"),
     ],
 )
-def test_what_is_no_structure_is_told_with_its_line(run, text, message):
+def test_text_that_is_no_structure_is_reported_with_its_line(run, text, message):
     finished = run("convert", "-", stdin=text)
     assert (finished.out, finished.err, finished.code) == ("", f"rnaformer: {message}\n", 1)
 

@@ -31,7 +31,7 @@ def families(tmp_path):
     return path
 
 
-def test_import_writes_the_good_records_and_tells_the_bad(run, tmp_path):
+def test_import_writes_the_good_records_and_reports_the_bad(run, tmp_path):
     source, target = tmp_path / "in.dbn", tmp_path / "out.jsonl.gz"
     source.write_text(DBN)
     done = run("data", "import", source, "--source", "lab", "-o", target)
@@ -42,7 +42,7 @@ def test_import_writes_the_good_records_and_tells_the_bad(run, tmp_path):
     )
 
 
-def test_import_goes_on_after_a_file_that_is_not_there(run, tmp_path):
+def test_import_continues_after_a_missing_file(run, tmp_path):
     source, target = tmp_path / "in.dbn", tmp_path / "out.jsonl.gz"
     source.write_text(">a\nGGGAAACCC\n(((...)))\n")
     done = run("data", "import", "absent.ct", source, "--source", "lab", "-o", target)
@@ -61,7 +61,7 @@ def test_stats_describe_each_set(run, tmp_path):
     assert " ".join(row.split()) == " ".join(f"{counts} {shares}".split())
 
 
-def test_split_writes_parts_that_share_nothing(run, families, tmp_path):
+def test_split_writes_disjoint_parts(run, families, tmp_path):
     done = run("data", "split", families, "--by", "family", "--out-dir", tmp_path / "sets")
     assert done.code == 0
     parts = [
@@ -73,7 +73,7 @@ def test_split_writes_parts_that_share_nothing(run, families, tmp_path):
     )
 
 
-def test_leaks_between_two_sets_are_told(run, tmp_path):
+def test_leaks_between_two_sets_are_reported(run, tmp_path):
     write_dataset(tmp_path / "train", [make_record("t", random_rna(80, 1))])
     write_dataset(tmp_path / "test", [make_record("u", mutate(random_rna(80, 1), 0.1, 2))])
     done = run("data", "leaks", tmp_path / "train", tmp_path / "test")
@@ -84,7 +84,7 @@ def test_leaks_between_two_sets_are_told(run, tmp_path):
     )
 
 
-def test_sets_without_a_leak_are_told_so(run, tmp_path):
+def test_sets_without_a_leak_are_reported_as_such(run, tmp_path):
     write_dataset(tmp_path / "train", [make_record("t", random_rna(80, 1))])
     write_dataset(tmp_path / "test", [make_record("u", random_rna(80, 2))])
     done = run("data", "leaks", tmp_path / "train", tmp_path / "test")

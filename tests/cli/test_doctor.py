@@ -51,7 +51,7 @@ def test_every_package_that_is_needed_has_a_version(doctor):
     assert all(re.match(r"\d+\.", rows[package]) for package in PACKAGES)
 
 
-def test_what_the_machine_has_is_told(doctor):
+def test_memory_and_processors_are_reported(doctor):
     rows, _, _ = doctor()
     assert re.fullmatch(r"[\d.]+ GiB free of [\d.]+ GiB|unknown", rows["memory"])
     assert re.fullmatch(r"\d+ of \d+ processors", rows["threads"])

@@ -167,16 +167,16 @@ def test_scores_that_may_be_of_another_record_are_refused(run, files):
     Path("one_x.dbn").write_text(">x\nGGGAAACCC\n.........\n")
     np.savez("two.npz", x=np.zeros((9, 9), np.float32), x_2=np.zeros((9, 9), np.float32))
     done = run("draw", "one_x.dbn", "--as", "dots", "--scores", "two.npz", "-o", "x.svg")
-    told = "record 'x': 'x_2' may be of this record; draw all structures of that run together"
-    assert (done.err, done.code) == (f"rnaformer: {told}\n", 1)
+    expected = "record 'x': 'x_2' may be of this record; draw all structures of that run together"
+    assert (done.err, done.code) == (f"rnaformer: {expected}\n", 1)
 
 
 def test_a_reference_of_another_rna_is_refused(run, files):
     Path("ours.dbn").write_text(">x\nGGGGGAAAACCCCC\n(((((....)))))\n")
     Path("other.dbn").write_text(f">x\n{'A' * 14}\n{'.' * 14}\n")
     done = run("draw", "ours.dbn", "--as", "arcs", "--ref", "other.dbn", "-o", "x.svg")
-    told = "record 'x': base 1 is G in the prediction, A in the reference"
-    assert (done.err, done.code) == (f"rnaformer: {told}\n", 1)
+    expected = "record 'x': base 1 is G in the prediction, A in the reference"
+    assert (done.err, done.code) == (f"rnaformer: {expected}\n", 1)
 
 
 def test_references_of_one_id_are_taken_in_order(run, files):

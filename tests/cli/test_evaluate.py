@@ -62,7 +62,7 @@ def test_the_calibration_is_drawn(run, data, tmp_path):
     assert (tmp_path / "c.svg").read_text().startswith("<?xml")
 
 
-def test_an_empty_set_is_told(run, tmp_path):
+def test_an_empty_set_is_reported(run, tmp_path):
     write_dataset(tmp_path / "none.jsonl.gz", [])
     done = run("evaluate", "--data", tmp_path / "none.jsonl.gz")
     assert (done.err, done.code) == ("rnaformer: no record to evaluate in none\n", 1)
@@ -74,7 +74,7 @@ def test_two_forms_of_output_exclude_each_other(run, data):
     assert "--json and --tsv exclude each other" in done.err
 
 
-def test_a_missing_matplotlib_is_told_before_the_work(run, data, monkeypatch):
+def test_a_missing_matplotlib_is_reported_before_the_evaluation(run, data, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     done = run("evaluate", "--data", data, "--plot", "c.svg")
     message = "curves need matplotlib: pip install '.[train]' in a checkout"

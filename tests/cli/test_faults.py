@@ -70,7 +70,7 @@ def disk(folder, options):
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "told"),
+    ("number", "code", "expected"),
     [
         (signal.SIGINT, 130, "rnaformer: interrupted\n"),
         (signal.SIGKILL, -signal.SIGKILL, ""),
@@ -78,14 +78,14 @@ def disk(folder, options):
     ids=["Ctrl-C", "SIGKILL"],
 )
 def test_a_run_that_was_ended_is_completed_by_resume(
-    predict, tiny_weights, tmp_path, number, code, told
+    predict, tiny_weights, tmp_path, number, code, expected
 ):
     reads, ended, whole = tmp_path / "reads.fasta", tmp_path / "out", tmp_path / "whole" / "out"
     reads.write_text(FASTA)
     with begun(reads, "--out-dir", ended, *FORMATS, "--weights", tiny_weights) as process:
         until(lambda: (ended / "k9.dbn").exists() or process.poll() is not None)
         process.send_signal(number)
-        assert (process.wait(PATIENCE), process.stderr.read()) == (code, told)
+        assert (process.wait(PATIENCE), process.stderr.read()) == (code, expected)
     predict(reads, "--out-dir", whole, *FORMATS)
     before, undisturbed = outputs(ended), outputs(whole)
     assert 0 < len(before) < len(undisturbed) == 240
@@ -142,7 +142,7 @@ def test_a_full_disk_keeps_what_is_whole_and_resume_completes_it(predict, tmp_pa
         assert outputs(out) == undisturbed
 
 
-def test_a_disk_that_may_not_be_written_to_is_told(predict, tmp_path):
+def test_a_disk_without_write_permission_is_reported(predict, tmp_path):
     with disk(tmp_path / "out", "ro") as out:
         done = predict("-", "--out-dir", out, stdin=FASTA)
         assert (done.err, done.code) == (
@@ -163,7 +163,7 @@ def test_a_file_that_cannot_grow_does_not_appear(predict, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_file_where_the_folder_should_be_is_told(predict, tmp_path):
+def test_a_file_where_the_folder_should_be_is_reported(predict, tmp_path):
     (tmp_path / "out").write_text("mine")
     done = predict("-", "--out-dir", tmp_path / "out", stdin=FASTA)
     message = f"Error: Invalid value for '--out-dir': Directory '{tmp_path / 'out'}' is a file."
@@ -194,7 +194,7 @@ sys.exit(run(sys.argv[2:]))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much memory is taken")
-def test_a_record_for_which_there_is_no_memory_is_told_and_the_others_are_predicted(
+def test_a_record_that_does_not_fit_in_memory_is_reported_and_the_others_are_predicted(
     tiny_weights, tmp_path
 ):
     reads = tmp_path / "reads.fasta"

@@ -125,7 +125,7 @@ def test_drawn_files_stay_in_their_folder(run, isolated_folder, tmp_path):
     assert_all_inside(tmp_path, 1)
 
 
-def test_failures_are_told_without_terminal_codes(predict):
+def test_failures_are_reported_without_terminal_codes(predict):
     bad = "".join(f">{name}\nACGU!\n" for name in IDS)
     finished = predict("-", "--failures", "failed.tsv", stdin=bad)
     assert CODES.search(finished.err) is None
@@ -155,9 +155,9 @@ def test_names_of_folders_and_files_move_no_cursor(run, tiny_weights, tmp_path):
     values["name"] = HOSTILE
     values["config_sha256"] = config_digest(values)
     (home / HOSTILE / "config.json").write_text(json.dumps(values))
-    told = run("doctor", "-w", home / HOSTILE, "--device", "cpu").out
-    assert ESCAPED in told
-    assert not CODES.search(told)
+    expected = run("doctor", "-w", home / HOSTILE, "--device", "cpu").out
+    assert ESCAPED in expected
+    assert not CODES.search(expected)
 
 
 class FakeTerminal(io.StringIO):
@@ -208,7 +208,7 @@ def test_a_file_name_that_is_not_text_is_read_and_written(run, odd_file, argumen
         assert "n\ufffdx" in "".join(read_lines(made))
 
 
-def test_a_folder_whose_name_is_not_text_is_told_as_it_is(tmp_path, tiny_weights):
+def test_a_folder_whose_name_is_not_text_is_reported_as_it_is(tmp_path, tiny_weights):
     """On stdout, where `$(rnaformer weights ...)` takes it; config.json can hold text only."""
     folder = tmp_path / f"w{UNDECODABLE}"
     command = [sys.executable, "-m", "rnaformer_cli", "weights", "average"]

@@ -24,7 +24,7 @@ PATIENCE = 60.0  # seconds until a test gives up on another process
 @pytest.mark.parametrize(
     "command", COMMAND_WORDS, ids=lambda command: "-".join(command) or "rnaformer"
 )
-def test_help_is_what_it_was(run, golden, command):
+def test_help_matches_its_golden_file(run, golden, command):
     finished = run(*command, "--help")
     golden(f"help/{'-'.join(('rnaformer', *command))}.txt", finished.out)
     assert (finished.err, finished.code) == ("", 0)
@@ -55,7 +55,7 @@ def test_version_is_that_of_the_package(run):
         (["convert"], "Error: Missing argument 'IN'."),
     ],
 )
-def test_wrong_usage_is_told_on_stderr_with_exit_code_2(run, arguments, last_line):
+def test_wrong_usage_is_reported_on_stderr_with_exit_code_2(run, arguments, last_line):
     finished = run(*arguments)
     assert finished.err.splitlines()[-1] == last_line
     assert (finished.out, finished.code) == ("", 2)
@@ -85,7 +85,7 @@ def test_one_line_escapes_what_could_move_the_cursor(text, line):
     assert escape_controls(text) == line
 
 
-def test_a_shell_that_asks_gets_completions(run, monkeypatch):
+def test_a_shell_gets_completions_on_request(run, monkeypatch):
     monkeypatch.setenv("_RNAFORMER_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", "rnaformer s")
     monkeypatch.setenv("COMP_CWORD", "1")
@@ -103,7 +103,7 @@ def test_a_full_disk_behind_stdout_is_one_line(run, monkeypatch, examples):
     assert finished.code == 1
 
 
-def test_a_reader_that_has_left_is_no_failure(run, monkeypatch, examples):
+def test_a_pipe_closed_by_its_reader_is_no_failure(run, monkeypatch, examples):
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w") as pipe:
@@ -112,7 +112,7 @@ def test_a_reader_that_has_left_is_no_failure(run, monkeypatch, examples):
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_a_reader_that_has_left_is_no_failure_while_a_file_is_being_written(
+def test_a_pipe_closed_by_its_reader_is_no_failure_while_a_file_is_written(
     predict, monkeypatch, examples
 ):
     reading, writing = os.pipe()
@@ -146,7 +146,7 @@ def test_other_closed_streams_are_no_traceback(tiny_weights, arguments, out, err
     assert (finished.stdout, finished.stderr, finished.returncode) == (out, err, code)
 
 
-def test_a_file_that_fails_out_of_place_is_named_and_stdout_lives_on(run, monkeypatch):
+def test_an_unexpected_file_error_names_the_file_and_stdout_stays_open(run, monkeypatch):
     def fail(_):
         raise PermissionError(13, "Permission denied", "locked")
 
@@ -173,7 +173,7 @@ def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, exa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_an_interrupted_run_says_so_and_leaves_nothing(tiny_weights, tmp_path, number):
+def test_an_interrupted_run_is_reported_and_leaves_nothing(tiny_weights, tmp_path, number):
     reads = tmp_path / "long.fasta"  # more than a minute of work
     reads.write_text(f">long\n{'GAUC' * 100}\n" * 2000)
     ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of `&` ignores it
@@ -215,9 +215,9 @@ for arguments in (
         text=True,
         timeout=PATIENCE,
     )
-    told = [line for line in finished.stderr.splitlines() if line[:2] in ("0 ", "2 ")]
+    expected = [line for line in finished.stderr.splitlines() if line[:2] in ("0 ", "2 ")]
     commands = ["--help", "predict", "score", "weights", "score", "convert"]
-    assert told == [*(f"0 {command}" for command in commands), "2 predict"]
+    assert expected == [*(f"0 {command}" for command in commands), "2 predict"]
 
 
 def test_stdout_is_utf_8_whatever_the_locale():
@@ -243,7 +243,7 @@ def until(is_true):
     ("requested", "spins"),
     [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
 )
-def test_idle_threads_sleep_soon_unless_the_user_has_a_wish(requested, spins):
+def test_idle_threads_sleep_soon_unless_the_user_sets_a_wait_policy(requested, spins):
     code = (
         "import atexit, os, sys; from rnaformer_cli.cli.main import main; sys.argv[1:] = ['-V'];"
         "atexit.register(lambda: print(os.environ.get('GOMP_SPINCOUNT'))); main()"
@@ -260,7 +260,7 @@ def test_idle_threads_sleep_soon_unless_the_user_has_a_wish(requested, spins):
     assert done.stdout.splitlines()[-1] == spins
 
 
-def test_a_working_directory_that_is_gone_is_told(run, tmp_path, monkeypatch):
+def test_a_deleted_working_directory_is_reported(run, tmp_path, monkeypatch):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)

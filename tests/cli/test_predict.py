@@ -44,11 +44,11 @@ def confidences(run, tiny_weights, *arguments, stdin=MIXED):
     return run("predict", "-", "-w", tiny_weights, "--device", "cpu", *arguments, stdin=stdin)
 
 
-def test_headers_of_dot_bracket_tell_the_confidence(run, tiny_weights):
+def test_headers_of_dot_bracket_have_the_confidence(run, tiny_weights):
     rows = confidences(run, tiny_weights, "-f", "jsonl").out.splitlines()
-    told = [f">{row['id']} confidence={row['confidence']:.2f}" for row in map(json.loads, rows)]
+    expected = [f">{row['id']} confidence={row['confidence']:.2f}" for row in map(json.loads, rows)]
     found = confidences(run, tiny_weights).out
-    assert found.splitlines()[::3] == told
+    assert found.splitlines()[::3] == expected
     plain = confidences(run, tiny_weights, "--plain-headers").out
     assert plain.splitlines()[::3] == [f">{name}" for name in IDS]
     assert [record.id for record in records_of(found)] == IDS
@@ -59,15 +59,15 @@ def test_headers_of_dot_bracket_tell_the_confidence(run, tiny_weights):
 
 def test_records_of_low_confidence_are_counted_at_the_end(run, tiny_weights):
     finished = confidences(run, tiny_weights)
-    told = "4 of 4 records have a confidence below 0.5 (see docs/output.md)"
-    assert (finished.err, finished.code) == (f"rnaformer: warning: {told}\n", 0)
+    expected = "4 of 4 records have a confidence below 0.5 (see docs/output.md)"
+    assert (finished.err, finished.code) == (f"rnaformer: warning: {expected}\n", 0)
     one = confidences(run, tiny_weights, stdin=HAIRPIN).err
-    told = "1 of 1 record has a confidence below 0.5 (see docs/output.md)"
-    assert one == f"rnaformer: warning: {told}\n"
+    expected = "1 of 1 record has a confidence below 0.5 (see docs/output.md)"
+    assert one == f"rnaformer: warning: {expected}\n"
     assert confidences(run, tiny_weights, "--quiet").err == ""
 
 
-def test_nothing_is_said_of_confident_records(run, examples):
+def test_confident_records_cause_no_warning(run, examples):
     assert run("predict", examples / "rnas.fasta", "--threads", 1).err == ""
 
 
@@ -100,7 +100,7 @@ def test_figures_against_references_follow_on_stderr(run, examples):
     assert finished.code == 0
 
 
-def test_the_answer_does_not_depend_on_the_batch():
+def test_a_prediction_does_not_depend_on_the_batch():
     records = list(read_fasta(MIXED.splitlines()))
     alone, together = (
         list(
@@ -141,7 +141,7 @@ def test_the_order_of_the_input_changes_nothing_but_the_order(predict):
     assert any(record.structure.pairs for record in forward)
 
 
-def test_json_lines_tell_all_about_each_record(predict, tiny_weights):
+def test_json_lines_have_every_field_of_each_record(predict, tiny_weights):
     finished = predict("-", "-f", "jsonl", "--threshold", 0.1, stdin=MIXED)
     rows = [json.loads(line) for line in finished.out.splitlines()]
     assert [row["id"] for row in rows] == IDS
@@ -286,16 +286,16 @@ def test_a_record_whose_pairs_cross_at_too_many_places_fails_alone(predict, monk
     monkeypatch.setattr(nesting, "MAX_ENDS", 12)
     finished = predict("-", "--decode", "nested", "--threshold", 0.0, "--quiet", stdin=MIXED)
     message = "more than 12 ends of crossing helices, which is the limit"
-    told = [f"rnaformer: record {name!r}: {message}" for name in ("middle", "long")]
-    assert (ids(finished.out), finished.err.splitlines()) == (["short", "second"], told)
+    expected = [f"rnaformer: record {name!r}: {message}" for name in ("middle", "long")]
+    assert (ids(finished.out), finished.err.splitlines()) == (["short", "second"], expected)
     assert finished.code == 1
 
 
 def test_a_record_is_refused_by_its_memory_whatever_its_batch(predict):
     finished = predict("-", "--max-memory", 0, "--quiet", stdin=MIXED)
-    told = finished.err.splitlines()
-    assert [line.split("'")[1] for line in told] == IDS
-    assert all("of memory, 0 " in line for line in told)
+    expected = finished.err.splitlines()
+    assert [line.split("'")[1] for line in expected] == IDS
+    assert all("of memory, 0 " in line for line in expected)
     assert (finished.out, finished.code) == ("", 1)
 
 
@@ -357,7 +357,7 @@ def test_cycles_end_when_the_scores_have_settled(predict):
     assert [answer["pairs"] for answer in settled] == [answer["pairs"] for answer in plain]
 
 
-def test_cycles_are_made_and_told(predict):
+def test_cycles_are_run_and_reported(predict):
     one, four = (
         json.loads(predict("-", "-f", "jsonl", "--cycles", n, "--threshold", 0, stdin=HAIRPIN).out)
         for n in (1, 4)
@@ -455,7 +455,7 @@ def test_a_missing_file_does_not_keep_the_others_from_being_read(predict):
         (b">a\n1 ACGU\n", f"stdin:2:1: record 'a': '1' is a digit; {EXPECTED}"),
     ],
 )
-def test_what_is_not_rna_is_told_with_its_place(predict, text, message):
+def test_text_that_is_not_rna_is_reported_with_its_position(predict, text, message):
     finished = predict("-", "-o", "out.dbn", "--scores", "s.npz", stdin=text)
     assert finished.err.splitlines()[0] == f"rnaformer: {message}"
     assert finished.code == 1
@@ -485,7 +485,7 @@ def test_fail_fast_writes_what_came_before_the_bad_record(predict):
     assert (ids(finished.out), finished.err, finished.code) == (["good"], GAP_LINE, 1)
 
 
-def test_predicting_like_a_program_needs_weights_that_can(predict):
+def test_predicting_like_a_program_needs_weights_with_a_label_flag(predict):
     finished = predict("-", "--like", "computed", stdin=">a\nGGGGAAAACCCC\n")
     message = "these weights have no label flag: they know one kind of labels"
     assert (finished.out, finished.err, finished.code) == ("", f"rnaformer: {message}\n", 1)
@@ -515,7 +515,7 @@ def test_ambiguous_letters_are_read_as_n_and_counted_once(predict):
     assert (finished.err, finished.code) == (warning, 0)
 
 
-def test_json_tells_the_ambiguous_letters_of_each_record(predict):
+def test_json_has_the_ambiguous_letters_of_each_record(predict):
     rows = predict("-", "-f", "jsonl", stdin=AMBIGUOUS).out.splitlines()
     assert [json.loads(row)["warnings"] for row in rows] == [
         *(["2 ambiguous letters read as N"], [], ["1 ambiguous letter read as N"])
@@ -543,7 +543,7 @@ def test_quiet_hides_warnings_but_not_failures(predict):
 # Wrong usage, devices, weights
 
 
-def test_a_device_that_is_none_is_wrong_usage(run):
+def test_an_unknown_device_is_wrong_usage(run):
     finished = run("predict", "-", "--device", "tpu", stdin=HAIRPIN)
     message = "Invalid value for '--device': 'tpu' is not one of auto, cpu, cuda, cuda:N, mps"
     assert (finished.err.splitlines()[-1], finished.code) == (f"Error: {message}", 2)
@@ -590,13 +590,13 @@ def test_wrong_usage_has_exit_code_2(predict, options, message):
         (["--scores", "no/s.npz"], "no/s.npz: no such file or directory"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_with_exit_code_1(run, options, message):
+def test_an_impossible_request_is_one_line_with_exit_code_1(run, options, message):
     finished = run("predict", "-", *options, stdin=HAIRPIN)
     assert (finished.out, finished.err) == ("", f"rnaformer: {message}\n")
     assert (finished.code, os.listdir()) == (1, [])
 
 
-def test_a_precision_is_taken(predict):
+def test_the_given_precision_is_used(predict):
     finished = predict("-", "--precision", "bf16", stdin=HAIRPIN)
     warning = (
         ""
@@ -643,7 +643,7 @@ def test_a_part_goes_to_stdout_in_order(predict):
 
 
 @pytest.mark.parametrize("value", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2"])
-def test_a_part_that_is_none_is_refused(predict, value):
+def test_an_invalid_part_is_refused(predict, value):
     finished = predict("-", "--shard", value, stdin=HAIRPIN)
     message = f"Error: Invalid value for '--shard': {value!r} is not a part I/N, such as 1/4 or 4/4"
     assert (finished.err.splitlines()[-1], finished.code) == (message, 2)
@@ -686,7 +686,7 @@ def test_whatever_is_called_fasta_in_a_folder_is_read_or_reported(predict):
     assert finished.code == 1
 
 
-def test_what_failed_can_be_had_as_a_table(predict):
+def test_failures_can_be_written_as_a_table(predict):
     finished = predict("-", "--failures", "failed.tsv", stdin=BAD)
     assert finished.code == 1
     rows = [line.split("\t") for line in Path("failed.tsv").read_text().splitlines()]
@@ -721,13 +721,13 @@ def overflowing(tmp_path, tiny_network):
 
 def test_scores_that_are_no_numbers_fail_their_record(run, overflowing):
     finished = run("predict", "-", "-w", overflowing, "--device", "cpu", stdin=HAIRPIN)
-    told = "scores are not finite numbers: the weights are damaged, or overflow in this precision"
-    assert finished.err == f"rnaformer: record 'hairpin': {told}\n"
+    expected = "scores are not finite numbers: the weights are damaged, or overflow in this precision"
+    assert finished.err == f"rnaformer: record 'hairpin': {expected}\n"
     assert (finished.out, finished.code) == ("", 1)
 
 
 def test_weights_whose_scores_are_no_numbers_are_not_ok(run, overflowing):
     finished = run("weights", "verify", overflowing)
-    told = "scores are not finite numbers: the weights are damaged, or overflow in this precision"
-    assert finished.err == f"rnaformer: {overflowing}: {told}\n"
+    expected = "scores are not finite numbers: the weights are damaged, or overflow in this precision"
+    assert finished.err == f"rnaformer: {overflowing}: {expected}\n"
     assert (finished.out, finished.code) == ("", 1)

@@ -42,7 +42,7 @@ def test_released_weights_predict_with_what_was_chosen(run, validation, tmp_path
     assert answer["threshold"] == pytest.approx(expected, abs=0.015)
 
 
-def test_weights_that_are_there_are_not_overwritten(run, validation, tmp_path):
+def test_existing_weights_are_not_overwritten(run, validation, tmp_path):
     run("release", DEFAULT, "--val", validation, "-o", tmp_path / "new")
     done = run("release", DEFAULT, "--val", validation, "-o", tmp_path / "new")
     message = "holds a checkpoint already; choose another folder"
@@ -54,7 +54,7 @@ def test_records_can_be_too_long(run, validation, tmp_path):
     assert (done.err, done.code) == ("rnaformer: no record to calibrate with\n", 1)
 
 
-def test_a_card_that_is_not_text_is_told(run, validation, tmp_path):
+def test_a_card_that_is_not_text_is_reported(run, validation, tmp_path):
     (tmp_path / "card.md").write_bytes(b"# a\n\xff\n")
     options = ["--val", validation, "--card", tmp_path / "card.md", "-o", tmp_path / "new"]
     done = run("release", DEFAULT, *options)

@@ -58,7 +58,7 @@ def score(run):
     [(), ("--tolerance", 1), ("--canonical",), ("--vs", "other.dbn")],
     ids=["exact", "tolerance", "canonical", "vs"],
 )
-def test_the_figures_are_what_they_were(score, golden, form, options):
+def test_figures_match_their_golden_file(score, golden, form, options):
     finished = score(*options, *([form] if form else []))
     suffix = {"": "txt", "--tsv": "tsv", "--json": "json"}[form]
     name = options[0].removeprefix("--") if options else "exact"
@@ -266,7 +266,7 @@ def test_one_prediction_and_one_reference_belong_together_whatever_their_names(s
         ("ref.dbn", "empty", "empty: no structure in this file"),
     ],
 )
-def test_a_file_without_structures_is_told(run, predicted, reference, message):
+def test_a_file_without_structures_is_reported(run, predicted, reference, message):
     Path("a.fasta").write_text(">a\nACGU\n")
     Path("ref.dbn").write_text(REFERENCE)
     Path("empty").touch()

@@ -57,7 +57,7 @@ def test_a_run_ends_with_weights_that_predict(run, files):
         assert predicted.out.splitlines()[1] == "GGGAAACCC"
 
 
-def test_a_finished_run_is_not_begun_again_by_accident(run, files):
+def test_a_finished_run_is_not_started_again_by_accident(run, files):
     run(*arguments(files, "--quiet"))
     done = run(*arguments(files))
     message = f"rnaformer: {files / 'run'}: holds a run already; --resume goes on with it\n"
@@ -104,7 +104,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def test_torchrun_starts_a_team(files):
+def test_torchrun_starts_several_processes(files):
     (files / "run.toml").write_text(CONFIG.format(steps=2))
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     command += ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
@@ -141,7 +141,7 @@ def test_weights_that_do_not_fit_the_config_are_refused_by_name(run, files, tiny
     assert not (files / "run").exists()  # so that the next attempt need not say --resume
 
 
-def test_a_damaged_config_of_a_run_is_not_gone_on_with(run, files):
+def test_a_run_with_a_damaged_config_is_not_resumed(run, files):
     run(*arguments(files, "--quiet"))
     (files / "run" / "config.json").write_text("{")
     done = run(*arguments(files, "--resume"))

@@ -48,7 +48,7 @@ def test_families_are_learned(learned):
     assert {profile.name for profile in library.profiles} == {"RF1", "RF2", "RF3"}
 
 
-def test_released_weights_know_the_families(run, released):
+def test_released_weights_recognise_the_families(run, released):
     done = predicted(run, "-w", released)
     member, other = map(json.loads, done.out.splitlines())
     assert {(left - 1, right - 1) for left, right, _ in member["pairs"]} >= set(PAIRS[1:])
@@ -60,7 +60,7 @@ def test_released_weights_know_the_families(run, released):
     assert (member["families"], other["families"]) == ([part], [])
 
 
-def test_all_families_within_a_sequence_are_told_in_its_order(run, released):
+def test_all_families_within_a_sequence_are_reported_in_its_order(run, released):
     beside = random_rna(150, 17)
     done = run("predict", "-", "-w", released, "-f", "jsonl", stdin=f">a\n{MEMBER}{beside}{MEMBER}")
     row = json.loads(done.out)
@@ -73,19 +73,19 @@ def test_all_families_within_a_sequence_are_told_in_its_order(run, released):
     assert row["recognised"] == max(part["recognised"] for part in row["families"])
 
 
-def test_the_network_can_be_asked_alone(run, released):
+def test_the_network_can_predict_alone(run, released):
     done = predicted(run, "-w", released, "--no-families")
     assert [json.loads(line)["recognised"] for line in done.out.splitlines()] == [0.0, 0.0]
 
 
-def test_a_library_that_is_not_asked_is_not_read(run, released):
+def test_an_unused_library_is_not_read(run, released):
     (released / "families.safetensors").write_bytes(b"")
     refused = predicted(run, "-w", released)
     assert (refused.code, refused.out) == (1, "")
     assert predicted(run, "-w", released, "--no-families").code == 0
 
 
-def test_a_run_with_families_is_not_gone_on_with_without_them(run, released, tmp_path):
+def test_a_run_with_families_is_not_resumed_without_them(run, released, tmp_path):
     (tmp_path / "a.fa").write_text(f">a\n{MEMBER}\n")
     same = ["predict", tmp_path / "a.fa", "-w", released, "--out-dir", tmp_path / "out"]
     assert run(*same).code == 0
@@ -95,7 +95,7 @@ def test_a_run_with_families_is_not_gone_on_with_without_them(run, released, tmp
     assert "families" in done.err
 
 
-def test_figures_of_the_network_alone_can_be_had(run, released, tmp_path):
+def test_the_network_can_be_evaluated_alone(run, released, tmp_path):
     data = ["--data", tmp_path / "val.jsonl.gz", "--json", "--decode", "matching"]
     both, alone = (
         json.loads(run("evaluate", "-w", released, *data, *more).out)["f1"]
@@ -145,7 +145,7 @@ def test_a_library_of_another_kind_is_refused(run, tmp_path, released):
         (3, "expected a JSON object with format, name, model and sha256"),
     ],
 )
-def test_a_config_that_says_another_thing_of_families_is_refused(run, released, families, message):
+def test_a_config_with_invalid_settings_of_families_is_refused(run, released, families, message):
     config = json.loads((released / "config.json").read_text())
     (released / "config.json").write_text(json.dumps({**config, "families": families}))
     done = run("weights", "verify", released)
@@ -153,7 +153,7 @@ def test_a_config_that_says_another_thing_of_families_is_refused(run, released, 
     assert done.code == 1
 
 
-def test_records_that_are_not_alike_make_no_library(run, tmp_path):
+def test_dissimilar_records_make_no_library(run, tmp_path):
     write_dataset(tmp_path / "few.jsonl.gz", [make_hairpin("a", 9, 1), make_hairpin("b", 12, 2)])
     done = run("train-families", "--data", tmp_path / "few.jsonl.gz", "-o", tmp_path / "x", "-q")
     message = "rnaformer: no two records are alike, so there is no family to learn\n"

@@ -51,7 +51,7 @@ def test_a_network_builds_on_the_scores(run, files):
     assert train(run, files, "--resume").code == 0  # the scores are in the run
 
 
-def test_scores_are_asked_for(run, files):
+def test_a_config_with_folding_requires_scores(run, files):
     done = train(run, files)
     message = "rnaformer: folding = true needs --folding with scores of `train-folding`\n"
     assert (done.err, done.code) == (message, 1)

@@ -77,7 +77,7 @@ def test_imported_weights_are_listed_as_yours(run, import_case, store):
     assert ["mine", "yours", str(store / "mine")] in table_of(run("weights", "list").out)
 
 
-def test_show_tells_the_config_and_where_the_weights_come_from(run, import_case, store):
+def test_show_prints_the_config_and_the_origin_of_the_weights(run, import_case, store):
     import_case("bprna_like", "mine")
     finished = run("weights", "show", "mine")
     values = json.loads(finished.out)
@@ -103,7 +103,7 @@ def test_path_is_the_folder(run, import_case, store):
         ("no/ne", "no/ne: no config.json in this folder"),
     ],
 )
-def test_weights_that_are_not_there_are_told(run, command, name, message):
+def test_missing_weights_are_reported(run, command, name, message):
     finished = run("weights", command, name)
     assert (finished.out, finished.err) == ("", f"rnaformer: {message}\n")
     assert finished.code == 1
@@ -230,7 +230,7 @@ def change_config(folder, change):
         *(ask_for_a_wrong_type, lose_the_tensors),
     ],
 )
-def test_verify_tells_what_is_damaged(run, tiny_weights, tmp_path, damage):
+def test_verify_reports_what_is_damaged(run, tiny_weights, tmp_path, damage):
     folder = tmp_path / "copy"
     shutil.copytree(tiny_weights, folder)
     assert run("weights", "verify", folder).code == 0
@@ -240,7 +240,7 @@ def test_verify_tells_what_is_damaged(run, tiny_weights, tmp_path, damage):
     assert finished.code == 1
 
 
-def test_verify_refuses_a_setting_that_is_not_known(run, tiny_weights, tmp_path):
+def test_verify_refuses_an_unknown_setting(run, tiny_weights, tmp_path):
     shutil.copytree(tiny_weights, tmp_path / "copy")
     change_config(tmp_path / "copy", lambda values: values["model"].update(wings=2))
     finished = run("weights", "verify", tmp_path / "copy")
@@ -274,7 +274,7 @@ def test_every_kind_of_published_checkpoint_is_imported_whole(run, import_case, 
     assert (predicted.err, predicted.code) == ("", 0)
 
 
-def test_what_had_to_be_decided_is_told_and_kept(run, import_case):
+def test_notes_of_an_import_are_printed_and_stored(run, import_case):
     finished = import_case("finetuned_like", "mine")
     note = "the LoRA layers were merged before saving; dropped them"
     assert finished.err == f"rnaformer: note: {note}\n"
@@ -330,7 +330,7 @@ def test_an_import_does_not_remove_a_folder_that_holds_something_else(import_cas
         ("bprna_like.pth", "linear_ff.yml", "bprna_like.pth: missing tensors: 'read_out.bias'"),
     ],
 )
-def test_what_cannot_be_imported_is_told_and_leaves_nothing(run, state, config, message, store):
+def test_a_failed_import_is_reported_and_leaves_nothing(run, state, config, message, store):
     arguments = (PARITY / state, "--config", PARITY / config, "-o", "mine")
     finished = run("weights", "import", *arguments)
     assert (finished.out, finished.err) == ("", f"rnaformer: {PARITY}/{message}\n")
@@ -393,9 +393,9 @@ def fetch_from(run, tmp_path, monkeypatch):
 
 
 def assert_nothing_came(finished, store, url, message, fetched=1):
-    told = [f"rnaformer: fetching {url}/{name}\n" for name in (CONFIG, STATE)[:fetched]]
+    expected = [f"rnaformer: fetching {url}/{name}\n" for name in (CONFIG, STATE)[:fetched]]
     file = (CONFIG, STATE)[fetched - 1]
-    assert finished.err == "".join(told) + f"rnaformer: {url}/{file}: {message}\n"
+    assert finished.err == "".join(expected) + f"rnaformer: {url}/{file}: {message}\n"
     assert (finished.out, finished.code) == ("", 1)
     assert not store.exists() or os.listdir(store) == []
 
@@ -441,7 +441,7 @@ def test_a_slash_at_the_end_of_the_url_changes_nothing(run, fetch_from, server):
     assert about["source"] == f"{server.url}/{STATE}"
 
 
-def test_weights_that_are_there_are_not_downloaded_again(fetch_from, server, store):
+def test_existing_weights_are_not_downloaded_again(fetch_from, server, store):
     fetch_from(server.url)
     server.answers.clear()
     finished = fetch_from(server.url)
@@ -450,13 +450,13 @@ def test_weights_that_are_there_are_not_downloaded_again(fetch_from, server, sto
 
 
 @pytest.mark.parametrize(("missing", "fetched"), [(CONFIG, 1), (STATE, 2)])
-def test_a_file_that_the_server_lacks_is_told(fetch_from, server, store, missing, fetched):
+def test_a_file_missing_on_the_server_is_reported(fetch_from, server, store, missing, fetched):
     del server.answers[f"/models/{missing}"]
     finished = fetch_from(server.url)
     assert_nothing_came(finished, store, server.url, "the server says 404 Not Found", fetched)
 
 
-def test_a_transfer_that_breaks_off_is_told_and_dropped(fetch_from, server, store):
+def test_an_incomplete_transfer_is_reported_and_dropped(fetch_from, server, store):
     whole = server.answers[f"/models/{STATE}"]
 
     def break_off(handler):
@@ -494,7 +494,7 @@ def test_a_redirect_on_the_same_host_is_followed(fetch_from, server):
     assert fetch_from(there).code == 0
 
 
-def test_a_connection_that_is_refused_is_told(fetch_from, server, store):
+def test_a_refused_connection_is_reported(fetch_from, server, store):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, so that nobody else takes it; nobody listens
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -502,13 +502,13 @@ def test_a_connection_that_is_refused_is_told(fetch_from, server, store):
     assert_nothing_came(finished, store, url, "no connection: connection refused")
 
 
-def test_an_answer_that_is_not_http_is_told(fetch_from, server, store):
+def test_a_response_that_is_not_http_is_reported(fetch_from, server, store):
     server.answers[f"/models/{CONFIG}"] = lambda handler: handler.wfile.write(b"hello\r\n\r\n")
     message = "the server's answer is not HTTP or broke off"
     assert_nothing_came(fetch_from(server.url), store, server.url, message)
 
 
-def test_a_silent_server_is_given_up(fetch_from, server, store, monkeypatch):
+def test_a_silent_server_times_out(fetch_from, server, store, monkeypatch):
     requested, done = threading.Event(), threading.Event()
     server.answers[f"/models/{CONFIG}"] = lambda _: requested.set() or done.wait(30)
     monkeypatch.setattr(fetch, "READ_TIMEOUT", 0.2)
@@ -527,7 +527,7 @@ def drip(handler):
             handler.wfile.write(b"x")
 
 
-def test_a_server_that_drips_is_given_up(fetch_from, server, store, monkeypatch):
+def test_a_slow_server_times_out(fetch_from, server, store, monkeypatch):
     server.enough = threading.Event()
     server.answers[f"/models/{CONFIG}"] = drip
     monkeypatch.setattr(fetch, "DOWNLOAD_WINDOW_SECONDS", 0.1)
@@ -560,9 +560,7 @@ def drip_chunks(handler):
 
 
 @pytest.mark.parametrize("answer", [drip_headers, ask_to_continue, drip_chunks])
-def test_a_server_that_drips_before_any_content_is_given_up(
-    fetch_from, server, store, monkeypatch, answer
-):
+def test_a_server_with_slow_headers_times_out(fetch_from, server, store, monkeypatch, answer):
     """No single read waits for long."""
     server.enough = threading.Event()
     server.answers[f"/models/{CONFIG}"] = answer
@@ -574,7 +572,7 @@ def test_a_server_that_drips_before_any_content_is_given_up(
     assert_nothing_came(finished, store, server.url, message)
 
 
-def test_a_proxy_that_drips_is_given_up(fetch_from, server, store, monkeypatch):
+def test_a_slow_proxy_times_out(fetch_from, server, store, monkeypatch):
     server.enough = threading.Event()
     monkeypatch.setattr(WeightsRequestHandler, "do_CONNECT", drip_headers, raising=False)
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.server_port}")
@@ -585,7 +583,7 @@ def test_a_proxy_that_drips_is_given_up(fetch_from, server, store, monkeypatch):
     assert_nothing_came(finished, store, "https://host.example/models", message)
 
 
-def test_a_length_that_is_no_number_is_told(fetch_from, server, store):
+def test_an_invalid_content_length_is_reported(fetch_from, server, store):
     def lie(handler):
         handler.send_response(200)
         handler.send_header("Content-Length", "abc")
@@ -597,17 +595,17 @@ def test_a_length_that_is_no_number_is_told(fetch_from, server, store):
 
 
 @pytest.mark.parametrize(
-    ("requested", "told", "message"),
+    ("requested", "target", "message"),
     [
         ("http://host/a", "ftp://host/b", "redirected to what is not the web: ftp://host/b"),
         ("http://host/a", "http://host:81/b", "redirected to another port: http://host:81/b"),
         ("http://me:pw@host/a", "http://me:pw@no/b", "redirected to another host: http://no/b"),
     ],
 )
-def test_a_redirect_to_elsewhere_is_refused_without_credentials(requested, told, message):
+def test_a_redirect_to_elsewhere_is_refused_without_credentials(requested, target, message):
     with pytest.raises(InputError) as caught:
         request = urllib.request.Request(requested)
-        SameHostRedirects().redirect_request(request, None, 302, "", None, told)
+        SameHostRedirects().redirect_request(request, None, 302, "", None, target)
     assert str(caught.value) == f"http://host/a: {message}"
 
 
@@ -635,7 +633,7 @@ def test_the_page_of_a_redirect_is_not_read(fetch_from, server, store):
 
 
 @pytest.mark.parametrize(
-    ("requested", "told"),
+    ("requested", "target"),
     [
         ("http://host/a", "https://host/b"),
         ("https://host/a", "https://host:443/b"),
@@ -644,17 +642,17 @@ def test_the_page_of_a_redirect_is_not_read(fetch_from, server, store):
         ("http://HOST/a", "http://host/b"),
     ],
 )
-def test_a_redirect_to_the_same_server_is_followed(requested, told):
+def test_a_redirect_to_the_same_server_is_followed(requested, target):
     request = urllib.request.Request(requested)
-    found = SameHostRedirects().redirect_request(request, io.BytesIO(), 302, "", {}, told)
-    assert found.full_url == told
+    found = SameHostRedirects().redirect_request(request, io.BytesIO(), 302, "", {}, target)
+    assert found.full_url == target
 
 
-@pytest.mark.parametrize("told", ["https://host:444/b", "https://host/b"])
-def test_a_redirect_to_https_of_another_port_is_refused(told):
+@pytest.mark.parametrize("target", ["https://host:444/b", "https://host/b"])
+def test_a_redirect_to_https_of_another_port_is_refused(target):
     request = urllib.request.Request("http://host:8080/a")
     with pytest.raises(InputError, match=r"redirected to another port: https://host"):
-        SameHostRedirects().redirect_request(request, io.BytesIO(), 302, "", {}, told)
+        SameHostRedirects().redirect_request(request, io.BytesIO(), 302, "", {}, target)
 
 
 @pytest.mark.parametrize(
@@ -684,11 +682,11 @@ def test_a_url_is_shown_without_credentials(url, shown):
         ("http://me:secret@host", "http://host", "a user name in a URL is not supported"),
     ],
 )
-def test_a_url_that_cannot_be_used_is_told(fetch_from, store, url, shown, message):
+def test_an_unusable_url_is_reported(fetch_from, store, url, shown, message):
     assert_nothing_came(fetch_from(url), store, shown, message)
 
 
-def test_a_transfer_without_an_end_is_given_up(fetch_from, server, store, monkeypatch):
+def test_an_endless_transfer_is_stopped_at_the_limit(fetch_from, server, store, monkeypatch):
     server.enough = threading.Event()
     server.answers[f"/models/{CONFIG}"] = drip
     monkeypatch.setattr(fetch, "MAX_DOWNLOAD_BYTES", 3)
@@ -724,7 +722,7 @@ def test_a_file_is_no_server(fetch_from, store):
     assert_nothing_came(fetch_from(url), store, url, "not a URL")
 
 
-def test_a_second_fetch_at_once_takes_nothing_from_the_first(fetch_from, server, store, run):
+def test_a_concurrent_fetch_does_not_disturb_the_first(fetch_from, server, store, run):
     """The first has come to its end while the second was still receiving."""
     whole = server.answers[f"/models/{STATE}"]
 
@@ -745,7 +743,7 @@ def test_a_second_fetch_at_once_takes_nothing_from_the_first(fetch_from, server,
     assert run("weights", "verify", NAME).code == 0
 
 
-def test_a_disk_without_room_is_told_and_nothing_stays(server, store, tmp_path):
+def test_a_full_disk_is_reported_and_no_file_stays(server, store, tmp_path):
     """A process that may write no file of more than 20 kB, as on a disk that is full."""
 
     def limit():
@@ -761,13 +759,13 @@ def test_a_disk_without_room_is_told_and_nothing_stays(server, store, tmp_path):
         preexec_fn=limit,
         env={**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(PARITY.parents[2])},
     )
-    told = f"rnaformer: {server.url}/{STATE}: transfer failed: file too large"
-    assert (done.stderr.splitlines()[-1], done.returncode) == (told, 1)
+    expected = f"rnaformer: {server.url}/{STATE}: transfer failed: file too large"
+    assert (done.stderr.splitlines()[-1], done.returncode) == (expected, 1)
     assert os.listdir(temporary) == []
     assert not store.exists() or os.listdir(store) == []
 
 
-def test_a_page_in_place_of_the_weights_is_told(fetch_from, server, store):
+def test_a_web_page_instead_of_weights_is_reported(fetch_from, server, store):
     server.answers[f"/models/{STATE}"] = b"<html>moved</html>"
     finished = fetch_from(server.url)
     assert finished.err.endswith(f"/{STATE}: not a PyTorch state dict of tensors\n")
@@ -775,18 +773,18 @@ def test_a_page_in_place_of_the_weights_is_told(fetch_from, server, store):
     assert not store.exists() or os.listdir(store) == []
 
 
-def test_what_is_no_url_is_told(fetch_from, store):
+def test_text_that_is_no_url_is_reported(fetch_from, store):
     assert_nothing_came(fetch_from("somewhere"), store, "somewhere", "not a URL")
 
 
-def test_a_name_that_is_not_published_is_told_with_those_that_are(run):
+def test_an_unpublished_name_is_reported_with_the_published_ones(run):
     finished = run("weights", "fetch", "none", "--from", "http://127.0.0.1:9")
     known = ", ".join(fetch.PUBLISHED)
     assert finished.err == f"rnaformer: no published weights named 'none'; known: {known}\n"
     assert finished.code == 1
 
 
-def test_a_disk_that_is_full_during_a_transfer_is_told(tmp_path, monkeypatch):
+def test_a_disk_that_is_full_during_a_transfer_is_reported(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
@@ -874,13 +872,13 @@ def test_grown_weights_are_the_same_every_time(run, tiny_weights, tmp_path):
         (("--ff-factor", "2"), "32 hidden channels are not more than the 32 there are"),
     ],
 )
-def test_what_cannot_grow_is_told(run, tiny_weights, tmp_path, options, line):
+def test_weights_that_cannot_grow_are_reported(run, tiny_weights, tmp_path, options, line):
     done = run("weights", "grow", tiny_weights, *options, "-o", tmp_path / "new")
     assert (done.err, done.code) == (f"rnaformer: {line}\n", 1)
     assert not (tmp_path / "new").exists()
 
 
-def test_weights_grow_by_something(run, tiny_weights, tmp_path):
+def test_growing_needs_an_option_for_the_size(run, tiny_weights, tmp_path):
     done = run("weights", "grow", tiny_weights, "-o", tmp_path / "new")
     assert done.err.endswith("Error: give --double, --ff-factor or both\n")
     assert done.code == 2
@@ -898,7 +896,7 @@ def test_weights_grow_by_something(run, tiny_weights, tmp_path):
         ("gopher://" + 300 * "x", f"redirected to what is not the web: gopher://{191 * 'x'}..."),
     ],
 )
-def test_a_redirect_is_refused_in_short_words_without_secrets(
+def test_the_message_of_a_refused_redirect_is_short_and_without_credentials(
     fetch_from, server, store, location, message
 ):
     location = location.replace("PORT", str(server.server_port))
@@ -916,9 +914,7 @@ def test_a_redirect_is_refused_in_short_words_without_secrets(
         (b"299 \x1b]0;x\x07", "the server says 299"),
     ],
 )
-def test_what_a_server_says_of_itself_is_told_in_short_words(
-    fetch_from, server, store, head, message
-):
+def test_messages_of_a_server_are_shortened(fetch_from, server, store, head, message):
     def answer(handler):
         handler.wfile.write(b"HTTP/1.1 " + head + b"\r\n\r\nabc")
 
@@ -937,9 +933,7 @@ def test_a_query_is_neither_sent_nor_printed(fetch_from, store, url):
     assert not store.exists()
 
 
-def test_the_address_of_a_proxy_that_is_no_url_is_told_without_it(
-    fetch_from, server, store, monkeypatch
-):
+def test_an_invalid_proxy_url_is_reported_without_the_url(fetch_from, server, store, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://me:pw@127.0.0.1:abc")
     monkeypatch.setenv("no_proxy", "")
     message = "the address of the proxy is no URL"
@@ -967,7 +961,7 @@ def test_a_config_may_not_be_as_large_as_tensors(fetch_from, server, store, monk
     assert_nothing_came(finished, store, server.url, "more than 3 bytes, which is the limit")
 
 
-def test_an_empty_url_is_not_the_usual_server(fetch_from, store):
+def test_an_empty_url_is_not_the_default_server(fetch_from, store):
     """As of an unset variable."""
     finished = fetch_from("")
     assert finished.err.endswith("Error: Invalid value for '--from': the text is empty\n")

@@ -26,7 +26,7 @@ def test_records_keep_their_order_and_count_as_curated():
     assert all(one.is_curated and not one.pairs for one in labelled)
 
 
-def test_a_label_is_what_the_folding_model_says_of_the_record_alone():
+def test_a_label_is_the_prediction_of_the_folding_model_for_the_record_alone():
     [*_, labelled] = label_by_folding(RECORDS[:60], folding())
     bases, _ = to_tensors([labelled.sequence])
     alone = folding()(bases)[0]

@@ -73,7 +73,7 @@ def test_the_minimum_free_energy_structure_is_the_label():
     )
 
 
-def test_probabilities_agree_with_the_structure_of_a_sure_hairpin():
+def test_probabilities_agree_with_the_structure_of_a_stable_hairpin():
     labelled = label_probabilities(HAIRPIN)
     table = {(left, right): value for left, right, value in labelled.probabilities}
     assert labelled.pairs == PAIRS
@@ -85,7 +85,7 @@ def test_several_processes_give_the_same_labels_in_order():
     assert list(label_records(records, "mfe", jobs=2)) == list(label_records(records, "mfe"))
 
 
-def test_a_stopped_run_goes_on_and_ends_the_same(tmp_path):
+def test_a_stopped_run_is_resumed_with_the_same_result(tmp_path):
     source, target = tmp_path / "in.jsonl.gz", tmp_path / "out.jsonl.gz"
     write_dataset(source, [make_record(f"r{n}", random_rna(40, n)) for n in range(6)])
     label_file(source, target, "mfe")
@@ -114,7 +114,7 @@ def test_labels_can_be_trained_on(tmp_path):
     assert labelled == label_probabilities(HAIRPIN)
 
 
-def test_a_missing_viennarna_says_how_to_get_it(monkeypatch):
+def test_the_error_for_a_missing_viennarna_has_the_install_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "RNA", None)  # Python's own way to say: not there
     with pytest.raises(DependencyError) as caught:
         list(label_records([HAIRPIN], "mfe"))
@@ -138,7 +138,7 @@ def test_records_of_one_name_are_all_labelled_after_a_stop(tmp_path):
         "not a record\n",
     ],
 )
-def test_the_beginning_of_other_work_is_not_mixed_in(tmp_path, begun):
+def test_the_partial_output_of_another_run_is_refused(tmp_path, begun):
     source, target = tmp_path / "in.jsonl.gz", tmp_path / "out.jsonl.gz"
     write_dataset(source, [HAIRPIN])
     part = tmp_path / "out.jsonl.gz.part"

@@ -26,7 +26,7 @@ def test_windows_of_a_short_sequence_are_the_sequence():
 
 
 @pytest.mark.parametrize("length", [60, 120, 400])
-def test_relatives_are_alike_and_strangers_are_not(length):
+def test_related_sequences_are_similar_and_unrelated_ones_are_not(length):
     index = KmerIndex()
     for seed in range(20):
         index.add(random_rna(length, seed))
@@ -35,7 +35,7 @@ def test_relatives_are_alike_and_strangers_are_not(length):
         assert list(index.find_similar(random_rna(length, 1000 + seed))) == []
 
 
-def test_a_part_is_like_the_whole():
+def test_a_part_is_similar_to_the_whole():
     index = KmerIndex()
     index.add(random_rna(300, 1))
     assert list(index.find_similar(random_rna(300, 1)[100:180])) == [0]
@@ -101,7 +101,7 @@ def test_cdhit_is_used_where_it_is_installed(tmp_path, monkeypatch):
     assert method == "cd-hit-est-2d -c 0.8"
 
 
-def test_a_failing_cdhit_is_told(tmp_path, monkeypatch):
+def test_a_failing_cdhit_is_reported(tmp_path, monkeypatch):
     install_cdhit(tmp_path, monkeypatch, "echo 'no memory' >&2; exit 1")
     with pytest.raises(DatasetError, match=r"^cd-hit-est-2d failed: no memory$"):
         find_leaks([make_record("t", "ACGU")], [make_record("u", "GGGG")])

@@ -77,14 +77,14 @@ def test_many_leaks_are_counted():
 
 
 @pytest.mark.parametrize("shares", [{"test": 0.0}, {"val": 0.5, "test": 0.5}, {"test": -0.1}])
-def test_shares_that_leave_nothing_are_refused(shares):
+def test_fractions_that_leave_no_training_set_are_refused(shares):
     with pytest.raises(DatasetError) as caught:
         split(relatives(2), shares, "family")
     expected = "the fractions of validation and test must be positive, and their sum below 1"
     assert str(caught.value) == expected
 
 
-def test_a_family_larger_than_a_share_stays_in_training():
+def test_a_family_larger_than_a_fraction_stays_in_training():
     small = [make_record(f"s{n}", random_rna(70, n), family=f"RF{n}") for n in range(20)]
     large = [make_record(f"l{n}", random_rna(70, 100 + n), family="large") for n in range(20)]
     for seed in range(5):

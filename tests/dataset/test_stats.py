@@ -26,6 +26,6 @@ def test_a_pair_that_is_listed_twice_counts_once():
     assert stats.pairs == 2
 
 
-def test_an_empty_set_has_no_shares():
+def test_an_empty_set_has_no_fractions():
     stats = compute_stats([])
     assert (stats.records, stats.noncanonical_fraction, stats.pseudoknot_fraction) == (0, 0.0, 0.0)

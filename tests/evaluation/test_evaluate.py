@@ -63,7 +63,7 @@ class FailingNetwork(RNAformer):
         return super().pad_to_patches(bases, is_base)
 
 
-def test_a_record_that_fails_counts_as_zero_and_is_told(tiny_network):
+def test_a_record_that_fails_counts_as_zero_and_is_reported(tiny_network):
     predictor = Predictor(FailingNetwork(tiny_network.config), "f", Options(keep_scores=True))
     found = evaluate(predictor, "two", [make_hairpin("long", 12, 1), make_record("short", "AAAA")])
     assert found.failures == [str(DeviceError("not enough memory for 28 bases", record="long"))]

@@ -107,7 +107,7 @@ def test_the_description_names_the_outputs_of_the_process():
     assert META["name"].upper() == re.match(r"process (\w+)", PROCESS)[1]
 
 
-def test_the_module_asks_for_this_version():
+def test_the_module_requires_this_version():
     environment = yaml.safe_load((MODULE / "environment.yml").read_text())
     assert environment["dependencies"] == [f"bioconda::{RECIPE['package']['name']}={__version__}"]
     assert f"rnaformer-cli:{__version__}--" in PROCESS

@@ -101,18 +101,18 @@ def test_nothing_but_results_is_kept(results):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         ("--nope", "Error: No such option '--nope'."),  # exit code 2
         ("--ref absent.dbn", "rnaformer: absent.dbn: no such file or directory"),  # exit code 1
     ],
 )
-def test_what_fails_beside_records_fails_the_workflow(tmp_path, options, told):
+def test_errors_other_than_failed_records_fail_the_workflow(tmp_path, options, expected):
     (tmp_path / "x.fasta").write_text(">x\nGGGGAAAACCCC\n")
     config = ["--config", "fasta=x.fasta", "parts=1", f"options={options}"]
     finished = snakemake(tmp_path, "--cores", "1", *config)
     assert finished.returncode == 1
-    assert (tmp_path / "results/logs/predict-1.txt").read_text().splitlines()[-1] == told
+    assert (tmp_path / "results/logs/predict-1.txt").read_text().splitlines()[-1] == expected
     assert "MissingOutputException" not in finished.stderr  # the job itself failed
     assert os.listdir(tmp_path / "results") == ["logs"]
 
@@ -124,7 +124,7 @@ def test_what_fails_beside_records_fails_the_workflow(tmp_path, options, told):
         (["a.fasta\t3\t1\tbad\tno\n"] * 4, "5 records were read, but 2 predicted and 4 failed"),
     ],
 )
-def test_a_record_that_is_lost_or_there_twice_is_told(tmp_path, failures, message):
+def test_a_lost_or_repeated_record_is_reported(tmp_path, failures, message):
     for name, text in FASTA.items():
         (tmp_path / name).write_text(text)
     made = [

@@ -113,7 +113,7 @@ def test_what_is_no_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
-def test_numbers_that_numpy_does_not_know_are_refused(path, kind):
+def test_number_types_unknown_to_numpy_are_refused(path, kind):
     said = json.dumps({"rarity": {"dtype": kind, "shape": [4], "data_offsets": [0, 8]}}).encode()
     path.write_bytes(struct.pack("<Q", len(said)) + said + bytes(8))
     assert refusal(path) == NOT_WHOLE

@@ -109,7 +109,7 @@ def test_unsupported_cycles_are_refused(tiny_network):
     assert str(caught.value) == "cycles must be 1, these weights do not recycle, not 2"
 
 
-def test_a_network_with_a_label_flag_predicts_like_either_kind_or_as_it_was_released():
+def test_a_network_with_a_label_flag_predicts_like_either_label_source_or_as_released():
     torch.manual_seed(3)
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, label_flag=True, flag=0.25))
     codes, is_base = torch.tensor([[2, 0, 0, 0, 1]]), torch.ones(1, 5, dtype=torch.bool)

@@ -77,7 +77,7 @@ def test_other_files_are_refused_with_file_and_line(tmp_path, text, message):
     assert str(caught.value) == f"{path}:{'' if message[0].isdigit() else ' '}{message}"
 
 
-def test_an_error_of_one_profile_is_told_with_its_file(tmp_path):
+def test_an_error_of_one_profile_is_reported_with_its_file(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text('{"id": "x", "reactivity": [true]}\n{"id": "y", "reactivity": [1]}\n')
     error, good = read_reactivities(path)
@@ -90,7 +90,7 @@ def test_a_folder_is_read_in_order_of_the_names(tmp_path):
     names = ["b.shape", "a.xml.gz", "c.RDAT", ".d.shape", "notes.txt", "in.fasta"]
     for name in names:
         (tmp_path / name).touch()
-    os.mkfifo(tmp_path / "e.tsv")  # told by who reads it
+    os.mkfifo(tmp_path / "e.tsv")  # expected by who reads it
     found = [path.name for path in reactivity_files(tmp_path)]
     assert found == ["a.xml.gz", "b.shape", "c.RDAT", "e.tsv"]
     assert reactivity_files("x.shape") == ["x.shape"]

@@ -41,7 +41,7 @@ def test_other_spellings_of_a_profile_are_read():
         (', "reactivity": [1], "modifier": []', "modifier is []; expected text"),
     ],
 )
-def test_an_error_spoils_its_own_profile_only(fields, message):
+def test_an_error_affects_its_own_profile_only(fields, message):
     lines = ["", f'{{"id": "x"{fields}}}', '{"id": "y", "reactivity": [1]}']
     error, good = read_json_lines(lines)
     assert str(error) == f"line:2: record 'x': {message}"

@@ -51,7 +51,7 @@ def test_several_transcripts_other_elements_and_line_ends_are_read():
         ("<sequence>A?</sequence><reactivity>1,2</reactivity>", "'?' is not an RNA base"),
     ],
 )
-def test_an_error_spoils_its_own_transcript_only(inside, message):
+def test_an_error_affects_its_own_transcript_only(inside, message):
     text = "<data>" + "".join(
         transcript(part, name)[6:-7]
         for name, part in (("x", inside), ("y", "<reactivity>1</reactivity>"))

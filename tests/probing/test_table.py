@@ -29,7 +29,7 @@ def test_columns_and_rows_may_stand_in_any_order():
     assert (second.id, values_of(second), first.letters) == ("x_y", {1: None}, "")
 
 
-def test_an_error_spoils_its_own_profile_only():
+def test_an_error_affects_its_own_profile_only():
     lines = [HEAD, "x\t1\tmuch", "y\t1\t0.5", "x\t2\tmore", "z\t1\t1", "z\t1\t2"]
     bad, good, repeated = read_table(lines)
     assert str(bad) == (

@@ -53,34 +53,34 @@ def compared_page():
     return ParsedPage(render(ReportPage("A run", entries, summarise(scores))))
 
 
-def test_the_heading_tells_what_was_run():
+def test_the_heading_names_the_settings_of_the_run():
     assert "A run Weights small Passes 1 Threshold 0.5 Decoding matching" in page().text
 
 
-def test_settings_that_differ_are_all_told():
+def test_settings_that_differ_are_all_listed():
     other = make_prediction("y", cycles=3, model="large", threshold=0.25, decoding="nested")
-    told = "Weights small, large Passes 1 to 3 Threshold 0.25 to 0.5 Decoding matching, nested"
+    expected = "Weights small, large Passes 1 to 3 Threshold 0.25 to 0.5 Decoding matching, nested"
     text = page(make_prediction(), other).text
-    assert told in text
+    assert expected in text
     assert "small, passes 1, threshold 0.5, matching GGAAAACC" in text
     assert "large, passes 3, threshold 0.25, nested GGAAAACC" in text
 
 
-def test_settings_that_all_records_share_are_told_once():
+def test_settings_common_to_all_records_are_listed_once():
     assert page(make_prediction(), make_prediction("y")).text.count("matching") == 1
 
 
-def test_counts_are_told():
+def test_counts_are_shown():
     text = page(make_prediction(), make_prediction("y", "....", "GGAA", confidence=0.5)).text
     assert "Records 2 12 bases in all Length 4 to 8 bases Pairs 2 predicted" in text
     assert "Confidence 0.65 median of the records" in text
 
 
-def test_a_row_tells_id_length_pairs_and_confidence():
+def test_a_row_has_id_length_pairs_and_confidence():
     assert "Confidence x 8 2 0.80 " in page().text
 
 
-def test_the_families_of_a_record_are_told():
+def test_the_families_of_a_record_are_shown():
     named = replace(make_prediction(), families=(FamilySpan(EVIL, 1, 5), FamilySpan("tRNA", 6, 8)))
     assert f"Recognised: {EVIL} (1-5), tRNA (6-8)" in page(named).text
     assert "Recognised" not in page().text
@@ -101,14 +101,14 @@ def test_without_references_f1_is_explained_only_as_what_to_expect():
 
 
 @pytest.mark.parametrize(
-    ("missing", "told"),
+    ("missing", "expected"),
     [
         (["a"], "No prediction for a: counts as F1 0 in the means."),
         (["a", "b"], "No prediction for a, b: each counts as F1 0 in the means."),
     ],
 )
-def test_references_without_a_prediction_are_named(missing, told):
-    assert told in page(missing=missing).text
+def test_references_without_a_prediction_are_named(missing, expected):
+    assert expected in page(missing=missing).text
 
 
 def test_warnings_have_a_column_if_there_are_any():
@@ -120,22 +120,22 @@ def test_warnings_have_a_column_if_there_are_any():
     assert "0.80 1 ambiguous letter read as N" in text
 
 
-def test_an_rna_without_pairs_says_so():
+def test_an_rna_without_pairs_is_described_as_such():
     assert "No pair was predicted." in page(make_prediction("x", "........")).text
 
 
 @pytest.mark.parametrize(
-    ("limit", "told"),
+    ("limit", "expected"),
     [
         (0, "Without pictures of the structures."),
         (1, "The first 1 records have a picture, the others none; --pictures N draws more."),
     ],
 )
-def test_the_page_says_where_pictures_end(limit, told):
+def test_the_page_states_which_records_have_pictures(limit, expected):
     entries = add_pictures(
         [ReportEntry(make_prediction("x")), ReportEntry(make_prediction("y"))], limit
     )
-    assert told in ParsedPage(render(ReportPage("A run", entries))).text
+    assert expected in ParsedPage(render(ReportPage("A run", entries))).text
 
 
 def test_names_titles_descriptions_and_warnings_are_text():
@@ -154,7 +154,7 @@ def test_quotes_do_not_end_an_attribute():
     assert not [name for _, name, _ in found.attributes if name.startswith("on")]
 
 
-def test_what_html_cannot_hold_or_would_turn_text_round_is_replaced():
+def test_characters_that_html_cannot_hold_or_that_reverse_text_are_replaced():
     found = render(ReportPage("a\x00b\x1b\u202ec\ud800", [ReportEntry(make_prediction())]))
     assert "<h1>a\ufffdb\ufffd\ufffdc\ufffd</h1>" in found
     assert found.encode()

@@ -18,7 +18,7 @@ def test_each_pair_counts_once():
     assert compare("((...))...", "((...)).()") == PairCounts(2, 2, 3, 2, possible=45)
 
 
-def test_precision_and_recall_are_shares_of_matching_pairs():
+def test_precision_and_recall_are_fractions_of_matching_pairs():
     counts = compare("((..).)...", "((...))().")
     assert (counts.precision, counts.recall) == (1 / 2, 1 / 3)
 

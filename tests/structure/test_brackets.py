@@ -118,7 +118,7 @@ def test_the_first_layer_is_a_largest_crossing_free_set(structure):
 
 @settings(max_examples=60, deadline=None)
 @given(any_structures())
-def test_layers_share_out_all_pairs_and_never_grow(structure):
+def test_layers_partition_all_pairs_and_never_grow(structure):
     layers = nested_layers(structure)
     assert sorted(pair for layer in layers for pair in layer) == structure.sorted_pairs
     assert all(is_crossing_free(layer) for layer in layers)
@@ -127,7 +127,7 @@ def test_layers_share_out_all_pairs_and_never_grow(structure):
 
 @settings(max_examples=30, deadline=None)
 @given(any_structures(), st.randoms())
-def test_the_answer_does_not_depend_on_the_order_of_the_pairs(structure, random):
+def test_brackets_do_not_depend_on_the_order_of_the_pairs(structure, random):
     pairs = structure.sorted_pairs
     random.shuffle(pairs)
     again = Structure(structure.length, frozenset(pairs))

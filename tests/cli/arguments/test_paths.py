@@ -76,7 +76,7 @@ def test_a_split_does_not_replace_the_data_set_that_it_reads(run):
     assert finished.code == 2
 
 
-def test_devices_may_be_named_twice_and_other_files_lie_beside_inputs(predict):
+def test_devices_may_be_named_twice_and_outputs_may_be_next_to_inputs(predict):
     assert predict("in.fa", "-o", "/dev/null", "--table", "/dev/null").code == 0
     for _ in range(2):
         assert predict(".", "-o", "out.dbn").code == 0

@@ -44,7 +44,7 @@ def inputs(isolated_folder):
     Path("data/set.jsonl").write_text('{"id": "c", "reactivity": [1, 2, null, 4]}\n')
 
 
-def told(*lines):
+def expected(*lines):
     return "".join(f"rnaformer: {line}\n" for line in lines)
 
 
@@ -59,7 +59,7 @@ def without_seconds(finished):
     return [{**row, "seconds": 0} for row in rows]
 
 
-def test_json_tells_of_the_data_of_records_that_have_some(predict):
+def test_json_describes_the_data_of_records_that_have_some(predict):
     finished = predict(
         "in.fa", "-f", "jsonl", "--reactivities", "a.shape", "--reactivities", "data"
     )
@@ -68,7 +68,7 @@ def test_json_tells_of_the_data_of_records_that_have_some(predict):
         "b": {"reagent": None, "used": 2, "missing": 7},
         "c": {"reagent": None, "used": 3, "missing": 1},
     }
-    assert (finished.err, finished.code) == (told("3 of 3 records have reactivities"), 0)
+    assert (finished.err, finished.code) == (expected("3 of 3 records have reactivities"), 0)
 
 
 def test_records_without_data_are_written_as_before(predict):
@@ -79,10 +79,10 @@ def test_records_without_data_are_written_as_before(predict):
     assert list(first) == KEYS
     assert others == without_seconds(plain)[1:]
     assert all(list(row) == KEYS for row in without_seconds(plain))
-    assert finished.err == told("1 of 3 records has reactivities")
+    assert finished.err == expected("1 of 3 records has reactivities")
 
 
-def test_without_the_option_nothing_is_said_and_the_log_is_as_before(predict):
+def test_without_the_option_nothing_is_printed_and_the_log_is_unchanged(predict):
     assert predict("in.fa", "--out-dir", "out").err == ""
     log = Path("out/.rnaformer-run.jsonl").read_text()
     settings, first, *_ = map(json.loads, log.splitlines())
@@ -111,10 +111,10 @@ def test_weights_without_a_folding_model_refuse_data(run, tmp_path, tiny_network
     save_checkpoint(folder, "plain", tiny_network.config, tiny_network.state_dict(), {}, "# x\n")
     finished = run("predict", "in.fa", "-w", folder, "--reactivities", "a.shape")
     message = "these weights have no folding model, which reactivities need"
-    assert (finished.out, finished.err, finished.code) == ("", told(message), 1)
+    assert (finished.out, finished.err, finished.code) == ("", expected(message), 1)
 
 
-def test_quiet_says_nothing_of_the_data(predict):
+def test_quiet_prints_nothing_about_the_data(predict):
     assert predict("in.fa", "--quiet", "--reactivities", "a.shape").err == ""
 
 
@@ -136,7 +136,7 @@ def test_data_come_from_standard_input_and_cannot_be_read_twice(predict):
     finished = predict("in.fa", "-f", "jsonl", "--reactivities", "-", stdin="1 0.5\n")
     assert data_of(finished)["one"]["used"] == 1
     finished = predict("-", "--reactivities", "-", stdin="1 0.5\n")
-    assert told("stdin: was read already, and can be read only once") in finished.err
+    assert expected("stdin: was read already, and can be read only once") in finished.err
     assert finished.code == 1
 
 
@@ -153,7 +153,9 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "text", "message"), BAD)
-def test_bad_data_are_told_and_their_record_is_predicted_without(predict, name, text, message):
+def test_bad_data_are_reported_and_their_record_is_predicted_without_them(
+    predict, name, text, message
+):
     Path("bad").mkdir()
     Path("bad", name).write_text(text)
     finished = predict("in.fa", "-f", "jsonl", "--reactivities", "bad", "--reactivities", "data")
@@ -183,7 +185,7 @@ def test_fail_fast_stops_at_data_without_a_record_when_all_are_read(predict):
     finished = predict("in.fa", "--fail-fast", "--reactivities", "z.shape")
     assert finished.out.count(">") == 3
     message = "z.shape: no record 'z'; a file of one RNA is named after its record"
-    assert (finished.err, finished.code) == (told(message), 1)
+    assert (finished.err, finished.code) == (expected(message), 1)
 
 
 def test_bad_data_are_in_the_table_of_failures_but_no_failed_records(predict):
@@ -195,7 +197,7 @@ def test_bad_data_are_in_the_table_of_failures_but_no_failed_records(predict):
     assert finished.out.count(">") == 3
 
 
-def test_a_missing_file_and_an_empty_folder_are_told(predict):
+def test_a_missing_file_and_an_empty_folder_are_reported(predict):
     Path("empty").mkdir()
     arguments = ["--reactivities", "none.shape", "--reactivities", "empty"]
     finished = predict("in.fa", *arguments, "--reactivities", "a.shape")
@@ -210,13 +212,13 @@ def test_resume_predicts_again_where_the_data_are_others(predict):
     same = ["in.fa", "--out-dir", "out", "-f", "jsonl", "--reactivities"]
     assert predict(*same, "data").code == 0
     finished = predict(*same, "data", "--resume")
-    assert finished.err == told("3 records done before", "2 of 3 records have reactivities")
+    assert finished.err == expected("3 records done before", "2 of 3 records have reactivities")
     Path("data/b.dat").write_text("1 G 0.3\n")
     finished = predict(*same, "data", "--resume")
-    assert finished.err == told("2 records done before", "2 of 3 records have reactivities")
+    assert finished.err == expected("2 records done before", "2 of 3 records have reactivities")
     assert json.loads(Path("out/b.jsonl").read_text())["reactivities"]["used"] == 1
     finished = predict("in.fa", "--out-dir", "out", "-f", "jsonl", "--resume")
-    assert finished.err == told("1 record done before")
+    assert finished.err == expected("1 record done before")
     assert "reactivities" not in json.loads(Path("out/b.jsonl").read_text())
 
 
@@ -259,7 +261,7 @@ def test_worker_processes_get_the_data_with_the_record(predict):
         ),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_read(predict, arguments, message):
+def test_wrong_usage_is_reported_before_anything_is_read(predict, arguments, message):
     finished = predict("in.fa", *arguments)
     assert finished.err.endswith(f"Error: {message}\n")
     assert (finished.out, finished.code) == ("", 2)

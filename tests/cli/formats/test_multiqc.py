@@ -41,7 +41,7 @@ def table(run):
     return Path("scores_mqc.tsv").read_text(), finished
 
 
-def test_the_table_is_what_it_was(table, golden):
+def test_the_table_matches_its_golden_file(table, golden):
     golden("score/multiqc.tsv", table[0])
 
 
@@ -71,7 +71,7 @@ def test_what_is_printed_stays_the_same(table, run):
     assert (plain.out, plain.err) == (table[1].out, table[1].err)
 
 
-def test_a_place_that_cannot_be_written_to_is_told(run):
+def test_a_path_that_cannot_be_written_is_reported(run):
     Path("pred.dbn").write_text(PREDICTED)
     finished = run("score", "pred.dbn", "--ref", "pred.dbn", "--multiqc", "absent/x_mqc.tsv")
     assert finished.err == "rnaformer: absent/x_mqc.tsv: no such file or directory\n"

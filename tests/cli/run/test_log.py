@@ -108,7 +108,7 @@ def test_what_is_resumed_is_a_folder(predict, tmp_path, monkeypatch, options, me
     assert (done.err.splitlines()[-1], done.code) == (f"Error: {message}", 2)
 
 
-def test_a_run_that_was_killed_is_gone_on_with(tmp_path, tiny_weights):
+def test_a_killed_run_is_resumed(tmp_path, tiny_weights):
     many = tmp_path / "many.fasta"
     many.write_text("".join(f">k{n}\n{'GGGGAAAACCCC' * (1 + n % 4)}\n" for n in range(700)))
     command = [sys.executable, "-m", "rnaformer_cli", "predict", str(many), "--threads", "1"]
@@ -132,7 +132,7 @@ def test_a_run_that_was_killed_is_gone_on_with(tmp_path, tiny_weights):
     assert kept == outputs(whole)
 
 
-def test_a_log_that_cannot_grow_is_told_also_when_it_is_closed(tmp_path):
+def test_a_log_that_cannot_grow_is_reported_also_when_it_is_closed(tmp_path):
     log, limits = RunLog(tmp_path, {}, []), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
     try:
@@ -186,7 +186,7 @@ def test_something_else_under_its_name_is_refused(tmp_path, text):
         '{"settings": {}}\n{"name": "x", "files": "", "more": 1}\n',
     ],
 )
-def test_a_log_that_lies_is_refused(tmp_path, text):
+def test_a_log_with_wrong_entries_is_refused(tmp_path, text):
     test_something_else_under_its_name_is_refused(tmp_path, text)
 
 

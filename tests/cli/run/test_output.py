@@ -172,7 +172,7 @@ def test_json_with_a_threshold_of_zero_scores_every_pair_it_lists(predict):
     assert row["pairs"]
 
 
-def test_a_table_tells_how_sure_each_record_is(predict):
+def test_a_table_has_the_confidence_of_each_record(predict):
     finished = predict("-", "--table", "records.tsv", "-f", "jsonl", stdin=READS)
     rows = [line.split("\t") for line in Path("records.tsv").read_text().splitlines()]
     found = [json.loads(line) for line in finished.out.splitlines()]
