@@ -1,4 +1,4 @@
-"""One failure is one line that tells where it happened."""
+"""One failure is one line with its location."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Each command runs in an empty folder of its own, without the settings of whoever runs it."""
+"""Each command runs in an empty folder of its own, without the settings of the user."""
 
 import os
 import re

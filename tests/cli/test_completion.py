@@ -16,8 +16,8 @@ from program_commands import CONTEXTS
 from rnaformer_cli.cli.completion import SHELLS
 from rnaformer_cli.cli.main import cli
 
-PATIENCE = 60.0  # seconds until a test gives up on a shell
-FREE_TEXT = {  # what no list and no folder can tell
+TIMEOUT = 60.0  # seconds to wait for a shell
+FREE_TEXT = {  # neither a list nor a folder has these values
     "--from",  # an address
     "--cycles",
     "--device",
@@ -102,7 +102,7 @@ print(code, "torch" in sys.modules, file=sys.stderr)
         env={**os.environ, **words, "COMP_CWORD": "5"},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert (finished.stdout, finished.stderr) == (
         "plain,rnaformer-small\n",
@@ -117,7 +117,7 @@ def test_the_script_is_one_that_the_shell_can_read(run, shell):
     assert f"_RNAFORMER_COMPLETE={shell}_complete" in finished.out
     Path("script").write_text(finished.out)
     if shutil.which(shell):
-        subprocess.run([shell, "-n", "script"], check=True, timeout=PATIENCE)
+        subprocess.run([shell, "-n", "script"], check=True, timeout=TIMEOUT)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def typed(monkeypatch):
                 terminal.write(f"{keys}exit\n".encode())
                 while _more(terminal):  # or bash would wait until its output is read
                     pass
-            return process.wait(PATIENCE) == 0
+            return process.wait(TIMEOUT) == 0
 
     return call
 
@@ -171,7 +171,7 @@ def test_fish_completes_commands(typed, run):
     Path("script.fish").write_text(run("completion", "fish").out)
     requested = "source script.fish; complete -C 'rnaformer conv'"
     offered = subprocess.run(
-        ["fish", "-c", requested], capture_output=True, text=True, timeout=PATIENCE, check=True
+        ["fish", "-c", requested], capture_output=True, text=True, timeout=TIMEOUT, check=True
     )
     assert offered.stdout.split()[:1] == ["convert"]
 

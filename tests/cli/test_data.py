@@ -57,8 +57,8 @@ def test_stats_describe_each_set(run, tmp_path):
     head, row = done.out.splitlines()
     assert head.split()[:3] == ["set", "records", "bases"]
     counts = "small  2 26 12 to 14, median 13 9 0 0 0"
-    shares = "0.0% 0.0% 0.0% 0.0% x 1, rnafold 1"
-    assert " ".join(row.split()) == " ".join(f"{counts} {shares}".split())
+    fractions = "0.0% 0.0% 0.0% 0.0% x 1, rnafold 1"
+    assert " ".join(row.split()) == " ".join(f"{counts} {fractions}".split())
 
 
 def test_split_writes_disjoint_parts(run, families, tmp_path):

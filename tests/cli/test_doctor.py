@@ -25,7 +25,7 @@ ROWS = [
 
 @pytest.fixture
 def doctor(run):
-    """Call `rnaformer doctor`: its rows by name, what it said on stderr, its exit code."""
+    """Call `rnaformer doctor`: its rows by name, its stderr, its exit code."""
 
     def call(*arguments):
         finished = run("doctor", "--device", "cpu", *arguments)

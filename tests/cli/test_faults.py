@@ -15,7 +15,7 @@ import pytest
 
 from rnaformer_cli.cli.run.lock import LOCK_FILE
 
-PATIENCE = 60  # seconds
+TIMEOUT = 60  # seconds
 FASTA = "".join(f">k{n}\n{'GGGGAAAACCCC' * (1 + n % 4)}\n" for n in range(120))
 FORMATS = ["-f", "dbn", "-f", "ct"]
 PROGRAM = [sys.executable, "-m", "rnaformer_cli", "predict", "--threads", "1", "--device", "cpu"]
@@ -34,7 +34,7 @@ def outputs(*folders):
 
 @contextlib.contextmanager
 def begun(*arguments):
-    """A run of the program in a process of its own, which is killed if it goes on."""
+    """A run of the program in a process of its own, which is killed if it does not end."""
     ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of `&` ignores it
     try:
         process = subprocess.Popen(
@@ -50,7 +50,7 @@ def begun(*arguments):
 
 
 def until(is_true):
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not is_true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.002)
@@ -85,7 +85,7 @@ def test_a_run_that_was_ended_is_completed_by_resume(
     with begun(reads, "--out-dir", ended, *FORMATS, "--weights", tiny_weights) as process:
         until(lambda: (ended / "k9.dbn").exists() or process.poll() is not None)
         process.send_signal(number)
-        assert (process.wait(PATIENCE), process.stderr.read()) == (code, expected)
+        assert (process.wait(TIMEOUT), process.stderr.read()) == (code, expected)
     predict(reads, "--out-dir", whole, *FORMATS)
     before, undisturbed = outputs(ended), outputs(whole)
     assert 0 < len(before) < len(undisturbed) == 240
@@ -106,7 +106,7 @@ def test_pressing_ctrl_c_three_times_with_workers_is_one_line(tiny_weights, tmp_
         for _ in range(3):
             process.send_signal(signal.SIGINT)
             time.sleep(0.05)
-        assert process.wait(PATIENCE) == 130
+        assert process.wait(TIMEOUT) == 130
         assert process.stderr.read() == "rnaformer: interrupted\n"
 
 
@@ -119,7 +119,7 @@ def test_a_second_run_into_a_folder_is_refused_and_the_first_is_not_disturbed(
         second = predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n")
         message = "is in use by another run; wait until it ends or choose another folder"
         assert (second.err, second.code) == (f"rnaformer: {out}: {message}\n", 1)
-        process.communicate(">first\nGGGAAACCC\n", PATIENCE)
+        process.communicate(">first\nGGGAAACCC\n", TIMEOUT)
         assert process.returncode == 0
     assert [path.name for path in outputs(out)] == ["first.dbn"]
     assert predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n").code == 0  # it is free again
@@ -193,7 +193,7 @@ sys.exit(run(sys.argv[2:]))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much memory is taken")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc for the memory in use")
 def test_a_record_that_does_not_fit_in_memory_is_reported_and_the_others_are_predicted(
     tiny_weights, tmp_path
 ):
@@ -206,14 +206,14 @@ def test_a_record_that_does_not_fit_in_memory_is_reported_and_the_others_are_pre
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     message = "rnaformer: record 'big': not enough memory for 2000 bases\n"
     assert (done.stderr, done.returncode) == (message, 1)
     assert [line for line in done.stdout.splitlines() if line[0] == ">"] == [">a", ">b"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much memory is taken")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc for the memory in use")
 def test_no_memory_for_the_input_is_one_line(tmp_path):
     known = tmp_path / "known.dbn"
     known.write_text("".join(f">{n:04000}\nGA\n..\n" for n in range(10_000)))
@@ -222,6 +222,6 @@ def test_no_memory_for_the_input_is_one_line(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("", "rnaformer: not enough memory\n", 1)

@@ -18,7 +18,7 @@ from rnaformer_cli.cli import main
 from rnaformer_cli.cli.main import COMMANDS, cli, escape_controls
 
 PROGRAM = [sys.executable, "-m", "rnaformer_cli"]
-PATIENCE = 60.0  # seconds until a test gives up on another process
+TIMEOUT = 60.0  # seconds to wait for another process
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, exa
     """  # both write more than a pipe holds
     words = [sys.executable, examples / "rnas.fasta", tiny_weights]
     finished = subprocess.run(
-        ["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=PATIENCE
+        ["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=TIMEOUT
     )
     assert finished.stdout == ">hairpin\n0\nid\ti\tj\tscore\n0\n"
     assert finished.stderr == ""
@@ -189,13 +189,13 @@ def test_an_interrupted_run_is_reported_and_leaves_nothing(tiny_weights, tmp_pat
         until(lambda: os.listdir() or process.poll() is not None)  # it has opened its output
         assert [name[:9] for name in os.listdir()] == [".out.dbn."]
         process.send_signal(number)
-        assert process.wait(PATIENCE) == main.EXIT_INTERRUPTED == 130
+        assert process.wait(TIMEOUT) == main.EXIT_INTERRUPTED == 130
         assert process.stderr.read() == "rnaformer: interrupted\n"
     assert os.listdir() == []
 
 
 def test_help_score_and_convert_load_neither_torch_nor_the_network(examples):
-    """In one process, because a new one is slow; what a command loads, it loads for good."""
+    """In one process, because a new one is slow; loaded modules stay loaded."""
     script = """
 import sys
 from rnaformer_cli.cli.main import run
@@ -213,7 +213,7 @@ for arguments in (
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     expected = [line for line in finished.stderr.splitlines() if line[:2] in ("0 ", "2 ")]
     commands = ["--help", "predict", "score", "weights", "score", "convert"]
@@ -226,14 +226,14 @@ def test_stdout_is_utf_8_whatever_the_locale():
         input=">中\nACGU\n....\n".encode(),
         capture_output=True,
         env={**os.environ, "PYTHONIOENCODING": "latin-1"},
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert finished.stdout.decode() == ">中\nACGU\n....\n"
 
 
 def until(is_true):
     """Wait for another process."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not is_true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
@@ -248,8 +248,8 @@ def test_idle_threads_sleep_soon_unless_the_user_sets_a_wait_policy(requested, s
         "import atexit, os, sys; from rnaformer_cli.cli.main import main; sys.argv[1:] = ['-V'];"
         "atexit.register(lambda: print(os.environ.get('GOMP_SPINCOUNT'))); main()"
     )
-    wishes = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-    kept = {name: value for name, value in os.environ.items() if name not in wishes}
+    variables = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    kept = {name: value for name, value in os.environ.items() if name not in variables}
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**kept, **requested},

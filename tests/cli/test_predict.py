@@ -1,4 +1,4 @@
-"""`rnaformer predict`: what it reads, what it writes, and what it says about bad input."""
+"""`rnaformer predict`: what it reads, what it writes, and its messages about bad input."""
 
 import gzip
 import json
@@ -37,7 +37,7 @@ def records_of(text, suffix="dbn"):
     return list(read_structures(f"read.{suffix}"))
 
 
-# How sure a structure is
+# The confidence of a structure
 
 
 def confidences(run, tiny_weights, *arguments, stdin=MIXED):
@@ -721,13 +721,17 @@ def overflowing(tmp_path, tiny_network):
 
 def test_scores_that_are_no_numbers_fail_their_record(run, overflowing):
     finished = run("predict", "-", "-w", overflowing, "--device", "cpu", stdin=HAIRPIN)
-    expected = "scores are not finite numbers: the weights are damaged, or overflow in this precision"
+    expected = (
+        "scores are not finite numbers: the weights are damaged, or overflow in this precision"
+    )
     assert finished.err == f"rnaformer: record 'hairpin': {expected}\n"
     assert (finished.out, finished.code) == ("", 1)
 
 
 def test_weights_whose_scores_are_no_numbers_are_not_ok(run, overflowing):
     finished = run("weights", "verify", overflowing)
-    expected = "scores are not finite numbers: the weights are damaged, or overflow in this precision"
+    expected = (
+        "scores are not finite numbers: the weights are damaged, or overflow in this precision"
+    )
     assert finished.err == f"rnaformer: {overflowing}: {expected}\n"
     assert (finished.out, finished.code) == ("", 1)

@@ -27,18 +27,18 @@ def test_released_weights_predict_with_what_was_chosen(run, validation, tmp_path
     assert stored["model"]["cycles"] == 1
     assert (tmp_path / "new" / "README.md").read_text() == "# about\n"
     scale, shift = stored["about"]["logit_scale"], stored["about"]["logit_shift"]
-    threshold, share = (stored["model"][name] for name in ("threshold", "threshold_ratio"))
+    threshold, ratio = (stored["model"][name] for name in ("threshold", "threshold_ratio"))
     first, second, third = done.out.splitlines()
     assert first == f"{tmp_path / 'new'}: scale {scale:.3f}, shift {shift:+.3f}"
     f1 = stored["about"]["validation_f1"]["val"]
     assert re.fullmatch(rf"threshold {threshold}: val F1 [01]\.\d{{4}}", second)
     assert re.fullmatch(r"threshold_ratio 0\.\d+: val F1 [01]\.\d{4}", third)
-    assert f"val F1 {f1:.4f}" in (third if share else second)
+    assert f"val F1 {f1:.4f}" in (third if ratio else second)
     predicted = run("predict", "-", "-w", tmp_path / "new", "-f", "jsonl", stdin=">a\nGGGAAACCC\n")
     answer = json.loads(predicted.out)
     assert answer["cycles"] == 1
     confidence = answer["confidence"]
-    expected = max(share * confidence, 0.05) if share else threshold
+    expected = max(ratio * confidence, 0.05) if ratio else threshold
     assert answer["threshold"] == pytest.approx(expected, abs=0.015)
 
 

@@ -61,8 +61,8 @@ def test_released_weights_recognise_the_families(run, released):
 
 
 def test_all_families_within_a_sequence_are_reported_in_its_order(run, released):
-    beside = random_rna(150, 17)
-    done = run("predict", "-", "-w", released, "-f", "jsonl", stdin=f">a\n{MEMBER}{beside}{MEMBER}")
+    flank = random_rna(150, 17)
+    done = run("predict", "-", "-w", released, "-f", "jsonl", stdin=f">a\n{MEMBER}{flank}{MEMBER}")
     row = json.loads(done.out)
     assert [part["family"] for part in row["families"]] == ["RF1", "RF1"]
     for part, start in zip(row["families"], (0, SIZE + 150), strict=True):

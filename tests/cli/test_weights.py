@@ -496,7 +496,7 @@ def test_a_redirect_on_the_same_host_is_followed(fetch_from, server):
 
 def test_a_refused_connection_is_reported(fetch_from, server, store):
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # bound, so that nobody else takes it; nobody listens
+        unused.bind(("127.0.0.1", 0))  # the port is reserved, and no server listens on it
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         finished = fetch_from(url)
     assert_nothing_came(finished, store, url, "no connection: connection refused")
@@ -518,7 +518,7 @@ def test_a_silent_server_times_out(fetch_from, server, store, monkeypatch):
     assert_nothing_came(finished, store, server.url, "no answer for 0.2 seconds")
 
 
-def drip(handler):
+def send_slowly(handler):
     """Send a byte now and then: never silent, never done."""
     handler.send_response(200)
     handler.end_headers()
@@ -529,7 +529,7 @@ def drip(handler):
 
 def test_a_slow_server_times_out(fetch_from, server, store, monkeypatch):
     server.enough = threading.Event()
-    server.answers[f"/models/{CONFIG}"] = drip
+    server.answers[f"/models/{CONFIG}"] = send_slowly
     monkeypatch.setattr(fetch, "DOWNLOAD_WINDOW_SECONDS", 0.1)
     finished = fetch_from(server.url)
     server.enough.set()
@@ -688,7 +688,7 @@ def test_an_unusable_url_is_reported(fetch_from, store, url, shown, message):
 
 def test_an_endless_transfer_is_stopped_at_the_limit(fetch_from, server, store, monkeypatch):
     server.enough = threading.Event()
-    server.answers[f"/models/{CONFIG}"] = drip
+    server.answers[f"/models/{CONFIG}"] = send_slowly
     monkeypatch.setattr(fetch, "MAX_DOWNLOAD_BYTES", 3)
     finished = fetch_from(server.url)
     server.enough.set()
@@ -941,9 +941,9 @@ def test_an_invalid_proxy_url_is_reported_without_the_url(fetch_from, server, st
 
 
 def test_all_files_of_a_fetch_have_one_deadline(fetch_from, server, store, monkeypatch):
-    """A server that is just fast enough may go on for as long as it likes otherwise."""
+    """Without it, a server that is just fast enough could continue without end."""
     server.enough = threading.Event()
-    server.answers[f"/models/{STATE}"] = drip
+    server.answers[f"/models/{STATE}"] = send_slowly
     monkeypatch.setattr(fetch, "MIN_DOWNLOAD_RATE", 0)
     monkeypatch.setattr(fetch, "MAX_FETCH_SECONDS", 0.5)
     finished = fetch_from(server.url)
@@ -954,7 +954,7 @@ def test_all_files_of_a_fetch_have_one_deadline(fetch_from, server, store, monke
 
 def test_a_config_may_not_be_as_large_as_tensors(fetch_from, server, store, monkeypatch):
     server.enough = threading.Event()
-    server.answers[f"/models/{CONFIG}"] = drip
+    server.answers[f"/models/{CONFIG}"] = send_slowly
     monkeypatch.setattr(fetch, "MAX_CONFIG_TEXT", 3)
     finished = fetch_from(server.url)
     server.enough.set()

@@ -1,4 +1,4 @@
-"""Structure files and tables become labelled records, or say what is wrong."""
+"""Structure files and tables become labelled records, or are refused with the reason."""
 
 import io
 import sys

@@ -115,7 +115,7 @@ def test_labels_can_be_trained_on(tmp_path):
 
 
 def test_the_error_for_a_missing_viennarna_has_the_install_command(monkeypatch):
-    monkeypatch.setitem(sys.modules, "RNA", None)  # Python's own way to say: not there
+    monkeypatch.setitem(sys.modules, "RNA", None)  # makes the import fail
     with pytest.raises(DependencyError) as caught:
         list(label_records([HAIRPIN], "mfe"))
     assert str(caught.value) == "labels need ViennaRNA: pip install '.[label]' in a checkout"

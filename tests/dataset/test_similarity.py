@@ -43,7 +43,7 @@ def test_a_part_is_similar_to_the_whole():
 
 def test_groups_hold_relatives_and_relatives_of_relatives():
     one, other = random_rna(80, 1), random_rna(80, 2)
-    joined = one + other  # like both, so all three belong together
+    joined = one + other  # similar to both, so all three are one group
     groups = cluster_by_similarity([one, other, joined, random_rna(80, 3)])
     assert groups[0] == groups[1] == groups[2] != groups[3]
 
@@ -66,7 +66,7 @@ def test_copies_families_and_relatives_are_leaks(no_cdhit):
         make_record("family", random_rna(80, 3), family="RF1"),
         make_record("clan", random_rna(80, 4), family="RF2", clan="CL1"),
         make_record("relative", mutate(random_rna(80, 1), 0.1, 5)),
-        make_record("stranger", random_rna(80, 6), family="RF3"),
+        make_record("unrelated", random_rna(80, 6), family="RF3"),
     ]
     leaks, method = find_leaks(train, test)
     assert [(leak.test, leak.train, leak.reason) for leak in leaks] == [

@@ -76,10 +76,10 @@ def test_many_leaks_are_counted():
         check_leaks(train, test, "test")
 
 
-@pytest.mark.parametrize("shares", [{"test": 0.0}, {"val": 0.5, "test": 0.5}, {"test": -0.1}])
-def test_fractions_that_leave_no_training_set_are_refused(shares):
+@pytest.mark.parametrize("fractions", [{"test": 0.0}, {"val": 0.5, "test": 0.5}, {"test": -0.1}])
+def test_fractions_that_leave_no_training_set_are_refused(fractions):
     with pytest.raises(DatasetError) as caught:
-        split(relatives(2), shares, "family")
+        split(relatives(2), fractions, "family")
     expected = "the fractions of validation and test must be positive, and their sum below 1"
     assert str(caught.value) == expected
 

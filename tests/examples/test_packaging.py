@@ -22,7 +22,7 @@ MODULE = ROOT / "examples" / "nf-core" / "rnaformer" / "predict"
 PROCESS = (MODULE / "main.nf").read_text()
 META = yaml.safe_load((MODULE / "meta.yml").read_text())
 CONDA_NAMES = {"torch": "pytorch"}  # where conda has another name for a distribution
-PATIENCE = 60.0  # seconds until a test gives up on a command
+TIMEOUT = 60.0  # seconds to wait for a command
 
 
 def rendered_recipe():
@@ -51,7 +51,7 @@ def shell(command, folder):
         env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
 

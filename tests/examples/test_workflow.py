@@ -16,7 +16,7 @@ cli = pytest.importorskip("snakemake.cli", reason="Snakemake 9 needs Python 3.11
 
 WORKFLOW = ROOT / "examples" / "workflow"
 PROFILES = sorted(WORKFLOW.glob("profiles/*/config.yaml"))
-PATIENCE = 120.0  # seconds until a test gives up on Snakemake
+TIMEOUT = 120.0  # seconds to wait for Snakemake
 FASTA = {  # two records of one name, one that is no RNA, and an order that is not that of the parts
     "a.fasta": ">hairpin\nGGGGAAAACCCC\n>bad\nMKVLAA\n>twice first\nGGGTTTAACCCAAA\n",
     "b.fa": ">other\nGGCGAAAACGCC\n>twice second\nGGGAAAACCC\n",
@@ -35,7 +35,7 @@ def snakemake(folder, *arguments):
         env={**os.environ, **private, "PATH": path},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
 

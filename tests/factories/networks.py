@@ -1,4 +1,4 @@
-"""Every kind of network that a config can ask for, small, and inputs for them."""
+"""Every kind of network that a config can describe, small, and inputs for them."""
 
 from dataclasses import replace
 

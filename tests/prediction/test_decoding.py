@@ -90,7 +90,7 @@ def test_half_of_the_expected_f1_is_the_best_threshold(scores):
 @pytest.mark.parametrize("decoding", ["matching", "nested"])
 def test_a_smaller_ratio_predicts_less_probable_pairs(decoding):
     scores = matrix(20, {(0, 19): 0.9, (1, 18): 0.9, (2, 17): 0.45, (3, 12): 0.25})
-    pairs = [decode_adaptively(scores, share, decoding)[0].pairs for share in (0.9, 0.5, 0.25)]
+    pairs = [decode_adaptively(scores, ratio, decoding)[0].pairs for ratio in (0.9, 0.5, 0.25)]
     assert [len(found) for found in pairs] == [2, 3, 4]
 
 

@@ -18,7 +18,7 @@ FAMILY_ONLY = FamilyMixture(
 FOUND = make_members(1, 9)
 RECORDS = [
     RnaRecord("member", FOUND[-1]),
-    RnaRecord("stranger", random_rna(SIZE, 77)),
+    RnaRecord("unrelated", random_rna(SIZE, 77)),
     RnaRecord("within", random_rna(30, 5) + FOUND[-2] + random_rna(25, 6)),
     RnaRecord("tiny", "GAAA"),
 ]
@@ -55,18 +55,18 @@ def test_a_member_within_others_has_its_pairs_and_they_keep_theirs(predictor, ti
     )
     [alone] = Predictor(tiny_network, "tiny", Options(keep_scores=True)).predict(RECORDS[2:3])
     flanks = [*range(27), *range(97, 119)]
-    beside = np.ix_(flanks, flanks)
-    np.testing.assert_allclose(answer.scores[beside], alone.scores[beside], atol=0.02)
+    outside = np.ix_(flanks, flanks)
+    np.testing.assert_allclose(answer.scores[outside], alone.scores[outside], atol=0.02)
 
 
 def test_a_sequence_without_a_match_is_predicted_by_the_network(predictor, tiny_network):
     alone = Predictor(tiny_network, "tiny", Options(keep_scores=True, threshold=0.5))
     for number in (1, 3):
-        [stranger] = predictor.predict([RECORDS[number]])
+        [unrelated] = predictor.predict([RECORDS[number]])
         [expected] = alone.predict([RECORDS[number]])
-        assert stranger.family is None
-        assert stranger.recognised < 0.01
-        assert np.array_equal(stranger.scores, expected.scores)
+        assert unrelated.family is None
+        assert unrelated.recognised < 0.01
+        assert np.array_equal(unrelated.scores, expected.scores)
 
 
 def test_families_can_be_switched_off(tiny_network, families):

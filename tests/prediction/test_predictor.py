@@ -242,7 +242,7 @@ def test_a_record_has_its_own_threshold_unless_one_is_given(options, is_own):
 def test_the_shipped_weights_fold_a_plain_hairpin():
     hairpin = RnaRecord("hairpin", "GGGCGCAAGAAAGCGCCC")
     [answer] = predict([hairpin])
-    assert {(1, 16), (2, 15), (3, 14)} <= answer.structure.pairs  # its ends are less sure
+    assert {(1, 16), (2, 15), (3, 14)} <= answer.structure.pairs  # its ends are less probable
     [bolder] = load(options=Options(threshold=0.2)).predict([hairpin])
     assert {(0, 17), (1, 16), (2, 15)} <= bolder.structure.pairs
     assert answer.confidence > 0.5

@@ -141,7 +141,7 @@ def test_without_files_for_workers_records_are_predicted_here(predictor, source,
     messages = []
     before = set(active_children())
     if not Path("/proc/self/fd").is_dir():
-        pytest.skip("nobody tells how many files are open")
+        pytest.skip("the number of open files is unknown")
     used = len(list(Path("/proc/self/fd").iterdir()))
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + spare, limits[1]))

@@ -1,4 +1,4 @@
-"""Formats are told by content; the golden files hold one RNA in each of them."""
+"""Formats are recognised by their content; the golden files hold one RNA in each of them."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""What is told of each record."""
+"""What a report shows of each record."""
 
 import pytest
 from factories.predictions import make_prediction

@@ -1,4 +1,4 @@
-"""The page: what it tells, and that nothing in the input becomes part of its code."""
+"""The page: what it shows, and that nothing in the input becomes part of its code."""
 
 import base64
 import hashlib

@@ -22,7 +22,7 @@ QUIET = [
     "--disable-sync",
     "--no-first-run",
 ]
-PATIENCE = 5000  # milliseconds until what does not come is a failure
+TIMEOUT_MS = 5000  # milliseconds to wait for an element
 EVIL = "<script>alert(1)</script>"
 LONG = "a" * 80
 
@@ -63,9 +63,9 @@ def browser():
 
 @pytest.fixture(scope="module")
 def tab(browser):
-    """One tab for all tests; what it asks for and complains of is noted in `tab.seen`."""
+    """One tab for all tests; its requests, messages and errors are collected in `tab.seen`."""
     tab = browser.new_page()
-    tab.set_default_timeout(PATIENCE)
+    tab.set_default_timeout(TIMEOUT_MS)
     tab.seen = []
     tab.on("request", lambda request: tab.seen.append(request.url))
     tab.on("console", lambda message: tab.seen.append(message.text))

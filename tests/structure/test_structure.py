@@ -1,4 +1,4 @@
-"""A structure is valid once it is held; what can be asked of it."""
+"""A structure is valid once it is held; what it computes."""
 
 import itertools
 

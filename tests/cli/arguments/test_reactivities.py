@@ -1,4 +1,4 @@
-"""`predict --reactivities`: data find their records; bad data are told, their records predicted."""
+"""`predict --reactivities`: data find their records; bad data are reported and left out."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Two runs into one folder: the second is told so, and a killed run locks nothing."""
+"""Two runs into one folder: the second is refused, and a killed run leaves no lock."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""What is said on stderr while records go by, and where progress is drawn."""
+"""What is printed on stderr while records are processed, and where progress is drawn."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from rnaformer_cli.sequence.record import RnaRecord
 
 @contextmanager
 def terminal_as_stderr(monkeypatch):
-    """Yield a function that tells what a terminal on stderr was sent."""
+    """Yield a function that returns what was written to a terminal on stderr."""
     controller, terminal = os.openpty()
     monkeypatch.setenv("TERM", "xterm")
     with open(terminal, "w") as stderr, open(controller, "rb", buffering=0) as screen:
