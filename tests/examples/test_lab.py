@@ -30,7 +30,7 @@ def test_references_and_sequences_are_of_the_same_rnas(predicted):
 
 @pytest.mark.parametrize("name", ["sgRNA", "sgRNA-FE", "sgRNA-MS2", "sgRNA-PP7"])
 def test_the_repeat_of_a_guide_rna_pairs_with_its_anti_repeat(predicted, name):
-    """The family of the tracrRNA does not contain the repeat, which is a separate molecule there."""
+    """The family of the tracrRNA lacks the repeat, which is a separate molecule there."""
     known = structures("lab.dbn")[name].structure.pairs
     repeat = {pair for pair in known if pair[0] < 12}
     assert len(repeat & predicted[name].structure.pairs) >= 0.75 * len(repeat)
