@@ -43,7 +43,7 @@ def any_structure_records(draw, max_length=40):
 
 
 @pytest.fixture
-def run(capsys, monkeypatch):
+def run_cli(capsys, monkeypatch):
     """Call `run("score", "a.dbn", ..., stdin="text")` as a shell would call rnaformer."""
     from rnaformer_cli.cli.main import run as run_command
 

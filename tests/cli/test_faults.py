@@ -78,7 +78,7 @@ def disk(folder, options):
     ids=["Ctrl-C", "SIGKILL"],
 )
 def test_a_run_that_was_ended_is_completed_by_resume(
-    predict, tiny_weights, tmp_path, number, code, expected
+    run_predict, tiny_weights, tmp_path, number, code, expected
 ):
     reads, ended, whole = tmp_path / "reads.fasta", tmp_path / "out", tmp_path / "whole" / "out"
     reads.write_text(FASTA)
@@ -86,13 +86,13 @@ def test_a_run_that_was_ended_is_completed_by_resume(
         until(lambda: (ended / "k9.dbn").exists() or process.poll() is not None)
         process.send_signal(number)
         assert (process.wait(TIMEOUT), process.stderr.read()) == (code, expected)
-    predict(reads, "--out-dir", whole, *FORMATS)
+    run_predict(reads, "--out-dir", whole, *FORMATS)
     before, undisturbed = outputs(ended), outputs(whole)
     assert 0 < len(before) < len(undisturbed) == 240
     assert before.items() <= undisturbed.items()  # no file is torn
     hidden = [path.name for path in ended.iterdir() if path.name.startswith(".")]
     assert len(hidden) <= 2 + (number == signal.SIGKILL)  # the log, the lock, a file in the making
-    assert predict(reads, "--out-dir", ended, *FORMATS, "--resume").code == 0
+    assert run_predict(reads, "--out-dir", ended, *FORMATS, "--resume").code == 0
     assert outputs(ended) == undisturbed
 
 
@@ -111,51 +111,51 @@ def test_pressing_ctrl_c_three_times_with_workers_is_one_line(tiny_weights, tmp_
 
 
 def test_a_second_run_into_a_folder_is_refused_and_the_first_is_not_disturbed(
-    predict, tiny_weights, tmp_path
+    run_predict, tiny_weights, tmp_path
 ):
     out = tmp_path / "out"
     with begun("-", "--out-dir", out, "--weights", tiny_weights) as process:
         until(lambda: (out / ".rnaformer-run.jsonl").exists() or process.poll() is not None)
-        second = predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n")
+        second = run_predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n")
         message = "is in use by another run; wait until it ends or choose another folder"
         assert (second.err, second.code) == (f"rnaformer: {out}: {message}\n", 1)
         process.communicate(">first\nGGGAAACCC\n", TIMEOUT)
         assert process.returncode == 0
     assert [path.name for path in outputs(out)] == ["first.dbn"]
-    assert predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n").code == 0  # it is free again
+    assert run_predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n").code == 0  # it is free again
 
 
-def test_a_full_disk_keeps_what_is_whole_and_resume_completes_it(predict, tmp_path):
+def test_a_full_disk_keeps_what_is_whole_and_resume_completes_it(run_predict, tmp_path):
     with disk(tmp_path / "out", "size=256k") as out:
-        full = predict("-", "--out-dir", out, *FORMATS, stdin=FASTA)
+        full = run_predict("-", "--out-dir", out, *FORMATS, stdin=FASTA)
         lines = full.err.splitlines()
         assert full.code == 1
         assert lines[0].startswith(f"rnaformer: {out}{os.sep}")
         assert all(line.endswith(": no space left on device") for line in lines[:20])
         before = outputs(out)
         subprocess.run(["mount", "-o", "remount,size=64m", str(out)], check=True)
-        assert predict("-", "--out-dir", out, *FORMATS, "--resume", stdin=FASTA).code == 0
-        predict("-", "--out-dir", tmp_path / "whole" / "out", *FORMATS, stdin=FASTA)
+        assert run_predict("-", "--out-dir", out, *FORMATS, "--resume", stdin=FASTA).code == 0
+        run_predict("-", "--out-dir", tmp_path / "whole" / "out", *FORMATS, stdin=FASTA)
         undisturbed = outputs(tmp_path / "whole" / "out")
         assert 0 < len(before) < len(undisturbed)
         assert before.items() <= undisturbed.items()
         assert outputs(out) == undisturbed
 
 
-def test_a_disk_without_write_permission_is_reported(predict, tmp_path):
+def test_a_disk_without_write_permission_is_reported(run_predict, tmp_path):
     with disk(tmp_path / "out", "ro") as out:
-        done = predict("-", "--out-dir", out, stdin=FASTA)
+        done = run_predict("-", "--out-dir", out, stdin=FASTA)
         assert (done.err, done.code) == (
             f"rnaformer: {out / LOCK_FILE}: read-only file system\n",
             1,
         )
 
 
-def test_a_file_that_cannot_grow_does_not_appear(predict, tmp_path):
+def test_a_file_that_cannot_grow_does_not_appear(run_predict, tmp_path):
     out, limits = tmp_path / "out.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
-        done = predict("-", "-o", out, stdin=FASTA)
+        done = run_predict("-", "-o", out, stdin=FASTA)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (done.err, done.code) == (f"rnaformer: {out}: file too large\n", 1)
@@ -163,17 +163,17 @@ def test_a_file_that_cannot_grow_does_not_appear(predict, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_file_where_the_folder_should_be_is_reported(predict, tmp_path):
+def test_a_file_where_the_folder_should_be_is_reported(run_predict, tmp_path):
     (tmp_path / "out").write_text("mine")
-    done = predict("-", "--out-dir", tmp_path / "out", stdin=FASTA)
+    done = run_predict("-", "--out-dir", tmp_path / "out", stdin=FASTA)
     message = f"Error: Invalid value for '--out-dir': Directory '{tmp_path / 'out'}' is a file."
     assert (done.err.splitlines()[-1], done.code) == (message, 2)
     assert (tmp_path / "out").read_text() == "mine"
 
 
-def test_many_records_of_protein_are_counted_and_no_file_appears(predict, tmp_path):
+def test_many_records_of_protein_are_counted_and_no_file_appears(run_predict, tmp_path):
     protein = "".join(f">p{n}\nMKVLE\n" for n in range(1000))
-    done = predict("-", "-o", tmp_path / "out.dbn", stdin=protein)
+    done = run_predict("-", "-o", tmp_path / "out.dbn", stdin=protein)
     assert done.err.count("'L' is an amino acid letter") == 20
     assert done.err.splitlines()[20:] == [
         "rnaformer: further failed records are only counted (--failures FILE.tsv lists them)",

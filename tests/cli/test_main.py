@@ -24,14 +24,14 @@ TIMEOUT = 60.0  # seconds to wait for another process
 @pytest.mark.parametrize(
     "command", COMMAND_WORDS, ids=lambda command: "-".join(command) or "rnaformer"
 )
-def test_help_matches_its_golden_file(run, golden, command):
-    finished = run(*command, "--help")
-    golden(f"help/{'-'.join(('rnaformer', *command))}.txt", finished.out)
+def test_help_matches_its_golden_file(run_cli, check_golden, command):
+    finished = run_cli(*command, "--help")
+    check_golden(f"help/{'-'.join(('rnaformer', *command))}.txt", finished.out)
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_every_line_of_help_fits_the_terminal(run):
-    lines = [line for command in COMMAND_WORDS for line in run(*command, "-h").out.splitlines()]
+def test_every_line_of_help_fits_the_terminal(run_cli):
+    lines = [line for command in COMMAND_WORDS for line in run_cli(*command, "-h").out.splitlines()]
     assert max(len(line) for line in lines) <= 100
 
 
@@ -41,8 +41,8 @@ def test_every_command_that_is_listed_has_a_module():
     assert all(cli.get_command(context, name) is not None for name in COMMANDS)
 
 
-def test_version_is_that_of_the_package(run):
-    assert run("--version").out == f"rnaformer, version {__version__}\n"
+def test_version_is_that_of_the_package(run_cli):
+    assert run_cli("--version").out == f"rnaformer, version {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -55,19 +55,19 @@ def test_version_is_that_of_the_package(run):
         (["convert"], "Error: Missing argument 'IN'."),
     ],
 )
-def test_wrong_usage_is_reported_on_stderr_with_exit_code_2(run, arguments, last_line):
-    finished = run(*arguments)
+def test_wrong_usage_is_reported_on_stderr_with_exit_code_2(run_cli, arguments, last_line):
+    finished = run_cli(*arguments)
     assert finished.err.splitlines()[-1] == last_line
     assert (finished.out, finished.code) == ("", 2)
 
 
-def test_without_a_command_help_is_shown(run):
-    finished = run()
+def test_without_a_command_help_is_shown(run_cli):
+    finished = run_cli()
     assert "Commands:\n  predict " in finished.out + finished.err
 
 
-def test_a_failure_is_one_line_on_stderr_with_exit_code_1(run):
-    finished = run("convert", "no\nsuch\x1b[31m.dbn")
+def test_a_failure_is_one_line_on_stderr_with_exit_code_1(run_cli):
+    finished = run_cli("convert", "no\nsuch\x1b[31m.dbn")
     assert finished.err == "rnaformer: no\\nsuch\\x1b[31m.dbn: no such file or directory\n"
     assert (finished.out, finished.code) == ("", 1)
 
@@ -85,41 +85,43 @@ def test_one_line_escapes_what_could_move_the_cursor(text, line):
     assert escape_controls(text) == line
 
 
-def test_a_shell_gets_completions_on_request(run, monkeypatch):
+def test_a_shell_gets_completions_on_request(run_cli, monkeypatch):
     monkeypatch.setenv("_RNAFORMER_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", "rnaformer s")
     monkeypatch.setenv("COMP_CWORD", "1")
-    finished = run()
+    finished = run_cli()
     assert (finished.out, finished.code) == ("plain,score\n", 0)
 
 
-def test_a_full_disk_behind_stdout_is_one_line(run, monkeypatch, examples):
+def test_a_full_disk_behind_stdout_is_one_line(run_cli, monkeypatch, examples_folder):
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stdout", full)
-        finished = run("convert", examples / "rnas.dbn")
+        finished = run_cli("convert", examples_folder / "rnas.dbn")
     assert finished.err == "rnaformer: stdout: no space left on device\n"
     assert finished.code == 1
 
 
-def test_a_pipe_closed_by_its_reader_is_no_failure(run, monkeypatch, examples):
+def test_a_pipe_closed_by_its_reader_is_no_failure(run_cli, monkeypatch, examples_folder):
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w") as pipe:
         monkeypatch.setattr(sys, "stdout", pipe)
-        finished = run("score", examples / "rnas.dbn", "--ref", examples / "rnas.dbn")
+        finished = run_cli(
+            "score", examples_folder / "rnas.dbn", "--ref", examples_folder / "rnas.dbn"
+        )
     assert (finished.err, finished.code) == ("", 0)
 
 
 def test_a_pipe_closed_by_its_reader_is_no_failure_while_a_file_is_written(
-    predict, monkeypatch, examples
+    run_predict, monkeypatch, examples_folder
 ):
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w") as pipe:
         monkeypatch.setattr(sys, "stdout", pipe)
-        finished = predict(examples / "rnas.fasta", "--scores", "scores.npz")
+        finished = run_predict(examples_folder / "rnas.fasta", "--scores", "scores.npz")
     assert (finished.err, finished.code, os.listdir()) == ("", 0, [])
 
 
@@ -146,16 +148,16 @@ def test_other_closed_streams_are_no_traceback(tiny_weights, arguments, out, err
     assert (finished.stdout, finished.stderr, finished.returncode) == (out, err, code)
 
 
-def test_an_unexpected_file_error_names_the_file_and_stdout_stays_open(run, monkeypatch):
+def test_an_unexpected_file_error_names_the_file_and_stdout_stays_open(run_cli, monkeypatch):
     def fail(_):
         raise PermissionError(13, "Permission denied", "locked")
 
     monkeypatch.setattr(main, "_invoke", fail)
-    finished = run("convert", "x")
+    finished = run_cli("convert", "x")
     assert (finished.err, finished.code) == ("rnaformer: locked: permission denied\n", 1)
 
 
-def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, examples):
+def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, examples_folder):
     Path("many.dbn").write_text(">hairpin\nGGGGAAAACCCC\n((((....))))\n" * 5000)
     script = """
         set -o pipefail
@@ -164,7 +166,7 @@ def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, exa
         "$1" -m rnaformer_cli predict "$2" -w "$3" -f tsv --decode raw --threshold 0 | head -n 1
         echo "$?"
     """  # both write more than a pipe holds
-    words = [sys.executable, examples / "rnas.fasta", tiny_weights]
+    words = [sys.executable, examples_folder / "rnas.fasta", tiny_weights]
     finished = subprocess.run(
         ["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=TIMEOUT
     )
@@ -194,7 +196,7 @@ def test_an_interrupted_run_is_reported_and_leaves_nothing(tiny_weights, tmp_pat
     assert os.listdir() == []
 
 
-def test_help_score_and_convert_load_neither_torch_nor_the_network(examples):
+def test_help_score_and_convert_load_neither_torch_nor_the_network(examples_folder):
     """In one process, because a new one is slow; loaded modules stay loaded."""
     script = """
 import sys
@@ -209,7 +211,7 @@ for arguments in (
     print(code, *arguments[:1], *heavy, file=sys.stderr)
 """
     finished = subprocess.run(
-        [sys.executable, "-c", script, examples / "rnas.dbn"],
+        [sys.executable, "-c", script, examples_folder / "rnas.dbn"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -260,21 +262,21 @@ def test_idle_threads_sleep_soon_unless_the_user_sets_a_wait_policy(requested, s
     assert done.stdout.splitlines()[-1] == spins
 
 
-def test_a_deleted_working_directory_is_reported(run, tmp_path, monkeypatch):
+def test_a_deleted_working_directory_is_reported(run_cli, tmp_path, monkeypatch):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    done = run("weights", "list")
+    done = run_cli("weights", "list")
     assert done.err == "rnaformer: the working directory was deleted; change to another\n"
     assert done.code == 1
 
 
-def test_too_many_open_files_are_no_fault_of_stdout(run, monkeypatch):
+def test_too_many_open_files_are_no_fault_of_stdout(run_cli, monkeypatch):
     def fail(_):
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(main, "_invoke", fail)
-    done = run("convert", "x")
+    done = run_cli("convert", "x")
     limit = "too many open files: raise the limit (ulimit -n) or use fewer --jobs"
     assert (done.err, done.code) == (f"rnaformer: {limit}\n", 1)

@@ -17,10 +17,10 @@ def validation(tmp_path):
     return path
 
 
-def test_released_weights_predict_with_what_was_chosen(run, validation, tmp_path):
+def test_released_weights_predict_with_what_was_chosen(run_cli, validation, tmp_path):
     (tmp_path / "card.md").write_text("# about\n")
     options = ["--val", validation, "--cycles", 1, "--card", tmp_path / "card.md"]
-    done = run("release", DEFAULT, *options, "-o", tmp_path / "new")
+    done = run_cli("release", DEFAULT, *options, "-o", tmp_path / "new")
     assert done.code == 0
     stored = json.loads((tmp_path / "new" / "config.json").read_text())
     assert stored["name"] == "new"
@@ -34,7 +34,9 @@ def test_released_weights_predict_with_what_was_chosen(run, validation, tmp_path
     assert re.fullmatch(rf"threshold {threshold}: val F1 [01]\.\d{{4}}", second)
     assert re.fullmatch(r"threshold_ratio 0\.\d+: val F1 [01]\.\d{4}", third)
     assert f"val F1 {f1:.4f}" in (third if ratio else second)
-    predicted = run("predict", "-", "-w", tmp_path / "new", "-f", "jsonl", stdin=">a\nGGGAAACCC\n")
+    predicted = run_cli(
+        "predict", "-", "-w", tmp_path / "new", "-f", "jsonl", stdin=">a\nGGGAAACCC\n"
+    )
     answer = json.loads(predicted.out)
     assert answer["cycles"] == 1
     confidence = answer["confidence"]
@@ -42,21 +44,23 @@ def test_released_weights_predict_with_what_was_chosen(run, validation, tmp_path
     assert answer["threshold"] == pytest.approx(expected, abs=0.015)
 
 
-def test_existing_weights_are_not_overwritten(run, validation, tmp_path):
-    run("release", DEFAULT, "--val", validation, "-o", tmp_path / "new")
-    done = run("release", DEFAULT, "--val", validation, "-o", tmp_path / "new")
+def test_existing_weights_are_not_overwritten(run_cli, validation, tmp_path):
+    run_cli("release", DEFAULT, "--val", validation, "-o", tmp_path / "new")
+    done = run_cli("release", DEFAULT, "--val", validation, "-o", tmp_path / "new")
     message = "holds a checkpoint already; choose another folder"
     assert (done.err, done.code) == (f"rnaformer: {tmp_path / 'new'}: {message}\n", 1)
 
 
-def test_records_can_be_too_long(run, validation, tmp_path):
-    done = run("release", DEFAULT, "--val", validation, "--max-length", 3, "-o", tmp_path / "new")
+def test_records_can_be_too_long(run_cli, validation, tmp_path):
+    done = run_cli(
+        "release", DEFAULT, "--val", validation, "--max-length", 3, "-o", tmp_path / "new"
+    )
     assert (done.err, done.code) == ("rnaformer: no record to calibrate with\n", 1)
 
 
-def test_a_card_that_is_not_text_is_reported(run, validation, tmp_path):
+def test_a_card_that_is_not_text_is_reported(run_cli, validation, tmp_path):
     (tmp_path / "card.md").write_bytes(b"# a\n\xff\n")
     options = ["--val", validation, "--card", tmp_path / "card.md", "-o", tmp_path / "new"]
-    done = run("release", DEFAULT, *options)
+    done = run_cli("release", DEFAULT, *options)
     message = f"{tmp_path / 'card.md'}:2: not UTF-8 text"
     assert (done.out, done.err, done.code) == ("", f"rnaformer: {message}\n", 1)

@@ -17,9 +17,9 @@ def predicted():
     return structures("lab.predicted.dbn")
 
 
-def test_the_lab_rnas_have_their_expected_output(run):
+def test_the_lab_rnas_have_their_expected_output(run_cli):
     expected = (LAB / "lab.predicted.dbn").read_text(encoding="utf-8")
-    assert run("predict", LAB / "lab.fasta").out == expected
+    assert run_cli("predict", LAB / "lab.fasta").out == expected
 
 
 def test_references_and_sequences_are_of_the_same_rnas(predicted):

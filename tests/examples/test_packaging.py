@@ -66,7 +66,7 @@ def calls(text):
 
 
 @pytest.fixture
-def predicted(tmp_path):
+def run_module(tmp_path):
     """The folder after the module's script has run on a text, and how that ended."""
 
     def call(text, part="script"):
@@ -78,8 +78,8 @@ def predicted(tmp_path):
     return call
 
 
-def test_the_module_predicts_what_can_be_predicted(predicted):
-    folder, done = predicted(">good\nGGGGAAAACCCC\n>bad\nMKVLAA\n")
+def test_the_module_predicts_what_can_be_predicted(run_module):
+    folder, done = run_module(">good\nGGGGAAAACCCC\n>bad\nMKVLAA\n")
     assert done.returncode == 0, done.stderr
     [record] = map(json.loads, (folder / "sample.jsonl").read_text().splitlines())
     assert (record["id"], record["structure"]) == ("good", "((((....))))")
@@ -88,14 +88,14 @@ def test_the_module_predicts_what_can_be_predicted(predicted):
     assert versions == {"RNAFORMER_PREDICT": {"rnaformer": __version__}}
 
 
-def test_the_module_fails_if_nothing_was_predicted(predicted):
-    folder, done = predicted(">bad\nMKVLAA\n")
+def test_the_module_fails_if_nothing_was_predicted(run_module):
+    folder, done = run_module(">bad\nMKVLAA\n")
     assert done.returncode == 1
     assert not (folder / "versions.yml").exists()
 
 
-def test_the_stub_makes_the_files_that_are_expected(predicted):
-    folder, done = predicted("", part="stub")
+def test_the_stub_makes_the_files_that_are_expected(run_module):
+    folder, done = run_module("", part="stub")
     assert done.returncode == 0, done.stderr
     patterns = re.findall(r'path\(?\s*"([^"]+)"', PROCESS)
     assert len(patterns) == 3

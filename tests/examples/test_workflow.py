@@ -65,32 +65,32 @@ def without_seconds(text):
     return [{**json.loads(line), "seconds": None} for line in text.splitlines()]
 
 
-def test_predictions_are_those_of_a_plain_run_in_the_same_order(results, run):
-    plain = run("predict", "reads", "-f", "jsonl")
+def test_predictions_are_those_of_a_plain_run_in_the_same_order(results, run_cli):
+    plain = run_cli("predict", "reads", "-f", "jsonl")
     merged = without_seconds((results / "predictions.jsonl").read_text())
     assert merged == without_seconds(plain.out)
     assert [record["id"] for record in merged] == ["hairpin", "twice", "other", "twice"]
-    plain = run("predict", "reads", "--plain-headers")
+    plain = run_cli("predict", "reads", "--plain-headers")
     assert (results / "predictions.dbn").read_text() == plain.out
 
 
-def test_the_failed_record_is_in_the_table_of_a_plain_run(results, run):
-    assert run("predict", "reads", "--failures", "plain.tsv").code == 1
+def test_the_failed_record_is_in_the_table_of_a_plain_run(results, run_cli):
+    assert run_cli("predict", "reads", "--failures", "plain.tsv").code == 1
     table = (results / "failures.tsv").read_text()
     assert table == Path("plain.tsv").read_text()
     assert [line.split("\t")[3] for line in table.splitlines()] == ["record", "bad"]
 
 
-def test_scores_are_those_of_a_plain_run(results, run):
+def test_scores_are_those_of_a_plain_run(results, run_cli):
     scored = ["score", results / "predictions.jsonl", "--ref", "known.dbn", "--tsv"]
-    plain = run(*scored, "--multiqc", "plain_mqc.tsv")
+    plain = run_cli(*scored, "--multiqc", "plain_mqc.tsv")
     assert (results / "scores.tsv").read_text() == plain.out
     assert (results / "scores_mqc.tsv").read_text() == Path("plain_mqc.tsv").read_text()
 
 
-def test_the_report_has_each_record_and_the_scores(results, run):
+def test_the_report_has_each_record_and_the_scores(results, run_cli):
     scored = [results / "predictions.jsonl", "--ref", "known.dbn"]
-    assert run("report", *scored, "-o", "plain.html").code == 0
+    assert run_cli("report", *scored, "-o", "plain.html").code == 0
     assert (results / "report.html").read_text() == Path("plain.html").read_text()
 
 
