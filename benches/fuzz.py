@@ -102,7 +102,7 @@ def fuzz_one(name: str, inputs: int, folder: Path) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["rnaformer_cli", "Bio", "yaml", "tomllib", "json"]):
-        from fuzz_targets import attempt
+        from fuzz_targets import run_target
 
     corpus, scratch = folder / "corpus", folder / "scratch"
     corpus.mkdir()
@@ -115,13 +115,13 @@ def fuzz_one(name: str, inputs: int, folder: Path) -> None:
 
     def run_once(data: bytes) -> None:
         start, memory = time.process_time(), peak()
-        attempt(name, scratch, data)
+        run_target(name, scratch, data)
         if time.process_time() - start > MAX_SECONDS:
             raise TimeoutError(f"{time.process_time() - start:.1f} seconds")
         if peak() - memory > MAX_GROWTH:
             raise MemoryError(f"{peak() - memory} kB more")
 
-    attempt(name, scratch, seeds[0])  # late imports must not count as time of the first input
+    run_target(name, scratch, seeds[0])  # late imports must not count as time of the first input
     warnings.simplefilter("error")
     longest = max(MAX_BYTES, *(len(seed) + 64 for seed in seeds))
     options = [

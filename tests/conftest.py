@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 
 @dataclass(frozen=True)
-class Finished:
+class CompletedCommand:
     """A finished command: what it printed and its exit code."""
 
     out: str
@@ -25,7 +25,7 @@ class Finished:
 
 
 @st.composite
-def structures(draw, max_length=40):
+def any_structures(draw, max_length=40):
     """Any pairs of any bases, pseudoknots included; no base has several partners."""
     length = draw(st.integers(1, max_length))
     bases = draw(st.permutations(range(length)))
@@ -37,13 +37,13 @@ def structures(draw, max_length=40):
 @st.composite
 def any_structure_records(draw, max_length=40):
     """A structure with letters and a name of one word."""
-    structure = draw(structures(max_length))
+    structure = draw(any_structures(max_length))
     letters = st.text("ACGUN", min_size=structure.length, max_size=structure.length)
     return StructureRecord(draw(st.text("aZ9_./|-", min_size=1)), draw(letters), structure)
 
 
 @pytest.fixture
-def run(capsys, monkeypatch):
+def run_cli(capsys, monkeypatch):
     """Call `run("score", "a.dbn", ..., stdin="text")` as a shell would call rnaformer."""
     from rnaformer_cli.cli.main import run as run_command
 
@@ -53,7 +53,7 @@ def run(capsys, monkeypatch):
         capsys.readouterr()
         code = run_command([str(argument) for argument in arguments])
         printed = capsys.readouterr()
-        return Finished(printed.out, printed.err, code)
+        return CompletedCommand(printed.out, printed.err, code)
 
     return call
 

@@ -1,8 +1,8 @@
-"""One trial of each reader: bytes that anybody may give it, and what may come of them.
+"""One fuzz target for each reader: it reads a file of any bytes and checks the result.
 
-A trial passes if the reader refuses the bytes with a located error of one line, or gives
-records that come back the same after they were written. It fails with anything else.
-Used by the tests of found cases and by benches/fuzz.py.
+A target passes if the reader refuses the bytes with a located error of one line, or returns
+records that are unchanged when they are written and read again. Anything else is a failure.
+Used by test_regression_inputs.py and benches/fuzz.py.
 """
 
 import json
@@ -38,9 +38,9 @@ from rnaformer_cli.training.network.config import TrainConfig, read_config
 from rnaformer_cli.weight_store.published import published_config, read_state_dict, read_yaml
 
 MAX_MATCHED = 10_000  # bases of the record that a profile is tried on
-FuzzTarget = Callable[[Path], None]  # of a file, in a folder of its own
-SMALL = RNAformer(ModelConfig(dim=4, depth=1, heads=1, ff_factor=1.0))
-EXPECTED = tensor_shapes(SMALL.state_dict())
+FuzzTarget = Callable[[Path], None]  # takes the path of a file in a folder of its own
+SMALL_NETWORK = RNAformer(ModelConfig(dim=4, depth=1, heads=1, ff_factor=1.0))
+EXPECTED_SHAPES = tensor_shapes(SMALL_NETWORK.state_dict())
 
 
 def fuzz_fasta(path):
@@ -52,13 +52,13 @@ def fuzz_fasta(path):
         assert (again.id, again.sequence) == (found.id, found.sequence)
 
 
-def structures_target(source_format):
-    def try_structures(path):
+def make_structures_target(source_format):
+    def fuzz_structures(path):
         for record in read_structures(path, source_format):
             for kind, write in WRITERS.items():
                 check_round_trip(record, kind, write)
 
-    return try_structures
+    return fuzz_structures
 
 
 def check_round_trip(record, kind, write):
@@ -75,20 +75,20 @@ def check_round_trip(record, kind, write):
     ), kind
 
 
-def try_predictions(path):
+def fuzz_predictions(path):
     for one in read_prediction_files(path):
         assert set(one.pair_scores) == set(one.structure_record.structure.pairs)
 
 
-def try_dataset(path):
+def fuzz_dataset(path):
     for record in read_dataset(path):
         line = record_to_json(record)
         line.encode()
         assert record_from_json(line) == record
 
 
-def probing_target(name):
-    def try_reactivities(path):
+def make_probing_target(name):
+    def fuzz_reactivities(path):
         read = READERS[name] if name else None
         for found in read(read_lines(path)) if read else read_reactivities(path):
             if isinstance(found, RnaformerError):
@@ -96,7 +96,7 @@ def probing_target(name):
             else:
                 check_profile(found)
 
-    return try_reactivities
+    return fuzz_reactivities
 
 
 def check_profile(profile):
@@ -119,56 +119,56 @@ def check_profile(profile):
             assert len(record.reactivities) == size
 
 
-def try_training(path):
+def fuzz_training(path):
     config = read_config(path)
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-def try_config(path):
+def fuzz_config(path):
     path.rename(path.with_name("config.json"))
     checkpoint = read_checkpoint(path.parent)
     assert ModelConfig.from_dict(checkpoint.model.to_dict()) == checkpoint.model
 
 
-def try_weights(path):
-    tensors = read_tensors(path, EXPECTED)
-    assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == EXPECTED
+def fuzz_weights(path):
+    tensors = read_tensors(path, EXPECTED_SHAPES)
+    assert {name: tuple(tensor.shape) for name, tensor in tensors.items()} == EXPECTED_SHAPES
     assert all(tensor.isfinite().all() for tensor in tensors.values())
 
 
-def try_published_weights(path):
+def fuzz_published_weights(path):
     read_state_dict(path)
 
 
-def try_published_config(path):
+def fuzz_published_config(path):
     published_config(read_yaml(path))
 
 
 FUZZ_TARGETS: dict[str, FuzzTarget] = {
     "fasta": fuzz_fasta,
-    **{name: structures_target(name) for name in READ_FORMATS},
-    "any": structures_target(None),
-    "predictions": try_predictions,
-    "dataset": try_dataset,
-    **{f"probing-{name}": probing_target(name) for name in READERS},
-    "probing": probing_target(None),
-    "training": try_training,
-    "config": try_config,
-    "weights": try_weights,
-    "pth": try_published_weights,
-    "yml": try_published_config,
+    **{name: make_structures_target(name) for name in READ_FORMATS},
+    "any": make_structures_target(None),
+    "predictions": fuzz_predictions,
+    "dataset": fuzz_dataset,
+    **{f"probing-{name}": make_probing_target(name) for name in READERS},
+    "probing": make_probing_target(None),
+    "training": fuzz_training,
+    "config": fuzz_config,
+    "weights": fuzz_weights,
+    "pth": fuzz_published_weights,
+    "yml": fuzz_published_config,
 }
 
 
 def check_message(error):
-    """One line that says where and what."""
+    """Check that an error is one line with a message and a location."""
     assert error.message
     assert str(error.location) or str(error)
     assert "\n" not in escape_controls(str(error))
 
 
-def attempt(name, folder, data):
-    """Give the bytes to a reader, in an empty folder; whether it took them."""
+def run_target(name, folder, data):
+    """Give the bytes to a reader, in an empty folder, and return whether it accepted them."""
     path = folder / "input"
     path.write_bytes(data)
     try:
@@ -183,6 +183,6 @@ def attempt(name, folder, data):
 
 
 def seed_weights(folder):
-    """The bytes of a tensor file that fits the trial."""
-    save_checkpoint(folder, "x", SMALL.config, SMALL.state_dict(), {}, "")
+    """The bytes of a tensor file that the target `weights` accepts."""
+    save_checkpoint(folder, "x", SMALL_NETWORK.config, SMALL_NETWORK.state_dict(), {}, "")
     return (folder / "model.safetensors").read_bytes()

@@ -1,4 +1,4 @@
-"""What setup.py says."""
+"""The metadata in setup.py."""
 
 from functools import cache
 

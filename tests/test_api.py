@@ -26,7 +26,7 @@ def test_these_are_the_public_names():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_name_is_what_its_home_defines(name):
+def test_each_name_is_defined_in_its_module(name):
     value = getattr(rnaformer_cli, name)
     if name != "__version__":
         assert value.__module__ == f"rnaformer_cli.{rnaformer_cli._MODULES[name]}"
@@ -34,19 +34,19 @@ def test_each_name_is_what_its_home_defines(name):
         assert value.__doc__
 
 
-def test_type_checkers_are_told_the_same_homes():
+def test_type_checkers_see_the_same_modules():
     [block] = [
         node
         for node in ast.parse(Path(rnaformer_cli.__file__).read_text()).body
         if isinstance(node, ast.If)
     ]
-    told = {
+    expected = {
         alias.name: node.module.removeprefix("rnaformer_cli.")
         for node in block.body
         for alias in node.names
     }
-    assert told == rnaformer_cli._MODULES
-    assert sorted([*told, "__version__"]) == sorted(NAMES)
+    assert expected == rnaformer_cli._MODULES
+    assert sorted([*expected, "__version__"]) == sorted(NAMES)
 
 
 def test_another_name_is_an_attribute_error():

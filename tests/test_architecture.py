@@ -147,7 +147,7 @@ def test_packages_within_training_and_cli_import_one_way(module):
 
 
 @pytest.mark.parametrize("package", WITHOUT_TORCH)
-def test_reading_writing_and_scoring_know_no_torch(package):
+def test_reading_writing_and_scoring_import_no_torch(package):
     paths = [path for module, path in MODULES.items() if package_of(module) == package]
     assert [path for path in paths if "torch" in third_party_imports(path)] == []
 
@@ -165,7 +165,7 @@ def test_reading_writing_and_scoring_know_no_torch(package):
         "run.progress",
     ],
 )
-def test_what_answers_at_once_reaches_no_torch_when_it_is_imported(command):
+def test_quick_commands_import_no_torch_at_the_top_of_a_module(command):
     """At the top of each file; what a function imports is its own time."""
     found, todo = set(), [f"cli.{command}"]
     while todo:
@@ -193,7 +193,7 @@ def at_the_top(path):
             yield below
 
 
-def test_only_the_command_line_talks_to_people():
+def test_only_the_command_line_imports_terminal_libraries():
     talking = {module for module, path in MODULES.items() if third_party_imports(path) & TALKING}
     assert {package_of(module) for module in talking} == {"cli"}
 
@@ -231,7 +231,7 @@ def test_predicting_imports_nothing_of_development(module):
     assert {package_of(name) for name in reached_from(module)} & DEVELOPMENT == set()
 
 
-def test_the_model_knows_no_strings_and_the_decoding_no_network():
+def test_the_model_imports_no_readers_and_decoding_no_network():
     assert {package_of(name) for name in reached_from("model.network")} == {
         "model",
         "folding",

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 from conftest import DATA, ROOT
-from factories.datasets import hairpin
-from factories.families import labelled
+from factories.datasets import make_hairpin
+from factories.families import make_labelled_members
 
 from rnaformer_cli import read_structures
 from rnaformer_cli.dataset.records import write_dataset
@@ -54,7 +54,7 @@ PAGES = [page for page in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))) 
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory):
+def run_shell(tmp_path_factory):
     """Run a script for a page, in a folder of the page's own with the files that pages name."""
     above = tmp_path_factory.mktemp("pages")
     environment = {
@@ -117,7 +117,10 @@ def _lay_out_rnas(folder):
 
 
 def _lay_out_training(folder):
-    records = [*(hairpin(f"h{n}", 20 + n % 20, n) for n in range(40)), *labelled(1, 8)]
+    records = [
+        *(make_hairpin(f"h{n}", 20 + n % 20, n) for n in range(40)),
+        *make_labelled_members(1, 8),
+    ]
     for name in ("train", "val", "test", "families", "other"):
         write_dataset(folder / f"{name}.jsonl.gz", records)
     (folder / "examples/training/trial.toml").write_text(TINY.format(folding="false"))
@@ -125,18 +128,18 @@ def _lay_out_training(folder):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_shell_block_runs(shell, page):
+def test_every_shell_block_runs(run_shell, page):
     if page.name == "pipelines.md":
         pytest.importorskip("snakemake", reason="Snakemake 9 needs Python 3.11")
-    done = shell(page.name, "set -xeuo pipefail\n" + "".join(blocks(page)))
+    done = run_shell(page.name, "set -xeuo pipefail\n" + "".join(blocks(page)))
     assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)
-def test_a_transcript_shows_what_comes_out(shell, name):
+def test_a_transcript_shows_what_comes_out(run_shell, name):
     path = ROOT / "docs" / name
     page = path.read_text(encoding="utf-8")
-    typed = "".join(_typed_again(part, name, shell) for part in _parts(page))
+    typed = "".join(_typed_again(part, name, run_shell) for part in _parts(page))
     if os.environ.get("REWRITE_GOLDEN"):
         path.write_text(typed, encoding="utf-8")
     assert typed == path.read_text(encoding="utf-8")
@@ -171,11 +174,11 @@ def _anchors(page):
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_the_annotated_record_is_what_comes_out(shell):
+def test_the_annotated_record_is_what_comes_out(run_shell):
     [annotated] = re.findall(r"^```jsonc\n(.*?)^```", ANNOTATED.read_text("utf-8"), re.M | re.S)
     shown = json.loads(re.sub(r" *//.*", "", annotated))
     command = "rnaformer predict examples/rnas.fasta -q -f jsonl | grep add-riboswitch"
-    given = json.loads(shell(ANNOTATED.name, command).stdout)
+    given = json.loads(run_shell(ANNOTATED.name, command).stdout)
     assert list(shown) == list(given)
     pairs, seconds = given.pop("pairs"), given.pop("seconds")
     assert [pair for pair in shown.pop("pairs") if pair not in pairs] == []

@@ -1,4 +1,4 @@
-"""One failure is one line that tells where it happened."""
+"""One failure is one line with its location."""
 
 import pytest
 
@@ -18,17 +18,17 @@ from rnaformer_cli.errors import RnaformerError, SequenceError
         ({"path": "a.fa", "line": 3, "record": "tRNA"}, "a.fa:3: record 'tRNA': no good"),
     ],
 )
-def test_the_text_begins_with_what_is_known_of_the_place(place, text):
+def test_the_message_begins_with_the_known_location(place, text):
     assert str(RnaformerError("no good", **place)) == text
 
 
-def test_a_file_is_added_without_losing_kind_or_place():
-    told = SequenceError("no good", line=3, column=7, record="x").at("a.fa")
-    assert type(told) is SequenceError
-    assert str(told) == "a.fa:3:7: record 'x': no good"
+def test_a_file_is_added_without_losing_type_or_location():
+    expected = SequenceError("no good", line=3, column=7, record="x").at("a.fa")
+    assert type(expected) is SequenceError
+    assert str(expected) == "a.fa:3:7: record 'x': no good"
 
 
-def test_the_place_can_be_read_as_fields(tmp_path):
+def test_the_location_can_be_read_as_fields(tmp_path):
     location = RnaformerError("no good", path=tmp_path, line=3, column=7, record="x").location
     assert (location.path, location.line, location.column, location.record) == (
         str(tmp_path),

@@ -84,7 +84,7 @@ def test_standard_input_cannot_be_read_twice(monkeypatch):
     assert str(caught.value) == "stdin: was read already, and can be read only once"
 
 
-def test_a_closed_standard_input_is_told(monkeypatch):
+def test_a_closed_standard_input_is_reported(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(InputError) as caught:
         list(read_lines("-"))
@@ -108,26 +108,26 @@ def test_a_file_is_read_where_there_is_no_standard_input(tmp_path, monkeypatch):
     ],
     ids=["Latin-1", "UTF-16", "cut short", "no gzip", "broken inside", "wrong sum"],
 )
-def test_damaged_text_is_told_with_its_file(tmp_path, data, message):
+def test_damaged_text_is_reported_with_its_file(tmp_path, data, message):
     with pytest.raises(InputError) as caught:
         lines_of(tmp_path, data)
     assert str(caught.value) == f"{tmp_path / 'text'}{message}"
 
 
-def test_a_bad_byte_is_told_with_its_line_also_far_into_a_file(tmp_path):
+def test_a_bad_byte_is_reported_with_its_line_also_far_into_a_file(tmp_path):
     with pytest.raises(InputError) as caught:
         lines_of(tmp_path, b"ACGU\n" * 5000 + b"\xb5\n")
     assert caught.value.location.line == 5001
 
 
 @pytest.mark.parametrize("read", [lambda path: list(read_lines(path)), read_bytes])
-def test_a_missing_file_is_told(tmp_path, read):
+def test_a_missing_file_is_reported(tmp_path, read):
     with pytest.raises(InputError) as caught:
         read(tmp_path / "absent")
     assert str(caught.value) == f"{tmp_path / 'absent'}: no such file or directory"
 
 
-def test_a_file_that_loses_its_end_while_it_is_read_is_told(tmp_path):
+def test_a_file_truncated_while_it_is_read_is_reported(tmp_path):
     path = tmp_path / "shrinking.fasta"
     path.write_text("line\n" * 100_000)
     lines = read_lines(path)
@@ -185,7 +185,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
-def test_a_new_file_has_the_permissions_that_the_user_asked_for(tmp_path):
+def test_a_new_file_has_the_permissions_of_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
         write_text(tmp_path / "out", "")
@@ -224,7 +224,7 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path, binary):
         ("file/out", "not a directory"),
     ],
 )
-def test_a_place_that_cannot_hold_the_file_is_told(tmp_path, name, message):
+def test_a_path_that_cannot_hold_the_file_is_reported(tmp_path, name, message):
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
     with pytest.raises(OutputError) as caught:
@@ -232,7 +232,7 @@ def test_a_place_that_cannot_hold_the_file_is_told(tmp_path, name, message):
     assert str(caught.value) == f"{tmp_path / name}: {message}"
 
 
-def test_a_full_disk_is_told():
+def test_a_full_disk_is_reported():
     with pytest.raises(OutputError) as caught:
         write_text("/dev/full", "text")
     assert str(caught.value) == "/dev/full: no space left on device"
@@ -253,7 +253,7 @@ def test_folders_are_made_with_those_above_them(tmp_path):
     ("name", "message"),
     [("file", "is a file; expected a folder"), ("file/folder", "not a directory")],
 )
-def test_a_folder_that_cannot_be_made_is_told(tmp_path, name, message):
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path, name, message):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError) as caught:
         make_folder(tmp_path / name)

@@ -1,4 +1,4 @@
-"""Input that is too large is refused with the limit, and without the memory that it asks for."""
+"""Input that is too large is refused with the limit, before its memory is allocated."""
 
 import gzip
 import resource

@@ -1,4 +1,4 @@
-"""docs/man/rnaformer.1 says what the commands are, and formatters of manual pages take it.
+"""docs/man/rnaformer.1 describes every command, and formatters of manual pages accept it.
 
 It is rewritten with REWRITE_GOLDEN=1, or by scripts/manpage.
 """

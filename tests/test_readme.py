@@ -83,16 +83,16 @@ def test_every_command_in_the_readme_exists():
     assert {"predict", "score", "weights"} <= named
 
 
-def test_the_output_shown_is_what_the_shipped_weights_give(run):
+def test_the_output_shown_is_what_the_shipped_weights_give(run_cli):
     shown = re.search(r"```text\n(.*?)\.\.\.\n```", README, re.DOTALL)[1]
-    done = run("predict", ROOT / "examples" / "rnas.fasta")
+    done = run_cli("predict", ROOT / "examples" / "rnas.fasta")
     assert done.out.startswith(shown)
     assert shown.count("\n") >= 3
 
 
-def test_the_examples_have_their_expected_output(run):
+def test_the_examples_have_their_expected_output(run_cli):
     expected = (ROOT / "examples" / "rnas.predicted.dbn").read_text(encoding="utf-8")
-    assert run("predict", ROOT / "examples" / "rnas.fasta").out == expected
+    assert run_cli("predict", ROOT / "examples" / "rnas.fasta").out == expected
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,18 @@
-"""What readers do with inputs that hurt: those that did once, and any others."""
+"""Readers accept or refuse the inputs that they once handled wrongly, and random ones."""
 
 import re
 import time
 
 import pytest
 from conftest import DATA
-from fuzz_targets import FUZZ_TARGETS, attempt, seed_weights
+from fuzz_targets import FUZZ_TARGETS, run_target, seed_weights
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-FOUND = sorted(path for path in (DATA / "regression_inputs").glob("*/*") if path.is_file())
-FRAGMENTS = [  # what the readers look for
+REGRESSION_INPUTS = sorted(
+    path for path in (DATA / "regression_inputs").glob("*/*") if path.is_file()
+)
+FRAGMENTS = [  # tokens that the readers recognise
     *(
         ">x",
         "ACGU",
@@ -53,34 +55,36 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("input")
 
 
-@pytest.mark.parametrize("path", FOUND, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_what_hurt_once_is_answered_at_once(folder, path):
+@pytest.mark.parametrize(
+    "path", REGRESSION_INPUTS, ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_regression_inputs_are_handled_within_a_second(folder, path):
     began = time.process_time()
-    attempt(path.parent.name, folder, path.read_bytes())
+    run_target(path.parent.name, folder, path.read_bytes())
     assert time.process_time() - began < 1
 
 
-def test_the_list_of_what_was_found_is_whole():
+def test_the_readme_lists_every_regression_input():
     text = (DATA / "regression_inputs" / "README.md").read_text()
     listed = set(re.findall(r"`(\w+/[\w.-]+)`", text)) - {
         "benches/fuzz.py",
         "tests/test_regression_inputs.py",
     }
-    assert listed == {f"{path.parent.name}/{path.name}" for path in FOUND}
+    assert listed == {f"{path.parent.name}/{path.name}" for path in REGRESSION_INPUTS}
 
 
 @pytest.mark.parametrize("name", [name for name in FUZZ_TARGETS if name not in ("weights", "pth")])
 @settings(max_examples=40, deadline=None)
 @given(text=st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=3), max_size=25).map("".join))
 def test_any_text_is_read_and_comes_back_the_same_or_is_refused(folder, name, text):
-    attempt(name, folder, text.encode(errors="replace"))
+    run_target(name, folder, text.encode(errors="replace"))
 
 
 @pytest.mark.parametrize("name", FUZZ_TARGETS)
 @settings(max_examples=40, deadline=None)
 @given(data=st.binary(max_size=80))
 def test_any_bytes_are_read_or_refused(folder, name, data):
-    attempt(name, folder, data)
+    run_target(name, folder, data)
 
 
 @pytest.mark.parametrize(("name", "seed"), [("weights", None), ("pth", "bprna_like.pth")])
@@ -91,9 +95,9 @@ def test_weights_with_some_other_bytes_are_read_or_refused(folder, name, seed, p
     for place, change in places:
         start = int(place**3 * len(data))  # most of them near the start, where the shapes are
         data[start : start + len(change)] = change
-    attempt(name, folder, bytes(data))
+    run_target(name, folder, bytes(data))
 
 
-def test_a_trial_knows_what_is_taken_from_what_is_refused(folder):
-    assert attempt("dbn", folder, b">x\nGAC\n(.)\n")
-    assert not attempt("dbn", folder, b">x\nGAC\n(..\n")
+def test_a_target_returns_whether_the_input_was_accepted(folder):
+    assert run_target("dbn", folder, b">x\nGAC\n(.)\n")
+    assert not run_target("dbn", folder, b">x\nGAC\n(..\n")

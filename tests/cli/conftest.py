@@ -1,4 +1,4 @@
-"""Each command runs in an empty folder of its own, without the settings of whoever runs it."""
+"""Each command runs in an empty folder of its own, without the settings of the user."""
 
 import os
 import re
@@ -40,7 +40,7 @@ LOW_CONFIDENCE = re.compile(r"rnaformer: warning: [\d,]+ of .* a confidence belo
 
 
 @pytest.fixture
-def predict(run, tiny_weights):
+def run_predict(run_cli, tiny_weights):
     """Call `rnaformer predict` with the tiny network on one thread of the CPU.
 
     Its pairs mean nothing, so that the warning of low confidence comes with every run: it is taken
@@ -49,14 +49,14 @@ def predict(run, tiny_weights):
 
     def call(*arguments, stdin=""):
         fixed = ("--weights", tiny_weights, "--device", "cpu", "--threads", 1, "--plain-headers")
-        finished = run("predict", *arguments, *fixed, stdin=stdin)
+        finished = run_cli("predict", *arguments, *fixed, stdin=stdin)
         return replace(finished, err=LOW_CONFIDENCE.sub("", finished.err))
 
     return call
 
 
 @pytest.fixture
-def golden():
+def check_golden():
     """Compare a text with a whole file of tests/golden; see the README there."""
 
     def check(name, text):
@@ -70,12 +70,12 @@ def golden():
 
 
 @pytest.fixture
-def examples():
+def examples_folder():
     """The folder of example RNAs that the documentation uses."""
     return EXAMPLES
 
 
 @pytest.fixture
-def data():
+def data_folder():
     """The folder of test data; its README says where each file came from."""
     return TESTS / "data"

@@ -16,8 +16,8 @@ from program_commands import CONTEXTS
 from rnaformer_cli.cli.completion import SHELLS
 from rnaformer_cli.cli.main import cli
 
-PATIENCE = 60.0  # seconds until a test gives up on a shell
-FREE_TEXT = {  # what no list and no folder can tell
+TIMEOUT = 60.0  # seconds to wait for a shell
+FREE_TEXT = {  # neither a list nor a folder has these values
     "--from",  # an address
     "--cycles",
     "--device",
@@ -102,7 +102,7 @@ print(code, "torch" in sys.modules, file=sys.stderr)
         env={**os.environ, **words, "COMP_CWORD": "5"},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert (finished.stdout, finished.stderr) == (
         "plain,rnaformer-small\n",
@@ -111,17 +111,17 @@ print(code, "torch" in sys.modules, file=sys.stderr)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_script_is_one_that_the_shell_can_read(run, shell):
-    finished = run("completion", shell)
+def test_the_script_is_one_that_the_shell_can_read(run_cli, shell):
+    finished = run_cli("completion", shell)
     assert (finished.err, finished.code) == ("", 0)
     assert f"_RNAFORMER_COMPLETE={shell}_complete" in finished.out
     Path("script").write_text(finished.out)
     if shutil.which(shell):
-        subprocess.run([shell, "-n", "script"], check=True, timeout=PATIENCE)
+        subprocess.run([shell, "-n", "script"], check=True, timeout=TIMEOUT)
 
 
 @pytest.fixture
-def typed(monkeypatch):
+def run_bash(monkeypatch):
     """Whether an interactive bash was left with exit code 0 after these keys."""
     Path("bin").mkdir()
     program = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m rnaformer_cli "$@"\n'
@@ -141,7 +141,7 @@ def typed(monkeypatch):
                 terminal.write(f"{keys}exit\n".encode())
                 while _more(terminal):  # or bash would wait until its output is read
                     pass
-            return process.wait(PATIENCE) == 0
+            return process.wait(TIMEOUT) == 0
 
     return call
 
@@ -154,30 +154,30 @@ def _more(terminal):
         return False
 
 
-def test_bash_completes_commands_files_options_choices_and_weights(typed, run):
+def test_bash_completes_commands_files_options_choices_and_weights(run_bash, run_cli):
     Path("the knot.dbn").write_text(KNOT)
     keys = [
         "source <(rnaformer completion bash)\n",
         "rnaformer conv\tthe\t--t\tjs\t-o x.jsonl\n",
         "rnaformer weights path rnaf\t> found\n",
     ]
-    assert typed("".join(keys))
-    assert Path("x.jsonl").read_text() == run("convert", "the knot.dbn", "-t", "jsonl").out
-    assert Path("found").read_text() == run("weights", "path", "rnaformer-small").out
+    assert run_bash("".join(keys))
+    assert Path("x.jsonl").read_text() == run_cli("convert", "the knot.dbn", "-t", "jsonl").out
+    assert Path("found").read_text() == run_cli("weights", "path", "rnaformer-small").out
 
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
-def test_fish_completes_commands(typed, run):
-    Path("script.fish").write_text(run("completion", "fish").out)
+def test_fish_completes_commands(run_bash, run_cli):
+    Path("script.fish").write_text(run_cli("completion", "fish").out)
     requested = "source script.fish; complete -C 'rnaformer conv'"
     offered = subprocess.run(
-        ["fish", "-c", requested], capture_output=True, text=True, timeout=PATIENCE, check=True
+        ["fish", "-c", requested], capture_output=True, text=True, timeout=TIMEOUT, check=True
     )
     assert offered.stdout.split()[:1] == ["convert"]
 
 
-def test_another_shell_is_wrong_usage(run):
-    finished = run("completion", "tcsh")
+def test_another_shell_is_wrong_usage(run_cli):
+    finished = run_cli("completion", "tcsh")
     last_line = "Error: Invalid value for 'SHELL': 'tcsh' is not one of 'bash', 'zsh', 'fish'."
     assert finished.err.splitlines()[-1] == last_line
     assert (finished.out, finished.code) == ("", 2)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from factories.datasets import hairpin, mutate, record, rna
+from factories.datasets import make_hairpin, make_record, mutate, random_rna
 
 from rnaformer_cli.dataset.records import read_dataset, write_dataset
 from rnaformer_cli.folding.scores import TABLE_SHAPES
@@ -20,21 +20,21 @@ def no_cdhit(monkeypatch):
 def families(tmp_path):
     """Eight families of three relatives."""
     path = tmp_path / "all.jsonl.gz"
-    sequences = {f"f{n // 3}m{n}": (rna(70, n // 3), n) for n in range(24)}
+    sequences = {f"f{n // 3}m{n}": (random_rna(70, n // 3), n) for n in range(24)}
     write_dataset(
         path,
         [
-            record(name, mutate(sequence, 0.08, n), family=f"RF{n // 3}")
+            make_record(name, mutate(sequence, 0.08, n), family=f"RF{n // 3}")
             for name, (sequence, n) in sequences.items()
         ],
     )
     return path
 
 
-def test_import_writes_the_good_records_and_tells_the_bad(run, tmp_path):
+def test_import_writes_the_good_records_and_reports_the_bad(run_cli, tmp_path):
     source, target = tmp_path / "in.dbn", tmp_path / "out.jsonl.gz"
     source.write_text(DBN)
-    done = run("data", "import", source, "--source", "lab", "-o", target)
+    done = run_cli("data", "import", source, "--source", "lab", "-o", target)
     assert [r.id for r in read_dataset(target)] == ["a"]  # what follows a broken record is lost
     assert done.code == 1
     assert done.err == (
@@ -42,27 +42,27 @@ def test_import_writes_the_good_records_and_tells_the_bad(run, tmp_path):
     )
 
 
-def test_import_goes_on_after_a_file_that_is_not_there(run, tmp_path):
+def test_import_continues_after_a_missing_file(run_cli, tmp_path):
     source, target = tmp_path / "in.dbn", tmp_path / "out.jsonl.gz"
     source.write_text(">a\nGGGAAACCC\n(((...)))\n")
-    done = run("data", "import", "absent.ct", source, "--source", "lab", "-o", target)
+    done = run_cli("data", "import", "absent.ct", source, "--source", "lab", "-o", target)
     assert done.err == f"rnaformer: absent.ct: no such file or directory\n1 record in {target}\n"
     assert done.code == 1
 
 
-def test_stats_describe_each_set(run, tmp_path):
+def test_stats_describe_each_set(run_cli, tmp_path):
     path = tmp_path / "small.jsonl.gz"
-    write_dataset(path, [hairpin("a", 4, 1), hairpin("b", 5, 2, source="rnafold")])
-    done = run("data", "stats", path)
+    write_dataset(path, [make_hairpin("a", 4, 1), make_hairpin("b", 5, 2, source="rnafold")])
+    done = run_cli("data", "stats", path)
     head, row = done.out.splitlines()
     assert head.split()[:3] == ["set", "records", "bases"]
     counts = "small  2 26 12 to 14, median 13 9 0 0 0"
-    shares = "0.0% 0.0% 0.0% 0.0% x 1, rnafold 1"
-    assert " ".join(row.split()) == " ".join(f"{counts} {shares}".split())
+    fractions = "0.0% 0.0% 0.0% 0.0% x 1, rnafold 1"
+    assert " ".join(row.split()) == " ".join(f"{counts} {fractions}".split())
 
 
-def test_split_writes_parts_that_share_nothing(run, families, tmp_path):
-    done = run("data", "split", families, "--by", "family", "--out-dir", tmp_path / "sets")
+def test_split_writes_disjoint_parts(run_cli, families, tmp_path):
+    done = run_cli("data", "split", families, "--by", "family", "--out-dir", tmp_path / "sets")
     assert done.code == 0
     parts = [
         list(read_dataset(tmp_path / "sets" / f"{n}.jsonl.gz")) for n in ("train", "val", "test")
@@ -73,10 +73,10 @@ def test_split_writes_parts_that_share_nothing(run, families, tmp_path):
     )
 
 
-def test_leaks_between_two_sets_are_told(run, tmp_path):
-    write_dataset(tmp_path / "train", [record("t", rna(80, 1))])
-    write_dataset(tmp_path / "test", [record("u", mutate(rna(80, 1), 0.1, 2))])
-    done = run("data", "leaks", tmp_path / "train", tmp_path / "test")
+def test_leaks_between_two_sets_are_reported(run_cli, tmp_path):
+    write_dataset(tmp_path / "train", [make_record("t", random_rna(80, 1))])
+    write_dataset(tmp_path / "test", [make_record("u", mutate(random_rna(80, 1), 0.1, 2))])
+    done = run_cli("data", "leaks", tmp_path / "train", tmp_path / "test")
     assert (done.out, done.code) == ("", 1)
     assert done.err == (
         f"rnaformer: {tmp_path / 'test'} is related to the training set: "
@@ -84,38 +84,40 @@ def test_leaks_between_two_sets_are_told(run, tmp_path):
     )
 
 
-def test_sets_without_a_leak_are_told_so(run, tmp_path):
-    write_dataset(tmp_path / "train", [record("t", rna(80, 1))])
-    write_dataset(tmp_path / "test", [record("u", rna(80, 2))])
-    done = run("data", "leaks", tmp_path / "train", tmp_path / "test")
+def test_sets_without_a_leak_are_reported_as_such(run_cli, tmp_path):
+    write_dataset(tmp_path / "train", [make_record("t", random_rna(80, 1))])
+    write_dataset(tmp_path / "test", [make_record("u", random_rna(80, 2))])
+    done = run_cli("data", "leaks", tmp_path / "train", tmp_path / "test")
     assert done.code == 0
     assert done.out.startswith("no leak found by exact and shared 8-mers")
 
 
-def test_sequences_are_sampled_and_labelled(run, families, tmp_path):
+def test_sequences_are_sampled_and_labelled(run_cli, families, tmp_path):
     made, labelled = tmp_path / "made.jsonl.gz", tmp_path / "labelled.jsonl.gz"
-    assert run("data", "sample", families, "-n", 6, "-o", made).err == f"6 records in {made}\n"
-    done = run("data", "label", made, "--rnafold", "probabilities", "-o", labelled)
+    assert run_cli("data", "sample", families, "-n", 6, "-o", made).err == f"6 records in {made}\n"
+    done = run_cli("data", "label", made, "--rnafold", "probabilities", "-o", labelled)
     assert done.err == f"6 records in {labelled}\n"
     records = list(read_dataset(labelled))
     assert [r.id for r in records] == [r.id for r in read_dataset(made)]
     assert all(r.probabilities is not None and not r.is_curated for r in records)
 
 
-def test_nothing_is_written_when_nothing_could_be_imported(run, tmp_path):
-    done = run("data", "import", tmp_path / "absent.dbn", "--source", "x", "-o", tmp_path / "out")
+def test_nothing_is_written_when_nothing_could_be_imported(run_cli, tmp_path):
+    done = run_cli(
+        "data", "import", tmp_path / "absent.dbn", "--source", "x", "-o", tmp_path / "out"
+    )
     message = f"rnaformer: {tmp_path / 'absent.dbn'}: no such file or directory\n"
     assert (done.err, done.code) == (message, 1)
     assert not (tmp_path / "out").exists()
 
 
-def test_shuffled_sequences_are_labelled_by_the_folding_model(run, tmp_path):
-    write_dataset(tmp_path / "set.jsonl.gz", [hairpin("h", 20, 1)])
+def test_shuffled_sequences_are_labelled_by_the_folding_model(run_cli, tmp_path):
+    write_dataset(tmp_path / "set.jsonl.gz", [make_hairpin("h", 20, 1)])
     made, labelled = tmp_path / "made.jsonl.gz", tmp_path / "labelled.jsonl.gz"
     kinds = ("--kind", "shuffled", "--kind", "random")
-    run("data", "sample", tmp_path / "set.jsonl.gz", "-n", 9, "-o", made, *kinds)
+    run_cli("data", "sample", tmp_path / "set.jsonl.gz", "-n", 9, "-o", made, *kinds)
     write_scores(tmp_path / "s", {name: torch.zeros(shape) for name, shape in TABLE_SHAPES.items()})
-    done = run("data", "label", made, "--folding", tmp_path / "s", "-o", labelled)
+    done = run_cli("data", "label", made, "--folding", tmp_path / "s", "-o", labelled)
     assert (done.err, done.code) == (f"9 records in {labelled}\n", 0)
     records = list(read_dataset(labelled))
     assert {record.id.split("_")[0] for record in records} <= {"shuffled", "random"}
@@ -123,18 +125,18 @@ def test_shuffled_sequences_are_labelled_by_the_folding_model(run, tmp_path):
 
 
 @pytest.mark.parametrize("options", [[], ["--folding", "s", "--rnafold", "mfe"]])
-def test_labels_come_from_one_program(run, options):
-    done = run("data", "label", "made.jsonl.gz", "-o", "out.jsonl.gz", *options)
+def test_labels_come_from_one_program(run_cli, options):
+    done = run_cli("data", "label", "made.jsonl.gz", "-o", "out.jsonl.gz", *options)
     assert done.err.endswith("Error: give either --rnafold or --folding\n")
     assert done.code == 2
 
 
 @pytest.mark.parametrize("empty", ["train", "test"])
-def test_no_leaks_are_sought_in_an_empty_set(run, tmp_path, empty):
+def test_no_leaks_are_sought_in_an_empty_set(run_cli, tmp_path, empty):
     """A file that was cut to nothing passed as one without leaks."""
     for name in ("train", "test"):
         line = '{"id": "x", "seq": "GAC", "pairs": [], "source": "s"}\n'
         (tmp_path / name).write_text("" if name == empty else line)
-    done = run("data", "leaks", tmp_path / "train", tmp_path / "test")
+    done = run_cli("data", "leaks", tmp_path / "train", tmp_path / "test")
     message = f"rnaformer: {tmp_path / empty}: no record in this file\n"
     assert (done.out, done.err, done.code) == ("", message, 1)

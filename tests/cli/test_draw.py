@@ -26,8 +26,8 @@ def files(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "magic"), [("x.svg", b"<?xml"), ("x.png", b"\x89PNG"), ("x.pdf", b"%PDF")]
 )
-def test_one_structure_is_one_picture(run, files, name, magic):
-    done = run("draw", "one.dbn", "-o", name)
+def test_one_structure_is_one_picture(run_cli, files, name, magic):
+    done = run_cli("draw", "one.dbn", "-o", name)
     assert (done.out, done.err, done.code) == ("", "", 0)
     assert (files / name).read_bytes().startswith(magic)
 
@@ -42,8 +42,8 @@ def test_one_structure_is_one_picture(run, files, name, magic):
         ["--as", "dots", "--scores", "scores.npz", "--ref", "both.dbn"],
     ],
 )
-def test_several_structures_go_into_a_folder(run, files, options):
-    done = run("draw", "both.dbn", "--out-dir", "pictures", "-f", "png", *options)
+def test_several_structures_go_into_a_folder(run_cli, files, options):
+    done = run_cli("draw", "both.dbn", "--out-dir", "pictures", "-f", "png", *options)
     assert (done.err, done.code) == ("", 0)
     names = sorted(path.name for path in (files / "pictures").iterdir())
     assert names == ["a.png", "b_c.png"]
@@ -80,10 +80,10 @@ def test_several_structures_go_into_a_folder(run, files, options):
         ),
     ],
 )
-def test_what_cannot_be_drawn_is_one_line(run, files, options, message):
+def test_what_cannot_be_drawn_is_one_line(run_cli, files, options, message):
     np.savez(files / "one.npz", a=np.zeros((12, 12), np.float32))
     np.savez(files / "short.npz", a=np.zeros((9, 9), np.float32))
-    done = run("draw", *options)
+    done = run_cli("draw", *options)
     assert (done.out, done.err, done.code) == ("", f"rnaformer: {message}\n", 1)
     assert not (files / "x.svg").exists()
 
@@ -98,8 +98,8 @@ def test_what_cannot_be_drawn_is_one_line(run, files, options, message):
         (["-o", "x.svg", "--scores", "scores.npz"], "--as dots and --scores go together"),
     ],
 )
-def test_wrong_usage_has_exit_code_2(run, files, options, message):
-    done = run("draw", "one.dbn", *options)
+def test_wrong_usage_has_exit_code_2(run_cli, files, options, message):
+    done = run_cli("draw", "one.dbn", *options)
     assert done.err.splitlines()[-1] == f"Error: {message}"
     assert done.code == 2
 
@@ -109,24 +109,24 @@ def test_wrong_usage_has_exit_code_2(run, files, options, message):
     [("RNA", "layouts need ViennaRNA"), ("matplotlib.figure", "pictures need matplotlib")],
 )
 def test_a_missing_package_is_named_before_any_work(
-    run, predict, files, monkeypatch, package, what
+    run_cli, run_predict, files, monkeypatch, package, what
 ):
     monkeypatch.setitem(sys.modules, package, None)
     expected = f"rnaformer: {what}: pip install '.[draw]' in a checkout\n"
-    assert run("draw", "one.dbn", "-o", "x.svg").err == expected
-    done = predict("-", "--draw", "pictures", stdin=">a\nGGGGAAAACCCC\n")
+    assert run_cli("draw", "one.dbn", "-o", "x.svg").err == expected
+    done = run_predict("-", "--draw", "pictures", stdin=">a\nGGGGAAAACCCC\n")
     assert (done.out, done.err, done.code) == ("", expected, 1)
 
 
-def test_predictions_are_drawn(predict, files):
-    done = predict("-", "--draw", "pictures", stdin=">a\nGGGGAAAACCCC\n>b\nACGU\n")
+def test_predictions_are_drawn(run_predict, files):
+    done = run_predict("-", "--draw", "pictures", stdin=">a\nGGGGAAAACCCC\n>b\nACGU\n")
     assert (done.out.count(">"), done.err, done.code) == (2, "", 0)
     names = sorted(path.name for path in (files / "pictures").iterdir())
     assert names == ["a.svg", "b.svg"]
 
 
-def test_a_raw_structure_is_not_drawn(predict, files):
-    done = predict("-", "--decode", "raw", "-f", "tsv", "--draw", "p", stdin=">a\nACGU\n")
+def test_a_raw_structure_is_not_drawn(run_predict, files):
+    done = run_predict("-", "--decode", "raw", "-f", "tsv", "--draw", "p", stdin=">a\nACGU\n")
     message = "--draw needs at most one partner per base; a raw structure may have several"
     assert (done.err.splitlines()[-1], done.code) == (f"Error: {message}", 2)
 
@@ -149,7 +149,7 @@ def drawn_with(monkeypatch):
 SAME_NAMES = "".join(f">{name}\nGGGAAACCC\n.........\n" for name in ("a/b", "a_b", "x", "x"))
 
 
-def test_each_record_is_drawn_with_its_own_scores(run, files, monkeypatch):
+def test_each_record_is_drawn_with_its_own_scores(run_cli, files, monkeypatch):
     """Ids that are one file name, and an id twice: `predict --scores` numbers them in order."""
     Path("same.dbn").write_text(SAME_NAMES)
     matrices = {
@@ -158,50 +158,50 @@ def test_each_record_is_drawn_with_its_own_scores(run, files, monkeypatch):
     }
     np.savez("same.npz", **matrices)
     seen = drawn_with(monkeypatch)
-    done = run("draw", "same.dbn", "--as", "dots", "--scores", "same.npz", "--out-dir", "p")
+    done = run_cli("draw", "same.dbn", "--as", "dots", "--scores", "same.npz", "--out-dir", "p")
     assert (done.err, done.code) == ("", 0)
     assert seen == [("a/b", 0.5), ("a_b", 0.25), ("x", 0.125), ("x", 0.75)]
 
 
-def test_scores_that_may_be_of_another_record_are_refused(run, files):
+def test_scores_that_may_be_of_another_record_are_refused(run_cli, files):
     Path("one_x.dbn").write_text(">x\nGGGAAACCC\n.........\n")
     np.savez("two.npz", x=np.zeros((9, 9), np.float32), x_2=np.zeros((9, 9), np.float32))
-    done = run("draw", "one_x.dbn", "--as", "dots", "--scores", "two.npz", "-o", "x.svg")
-    told = "record 'x': 'x_2' may be of this record; draw all structures of that run together"
-    assert (done.err, done.code) == (f"rnaformer: {told}\n", 1)
+    done = run_cli("draw", "one_x.dbn", "--as", "dots", "--scores", "two.npz", "-o", "x.svg")
+    expected = "record 'x': 'x_2' may be of this record; draw all structures of that run together"
+    assert (done.err, done.code) == (f"rnaformer: {expected}\n", 1)
 
 
-def test_a_reference_of_another_rna_is_refused(run, files):
+def test_a_reference_of_another_rna_is_refused(run_cli, files):
     Path("ours.dbn").write_text(">x\nGGGGGAAAACCCCC\n(((((....)))))\n")
     Path("other.dbn").write_text(f">x\n{'A' * 14}\n{'.' * 14}\n")
-    done = run("draw", "ours.dbn", "--as", "arcs", "--ref", "other.dbn", "-o", "x.svg")
-    told = "record 'x': base 1 is G in the prediction, A in the reference"
-    assert (done.err, done.code) == (f"rnaformer: {told}\n", 1)
+    done = run_cli("draw", "ours.dbn", "--as", "arcs", "--ref", "other.dbn", "-o", "x.svg")
+    expected = "record 'x': base 1 is G in the prediction, A in the reference"
+    assert (done.err, done.code) == (f"rnaformer: {expected}\n", 1)
 
 
-def test_references_of_one_id_are_taken_in_order(run, files):
+def test_references_of_one_id_are_taken_in_order(run_cli, files):
     """As `score` does it: the second of both belong together."""
     Path("ours.dbn").write_text(">x\nGGGAAACCC\n.........\n>x\nGGGAAACCC\n(((...)))\n")
     Path("refs.dbn").write_text(">x\nGGGAAACCC\n(((...)))\n>x\nGGGAAACCC\n.........\n")
-    done = run("draw", "ours.dbn", "--as", "arcs", "--ref", "refs.dbn", "--out-dir", "p")
+    done = run_cli("draw", "ours.dbn", "--as", "arcs", "--ref", "refs.dbn", "--out-dir", "p")
     assert (done.err, done.code) == ("", 0)
     pictures = [Path("p", name).read_text() for name in ("x.svg", "x_2.svg")]
     assert pictures[0] != pictures[1]
 
 
-def test_scores_that_are_no_numbers_are_refused(run, files):
+def test_scores_that_are_no_numbers_are_refused(run_cli, files):
     np.savez("text.npz", a=np.full((12, 12), "x"))
-    done = run("draw", "one.dbn", "--as", "dots", "--scores", "text.npz", "-o", "x.svg")
+    done = run_cli("draw", "one.dbn", "--as", "dots", "--scores", "text.npz", "-o", "x.svg")
     assert done.err == "rnaformer: text.npz: not a NumPy archive of score matrices\n"
     assert done.code == 1
 
 
-def test_only_the_matrix_that_is_drawn_is_read(run, files):
+def test_only_the_matrix_that_is_drawn_is_read(run_cli, files):
     """Another one that unpacks to gigabytes, or is broken, is not touched."""
     np.savez_compressed("many.npz", a=np.zeros((12, 12), np.float32))
     with zipfile.ZipFile("many.npz", "a") as archive:
         archive.writestr("other.npy", b"no array")
-    done = run("draw", "one.dbn", "--as", "dots", "--scores", "many.npz", "-o", "x.svg")
+    done = run_cli("draw", "one.dbn", "--as", "dots", "--scores", "many.npz", "-o", "x.svg")
     assert (done.err, done.code) == ("", 0)
 
 
@@ -243,16 +243,16 @@ ZEROS = saved(np.zeros((12, 12), np.float32))
     ],
     ids=["encrypted", "unknown", "lzma", "deep", "minus", "nan", "longdouble"],
 )
-def test_an_array_that_no_prediction_has_is_refused(run, files, member, method, change):
+def test_an_array_that_no_prediction_has_is_refused(run_cli, files, member, method, change):
     with zipfile.ZipFile("odd.npz", "w", method) as archive:
         archive.writestr("a.npy", member)
     Path("odd.npz").write_bytes(change(Path("odd.npz").read_bytes()))
-    done = run("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
+    done = run_cli("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
     assert done.err == "rnaformer: odd.npz: not a NumPy archive of score matrices\n"
     assert done.code == 1
 
 
-def test_a_header_that_claims_much_is_not_read(run, files):
+def test_a_header_that_claims_much_is_not_read(run_cli, files):
     with (
         zipfile.ZipFile("odd.npz", "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open("a.npy", "w") as member,
@@ -261,7 +261,7 @@ def test_a_header_that_claims_much_is_not_read(run, files):
         for _ in range(300):
             member.write(b" " * 1_000_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    done = run("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
+    done = run_cli("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
     assert done.err == "rnaformer: odd.npz: not a NumPy archive of score matrices\n"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
@@ -276,19 +276,19 @@ def test_a_header_that_claims_much_is_not_read(run, files):
     ],
     ids=["below", "above", "triangle", "nan"],
 )
-def test_arrays_that_hold_no_scores_are_refused(files, run, matrix):
+def test_arrays_that_hold_no_scores_are_refused(files, run_cli, matrix):
     np.savez("odd.npz", a=matrix.astype(np.float32))
-    done = run("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
+    done = run_cli("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
     assert done.err == "rnaformer: odd.npz: not a NumPy archive of score matrices\n"
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_an_archive_with_a_matrix_twice_is_refused(files, run):
+def test_an_archive_with_a_matrix_twice_is_refused(files, run_cli):
     np.savez("odd.npz", a=np.zeros((12, 12), np.float32))
     with zipfile.ZipFile("odd.npz") as archive:
         content = archive.read("a.npy")
     with zipfile.ZipFile("odd.npz", "a") as archive:
         archive.writestr("a.npy", content)
-    done = run("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
+    done = run_cli("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
     assert done.err == "rnaformer: odd.npz: 'a.npy' is in this archive twice\n"
     assert not Path("x.svg").exists()

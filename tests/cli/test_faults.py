@@ -15,7 +15,7 @@ import pytest
 
 from rnaformer_cli.cli.run.lock import LOCK_FILE
 
-PATIENCE = 60  # seconds
+TIMEOUT = 60  # seconds
 FASTA = "".join(f">k{n}\n{'GGGGAAAACCCC' * (1 + n % 4)}\n" for n in range(120))
 FORMATS = ["-f", "dbn", "-f", "ct"]
 PROGRAM = [sys.executable, "-m", "rnaformer_cli", "predict", "--threads", "1", "--device", "cpu"]
@@ -34,7 +34,7 @@ def outputs(*folders):
 
 @contextlib.contextmanager
 def begun(*arguments):
-    """A run of the program in a process of its own, which is killed if it goes on."""
+    """A run of the program in a process of its own, which is killed if it does not end."""
     ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of `&` ignores it
     try:
         process = subprocess.Popen(
@@ -50,7 +50,7 @@ def begun(*arguments):
 
 
 def until(is_true):
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not is_true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.002)
@@ -70,7 +70,7 @@ def disk(folder, options):
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "told"),
+    ("number", "code", "expected"),
     [
         (signal.SIGINT, 130, "rnaformer: interrupted\n"),
         (signal.SIGKILL, -signal.SIGKILL, ""),
@@ -78,21 +78,21 @@ def disk(folder, options):
     ids=["Ctrl-C", "SIGKILL"],
 )
 def test_a_run_that_was_ended_is_completed_by_resume(
-    predict, tiny_weights, tmp_path, number, code, told
+    run_predict, tiny_weights, tmp_path, number, code, expected
 ):
     reads, ended, whole = tmp_path / "reads.fasta", tmp_path / "out", tmp_path / "whole" / "out"
     reads.write_text(FASTA)
     with begun(reads, "--out-dir", ended, *FORMATS, "--weights", tiny_weights) as process:
         until(lambda: (ended / "k9.dbn").exists() or process.poll() is not None)
         process.send_signal(number)
-        assert (process.wait(PATIENCE), process.stderr.read()) == (code, told)
-    predict(reads, "--out-dir", whole, *FORMATS)
+        assert (process.wait(TIMEOUT), process.stderr.read()) == (code, expected)
+    run_predict(reads, "--out-dir", whole, *FORMATS)
     before, undisturbed = outputs(ended), outputs(whole)
     assert 0 < len(before) < len(undisturbed) == 240
     assert before.items() <= undisturbed.items()  # no file is torn
     hidden = [path.name for path in ended.iterdir() if path.name.startswith(".")]
     assert len(hidden) <= 2 + (number == signal.SIGKILL)  # the log, the lock, a file in the making
-    assert predict(reads, "--out-dir", ended, *FORMATS, "--resume").code == 0
+    assert run_predict(reads, "--out-dir", ended, *FORMATS, "--resume").code == 0
     assert outputs(ended) == undisturbed
 
 
@@ -106,56 +106,56 @@ def test_pressing_ctrl_c_three_times_with_workers_is_one_line(tiny_weights, tmp_
         for _ in range(3):
             process.send_signal(signal.SIGINT)
             time.sleep(0.05)
-        assert process.wait(PATIENCE) == 130
+        assert process.wait(TIMEOUT) == 130
         assert process.stderr.read() == "rnaformer: interrupted\n"
 
 
 def test_a_second_run_into_a_folder_is_refused_and_the_first_is_not_disturbed(
-    predict, tiny_weights, tmp_path
+    run_predict, tiny_weights, tmp_path
 ):
     out = tmp_path / "out"
     with begun("-", "--out-dir", out, "--weights", tiny_weights) as process:
         until(lambda: (out / ".rnaformer-run.jsonl").exists() or process.poll() is not None)
-        second = predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n")
+        second = run_predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n")
         message = "is in use by another run; wait until it ends or choose another folder"
         assert (second.err, second.code) == (f"rnaformer: {out}: {message}\n", 1)
-        process.communicate(">first\nGGGAAACCC\n", PATIENCE)
+        process.communicate(">first\nGGGAAACCC\n", TIMEOUT)
         assert process.returncode == 0
     assert [path.name for path in outputs(out)] == ["first.dbn"]
-    assert predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n").code == 0  # it is free again
+    assert run_predict("-", "--out-dir", out, stdin=">x\nGGGAAACCC\n").code == 0  # it is free again
 
 
-def test_a_full_disk_keeps_what_is_whole_and_resume_completes_it(predict, tmp_path):
+def test_a_full_disk_keeps_what_is_whole_and_resume_completes_it(run_predict, tmp_path):
     with disk(tmp_path / "out", "size=256k") as out:
-        full = predict("-", "--out-dir", out, *FORMATS, stdin=FASTA)
+        full = run_predict("-", "--out-dir", out, *FORMATS, stdin=FASTA)
         lines = full.err.splitlines()
         assert full.code == 1
         assert lines[0].startswith(f"rnaformer: {out}{os.sep}")
         assert all(line.endswith(": no space left on device") for line in lines[:20])
         before = outputs(out)
         subprocess.run(["mount", "-o", "remount,size=64m", str(out)], check=True)
-        assert predict("-", "--out-dir", out, *FORMATS, "--resume", stdin=FASTA).code == 0
-        predict("-", "--out-dir", tmp_path / "whole" / "out", *FORMATS, stdin=FASTA)
+        assert run_predict("-", "--out-dir", out, *FORMATS, "--resume", stdin=FASTA).code == 0
+        run_predict("-", "--out-dir", tmp_path / "whole" / "out", *FORMATS, stdin=FASTA)
         undisturbed = outputs(tmp_path / "whole" / "out")
         assert 0 < len(before) < len(undisturbed)
         assert before.items() <= undisturbed.items()
         assert outputs(out) == undisturbed
 
 
-def test_a_disk_that_may_not_be_written_to_is_told(predict, tmp_path):
+def test_a_disk_without_write_permission_is_reported(run_predict, tmp_path):
     with disk(tmp_path / "out", "ro") as out:
-        done = predict("-", "--out-dir", out, stdin=FASTA)
+        done = run_predict("-", "--out-dir", out, stdin=FASTA)
         assert (done.err, done.code) == (
             f"rnaformer: {out / LOCK_FILE}: read-only file system\n",
             1,
         )
 
 
-def test_a_file_that_cannot_grow_does_not_appear(predict, tmp_path):
+def test_a_file_that_cannot_grow_does_not_appear(run_predict, tmp_path):
     out, limits = tmp_path / "out.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
-        done = predict("-", "-o", out, stdin=FASTA)
+        done = run_predict("-", "-o", out, stdin=FASTA)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (done.err, done.code) == (f"rnaformer: {out}: file too large\n", 1)
@@ -163,17 +163,17 @@ def test_a_file_that_cannot_grow_does_not_appear(predict, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_file_where_the_folder_should_be_is_told(predict, tmp_path):
+def test_a_file_where_the_folder_should_be_is_reported(run_predict, tmp_path):
     (tmp_path / "out").write_text("mine")
-    done = predict("-", "--out-dir", tmp_path / "out", stdin=FASTA)
+    done = run_predict("-", "--out-dir", tmp_path / "out", stdin=FASTA)
     message = f"Error: Invalid value for '--out-dir': Directory '{tmp_path / 'out'}' is a file."
     assert (done.err.splitlines()[-1], done.code) == (message, 2)
     assert (tmp_path / "out").read_text() == "mine"
 
 
-def test_many_records_of_protein_are_counted_and_no_file_appears(predict, tmp_path):
+def test_many_records_of_protein_are_counted_and_no_file_appears(run_predict, tmp_path):
     protein = "".join(f">p{n}\nMKVLE\n" for n in range(1000))
-    done = predict("-", "-o", tmp_path / "out.dbn", stdin=protein)
+    done = run_predict("-", "-o", tmp_path / "out.dbn", stdin=protein)
     assert done.err.count("'L' is an amino acid letter") == 20
     assert done.err.splitlines()[20:] == [
         "rnaformer: further failed records are only counted (--failures FILE.tsv lists them)",
@@ -193,8 +193,8 @@ sys.exit(run(sys.argv[2:]))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much memory is taken")
-def test_a_record_for_which_there_is_no_memory_is_told_and_the_others_are_predicted(
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc for the memory in use")
+def test_a_record_that_does_not_fit_in_memory_is_reported_and_the_others_are_predicted(
     tiny_weights, tmp_path
 ):
     reads = tmp_path / "reads.fasta"
@@ -206,14 +206,14 @@ def test_a_record_for_which_there_is_no_memory_is_told_and_the_others_are_predic
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     message = "rnaformer: record 'big': not enough memory for 2000 bases\n"
     assert (done.stderr, done.returncode) == (message, 1)
     assert [line for line in done.stdout.splitlines() if line[0] == ">"] == [">a", ">b"]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how much memory is taken")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc for the memory in use")
 def test_no_memory_for_the_input_is_one_line(tmp_path):
     known = tmp_path / "known.dbn"
     known.write_text("".join(f">{n:04000}\nGA\n..\n" for n in range(10_000)))
@@ -222,6 +222,6 @@ def test_no_memory_for_the_input_is_one_line(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert (done.stdout, done.stderr, done.returncode) == ("", "rnaformer: not enough memory\n", 1)

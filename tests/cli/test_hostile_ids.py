@@ -64,23 +64,23 @@ def assert_all_inside(tmp_path, expected):
     assert all(name.isprintable() and len(os.fsencode(name)) < 256 for name in names)
 
 
-def test_predictions_and_pictures_stay_in_their_folders(predict, fasta, tmp_path):
+def test_predictions_and_pictures_stay_in_their_folders(run_predict, fasta, tmp_path):
     options = [word for name in FORMATS for word in ("-f", name)]
-    finished = predict(fasta, "--out-dir", "out", "--draw", "out", *options)
+    finished = run_predict(fasta, "--out-dir", "out", "--draw", "out", *options)
     assert (finished.out, finished.err, finished.code) == ("", "", 0)
     assert_all_inside(tmp_path, len(FORMATS) + 1)
 
 
-def test_score_matrices_have_harmless_names(predict, fasta):
-    predict(fasta, "-o", "out.dbn", "--scores", "scores.npz")
+def test_score_matrices_have_harmless_names(run_predict, fasta):
+    run_predict(fasta, "-o", "out.dbn", "--scores", "scores.npz")
     names = zipfile.ZipFile("scores.npz").namelist()
     assert len(set(names)) == len(IDS)
     assert all(os.path.basename(name) == name and name.isprintable() for name in names)  # noqa: PTH119  # as the system does
 
 
 @pytest.mark.parametrize("kind", ["dbn", "jsonl"])
-def test_structures_on_stdout_keep_the_ids_and_their_number(predict, fasta, kind):
-    finished = predict(fasta, "-f", kind)
+def test_structures_on_stdout_keep_the_ids_and_their_number(run_predict, fasta, kind):
+    finished = run_predict(fasta, "-f", kind)
     if kind == "jsonl":
         found = [json.loads(line)["id"] for line in finished.out.splitlines()]
     else:
@@ -88,46 +88,48 @@ def test_structures_on_stdout_keep_the_ids_and_their_number(predict, fasta, kind
     assert found == NAMES
 
 
-def test_tables_keep_their_columns(predict, fasta):
-    finished = predict(fasta, "-f", "tsv", "--threshold", 0, "--min-score", 0, "--table", "t.tsv")
+def test_tables_keep_their_columns(run_predict, fasta):
+    finished = run_predict(
+        fasta, "-f", "tsv", "--threshold", 0, "--min-score", 0, "--table", "t.tsv"
+    )
     for text in (finished.out, Path("t.tsv").read_text()):
         rows = list(csv.reader(text.split("\n")[:-1], delimiter="\t", quoting=csv.QUOTE_NONE))
         assert {len(row) for row in rows} == {4}
         assert {row[0] for row in rows[1:]} == set(NAMES)
 
 
-def test_figures_for_people_hold_no_terminal_code(predict, fasta):
+def test_figures_for_people_hold_no_terminal_code(run_predict, fasta):
     Path("ref.dbn").write_text(STRUCTURES)
-    finished = predict(fasta, "--ref", "ref.dbn", "-o", "out.dbn")
+    finished = run_predict(fasta, "--ref", "ref.dbn", "-o", "out.dbn")
     assert CODES.search(finished.out + finished.err) is None
 
 
-def test_scores_of_each_record_hold_no_terminal_code(run, isolated_folder):
+def test_scores_of_each_record_hold_no_terminal_code(run_cli, isolated_folder):
     Path("a.dbn").write_text(STRUCTURES.replace(">same\n", ">other\n", 1))
-    finished = run("score", "a.dbn", "--ref", "a.dbn")
+    finished = run_cli("score", "a.dbn", "--ref", "a.dbn")
     assert finished.code == 0
     assert CODES.search(finished.out + finished.err) is None
     assert "[red]rich[/red]" in finished.out
 
 
 @pytest.mark.parametrize("kind", FORMATS[:4])
-def test_converted_files_stay_in_their_folder(run, isolated_folder, tmp_path, kind):
+def test_converted_files_stay_in_their_folder(run_cli, isolated_folder, tmp_path, kind):
     Path("a.dbn").write_text(STRUCTURES)
-    finished = run("convert", "a.dbn", "-t", kind, "--out-dir", "out")
+    finished = run_cli("convert", "a.dbn", "-t", kind, "--out-dir", "out")
     assert (finished.out, finished.err, finished.code) == ("", "", 0)
     assert_all_inside(tmp_path, 1)
 
 
-def test_drawn_files_stay_in_their_folder(run, isolated_folder, tmp_path):
+def test_drawn_files_stay_in_their_folder(run_cli, isolated_folder, tmp_path):
     Path("a.dbn").write_text(STRUCTURES)
-    finished = run("draw", "a.dbn", "--as", "arcs", "--out-dir", "out")
+    finished = run_cli("draw", "a.dbn", "--as", "arcs", "--out-dir", "out")
     assert (finished.out, finished.err, finished.code) == ("", "", 0)
     assert_all_inside(tmp_path, 1)
 
 
-def test_failures_are_told_without_terminal_codes(predict):
+def test_failures_are_reported_without_terminal_codes(run_predict):
     bad = "".join(f">{name}\nACGU!\n" for name in IDS)
-    finished = predict("-", "--failures", "failed.tsv", stdin=bad)
+    finished = run_predict("-", "--failures", "failed.tsv", stdin=bad)
     assert CODES.search(finished.err) is None
     assert finished.code == 1
     rows = Path("failed.tsv").read_text().split("\n")[:-1]
@@ -138,29 +140,29 @@ HOSTILE = "e\x1b[31m\x07\x9b\u202ex"
 ESCAPED = "e\\x1b[31m\\x07\\x9b\\u202ex"
 
 
-def test_names_of_folders_and_files_move_no_cursor(run, tiny_weights, tmp_path):
+def test_names_of_folders_and_files_move_no_cursor(run_cli, tiny_weights, tmp_path):
     """Of weights and of data sets, in `weights list`, `doctor` and `data stats`."""
     home = tmp_path / "home" / "weights"
     home.mkdir(parents=True)
     shutil.copytree(tiny_weights, home / HOSTILE)
-    listed = run("weights", "list").out
+    listed = run_cli("weights", "list").out
     assert ESCAPED in listed
     assert not CODES.search(listed)
     data = tmp_path / f"{HOSTILE}.jsonl"
     data.write_text('{"id": "a", "seq": "GGAAACC", "pairs": [[0, 6]], "source": "x"}\n')
-    stats = run("data", "stats", data).out
+    stats = run_cli("data", "stats", data).out
     assert ESCAPED in stats
     assert not CODES.search(stats)
     values = json.loads((home / HOSTILE / "config.json").read_text())
     values["name"] = HOSTILE
     values["config_sha256"] = config_digest(values)
     (home / HOSTILE / "config.json").write_text(json.dumps(values))
-    told = run("doctor", "-w", home / HOSTILE, "--device", "cpu").out
-    assert ESCAPED in told
-    assert not CODES.search(told)
+    expected = run_cli("doctor", "-w", home / HOSTILE, "--device", "cpu").out
+    assert ESCAPED in expected
+    assert not CODES.search(expected)
 
 
-class Terminal(io.StringIO):
+class FakeTerminal(io.StringIO):
     def isatty(self):
         return True
 
@@ -168,7 +170,7 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("text", [f">{HOSTILE}\nGG\n..\n", f'{{"id": "{HOSTILE}"}}\n'])
 def test_what_is_printed_on_a_terminal_moves_no_cursor(text):
     assert escape_for_terminal(text, io.StringIO()) == text
-    shown = escape_for_terminal(text, Terminal())
+    shown = escape_for_terminal(text, FakeTerminal())
     assert ESCAPED in shown
     assert not CODES.search(shown)
     assert shown.count("\n") == text.count("\n")
@@ -200,15 +202,15 @@ def odd_file(tmp_path):
         ["data", "import", "{}", "-o", "x.jsonl", "--source", "s"],
     ],
 )
-def test_a_file_name_that_is_not_text_is_read_and_written(run, odd_file, arguments):
-    finished = run(*(str(odd_file) if word == "{}" else word for word in arguments))
+def test_a_file_name_that_is_not_text_is_read_and_written(run_cli, odd_file, arguments):
+    finished = run_cli(*(str(odd_file) if word == "{}" else word for word in arguments))
     assert finished.code == 0, finished.err
     finished.out.encode()  # not half a character, which stdout could not take
     for made in Path().rglob("*.jsonl"):
         assert "n\ufffdx" in "".join(read_lines(made))
 
 
-def test_a_folder_whose_name_is_not_text_is_told_as_it_is(tmp_path, tiny_weights):
+def test_a_folder_whose_name_is_not_text_is_reported_as_it_is(tmp_path, tiny_weights):
     """On stdout, where `$(rnaformer weights ...)` takes it; config.json can hold text only."""
     folder = tmp_path / f"w{UNDECODABLE}"
     command = [sys.executable, "-m", "rnaformer_cli", "weights", "average"]

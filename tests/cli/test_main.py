@@ -18,20 +18,20 @@ from rnaformer_cli.cli import main
 from rnaformer_cli.cli.main import COMMANDS, cli, escape_controls
 
 PROGRAM = [sys.executable, "-m", "rnaformer_cli"]
-PATIENCE = 60.0  # seconds until a test gives up on another process
+TIMEOUT = 60.0  # seconds to wait for another process
 
 
 @pytest.mark.parametrize(
     "command", COMMAND_WORDS, ids=lambda command: "-".join(command) or "rnaformer"
 )
-def test_help_is_what_it_was(run, golden, command):
-    finished = run(*command, "--help")
-    golden(f"help/{'-'.join(('rnaformer', *command))}.txt", finished.out)
+def test_help_matches_its_golden_file(run_cli, check_golden, command):
+    finished = run_cli(*command, "--help")
+    check_golden(f"help/{'-'.join(('rnaformer', *command))}.txt", finished.out)
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_every_line_of_help_fits_the_terminal(run):
-    lines = [line for command in COMMAND_WORDS for line in run(*command, "-h").out.splitlines()]
+def test_every_line_of_help_fits_the_terminal(run_cli):
+    lines = [line for command in COMMAND_WORDS for line in run_cli(*command, "-h").out.splitlines()]
     assert max(len(line) for line in lines) <= 100
 
 
@@ -41,8 +41,8 @@ def test_every_command_that_is_listed_has_a_module():
     assert all(cli.get_command(context, name) is not None for name in COMMANDS)
 
 
-def test_version_is_that_of_the_package(run):
-    assert run("--version").out == f"rnaformer, version {__version__}\n"
+def test_version_is_that_of_the_package(run_cli):
+    assert run_cli("--version").out == f"rnaformer, version {__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -55,19 +55,19 @@ def test_version_is_that_of_the_package(run):
         (["convert"], "Error: Missing argument 'IN'."),
     ],
 )
-def test_wrong_usage_is_told_on_stderr_with_exit_code_2(run, arguments, last_line):
-    finished = run(*arguments)
+def test_wrong_usage_is_reported_on_stderr_with_exit_code_2(run_cli, arguments, last_line):
+    finished = run_cli(*arguments)
     assert finished.err.splitlines()[-1] == last_line
     assert (finished.out, finished.code) == ("", 2)
 
 
-def test_without_a_command_help_is_shown(run):
-    finished = run()
+def test_without_a_command_help_is_shown(run_cli):
+    finished = run_cli()
     assert "Commands:\n  predict " in finished.out + finished.err
 
 
-def test_a_failure_is_one_line_on_stderr_with_exit_code_1(run):
-    finished = run("convert", "no\nsuch\x1b[31m.dbn")
+def test_a_failure_is_one_line_on_stderr_with_exit_code_1(run_cli):
+    finished = run_cli("convert", "no\nsuch\x1b[31m.dbn")
     assert finished.err == "rnaformer: no\\nsuch\\x1b[31m.dbn: no such file or directory\n"
     assert (finished.out, finished.code) == ("", 1)
 
@@ -85,41 +85,43 @@ def test_one_line_escapes_what_could_move_the_cursor(text, line):
     assert escape_controls(text) == line
 
 
-def test_a_shell_that_asks_gets_completions(run, monkeypatch):
+def test_a_shell_gets_completions_on_request(run_cli, monkeypatch):
     monkeypatch.setenv("_RNAFORMER_COMPLETE", "bash_complete")
     monkeypatch.setenv("COMP_WORDS", "rnaformer s")
     monkeypatch.setenv("COMP_CWORD", "1")
-    finished = run()
+    finished = run_cli()
     assert (finished.out, finished.code) == ("plain,score\n", 0)
 
 
-def test_a_full_disk_behind_stdout_is_one_line(run, monkeypatch, examples):
+def test_a_full_disk_behind_stdout_is_one_line(run_cli, monkeypatch, examples_folder):
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stdout", full)
-        finished = run("convert", examples / "rnas.dbn")
+        finished = run_cli("convert", examples_folder / "rnas.dbn")
     assert finished.err == "rnaformer: stdout: no space left on device\n"
     assert finished.code == 1
 
 
-def test_a_reader_that_has_left_is_no_failure(run, monkeypatch, examples):
+def test_a_pipe_closed_by_its_reader_is_no_failure(run_cli, monkeypatch, examples_folder):
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w") as pipe:
         monkeypatch.setattr(sys, "stdout", pipe)
-        finished = run("score", examples / "rnas.dbn", "--ref", examples / "rnas.dbn")
+        finished = run_cli(
+            "score", examples_folder / "rnas.dbn", "--ref", examples_folder / "rnas.dbn"
+        )
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_a_reader_that_has_left_is_no_failure_while_a_file_is_being_written(
-    predict, monkeypatch, examples
+def test_a_pipe_closed_by_its_reader_is_no_failure_while_a_file_is_written(
+    run_predict, monkeypatch, examples_folder
 ):
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "w") as pipe:
         monkeypatch.setattr(sys, "stdout", pipe)
-        finished = predict(examples / "rnas.fasta", "--scores", "scores.npz")
+        finished = run_predict(examples_folder / "rnas.fasta", "--scores", "scores.npz")
     assert (finished.err, finished.code, os.listdir()) == ("", 0, [])
 
 
@@ -146,16 +148,16 @@ def test_other_closed_streams_are_no_traceback(tiny_weights, arguments, out, err
     assert (finished.stdout, finished.stderr, finished.returncode) == (out, err, code)
 
 
-def test_a_file_that_fails_out_of_place_is_named_and_stdout_lives_on(run, monkeypatch):
+def test_an_unexpected_file_error_names_the_file_and_stdout_stays_open(run_cli, monkeypatch):
     def fail(_):
         raise PermissionError(13, "Permission denied", "locked")
 
     monkeypatch.setattr(main, "_invoke", fail)
-    finished = run("convert", "x")
+    finished = run_cli("convert", "x")
     assert (finished.err, finished.code) == ("rnaformer: locked: permission denied\n", 1)
 
 
-def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, examples):
+def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, examples_folder):
     Path("many.dbn").write_text(">hairpin\nGGGGAAAACCCC\n((((....))))\n" * 5000)
     script = """
         set -o pipefail
@@ -164,16 +166,16 @@ def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, exa
         "$1" -m rnaformer_cli predict "$2" -w "$3" -f tsv --decode raw --threshold 0 | head -n 1
         echo "$?"
     """  # both write more than a pipe holds
-    words = [sys.executable, examples / "rnas.fasta", tiny_weights]
+    words = [sys.executable, examples_folder / "rnas.fasta", tiny_weights]
     finished = subprocess.run(
-        ["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=PATIENCE
+        ["bash", "-c", script, "bash", *words], capture_output=True, text=True, timeout=TIMEOUT
     )
     assert finished.stdout == ">hairpin\n0\nid\ti\tj\tscore\n0\n"
     assert finished.stderr == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-def test_an_interrupted_run_says_so_and_leaves_nothing(tiny_weights, tmp_path, number):
+def test_an_interrupted_run_is_reported_and_leaves_nothing(tiny_weights, tmp_path, number):
     reads = tmp_path / "long.fasta"  # more than a minute of work
     reads.write_text(f">long\n{'GAUC' * 100}\n" * 2000)
     ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of `&` ignores it
@@ -189,13 +191,13 @@ def test_an_interrupted_run_says_so_and_leaves_nothing(tiny_weights, tmp_path, n
         until(lambda: os.listdir() or process.poll() is not None)  # it has opened its output
         assert [name[:9] for name in os.listdir()] == [".out.dbn."]
         process.send_signal(number)
-        assert process.wait(PATIENCE) == main.EXIT_INTERRUPTED == 130
+        assert process.wait(TIMEOUT) == main.EXIT_INTERRUPTED == 130
         assert process.stderr.read() == "rnaformer: interrupted\n"
     assert os.listdir() == []
 
 
-def test_help_score_and_convert_load_neither_torch_nor_the_network(examples):
-    """In one process, because a new one is slow; what a command loads, it loads for good."""
+def test_help_score_and_convert_load_neither_torch_nor_the_network(examples_folder):
+    """In one process, because a new one is slow; loaded modules stay loaded."""
     script = """
 import sys
 from rnaformer_cli.cli.main import run
@@ -209,15 +211,15 @@ for arguments in (
     print(code, *arguments[:1], *heavy, file=sys.stderr)
 """
     finished = subprocess.run(
-        [sys.executable, "-c", script, examples / "rnas.dbn"],
+        [sys.executable, "-c", script, examples_folder / "rnas.dbn"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
-    told = [line for line in finished.stderr.splitlines() if line[:2] in ("0 ", "2 ")]
+    expected = [line for line in finished.stderr.splitlines() if line[:2] in ("0 ", "2 ")]
     commands = ["--help", "predict", "score", "weights", "score", "convert"]
-    assert told == [*(f"0 {command}" for command in commands), "2 predict"]
+    assert expected == [*(f"0 {command}" for command in commands), "2 predict"]
 
 
 def test_stdout_is_utf_8_whatever_the_locale():
@@ -226,14 +228,14 @@ def test_stdout_is_utf_8_whatever_the_locale():
         input=">中\nACGU\n....\n".encode(),
         capture_output=True,
         env={**os.environ, "PYTHONIOENCODING": "latin-1"},
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert finished.stdout.decode() == ">中\nACGU\n....\n"
 
 
 def until(is_true):
     """Wait for another process."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not is_true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
@@ -243,13 +245,13 @@ def until(is_true):
     ("requested", "spins"),
     [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "None")],
 )
-def test_idle_threads_sleep_soon_unless_the_user_has_a_wish(requested, spins):
+def test_idle_threads_sleep_soon_unless_the_user_sets_a_wait_policy(requested, spins):
     code = (
         "import atexit, os, sys; from rnaformer_cli.cli.main import main; sys.argv[1:] = ['-V'];"
         "atexit.register(lambda: print(os.environ.get('GOMP_SPINCOUNT'))); main()"
     )
-    wishes = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-    kept = {name: value for name, value in os.environ.items() if name not in wishes}
+    variables = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    kept = {name: value for name, value in os.environ.items() if name not in variables}
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={**kept, **requested},
@@ -260,21 +262,21 @@ def test_idle_threads_sleep_soon_unless_the_user_has_a_wish(requested, spins):
     assert done.stdout.splitlines()[-1] == spins
 
 
-def test_a_working_directory_that_is_gone_is_told(run, tmp_path, monkeypatch):
+def test_a_deleted_working_directory_is_reported(run_cli, tmp_path, monkeypatch):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    done = run("weights", "list")
+    done = run_cli("weights", "list")
     assert done.err == "rnaformer: the working directory was deleted; change to another\n"
     assert done.code == 1
 
 
-def test_too_many_open_files_are_no_fault_of_stdout(run, monkeypatch):
+def test_too_many_open_files_are_no_fault_of_stdout(run_cli, monkeypatch):
     def fail(_):
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(main, "_invoke", fail)
-    done = run("convert", "x")
+    done = run_cli("convert", "x")
     limit = "too many open files: raise the limit (ulimit -n) or use fewer --jobs"
     assert (done.err, done.code) == (f"rnaformer: {limit}\n", 1)

@@ -1,4 +1,4 @@
-"""`rnaformer predict`: what it reads, what it writes, and what it says about bad input."""
+"""`rnaformer predict`: what it reads, what it writes, and its messages about bad input."""
 
 import gzip
 import json
@@ -37,19 +37,19 @@ def records_of(text, suffix="dbn"):
     return list(read_structures(f"read.{suffix}"))
 
 
-# How sure a structure is
+# The confidence of a structure
 
 
-def confidences(run, tiny_weights, *arguments, stdin=MIXED):
-    return run("predict", "-", "-w", tiny_weights, "--device", "cpu", *arguments, stdin=stdin)
+def confidences(run_cli, tiny_weights, *arguments, stdin=MIXED):
+    return run_cli("predict", "-", "-w", tiny_weights, "--device", "cpu", *arguments, stdin=stdin)
 
 
-def test_headers_of_dot_bracket_tell_the_confidence(run, tiny_weights):
-    rows = confidences(run, tiny_weights, "-f", "jsonl").out.splitlines()
-    told = [f">{row['id']} confidence={row['confidence']:.2f}" for row in map(json.loads, rows)]
-    found = confidences(run, tiny_weights).out
-    assert found.splitlines()[::3] == told
-    plain = confidences(run, tiny_weights, "--plain-headers").out
+def test_headers_of_dot_bracket_have_the_confidence(run_cli, tiny_weights):
+    rows = confidences(run_cli, tiny_weights, "-f", "jsonl").out.splitlines()
+    expected = [f">{row['id']} confidence={row['confidence']:.2f}" for row in map(json.loads, rows)]
+    found = confidences(run_cli, tiny_weights).out
+    assert found.splitlines()[::3] == expected
+    plain = confidences(run_cli, tiny_weights, "--plain-headers").out
     assert plain.splitlines()[::3] == [f">{name}" for name in IDS]
     assert [record.id for record in records_of(found)] == IDS
     assert [(r.sequence, r.structure) for r in records_of(found)] == [
@@ -57,22 +57,22 @@ def test_headers_of_dot_bracket_tell_the_confidence(run, tiny_weights):
     ]
 
 
-def test_records_of_low_confidence_are_counted_at_the_end(run, tiny_weights):
-    finished = confidences(run, tiny_weights)
-    told = "4 of 4 records have a confidence below 0.5 (see docs/output.md)"
-    assert (finished.err, finished.code) == (f"rnaformer: warning: {told}\n", 0)
-    one = confidences(run, tiny_weights, stdin=HAIRPIN).err
-    told = "1 of 1 record has a confidence below 0.5 (see docs/output.md)"
-    assert one == f"rnaformer: warning: {told}\n"
-    assert confidences(run, tiny_weights, "--quiet").err == ""
+def test_records_of_low_confidence_are_counted_at_the_end(run_cli, tiny_weights):
+    finished = confidences(run_cli, tiny_weights)
+    expected = "4 of 4 records have a confidence below 0.5 (see docs/output.md)"
+    assert (finished.err, finished.code) == (f"rnaformer: warning: {expected}\n", 0)
+    one = confidences(run_cli, tiny_weights, stdin=HAIRPIN).err
+    expected = "1 of 1 record has a confidence below 0.5 (see docs/output.md)"
+    assert one == f"rnaformer: warning: {expected}\n"
+    assert confidences(run_cli, tiny_weights, "--quiet").err == ""
 
 
-def test_nothing_is_said_of_confident_records(run, examples):
-    assert run("predict", examples / "rnas.fasta", "--threads", 1).err == ""
+def test_confident_records_cause_no_warning(run_cli, examples_folder):
+    assert run_cli("predict", examples_folder / "rnas.fasta", "--threads", 1).err == ""
 
 
-def test_a_record_without_pairs_has_no_confidence(run):
-    finished = run("predict", "-", "--threads", 1, stdin=f">one\nA\n>poly\n{'A' * 40}\n")
+def test_a_record_without_pairs_has_no_confidence(run_cli):
+    finished = run_cli("predict", "-", "--threads", 1, stdin=f">one\nA\n>poly\n{'A' * 40}\n")
     assert finished.out.splitlines()[::3] == [">one confidence=0.00", ">poly confidence=0.00"]
     assert "2 of 2 records have a confidence below 0.5" in finished.err
 
@@ -80,19 +80,19 @@ def test_a_record_without_pairs_has_no_confidence(run):
 # What the shipped weights predict
 
 
-def test_the_shipped_weights_find_the_cloverleaf_of_a_trna(run, examples):
-    finished = run("predict", examples / "rnas.fasta", "--threads", 1)
+def test_the_shipped_weights_find_the_cloverleaf_of_a_trna(run_cli, examples_folder):
+    finished = run_cli("predict", examples_folder / "rnas.fasta", "--threads", 1)
     found = {record.id: record for record in records_of(finished.out)}
-    known = {record.id: record for record in read_structures(examples / "rnas.dbn")}
+    known = {record.id: record for record in read_structures(examples_folder / "rnas.dbn")}
     assert list(found) == list(known)
     assert [found[name].sequence for name in known] == [r.sequence for r in known.values()]
     assert count_pairs(found["tRNA-Phe"].structure, known["tRNA-Phe"].structure).f1 >= 0.6
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_figures_against_references_follow_on_stderr(run, examples):
-    arguments = ("predict", examples / "rnas.fasta", "--ref", examples / "rnas.dbn")
-    finished = run(*arguments, "--threads", 1)
+def test_figures_against_references_follow_on_stderr(run_cli, examples_folder):
+    arguments = ("predict", examples_folder / "rnas.fasta", "--ref", examples_folder / "rnas.dbn")
+    finished = run_cli(*arguments, "--threads", 1)
     rows = finished.err.splitlines()
     assert ids(finished.out) == [row.split()[0] for row in rows[1:5]]
     assert rows[0].split() == ["id", "length", "precision", "recall", "F1", "MCC"]
@@ -100,7 +100,7 @@ def test_figures_against_references_follow_on_stderr(run, examples):
     assert finished.code == 0
 
 
-def test_the_answer_does_not_depend_on_the_batch():
+def test_a_prediction_does_not_depend_on_the_batch():
     records = list(read_fasta(MIXED.splitlines()))
     alone, together = (
         list(
@@ -117,32 +117,32 @@ def test_the_answer_does_not_depend_on_the_batch():
 # Where it writes, and in what format
 
 
-def test_records_come_in_the_order_of_the_input_whatever_their_lengths(predict):
-    finished = predict("-", stdin=MIXED)
+def test_records_come_in_the_order_of_the_input_whatever_their_lengths(run_predict):
+    finished = run_predict("-", stdin=MIXED)
     assert ids(finished.out) == IDS
     assert [record.sequence for record in records_of(finished.out)] == [
         line for line in MIXED.splitlines() if not line.startswith(">")
     ]
 
 
-def test_the_same_input_gives_the_same_bytes(predict):
+def test_the_same_input_gives_the_same_bytes(run_predict):
     arguments = ("-", "-f", "tsv", "--threshold", 0.1)
-    first, again = (predict(*arguments, stdin=MIXED).out for _ in range(2))
+    first, again = (run_predict(*arguments, stdin=MIXED).out for _ in range(2))
     assert first == again
     assert len(first.splitlines()) > 10
 
 
-def test_the_order_of_the_input_changes_nothing_but_the_order(predict):
+def test_the_order_of_the_input_changes_nothing_but_the_order(run_predict):
     arguments = ("-", "--threshold", 0.1)
-    forward = records_of(predict(*arguments, stdin=MIXED).out)
+    forward = records_of(run_predict(*arguments, stdin=MIXED).out)
     reads = [">" + text for text in MIXED.split(">")[1:]]
-    backward = records_of(predict(*arguments, stdin="".join(reversed(reads))).out)
+    backward = records_of(run_predict(*arguments, stdin="".join(reversed(reads))).out)
     assert backward[::-1] == forward
     assert any(record.structure.pairs for record in forward)
 
 
-def test_json_lines_tell_all_about_each_record(predict, tiny_weights):
-    finished = predict("-", "-f", "jsonl", "--threshold", 0.1, stdin=MIXED)
+def test_json_lines_have_every_field_of_each_record(run_predict, tiny_weights):
+    finished = run_predict("-", "-f", "jsonl", "--threshold", 0.1, stdin=MIXED)
     rows = [json.loads(line) for line in finished.out.splitlines()]
     assert [row["id"] for row in rows] == IDS
     long = rows[2]
@@ -171,10 +171,10 @@ def test_json_lines_tell_all_about_each_record(predict, tiny_weights):
     assert all(0.1 < score <= 1 for row in rows for _, _, score in row["pairs"])
 
 
-def test_json_pairs_are_those_of_the_dot_bracket(predict):
+def test_json_pairs_are_those_of_the_dot_bracket(run_predict):
     [row] = map(
         json.loads,
-        predict("-", "-f", "jsonl", "--threshold", 0.1, stdin=HAIRPIN).out.split("\n")[:-1],
+        run_predict("-", "-f", "jsonl", "--threshold", 0.1, stdin=HAIRPIN).out.split("\n")[:-1],
     )
     [record] = records_of(f">x\n{row['sequence']}\n{row['structure']}\n")
     assert [[i - 1, j - 1] for i, j, _ in row["pairs"]] == [
@@ -183,8 +183,8 @@ def test_json_pairs_are_those_of_the_dot_bracket(predict):
     assert row["pairs"]
 
 
-def test_tsv_lists_the_scores_above_the_threshold_once_a_pair(predict):
-    finished = predict("-", "-f", "tsv", "--threshold", 0.4, stdin=MIXED)
+def test_tsv_lists_the_scores_above_the_threshold_once_a_pair(run_predict):
+    finished = run_predict("-", "-f", "tsv", "--threshold", 0.4, stdin=MIXED)
     [header, *rows] = [line.split("\t") for line in finished.out.splitlines()]
     assert header == ["id", "i", "j", "score"]
     pairs = [(name, int(left), int(right)) for name, left, right, _ in rows]
@@ -195,17 +195,17 @@ def test_tsv_lists_the_scores_above_the_threshold_once_a_pair(predict):
 
 
 @pytest.mark.parametrize("name", ["ct", "bpseq", "jsonl"])
-def test_every_format_holds_the_same_structure(predict, name):
-    dbn = predict("-", "--threshold", 0.1, stdin=HAIRPIN).out
-    other = predict("-", "-f", name, "--threshold", 0.1, stdin=HAIRPIN).out
+def test_every_format_holds_the_same_structure(run_predict, name):
+    dbn = run_predict("-", "--threshold", 0.1, stdin=HAIRPIN).out
+    other = run_predict("-", "-f", name, "--threshold", 0.1, stdin=HAIRPIN).out
     [expected], [found] = records_of(dbn), records_of(other, name)
     assert (found.sequence, found.structure) == (expected.sequence, expected.structure)
     assert expected.structure.pairs
 
 
 @pytest.mark.parametrize("name", ["ct", "bpseq"])
-def test_a_second_record_in_a_format_for_one_is_an_error(predict, name):
-    finished = predict("-", "-f", name, stdin=HAIRPIN + ">b\nACGU\n")
+def test_a_second_record_in_a_format_for_one_is_an_error(run_predict, name):
+    finished = run_predict("-", "-f", name, stdin=HAIRPIN + ">b\nACGU\n")
     message = f"a {name} file holds one record; use --out-dir"
     assert finished.err == f"rnaformer: record 'b': {message}\n"
     assert finished.code == 1
@@ -224,28 +224,28 @@ def test_a_second_record_in_a_format_for_one_is_an_error(predict, name):
         ("out.tsv", "id\ti\tj\tscore\n"),
     ],
 )
-def test_an_output_file_has_the_format_of_its_suffix(predict, name, start):
-    finished = predict("-", "-o", name, stdin=HAIRPIN)
+def test_an_output_file_has_the_format_of_its_suffix(run_predict, name, start):
+    finished = run_predict("-", "-o", name, stdin=HAIRPIN)
     assert Path(name).read_text().startswith(start)
     assert (finished.out, finished.err, finished.code) == ("", "", 0)
     assert os.listdir() == [name]
 
 
-def test_an_output_file_is_what_stdout_would_be(predict):
-    predict("-", "-o", "out.dbn", stdin=MIXED)
-    assert Path("out.dbn").read_text() == predict("-", stdin=MIXED).out
+def test_an_output_file_is_what_stdout_would_be(run_predict):
+    run_predict("-", "-o", "out.dbn", stdin=MIXED)
+    assert Path("out.dbn").read_text() == run_predict("-", stdin=MIXED).out
 
 
-def test_with_an_output_file_the_figures_go_to_stdout(predict, examples):
-    fasta = examples / "rnas.fasta"
-    finished = predict(fasta, "-o", "out.dbn", "--ref", examples / "rnas.dbn")
+def test_with_an_output_file_the_figures_go_to_stdout(run_predict, examples_folder):
+    fasta = examples_folder / "rnas.fasta"
+    finished = run_predict(fasta, "-o", "out.dbn", "--ref", examples_folder / "rnas.dbn")
     assert finished.out.startswith("id               length  precision")
     assert (finished.err, finished.code, os.listdir()) == ("", 0, ["out.dbn"])
 
 
-def test_a_record_that_failed_is_missing_from_the_figures(predict):
+def test_a_record_that_failed_is_missing_from_the_figures(run_predict):
     Path("ref.dbn").write_text(">good\nGGGGAAAACCCC\n((((....))))\n>gap\nACGU\n....\n")
-    finished = predict("-", "--ref", "ref.dbn", stdin=BAD)
+    finished = run_predict("-", "--ref", "ref.dbn", stdin=BAD)
     [error, missing, extra, *table] = finished.err.splitlines()
     assert error + "\n" == GAP_LINE
     assert missing == "rnaformer: warning: no prediction for gap"
@@ -254,16 +254,16 @@ def test_a_record_that_failed_is_missing_from_the_figures(predict):
     assert finished.code == 1
 
 
-def test_a_reference_of_another_rna_is_an_error_after_the_structures(predict):
+def test_a_reference_of_another_rna_is_an_error_after_the_structures(run_predict):
     Path("ref.dbn").write_text(">hairpin\nGGGGAAAACCCA\n((((....))))\n")
-    finished = predict("-", "--ref", "ref.dbn", stdin=HAIRPIN)
+    finished = run_predict("-", "--ref", "ref.dbn", stdin=HAIRPIN)
     message = "base 12 is C in the prediction, A in the reference"
     assert finished.err == f"rnaformer: record 'hairpin': {message}\n"
     assert (ids(finished.out), finished.code) == (["hairpin"], 1)
 
 
-def test_a_reference_that_cannot_be_read_ends_the_run_before_it_begins(predict):
-    finished = predict("-", "--ref", "none.dbn", "-o", "out.dbn", stdin=HAIRPIN)
+def test_a_reference_that_cannot_be_read_ends_the_run_before_it_begins(run_predict):
+    finished = run_predict("-", "--ref", "none.dbn", "-o", "out.dbn", stdin=HAIRPIN)
     assert finished.err == "rnaformer: none.dbn: no such file or directory\n"
     assert (finished.code, os.listdir()) == (1, [])
 
@@ -271,10 +271,12 @@ def test_a_reference_that_cannot_be_read_ends_the_run_before_it_begins(predict):
 # How it decodes
 
 
-def test_nested_decoding_crosses_no_pairs_and_matching_may(predict):
+def test_nested_decoding_crosses_no_pairs_and_matching_may(run_predict):
     reads = "".join(f">r{n}\n{LONG[n:]}\n" for n in range(6))
-    matching = records_of(predict("-", "--threshold", 0, "--decode", "matching", stdin=reads).out)
-    nested = records_of(predict("-", "--threshold", 0, "--decode", "nested", stdin=reads).out)
+    matching = records_of(
+        run_predict("-", "--threshold", 0, "--decode", "matching", stdin=reads).out
+    )
+    nested = records_of(run_predict("-", "--threshold", 0, "--decode", "nested", stdin=reads).out)
     assert not any(record.structure.crossing_pairs() for record in nested)
     assert any(record.structure.crossing_pairs() for record in matching)
     for record in (*matching, *nested):  # partners() refuses a base with two
@@ -282,34 +284,36 @@ def test_nested_decoding_crosses_no_pairs_and_matching_may(predict):
         assert all(right - left > 3 for left, right in record.structure.pairs)
 
 
-def test_a_record_whose_pairs_cross_at_too_many_places_fails_alone(predict, monkeypatch):
+def test_a_record_whose_pairs_cross_at_too_many_places_fails_alone(run_predict, monkeypatch):
     monkeypatch.setattr(nesting, "MAX_ENDS", 12)
-    finished = predict("-", "--decode", "nested", "--threshold", 0.0, "--quiet", stdin=MIXED)
+    finished = run_predict("-", "--decode", "nested", "--threshold", 0.0, "--quiet", stdin=MIXED)
     message = "more than 12 ends of crossing helices, which is the limit"
-    told = [f"rnaformer: record {name!r}: {message}" for name in ("middle", "long")]
-    assert (ids(finished.out), finished.err.splitlines()) == (["short", "second"], told)
+    expected = [f"rnaformer: record {name!r}: {message}" for name in ("middle", "long")]
+    assert (ids(finished.out), finished.err.splitlines()) == (["short", "second"], expected)
     assert finished.code == 1
 
 
-def test_a_record_is_refused_by_its_memory_whatever_its_batch(predict):
-    finished = predict("-", "--max-memory", 0, "--quiet", stdin=MIXED)
-    told = finished.err.splitlines()
-    assert [line.split("'")[1] for line in told] == IDS
-    assert all("of memory, 0 " in line for line in told)
+def test_a_record_is_refused_by_its_memory_whatever_its_batch(run_predict):
+    finished = run_predict("-", "--max-memory", 0, "--quiet", stdin=MIXED)
+    expected = finished.err.splitlines()
+    assert [line.split("'")[1] for line in expected] == IDS
+    assert all("of memory, 0 " in line for line in expected)
     assert (finished.out, finished.code) == ("", 1)
 
 
-def test_an_empty_name_of_weights_is_not_the_default(run, tmp_path, monkeypatch):
+def test_an_empty_name_of_weights_is_not_the_default(run_cli, tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text("{}")
     monkeypatch.chdir(tmp_path)
-    finished = run("predict", "-", "-w", "", stdin=HAIRPIN)
+    finished = run_cli("predict", "-", "-w", "", stdin=HAIRPIN)
     assert finished.err.endswith("Invalid value for '-w' / '--weights': the text is empty\n")
     assert finished.code == 2
 
 
-def test_raw_decoding_is_the_matrix_above_the_threshold(predict, tiny_weights):
+def test_raw_decoding_is_the_matrix_above_the_threshold(run_predict, tiny_weights):
     options = ("--decode", "raw", "--threshold", 0.3, "--scores", "s.npz")
-    [row] = map(json.loads, predict("-", "-f", "jsonl", *options, stdin=HAIRPIN).out.splitlines())
+    [row] = map(
+        json.loads, run_predict("-", "-f", "jsonl", *options, stdin=HAIRPIN).out.splitlines()
+    )
     left, right = np.nonzero(np.triu(np.load("s.npz")["hairpin"] > 0.3))
     assert [pair[:2] for pair in row["pairs"]] == [
         [int(i) + 1, int(j) + 1] for i, j in zip(left, right, strict=True)
@@ -322,8 +326,8 @@ def test_raw_decoding_is_the_matrix_above_the_threshold(predict, tiny_weights):
     ("options", "name"),
     [((), "dbn"), (("-f", "ct"), "ct"), (("-o", "x.bpseq"), "bpseq")],
 )
-def test_raw_structures_are_refused_by_formats_for_one_partner(predict, options, name):
-    finished = predict("-", "--decode", "raw", *options, stdin=HAIRPIN)
+def test_raw_structures_are_refused_by_formats_for_one_partner(run_predict, options, name):
+    finished = run_predict("-", "--decode", "raw", *options, stdin=HAIRPIN)
     assert finished.err.splitlines()[-1] == (
         f"Error: a base of a raw structure may have several partners, which {name} cannot hold; "
         "use -f jsonl or -f tsv"
@@ -331,45 +335,49 @@ def test_raw_structures_are_refused_by_formats_for_one_partner(predict, options,
     assert (finished.out, finished.code) == ("", 2)
 
 
-def test_a_threshold_of_one_leaves_everything_unpaired(predict):
-    assert predict("-", "--threshold", 1, stdin=HAIRPIN).out == HAIRPIN + "." * 12 + "\n"
+def test_a_threshold_of_one_leaves_everything_unpaired(run_predict):
+    assert run_predict("-", "--threshold", 1, stdin=HAIRPIN).out == HAIRPIN + "." * 12 + "\n"
 
 
 @pytest.mark.parametrize(("least", "count"), [(0, 66), (0.5, None), (1, 0)])
-def test_min_score_decides_which_pairs_the_table_lists(predict, least, count):
+def test_min_score_decides_which_pairs_the_table_lists(run_predict, least, count):
     """Twelve bases have 66 pairs, and none has the score 0 or 1."""
     options = ("--min-score", least, "--threshold", 0.3, "--scores", "s.npz")
-    finished = predict("-", "-f", "tsv", *options, stdin=HAIRPIN)
+    finished = run_predict("-", "-f", "tsv", *options, stdin=HAIRPIN)
     scores = np.triu(np.load("s.npz")["hairpin"], k=1)
     rows = finished.out.splitlines()[1:]
     assert len(rows) == (scores > least).sum()
     assert count is None or len(rows) == count
 
 
-def test_cycles_end_when_the_scores_have_settled(predict):
+def test_cycles_end_when_the_scores_have_settled(run_predict):
     both = f"{HAIRPIN}>b\nGGGGGCAAAAGCCAAAACCC\n"
     settled = [
         json.loads(line)
-        for line in predict("-", "-f", "jsonl", "--cycles", "auto", stdin=both).out.splitlines()
+        for line in run_predict("-", "-f", "jsonl", "--cycles", "auto", stdin=both).out.splitlines()
     ]
     assert all(1 < answer["cycles"] <= 2 for answer in settled)
-    plain = [json.loads(line) for line in predict("-", "-f", "jsonl", stdin=both).out.splitlines()]
+    plain = [
+        json.loads(line) for line in run_predict("-", "-f", "jsonl", stdin=both).out.splitlines()
+    ]
     assert [answer["pairs"] for answer in settled] == [answer["pairs"] for answer in plain]
 
 
-def test_cycles_are_made_and_told(predict):
+def test_cycles_are_run_and_reported(run_predict):
     one, four = (
-        json.loads(predict("-", "-f", "jsonl", "--cycles", n, "--threshold", 0, stdin=HAIRPIN).out)
+        json.loads(
+            run_predict("-", "-f", "jsonl", "--cycles", n, "--threshold", 0, stdin=HAIRPIN).out
+        )
         for n in (1, 4)
     )
     assert (one["cycles"], four["cycles"]) == (1, 4)
     assert one["confidence"] != four["confidence"]
 
 
-def test_weights_that_do_not_recycle_refuse_more_than_one_cycle(run, data):
-    case = data / "parity" / "no_cycling"
-    run("weights", "import", f"{case}.pth", "--config", f"{case}.yml", "-o", "once")
-    finished = run("predict", "-", "-w", "once", "--cycles", 3, stdin=HAIRPIN)
+def test_weights_that_do_not_recycle_refuse_more_than_one_cycle(run_cli, data_folder):
+    case = data_folder / "parity" / "no_cycling"
+    run_cli("weights", "import", f"{case}.pth", "--config", f"{case}.yml", "-o", "once")
+    finished = run_cli("predict", "-", "-w", "once", "--cycles", 3, stdin=HAIRPIN)
     message = "cycles must be 1, these weights do not recycle, not 3"
     assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)
 
@@ -377,15 +385,15 @@ def test_weights_that_do_not_recycle_refuse_more_than_one_cycle(run, data):
 # What it reads
 
 
-def test_gzip_is_recognised_by_its_content(predict):
+def test_gzip_is_recognised_by_its_content(run_predict):
     Path("reads").write_bytes(gzip.compress(MIXED.encode()))
-    assert ids(predict("reads").out) == IDS
+    assert ids(run_predict("reads").out) == IDS
 
 
 @pytest.mark.parametrize("arguments", [("-",), ()], ids=["dash", "no file"])
-def test_standard_input_is_read_compressed_or_not(predict, arguments):
-    assert ids(predict(*arguments, stdin=gzip.compress(MIXED.encode())).out) == IDS
-    assert ids(predict(*arguments, stdin=MIXED).out) == IDS
+def test_standard_input_is_read_compressed_or_not(run_predict, arguments):
+    assert ids(run_predict(*arguments, stdin=gzip.compress(MIXED.encode())).out) == IDS
+    assert ids(run_predict(*arguments, stdin=MIXED).out) == IDS
 
 
 def test_a_terminal_as_standard_input_is_wrong_usage(monkeypatch, capsys):
@@ -397,32 +405,32 @@ def test_a_terminal_as_standard_input_is_wrong_usage(monkeypatch, capsys):
     assert capsys.readouterr().err.endswith(message)
 
 
-def test_several_files_are_read_in_order(predict):
+def test_several_files_are_read_in_order(run_predict):
     Path("b.fa").write_text(">b\nACGU\n")
     Path("a.fa").write_text(">a\nACGU\n")
-    assert ids(predict("b.fa", "-", "a.fa", stdin=">c\nACGU\n").out) == ["b", "c", "a"]
+    assert ids(run_predict("b.fa", "-", "a.fa", stdin=">c\nACGU\n").out) == ["b", "c", "a"]
 
 
-def test_the_same_id_twice_is_allowed_on_stdout(predict):
-    assert ids(predict("-", stdin=HAIRPIN * 2).out) == ["hairpin", "hairpin"]
+def test_the_same_id_twice_is_allowed_on_stdout(run_predict):
+    assert ids(run_predict("-", stdin=HAIRPIN * 2).out) == ["hairpin", "hairpin"]
 
 
-def test_dna_lower_case_and_windows_lines_are_read_as_rna(predict):
-    finished = predict("-", stdin=b"\xef\xbb\xbf>a x\r\nggtt\r\naacc\r\n")
+def test_dna_lower_case_and_windows_lines_are_read_as_rna(run_predict):
+    finished = run_predict("-", stdin=b"\xef\xbb\xbf>a x\r\nggtt\r\naacc\r\n")
     assert finished.out.splitlines()[:2] == [">a", "GGUUAACC"]
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_a_record_without_a_name_is_called_by_its_number(predict):
-    assert ids(predict("-", stdin=">\nACGU\n>b\nACGU\n> \nACGU\n").out) == [
+def test_a_record_without_a_name_is_called_by_its_number(run_predict):
+    assert ids(run_predict("-", stdin=">\nACGU\n>b\nACGU\n> \nACGU\n").out) == [
         *("sequence_1", "b", "sequence_3")
     ]
 
 
-def test_a_missing_file_does_not_keep_the_others_from_being_read(predict):
+def test_a_missing_file_does_not_keep_the_others_from_being_read(run_predict):
     Path("a.fa").write_text(HAIRPIN)
     Path("empty").mkdir()
-    finished = predict("none.fa", "a.fa", "empty", "a.fa")
+    finished = run_predict("none.fa", "a.fa", "empty", "a.fa")
     suffixes = ".fa, .fas, .fasta, .ffn, .fna, .frn, also .gz"
     assert finished.err == (
         "rnaformer: none.fa: no such file or directory\n"
@@ -455,51 +463,51 @@ def test_a_missing_file_does_not_keep_the_others_from_being_read(predict):
         (b">a\n1 ACGU\n", f"stdin:2:1: record 'a': '1' is a digit; {EXPECTED}"),
     ],
 )
-def test_what_is_not_rna_is_told_with_its_place(predict, text, message):
-    finished = predict("-", "-o", "out.dbn", "--scores", "s.npz", stdin=text)
+def test_text_that_is_not_rna_is_reported_with_its_position(run_predict, text, message):
+    finished = run_predict("-", "-o", "out.dbn", "--scores", "s.npz", stdin=text)
     assert finished.err.splitlines()[0] == f"rnaformer: {message}"
     assert finished.code == 1
 
 
-def test_one_bad_record_does_not_stop_the_others(predict):
-    finished = predict("-", stdin=BAD)
+def test_one_bad_record_does_not_stop_the_others(run_predict):
+    finished = run_predict("-", stdin=BAD)
     assert ids(finished.out) == ["good", "also"]
     assert (finished.err, finished.code) == (GAP_LINE, 1)
 
 
-def test_one_bad_record_does_not_stop_the_others_from_going_to_a_file(predict):
-    finished = predict("-", "-o", "out.dbn", stdin=BAD)
+def test_one_bad_record_does_not_stop_the_others_from_going_to_a_file(run_predict):
+    finished = run_predict("-", "-o", "out.dbn", stdin=BAD)
     assert ids(Path("out.dbn").read_text()) == ["good", "also"]
     assert (finished.err, finished.code, os.listdir()) == (GAP_LINE, 1, ["out.dbn"])
 
 
-def test_fail_fast_stops_at_the_first_bad_record_and_leaves_no_file(predict):
+def test_fail_fast_stops_at_the_first_bad_record_and_leaves_no_file(run_predict):
     Path("out.dbn").write_text("from before")
-    finished = predict("-", "--fail-fast", "-o", "out.dbn", "--scores", "s.npz", stdin=BAD)
+    finished = run_predict("-", "--fail-fast", "-o", "out.dbn", "--scores", "s.npz", stdin=BAD)
     assert (finished.out, finished.err, finished.code) == ("", GAP_LINE, 1)
     assert (os.listdir(), Path("out.dbn").read_text()) == (["out.dbn"], "from before")
 
 
-def test_fail_fast_writes_what_came_before_the_bad_record(predict):
-    finished = predict("-", "--fail-fast", stdin=BAD)
+def test_fail_fast_writes_what_came_before_the_bad_record(run_predict):
+    finished = run_predict("-", "--fail-fast", stdin=BAD)
     assert (ids(finished.out), finished.err, finished.code) == (["good"], GAP_LINE, 1)
 
 
-def test_predicting_like_a_program_needs_weights_that_can(predict):
-    finished = predict("-", "--like", "computed", stdin=">a\nGGGGAAAACCCC\n")
+def test_predicting_like_a_program_needs_weights_with_a_label_flag(run_predict):
+    finished = run_predict("-", "--like", "computed", stdin=">a\nGGGGAAAACCCC\n")
     message = "these weights have no label flag: they know one kind of labels"
     assert (finished.out, finished.err, finished.code) == ("", f"rnaformer: {message}\n", 1)
 
 
 @pytest.mark.parametrize("file", ["none.fa", "bad.fa"])
-def test_no_file_appears_when_nothing_could_be_predicted(predict, file):
+def test_no_file_appears_when_nothing_could_be_predicted(run_predict, file):
     Path("bad.fa").write_text(">a\n>b\nX\n")
-    finished = predict(file, "-o", "out.dbn", "--scores", "s.npz")
+    finished = run_predict(file, "-o", "out.dbn", "--scores", "s.npz")
     assert (finished.code, os.listdir()) == (1, ["bad.fa"])
 
 
-def test_longer_records_are_refused_on_request(predict):
-    finished = predict("-", "--max-length", 17, stdin=MIXED)
+def test_longer_records_are_refused_on_request(run_predict):
+    finished = run_predict("-", "--max-length", 17, stdin=MIXED)
     message = "49 bases are more than --max-length 17"
     assert finished.err == f"rnaformer: record 'long': {message}\n"
     assert (ids(finished.out), finished.code) == (["middle", "short", "second"], 1)
@@ -508,22 +516,22 @@ def test_longer_records_are_refused_on_request(predict):
 AMBIGUOUS = ">a\nACRYU\n>b\nACGU\n>c\nNNACGUw\n"
 
 
-def test_ambiguous_letters_are_read_as_n_and_counted_once(predict):
-    finished = predict("-", stdin=AMBIGUOUS)
+def test_ambiguous_letters_are_read_as_n_and_counted_once(run_predict):
+    finished = run_predict("-", stdin=AMBIGUOUS)
     warning = "rnaformer: warning: read 3 ambiguous letters as N in 2 records\n"
     assert [record.sequence for record in records_of(finished.out)] == ["ACNNU", "ACGU", "NNACGUN"]
     assert (finished.err, finished.code) == (warning, 0)
 
 
-def test_json_tells_the_ambiguous_letters_of_each_record(predict):
-    rows = predict("-", "-f", "jsonl", stdin=AMBIGUOUS).out.splitlines()
+def test_json_has_the_ambiguous_letters_of_each_record(run_predict):
+    rows = run_predict("-", "-f", "jsonl", stdin=AMBIGUOUS).out.splitlines()
     assert [json.loads(row)["warnings"] for row in rows] == [
         *(["2 ambiguous letters read as N"], [], ["1 ambiguous letter read as N"])
     ]
 
 
-def test_strict_refuses_ambiguous_letters_but_not_n(predict):
-    finished = predict("-", "--strict", stdin=AMBIGUOUS)
+def test_strict_refuses_ambiguous_letters_but_not_n(run_predict):
+    finished = run_predict("-", "--strict", stdin=AMBIGUOUS)
     advice = "stands for more than one base; --strict takes only A C G U (T) and N"
     assert finished.err == (
         f"rnaformer: stdin:2:3: record 'a': 'R' {advice}\n"
@@ -532,9 +540,9 @@ def test_strict_refuses_ambiguous_letters_but_not_n(predict):
     assert (ids(finished.out), finished.code) == (["b"], 1)
 
 
-def test_quiet_hides_warnings_but_not_failures(predict):
+def test_quiet_hides_warnings_but_not_failures(run_predict):
     Path("ref.dbn").write_text(">else\nACGU\n....\n>b\nACGU\n....\n")
-    finished = predict("-", "-q", "--ref", "ref.dbn", stdin=AMBIGUOUS + ">bad\nX\n")
+    finished = run_predict("-", "-q", "--ref", "ref.dbn", stdin=AMBIGUOUS + ">bad\nX\n")
     assert finished.err.splitlines()[0].startswith("rnaformer: stdin:8:1: record 'bad': 'X'")
     assert "warning" not in finished.err
     assert finished.code == 1
@@ -543,8 +551,8 @@ def test_quiet_hides_warnings_but_not_failures(predict):
 # Wrong usage, devices, weights
 
 
-def test_a_device_that_is_none_is_wrong_usage(run):
-    finished = run("predict", "-", "--device", "tpu", stdin=HAIRPIN)
+def test_an_unknown_device_is_wrong_usage(run_cli):
+    finished = run_cli("predict", "-", "--device", "tpu", stdin=HAIRPIN)
     message = "Invalid value for '--device': 'tpu' is not one of auto, cpu, cuda, cuda:N, mps"
     assert (finished.err.splitlines()[-1], finished.code) == (f"Error: {message}", 2)
 
@@ -574,8 +582,8 @@ def test_a_device_that_is_none_is_wrong_usage(run):
         ),
     ],
 )
-def test_wrong_usage_has_exit_code_2(predict, options, message):
-    finished = predict("-", *options, stdin=HAIRPIN)
+def test_wrong_usage_has_exit_code_2(run_predict, options, message):
+    finished = run_predict("-", *options, stdin=HAIRPIN)
     assert finished.err.splitlines()[-1] == f"Error: {message}"
     assert (finished.out, finished.code, os.listdir()) == ("", 2, [])
 
@@ -590,14 +598,14 @@ def test_wrong_usage_has_exit_code_2(predict, options, message):
         (["--scores", "no/s.npz"], "no/s.npz: no such file or directory"),
     ],
 )
-def test_what_cannot_be_done_is_one_line_with_exit_code_1(run, options, message):
-    finished = run("predict", "-", *options, stdin=HAIRPIN)
+def test_an_impossible_request_is_one_line_with_exit_code_1(run_cli, options, message):
+    finished = run_cli("predict", "-", *options, stdin=HAIRPIN)
     assert (finished.out, finished.err) == ("", f"rnaformer: {message}\n")
     assert (finished.code, os.listdir()) == (1, [])
 
 
-def test_a_precision_is_taken(predict):
-    finished = predict("-", "--precision", "bf16", stdin=HAIRPIN)
+def test_the_given_precision_is_used(run_predict):
+    finished = run_predict("-", "--precision", "bf16", stdin=HAIRPIN)
     warning = (
         ""
         if has_bf16(torch.device("cpu"))
@@ -607,27 +615,27 @@ def test_a_precision_is_taken(predict):
     assert (ids(finished.out), finished.err, finished.code) == (["hairpin"], warning, 0)
 
 
-def test_bf16_on_a_processor_without_it_is_warned_of(predict, monkeypatch):
+def test_bf16_on_a_processor_without_it_is_warned_of(run_predict, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "x86_64"})
-    finished = predict("-", "--precision", "bf16", stdin=HAIRPIN)
+    finished = run_predict("-", "--precision", "bf16", stdin=HAIRPIN)
     warning = "this processor has no bf16 instructions; --precision fp32 is faster"
     assert (finished.err, finished.code) == (f"rnaformer: warning: {warning}\n", 0)
-    assert predict("-", "--precision", "bf16", "--quiet", stdin=HAIRPIN).err == ""
-    assert predict("-", "--precision", "fp32", stdin=HAIRPIN).err == ""
+    assert run_predict("-", "--precision", "bf16", "--quiet", stdin=HAIRPIN).err == ""
+    assert run_predict("-", "--precision", "fp32", stdin=HAIRPIN).err == ""
 
 
-def test_the_command_gives_what_the_library_gives(predict, tiny_weights):
+def test_the_command_gives_what_the_library_gives(run_predict, tiny_weights):
     predictor = load(tiny_weights, Options(threshold=0.1), device="cpu")
     [expected] = predictor.predict([RnaRecord("hairpin", "GGGGAAAACCCC")])
-    [found] = records_of(predict("-", "--threshold", 0.1, stdin=HAIRPIN).out)
+    [found] = records_of(run_predict("-", "--threshold", 0.1, stdin=HAIRPIN).out)
     assert found == expected.structure_record
 
 
-def test_parts_together_are_the_whole(predict, tmp_path):
+def test_parts_together_are_the_whole(run_predict, tmp_path):
     records = "".join(f">x\n{'GGGGAAAACCCC'[: 12 - n % 3]}\n" for n in range(7)) + ">bad\nACGX!\n"
-    whole = predict("-", "--out-dir", tmp_path / "whole", stdin=records)
+    whole = run_predict("-", "--out-dir", tmp_path / "whole", stdin=records)
     errors = [
-        predict("-", "--out-dir", tmp_path / "parts", "--shard", f"{n}/3", stdin=records).err
+        run_predict("-", "--out-dir", tmp_path / "parts", "--shard", f"{n}/3", stdin=records).err
         for n in (1, 2, 3)
     ]
     assert "".join(errors) == whole.err  # the bad record is that of one part
@@ -637,39 +645,39 @@ def test_parts_together_are_the_whole(predict, tmp_path):
     assert set(files) == {"x.dbn", *(f"x_{n}.dbn" for n in range(2, 8))}
 
 
-def test_a_part_goes_to_stdout_in_order(predict):
+def test_a_part_goes_to_stdout_in_order(run_predict):
     records = "".join(f">r{n}\nGGGGAAAACCCC\n" for n in range(5))
-    assert ids(predict("-", "--shard", "2/2", stdin=records).out) == ["r1", "r3"]
+    assert ids(run_predict("-", "--shard", "2/2", stdin=records).out) == ["r1", "r3"]
 
 
 @pytest.mark.parametrize("value", ["0/2", "3/2", "1", "a/b", "1/0", "-1/2"])
-def test_a_part_that_is_none_is_refused(predict, value):
-    finished = predict("-", "--shard", value, stdin=HAIRPIN)
+def test_an_invalid_part_is_refused(run_predict, value):
+    finished = run_predict("-", "--shard", value, stdin=HAIRPIN)
     message = f"Error: Invalid value for '--shard': {value!r} is not a part I/N, such as 1/4 or 4/4"
     assert (finished.err.splitlines()[-1], finished.code) == (message, 2)
 
 
-def test_worker_processes_give_the_same_bytes(predict, tmp_path):
+def test_worker_processes_give_the_same_bytes(run_predict, tmp_path):
     fasta = tmp_path / "in.fasta"
     fasta.write_text(
         "".join(f">r{n}\n{'GGGAAACCCU' * (1 + n % 3)}\n" for n in range(20)) + ">x\n!\n"
     )
-    alone, together = predict(fasta, "--jobs", 1), predict(fasta, "--jobs", 2)
+    alone, together = run_predict(fasta, "--jobs", 1), run_predict(fasta, "--jobs", 2)
     assert together == alone
     assert together.out.count(">") == 20
     assert together.code == 1
 
 
-def test_a_folder_is_read_file_by_file(predict):
+def test_a_folder_is_read_file_by_file(run_predict):
     Path("reads").mkdir()
     Path("reads/b.fa").write_text(">b\nACGU\n")
     Path("reads/a.fa").write_text(">a\nGGGAAACCC\n>bad\nX\n")
-    finished = predict("reads")
+    finished = run_predict("reads")
     assert ids(finished.out) == ["a", "b"]
     assert finished.err.startswith("rnaformer: reads/a.fa:4:1: record 'bad': ")
 
 
-def test_whatever_is_called_fasta_in_a_folder_is_read_or_reported(predict):
+def test_whatever_is_called_fasta_in_a_folder_is_read_or_reported(run_predict):
     """Links as workflow engines stage them, a pipe without a writer, a suffix in capitals."""
     Path("reads").mkdir()
     Path("real.fa").write_text(">link\nACGU\n")
@@ -677,7 +685,7 @@ def test_whatever_is_called_fasta_in_a_folder_is_read_or_reported(predict):
     Path("reads/b.fa").symlink_to("absent.fa")
     Path("reads/c.fa.GZ").write_bytes(gzip.compress(b">packed\nACGU\n"))
     os.mkfifo("reads/d.fa")
-    finished = predict("reads")
+    finished = run_predict("reads")
     assert ids(finished.out) == ["link", "packed"]
     assert finished.err.splitlines() == [
         "rnaformer: reads/b.fa: no such file or directory",
@@ -686,8 +694,8 @@ def test_whatever_is_called_fasta_in_a_folder_is_read_or_reported(predict):
     assert finished.code == 1
 
 
-def test_what_failed_can_be_had_as_a_table(predict):
-    finished = predict("-", "--failures", "failed.tsv", stdin=BAD)
+def test_failures_can_be_written_as_a_table(run_predict):
+    finished = run_predict("-", "--failures", "failed.tsv", stdin=BAD)
     assert finished.code == 1
     rows = [line.split("\t") for line in Path("failed.tsv").read_text().splitlines()]
     assert rows == [
@@ -701,8 +709,8 @@ def test_what_failed_can_be_had_as_a_table(predict):
 
 @pytest.mark.parametrize("option", ["--threshold", "--min-score"])
 @pytest.mark.parametrize("value", ["nan", "NaN", "-nan"])
-def test_an_option_that_is_no_number_is_refused(predict, option, value):
-    finished = predict("-", option, value, stdin=HAIRPIN)
+def test_an_option_that_is_no_number_is_refused(run_predict, option, value):
+    finished = run_predict("-", option, value, stdin=HAIRPIN)
     assert finished.err.endswith(f"Invalid value for '{option}': {value} is not a finite number.\n")
     assert (finished.out, finished.code) == ("", 2)
 
@@ -719,15 +727,19 @@ def overflowing(tmp_path, tiny_network):
     return folder
 
 
-def test_scores_that_are_no_numbers_fail_their_record(run, overflowing):
-    finished = run("predict", "-", "-w", overflowing, "--device", "cpu", stdin=HAIRPIN)
-    told = "scores are not finite numbers: the weights are damaged, or overflow in this precision"
-    assert finished.err == f"rnaformer: record 'hairpin': {told}\n"
+def test_scores_that_are_no_numbers_fail_their_record(run_cli, overflowing):
+    finished = run_cli("predict", "-", "-w", overflowing, "--device", "cpu", stdin=HAIRPIN)
+    expected = (
+        "scores are not finite numbers: the weights are damaged, or overflow in this precision"
+    )
+    assert finished.err == f"rnaformer: record 'hairpin': {expected}\n"
     assert (finished.out, finished.code) == ("", 1)
 
 
-def test_weights_whose_scores_are_no_numbers_are_not_ok(run, overflowing):
-    finished = run("weights", "verify", overflowing)
-    told = "scores are not finite numbers: the weights are damaged, or overflow in this precision"
-    assert finished.err == f"rnaformer: {overflowing}: {told}\n"
+def test_weights_whose_scores_are_no_numbers_are_not_ok(run_cli, overflowing):
+    finished = run_cli("weights", "verify", overflowing)
+    expected = (
+        "scores are not finite numbers: the weights are damaged, or overflow in this precision"
+    )
+    assert finished.err == f"rnaformer: {overflowing}: {expected}\n"
     assert (finished.out, finished.code) == ("", 1)

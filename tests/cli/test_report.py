@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from factories.prediction_lines import make_prediction_line
+from factories.predictions import make_prediction_line
 
 A, B = make_prediction_line("a"), make_prediction_line("b")
 REFERENCE = ">a\nGGAAAACC\n((....))\n"
@@ -44,41 +44,41 @@ def heading_of(page):
     ],
 )
 def test_predictions_come_from_files_folders_and_standard_input(
-    run, files, inputs, stdin, ids, heading
+    run_cli, files, inputs, stdin, ids, heading
 ):
-    done = run("report", *inputs, "-o", "x.html", stdin=stdin)
+    done = run_cli("report", *inputs, "-o", "x.html", stdin=stdin)
     page = (files / "x.html").read_text(encoding="utf-8")
     assert (done.out, done.err, done.code) == ("", "", 0)
     assert (ids_in(page), heading_of(page)) == (ids, heading)
     assert page.count("<figure") == len(ids)
 
 
-def test_a_page_goes_to_standard_output_as_well(run, files):
-    run("report", "a.jsonl", "-o", "x.html")
-    done = run("report", "a.jsonl", "-o", "-")
+def test_a_page_goes_to_standard_output_as_well(run_cli, files):
+    run_cli("report", "a.jsonl", "-o", "x.html")
+    done = run_cli("report", "a.jsonl", "-o", "-")
     assert (done.out, done.code) == ((files / "x.html").read_text(encoding="utf-8"), 0)
 
 
-def test_a_title_is_what_is_given(run, files):
-    assert heading_of(run("report", "a.jsonl", "--title", "R&D", "-o", "-").out) == "R&amp;D"
+def test_a_title_is_what_is_given(run_cli, files):
+    assert heading_of(run_cli("report", "a.jsonl", "--title", "R&D", "-o", "-").out) == "R&amp;D"
 
 
-def test_predictions_of_the_network_are_reported(run, predict, files):
-    made = predict("-", "-f", "jsonl", stdin=">a b\nGGGGAAAACCCC\n>c\nACGU\n")
-    done = run("report", "-", "-o", "-", stdin=made.out)
+def test_predictions_of_the_network_are_reported(run_cli, run_predict, files):
+    made = run_predict("-", "-f", "jsonl", stdin=">a b\nGGGGAAAACCCC\n>c\nACGU\n")
+    done = run_cli("report", "-", "-o", "-", stdin=made.out)
     assert (ids_in(done.out), done.err, done.code) == (["a", "c"], "", 0)
 
 
-def test_references_add_f1_and_arcs(run, files):
-    done = run("report", "a.jsonl", "--ref", "known.dbn", "-o", "-")
+def test_references_add_f1_and_arcs(run_cli, files):
+    done = run_cli("report", "a.jsonl", "--ref", "known.dbn", "-o", "-")
     assert (done.err, done.code) == ("", 0)
     assert "mean, 95 % interval 1.000 to 1.000" in done.out
     assert '<figure class="arcs"' in done.out
 
 
-def test_records_without_a_counterpart_are_warned_of(run, files):
+def test_records_without_a_counterpart_are_warned_of(run_cli, files):
     (files / "known.dbn").write_text(f"{REFERENCE}>c\nAAAA\n....\n")
-    done = run("report", "both", "--ref", "known.dbn", "-o", "-")
+    done = run_cli("report", "both", "--ref", "known.dbn", "-o", "-")
     assert done.err == (
         "rnaformer: warning: no prediction for c\nrnaformer: warning: no reference for b\n"
     )
@@ -90,8 +90,8 @@ def test_records_without_a_counterpart_are_warned_of(run, files):
     ("options", "figures"),
     [([], 2), (["--pictures", 1], 1), (["--no-pictures"], 0), (["--pictures", 0], 0)],
 )
-def test_so_many_records_get_a_picture(run, files, options, figures):
-    assert run("report", "both", *options, "-o", "-").out.count("<figure") == figures
+def test_so_many_records_get_a_picture(run_cli, files, options, figures):
+    assert run_cli("report", "both", *options, "-o", "-").out.count("<figure") == figures
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_so_many_records_get_a_picture(run, files, options, figures):
         ),
     ],
 )
-def test_files_that_hold_no_predictions_are_one_line(run, files, text, message):
+def test_files_that_hold_no_predictions_are_one_line(run_cli, files, text, message):
     (files / "x.jsonl").write_text(text)
-    done = run("report", "x.jsonl", "-o", "x.html")
+    done = run_cli("report", "x.jsonl", "-o", "x.html")
     assert (done.out, done.err, done.code) == ("", f"rnaformer: {message}\n", 1)
     assert not (files / "x.html").exists()
 
@@ -136,11 +136,11 @@ def test_files_that_hold_no_predictions_are_one_line(run, files, text, message):
         ),
     ],
 )
-def test_what_cannot_be_reported_is_one_line(run, files, options, message):
+def test_what_cannot_be_reported_is_one_line(run_cli, files, options, message):
     (files / "empty").mkdir()
     (files / "other.dbn").write_text(">y\nACGU\n....\n>z\nACGU\n....\n")
     (files / "short.dbn").write_text(">b\nACGU\n....\n")
-    done = run("report", *options)
+    done = run_cli("report", *options)
     assert (done.out, done.err, done.code) == ("", f"rnaformer: {message}\n", 1)
     assert not (files / "x.html").exists()
 
@@ -153,8 +153,8 @@ def test_what_cannot_be_reported_is_one_line(run, files, options, message):
         (["a.jsonl", "--pictures", -1, "-o", "-"], "Invalid value for '--pictures': -1 is not in"),
     ],
 )
-def test_wrong_usage_has_exit_code_2(run, files, options, message):
-    done = run("report", *options)
+def test_wrong_usage_has_exit_code_2(run_cli, files, options, message):
+    done = run_cli("report", *options)
     assert done.err.splitlines()[-1].startswith(f"Error: {message}")
     assert done.code == 2
 
@@ -163,12 +163,14 @@ def test_wrong_usage_has_exit_code_2(run, files, options, message):
     ("package", "what"),
     [("RNA", "layouts need ViennaRNA"), ("matplotlib.figure", "pictures need matplotlib")],
 )
-def test_a_missing_package_is_named_with_the_way_round_it(run, files, monkeypatch, package, what):
+def test_a_missing_package_is_named_with_the_way_round_it(
+    run_cli, files, monkeypatch, package, what
+):
     monkeypatch.setitem(sys.modules, package, None)
     expected = f"rnaformer: {what}: pip install '.[draw]' in a checkout, or --no-pictures\n"
-    done = run("report", "a.jsonl", "-o", "x.html")
+    done = run_cli("report", "a.jsonl", "-o", "x.html")
     assert (done.err, done.code) == (expected, 1)
-    assert run("report", "a.jsonl", "-o", "x.html", "--no-pictures").code == 0
+    assert run_cli("report", "a.jsonl", "-o", "x.html", "--no-pictures").code == 0
 
 
 def test_no_torch_is_loaded(files):

@@ -40,14 +40,14 @@ NON_CANONICAL = ">x\nGAAAAAAC\n((....))\n"  # G-C around A-A
 
 
 @pytest.fixture
-def score(run):
+def run_score(run_cli):
     """Score a prediction against the reference, both given as texts."""
 
     def call(*options, predicted=PREDICTED, reference=REFERENCE):
         Path("pred.dbn").write_text(predicted)
         Path("ref.dbn").write_text(reference)
         Path("other.dbn").write_text(OTHER)
-        return run("score", "pred.dbn", "--ref", "ref.dbn", *options)
+        return run_cli("score", "pred.dbn", "--ref", "ref.dbn", *options)
 
     return call
 
@@ -58,16 +58,16 @@ def score(run):
     [(), ("--tolerance", 1), ("--canonical",), ("--vs", "other.dbn")],
     ids=["exact", "tolerance", "canonical", "vs"],
 )
-def test_the_figures_are_what_they_were(score, golden, form, options):
-    finished = score(*options, *([form] if form else []))
+def test_figures_match_their_golden_file(run_score, check_golden, form, options):
+    finished = run_score(*options, *([form] if form else []))
     suffix = {"": "txt", "--tsv": "tsv", "--json": "json"}[form]
     name = options[0].removeprefix("--") if options else "exact"
-    golden(f"score/{name}.{suffix}", finished.out)
+    check_golden(f"score/{name}.{suffix}", finished.out)
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_figures_of_each_record_are_those_worked_out_by_hand(score):
-    [header, *rows] = [line.split("\t") for line in score("--tsv").out.splitlines()]
+def test_figures_of_each_record_are_those_worked_out_by_hand(run_score):
+    [header, *rows] = [line.split("\t") for line in run_score("--tsv").out.splitlines()]
     assert header == [
         *("id", "length", "predicted", "reference", "matched"),
         *("precision", "recall", "f1", "mcc"),
@@ -80,21 +80,21 @@ def test_figures_of_each_record_are_those_worked_out_by_hand(score):
     ]
 
 
-def test_the_mean_is_over_records_and_the_pool_over_pairs(score):
-    figures = json.loads(score("--json").out)
+def test_the_mean_is_over_records_and_the_pool_over_pairs(run_score):
+    figures = json.loads(run_score("--json").out)
     assert figures["f1"] == pytest.approx((1 + 2 / 3 + 0 + 1) / 4)
     assert figures["pooled"]["f1"] == pytest.approx(2 * 7 / (10 + 13))
 
 
-def test_pseudoknots_have_their_own_figures(score):
-    figures = json.loads(score("--json").out)
+def test_pseudoknots_have_their_own_figures(run_score):
+    figures = json.loads(run_score("--json").out)
     assert figures["pseudoknot_records"] == 1
     assert figures["pseudoknot"]["reference"] == 6  # all pairs of the knot cross another
     assert figures["pseudoknot"]["matched"] == 0  # alone, the first helix crosses nothing
 
 
-def test_json_has_these_fields(score):
-    figures = json.loads(score("--json", "--vs", "other.dbn", "--tolerance", 1).out)
+def test_json_has_these_fields(run_score):
+    figures = json.loads(run_score("--json", "--vs", "other.dbn", "--tolerance", 1).out)
     assert list(figures) == [
         *("records", "missing", "precision", "recall", "f1", "f1_interval", "mcc", "pooled"),
         *("tolerant_f1", "pseudoknot", "pseudoknot_records", "without_reference"),
@@ -107,22 +107,22 @@ def test_json_has_these_fields(score):
     assert list(figures["other"]) == ["f1", "difference", "p", "per_record"]
 
 
-def test_a_tolerance_of_one_finds_the_shifted_helix(score):
-    rows = [line.split() for line in score("--tolerance", 1).out.splitlines()]
+def test_a_tolerance_of_one_finds_the_shifted_helix(run_score):
+    rows = [line.split() for line in run_score("--tolerance", 1).out.splitlines()]
     assert rows[0][-2:] == ["F1", "±1"]
     assert [row[-1] for row in rows[1:5]] == ["1.000", "0.667", "1.000", "1.000"]
 
 
-def test_canonical_leaves_other_pairs_out_on_both_sides(score):
+def test_canonical_leaves_other_pairs_out_on_both_sides(run_score):
     flat = NON_CANONICAL.replace("((....))", "(......)")
-    exact = score("--tsv", predicted=flat, reference=NON_CANONICAL)
-    canonical = score("--tsv", "--canonical", predicted=flat, reference=NON_CANONICAL)
+    exact = run_score("--tsv", predicted=flat, reference=NON_CANONICAL)
+    canonical = run_score("--tsv", "--canonical", predicted=flat, reference=NON_CANONICAL)
     assert exact.out.splitlines()[1].split("\t")[2:5] == ["1", "2", "1"]
     assert canonical.out.splitlines()[1].split("\t")[2:5] == ["1", "1", "1"]
 
 
-def test_a_second_prediction_is_compared_record_by_record(score):
-    finished = score("--vs", "other.dbn")
+def test_a_second_prediction_is_compared_record_by_record(run_score):
+    finished = run_score("--vs", "other.dbn")
     [header, hairpin, *_, last] = finished.out.splitlines()
     assert header.endswith("  F1 other")
     assert hairpin.endswith("  0.667")  # 2 of 4 pairs
@@ -130,33 +130,36 @@ def test_a_second_prediction_is_compared_record_by_record(score):
     assert last == "mean F1 difference +0.083, p = 1 (paired sign flips)"
 
 
-def test_the_p_value_is_that_of_all_signs_alike(score):
+def test_the_p_value_is_that_of_all_signs_alike(run_score):
     """Ten records that are all better: by chance 2 of 2**10 = 0.2 %."""
     names = [f"r{number}" for number in range(10)]
     good = "".join(f">{name}\nGGGGAAAACCCC\n((((....))))\n" for name in names)
     Path("worse.dbn").write_text(good.replace("((((....))))", "(..........)"))
-    figures = json.loads(score("--json", "--vs", "worse.dbn", predicted=good, reference=good).out)
+    figures = json.loads(
+        run_score("--json", "--vs", "worse.dbn", predicted=good, reference=good).out
+    )
     assert figures["other"]["difference"] == pytest.approx(1 - 0.4)
     assert figures["other"]["p"] == pytest.approx(2 / 2**10, abs=0.001)
 
 
-def test_the_same_seed_gives_the_same_interval(score):
+def test_the_same_seed_gives_the_same_interval(run_score):
     known = "".join(helix(f"r{number}", 10) for number in range(10))
     found = "".join(helix(f"r{number}", number) for number in range(10))
     first, again, other = (
-        score("--json", "--seed", seed, predicted=found, reference=known).out for seed in (1, 1, 2)
+        run_score("--json", "--seed", seed, predicted=found, reference=known).out
+        for seed in (1, 1, 2)
     )
     assert first == again
     assert json.loads(first)["f1_interval"] != json.loads(other)["f1_interval"]
 
 
-def test_a_table_for_programs_has_the_other_prediction_as_well(score):
-    [header, hairpin, *_] = score("--tsv", "--vs", "other.dbn").out.splitlines()
+def test_a_table_for_programs_has_the_other_prediction_as_well(run_score):
+    [header, hairpin, *_] = run_score("--tsv", "--vs", "other.dbn").out.splitlines()
     assert (header.split("\t")[-1], hairpin.split("\t")[-1]) == ("f1_other", "0.6667")
 
 
-def test_a_missing_prediction_scores_zero_and_is_listed(score):
-    finished = score(predicted=PREDICTED.split(">unpaired")[0])
+def test_a_missing_prediction_scores_zero_and_is_listed(run_score):
+    finished = run_score(predicted=PREDICTED.split(">unpaired")[0])
     assert finished.err == "rnaformer: warning: no prediction for unpaired\n"
     row = next(line for line in finished.out.splitlines() if line.startswith("unpaired"))
     assert row.split() == ["unpaired", "8", "missing", "missing", "0.000", "missing"]
@@ -164,15 +167,15 @@ def test_a_missing_prediction_scores_zero_and_is_listed(score):
     assert finished.code == 0
 
 
-def test_a_prediction_without_a_reference_is_listed(score):
-    finished = score("--json", predicted=PREDICTED + ">new\nACGU\n....\n")
+def test_a_prediction_without_a_reference_is_listed(run_score):
+    finished = run_score("--json", predicted=PREDICTED + ">new\nACGU\n....\n")
     assert finished.err == "rnaformer: warning: no reference for new\n"
     assert json.loads(finished.out)["without_reference"] == ["new"]
 
 
-def test_a_long_list_of_missing_records_is_cut_after_five(score):
+def test_a_long_list_of_missing_records_is_cut_after_five(run_score):
     many = "".join(f">r{number}\nACGU\n....\n" for number in range(8))
-    finished = score(predicted=">r7\nACGU\n....\n", reference=many)
+    finished = run_score(predicted=">r7\nACGU\n....\n", reference=many)
     listed = "r0, r1, r2, r3, r4 and 2 more"
     assert finished.err == f"rnaformer: warning: no prediction for {listed}\n"
 
@@ -187,36 +190,36 @@ def test_a_long_list_of_missing_records_is_cut_after_five(score):
         ),
     ],
 )
-def test_another_rna_is_not_compared(score, predicted, message):
-    finished = score(predicted=predicted)
+def test_another_rna_is_not_compared(run_score, predicted, message):
+    finished = run_score(predicted=predicted)
     assert finished.err == f"rnaformer: record 'hairpin': {message}\n"
     assert (finished.out, finished.code) == ("", 1)
 
 
-def test_dna_lower_case_and_n_are_the_same_rna(score):
-    finished = score(predicted=PREDICTED.replace("CCUUUGG", "ccTTTNG"))
+def test_dna_lower_case_and_n_are_the_same_rna(run_score):
+    finished = run_score(predicted=PREDICTED.replace("CCUUUGG", "ccTTTNG"))
     assert (finished.err, finished.code) == ("", 0)
 
 
 @pytest.mark.parametrize("length", [80, 300, 20_000])
 @pytest.mark.parametrize("form", [(), ("--tsv",), ("--json",)], ids=["table", "tsv", "json"])
-def test_a_long_id_is_never_cut(score, monkeypatch, length, form):
+def test_a_long_id_is_never_cut(run_score, monkeypatch, length, form):
     monkeypatch.setenv("COLUMNS", "40")
     name = (LONG_NAME * (length // len(LONG_NAME) + 1))[:length]
     text = PREDICTED.replace("hairpin", name)
-    finished = score(*form, predicted=text, reference=text)
+    finished = run_score(*form, predicted=text, reference=text)
     assert sum(name in line for line in finished.out.splitlines()) == 1
 
 
-def test_markup_and_control_characters_in_ids_are_only_text(score):
+def test_markup_and_control_characters_in_ids_are_only_text(run_score):
     text = ">[bold]x\x1b[31m\nACGU\n....\n"
-    rows = score(predicted=text, reference=text).out.splitlines()
+    rows = run_score(predicted=text, reference=text).out.splitlines()
     assert rows[1].split()[0] == "[bold]x\\x1b[31m"
 
 
 @pytest.mark.parametrize("reference", [*WRITERS, "stockholm"])
 @pytest.mark.parametrize("predicted", [*WRITERS, "stockholm"])
-def test_every_format_is_scored_against_every_other(run, predicted, reference):
+def test_every_format_is_scored_against_every_other(run_cli, predicted, reference):
     Path("knot.dbn").write_text(">knot\n" + REFERENCE.split(">knot\n")[1].split(">")[0])
     [knot] = read_structures("knot.dbn")
     texts = {name: write(knot) for name, write in WRITERS.items()}
@@ -224,24 +227,24 @@ def test_every_format_is_scored_against_every_other(run, predicted, reference):
     texts["stockholm"] = f"# STOCKHOLM 1.0\nknot {knot.sequence}\n#=GC SS_cons {signs}\n//\n"
     for name in {predicted, reference}:
         Path(f"x.{name}").write_text(texts[name])
-    finished = run("score", f"x.{predicted}", "--ref", f"x.{reference}", "--json")
+    finished = run_cli("score", f"x.{predicted}", "--ref", f"x.{reference}", "--json")
     assert json.loads(finished.out)["f1"] == 1.0
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_a_folder_of_references_may_mix_formats(run, examples):
+def test_a_folder_of_references_may_mix_formats(run_cli, examples_folder):
     Path("refs").mkdir()
-    records = list(read_structures(examples / "rnas.dbn"))
+    records = list(read_structures(examples_folder / "rnas.dbn"))
     for record, suffix in zip(records, ["ct", "dbn", "jsonl", "bpseq"], strict=True):
         Path(f"refs/{record.id}.{suffix}").write_text(WRITERS[suffix](record))
-    finished = run("score", examples / "rnas.dbn", "--ref", "refs", "--json")
+    finished = run_cli("score", examples_folder / "rnas.dbn", "--ref", "refs", "--json")
     figures = json.loads(finished.out)
     assert (figures["records"], figures["missing"], figures["f1"]) == (4, 0, 1.0)
 
 
-def test_one_prediction_and_one_reference_belong_together_whatever_their_names(score):
+def test_one_prediction_and_one_reference_belong_together_whatever_their_names(run_score):
     one = ">a\nACGU\n....\n"
-    finished = score(predicted=one, reference=one.replace(">a", ">b"))
+    finished = run_score(predicted=one, reference=one.replace(">a", ">b"))
     assert (finished.err, finished.code) == ("", 0)
 
 
@@ -266,17 +269,17 @@ def test_one_prediction_and_one_reference_belong_together_whatever_their_names(s
         ("ref.dbn", "empty", "empty: no structure in this file"),
     ],
 )
-def test_a_file_without_structures_is_told(run, predicted, reference, message):
+def test_a_file_without_structures_is_reported(run_cli, predicted, reference, message):
     Path("a.fasta").write_text(">a\nACGU\n")
     Path("ref.dbn").write_text(REFERENCE)
     Path("empty").touch()
-    finished = run("score", predicted, "--ref", reference)
+    finished = run_cli("score", predicted, "--ref", reference)
     assert (finished.out, finished.err) == ("", f"rnaformer: {message}\n")
     assert finished.code == 1
 
 
-def test_json_and_tsv_exclude_each_other(score):
-    finished = score("--json", "--tsv")
+def test_json_and_tsv_exclude_each_other(run_score):
+    finished = run_score("--json", "--tsv")
     assert finished.err.endswith("\nError: --json and --tsv exclude each other\n")
     assert (finished.out, finished.code) == ("", 2)
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 import torch
-from factories.datasets import hairpin
+from factories.datasets import make_hairpin
 from torch.distributed.run import get_args_parser
 
 from rnaformer_cli.cli.train import command
@@ -34,8 +34,8 @@ steps = {steps}
 def files(tmp_path):
     """A config of three steps, training and validation records."""
     (tmp_path / "run.toml").write_text(CONFIG.format(steps=3))
-    write_dataset(tmp_path / "train.jsonl.gz", [hairpin(f"h{n}", 6, n) for n in range(20)])
-    write_dataset(tmp_path / "val.jsonl.gz", [hairpin(f"v{n}", 6, 90 + n) for n in range(3)])
+    write_dataset(tmp_path / "train.jsonl.gz", [make_hairpin(f"h{n}", 6, n) for n in range(20)])
+    write_dataset(tmp_path / "val.jsonl.gz", [make_hairpin(f"v{n}", 6, 90 + n) for n in range(3)])
     return tmp_path
 
 
@@ -44,40 +44,40 @@ def arguments(folder, *more):
     return ["train", folder / "run.toml", *data, "--out", folder / "run", *more]
 
 
-def test_a_run_ends_with_weights_that_predict(run, files):
-    done = run(*arguments(files))
+def test_a_run_ends_with_weights_that_predict(run_cli, files):
+    done = run_cli(*arguments(files))
     assert (done.out, done.code) == ("", 0)
     assert done.err.startswith("rnaformer: 100%, step 3, ")
     assert done.err.endswith(": done\n")
     fasta = files / "x.fasta"
     fasta.write_text(">x\nGGGAAACCC\n")
     for name in ("best", "latest"):
-        predicted = run("predict", fasta, "--weights", files / "run" / name)
+        predicted = run_cli("predict", fasta, "--weights", files / "run" / name)
         assert predicted.out.startswith(">x confidence=0.")
         assert predicted.out.splitlines()[1] == "GGGAAACCC"
 
 
-def test_a_finished_run_is_not_begun_again_by_accident(run, files):
-    run(*arguments(files, "--quiet"))
-    done = run(*arguments(files))
+def test_a_finished_run_is_not_started_again_by_accident(run_cli, files):
+    run_cli(*arguments(files, "--quiet"))
+    done = run_cli(*arguments(files))
     message = f"rnaformer: {files / 'run'}: holds a run already; --resume goes on with it\n"
     assert (done.err, done.code) == (message, 1)
 
 
-def test_minutes_end_the_schedule_and_stop_after_ends_the_process(run, files):
-    done = run(*arguments(files, "--minutes", 5, "--stop-after", 0.001))
+def test_minutes_end_the_schedule_and_stop_after_ends_the_process(run_cli, files):
+    done = run_cli(*arguments(files, "--minutes", 5, "--stop-after", 0.001))
     assert done.code == 0
     assert done.err.endswith("stopped; continue with --resume\n")
     assert load_state(files / "run")["step"] >= 0
-    resumed = run(*arguments(files, "--minutes", 5, "--stop-after", 0.01, "--resume"))
+    resumed = run_cli(*arguments(files, "--minutes", 5, "--stop-after", 0.01, "--resume"))
     assert resumed.code == 0
     assert load_state(files / "run")["step"] > 0
 
 
-def test_training_begins_with_other_weights(run, files):
-    run(*arguments(files, "--quiet"))
+def test_training_begins_with_other_weights(run_cli, files):
+    run_cli(*arguments(files, "--quiet"))
     more = ["--start-from", files / "run" / "best", "--out", files / "second", "--quiet"]
-    assert run(*arguments(files, *more)).code == 0
+    assert run_cli(*arguments(files, *more)).code == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -104,7 +104,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def test_torchrun_starts_a_team(files):
+def test_torchrun_starts_several_processes(files):
     (files / "run.toml").write_text(CONFIG.format(steps=2))
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     command += ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
@@ -126,32 +126,32 @@ def test_no_option_is_taken_by_torchrun_as_short_for_its_own():
     assert taken == []
 
 
-def test_a_bad_config_is_refused_before_anything_is_made(run, files):
+def test_a_bad_config_is_refused_before_anything_is_made(run_cli, files):
     (files / "run.toml").write_text("[run]\nsteps = 0\n")
-    done = run(*arguments(files))
+    done = run_cli(*arguments(files))
     message = "exactly one of steps and minutes must be above 0"
     assert done.err == f"rnaformer: {files / 'run.toml'}: {message}\n"
     assert not (files / "run").exists()
 
 
-def test_weights_that_do_not_fit_the_config_are_refused_by_name(run, files, tiny_weights):
-    done = run(*arguments(files, "--start-from", tiny_weights))
+def test_weights_that_do_not_fit_the_config_are_refused_by_name(run_cli, files, tiny_weights):
+    done = run_cli(*arguments(files, "--start-from", tiny_weights))
     assert done.err.startswith(f"rnaformer: {tiny_weights}: unknown tensors: 'blocks.1.")
     assert (done.err.count("\n"), done.code) == (1, 1)
     assert not (files / "run").exists()  # so that the next attempt need not say --resume
 
 
-def test_a_damaged_config_of_a_run_is_not_gone_on_with(run, files):
-    run(*arguments(files, "--quiet"))
+def test_a_run_with_a_damaged_config_is_not_resumed(run_cli, files):
+    run_cli(*arguments(files, "--quiet"))
     (files / "run" / "config.json").write_text("{")
-    done = run(*arguments(files, "--resume"))
+    done = run_cli(*arguments(files, "--resume"))
     assert done.err == f"rnaformer: {files / 'run'}: holds a run with another config\n"
 
 
-def test_a_tensor_file_that_is_no_state_is_refused(run, files):
-    run(*arguments(files, "--quiet"))
+def test_a_tensor_file_that_is_no_state_is_refused(run_cli, files):
+    run_cli(*arguments(files, "--quiet"))
     path = files / "run" / "last.json"
     [part] = json.loads(path.read_text())
     torch.save({"network": {}}, files / "run" / part)
-    done = run(*arguments(files, "--resume"))
+    done = run_cli(*arguments(files, "--resume"))
     assert (done.err, done.code) == (f"rnaformer: {path}: not the state of a run\n", 1)

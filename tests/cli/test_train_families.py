@@ -5,24 +5,28 @@ import re
 from dataclasses import fields, replace
 
 import pytest
-from factories.datasets import hairpin, rna
-from factories.families import PAIRS, SIZE, labelled, members
+from factories.datasets import make_hairpin, random_rna
+from factories.families import PAIRS, SIZE, make_labelled_members, make_members
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.families.mixture import FamilyMixture
 from rnaformer_cli.families.profiles import read_library
 from rnaformer_cli.weight_store.store import DEFAULT
 
-MEMBER = members(1, 20)[-1]
+MEMBER = make_members(1, 20)[-1]
 
 
 @pytest.fixture
-def learned(run, tmp_path):
-    train = [replace(one, family=f"RF{n}") for n in (1, 2, 3) for one in labelled(n, 8)]
+def learned(run_cli, tmp_path):
+    train = [
+        replace(one, family=f"RF{n}") for n in (1, 2, 3) for one in make_labelled_members(n, 8)
+    ]
     write_dataset(tmp_path / "train.jsonl.gz", train)
-    val = [one for name in (1, 2, 3) for one in labelled(name, 4, start=8)]
-    write_dataset(tmp_path / "val.jsonl.gz", [*val, hairpin("h", 9, 4)])
-    done = run("train-families", "--data", tmp_path / "train.jsonl.gz", "-o", tmp_path / "library")
+    val = [one for name in (1, 2, 3) for one in make_labelled_members(name, 4, start=8)]
+    write_dataset(tmp_path / "val.jsonl.gz", [*val, make_hairpin("h", 9, 4)])
+    done = run_cli(
+        "train-families", "--data", tmp_path / "train.jsonl.gz", "-o", tmp_path / "library"
+    )
     assert (done.out, done.code) == ("", 0)
     *_, last = done.err.splitlines()
     assert re.fullmatch(r"rnaformer: round \d: \d profiles, 0 records left", last)
@@ -30,15 +34,17 @@ def learned(run, tmp_path):
 
 
 @pytest.fixture
-def released(run, learned, tmp_path):
+def released(run_cli, learned, tmp_path):
     options = ["--val", tmp_path / "val.jsonl.gz", "--families", learned]
-    done = run("release", DEFAULT, *options, "-o", tmp_path / "new")
+    done = run_cli("release", DEFAULT, *options, "-o", tmp_path / "new")
     assert (done.err, done.code) == ("", 0)
     return tmp_path / "new"
 
 
-def predicted(run, *options):
-    return run("predict", "-", "-f", "jsonl", *options, stdin=f">a\n{MEMBER}\n>b\nGGGGAAAACCCC\n")
+def predicted(run_cli, *options):
+    return run_cli(
+        "predict", "-", "-f", "jsonl", *options, stdin=f">a\n{MEMBER}\n>b\nGGGGAAAACCCC\n"
+    )
 
 
 def test_families_are_learned(learned):
@@ -46,8 +52,8 @@ def test_families_are_learned(learned):
     assert {profile.name for profile in library.profiles} == {"RF1", "RF2", "RF3"}
 
 
-def test_released_weights_know_the_families(run, released):
-    done = predicted(run, "-w", released)
+def test_released_weights_recognise_the_families(run_cli, released):
+    done = predicted(run_cli, "-w", released)
     member, other = map(json.loads, done.out.splitlines())
     assert {(left - 1, right - 1) for left, right, _ in member["pairs"]} >= set(PAIRS[1:])
     assert (member["family"], other["family"]) == ("RF1", None)
@@ -58,9 +64,11 @@ def test_released_weights_know_the_families(run, released):
     assert (member["families"], other["families"]) == ([part], [])
 
 
-def test_all_families_within_a_sequence_are_told_in_its_order(run, released):
-    beside = rna(150, 17)
-    done = run("predict", "-", "-w", released, "-f", "jsonl", stdin=f">a\n{MEMBER}{beside}{MEMBER}")
+def test_all_families_within_a_sequence_are_reported_in_its_order(run_cli, released):
+    flank = random_rna(150, 17)
+    done = run_cli(
+        "predict", "-", "-w", released, "-f", "jsonl", stdin=f">a\n{MEMBER}{flank}{MEMBER}"
+    )
     row = json.loads(done.out)
     assert [part["family"] for part in row["families"]] == ["RF1", "RF1"]
     for part, start in zip(row["families"], (0, SIZE + 150), strict=True):
@@ -71,61 +79,61 @@ def test_all_families_within_a_sequence_are_told_in_its_order(run, released):
     assert row["recognised"] == max(part["recognised"] for part in row["families"])
 
 
-def test_the_network_can_be_asked_alone(run, released):
-    done = predicted(run, "-w", released, "--no-families")
+def test_the_network_can_predict_alone(run_cli, released):
+    done = predicted(run_cli, "-w", released, "--no-families")
     assert [json.loads(line)["recognised"] for line in done.out.splitlines()] == [0.0, 0.0]
 
 
-def test_a_library_that_is_not_asked_is_not_read(run, released):
+def test_an_unused_library_is_not_read(run_cli, released):
     (released / "families.safetensors").write_bytes(b"")
-    refused = predicted(run, "-w", released)
+    refused = predicted(run_cli, "-w", released)
     assert (refused.code, refused.out) == (1, "")
-    assert predicted(run, "-w", released, "--no-families").code == 0
+    assert predicted(run_cli, "-w", released, "--no-families").code == 0
 
 
-def test_a_run_with_families_is_not_gone_on_with_without_them(run, released, tmp_path):
+def test_a_run_with_families_is_not_resumed_without_them(run_cli, released, tmp_path):
     (tmp_path / "a.fa").write_text(f">a\n{MEMBER}\n")
     same = ["predict", tmp_path / "a.fa", "-w", released, "--out-dir", tmp_path / "out"]
-    assert run(*same).code == 0
-    assert run(*same, "--resume").code == 0
-    done = run(*same, "--resume", "--no-families")
+    assert run_cli(*same).code == 0
+    assert run_cli(*same, "--resume").code == 0
+    done = run_cli(*same, "--resume", "--no-families")
     assert done.code == 1
     assert "families" in done.err
 
 
-def test_figures_of_the_network_alone_can_be_had(run, released, tmp_path):
+def test_the_network_can_be_evaluated_alone(run_cli, released, tmp_path):
     data = ["--data", tmp_path / "val.jsonl.gz", "--json", "--decode", "matching"]
     both, alone = (
-        json.loads(run("evaluate", "-w", released, *data, *more).out)["f1"]
+        json.loads(run_cli("evaluate", "-w", released, *data, *more).out)["f1"]
         for more in ([], ["--no-families"])
     )
     assert both > alone + 0.05
 
 
-def test_weights_with_families_are_verified(run, released):
-    assert run("weights", "verify", released).code == 0
-    shown = json.loads(run("weights", "show", released).out)["families"]
+def test_weights_with_families_are_verified(run_cli, released):
+    assert run_cli("weights", "verify", released).code == 0
+    shown = json.loads(run_cli("weights", "show", released).out)["families"]
     known = {field.name for field in fields(FamilyMixture)}
     assert set(shown["mixture"]) == known
     library = released / "families.safetensors"
     damaged = library.read_bytes()[:-1] + b"\x01"
     library.write_bytes(damaged)
-    done = run("weights", "verify", released)
+    done = run_cli("weights", "verify", released)
     assert done.code == 1
     assert f"{library}: sha256 is " in done.err
     assert f", config.json says {shown['sha256']}\n" in done.err
 
 
-def test_a_missing_library_is_named(run, released):
+def test_a_missing_library_is_named(run_cli, released):
     (released / "families.safetensors").unlink()
-    done = predicted(run, "-w", released)
+    done = predicted(run_cli, "-w", released)
     message = f"rnaformer: {released}: no families.safetensors in this folder\n"
     assert (done.out, done.err, done.code) == ("", message, 1)
 
 
-def test_a_library_of_another_kind_is_refused(run, tmp_path, released):
+def test_a_library_of_another_kind_is_refused(run_cli, tmp_path, released):
     other = ["--families", released / "model.safetensors", "-o", tmp_path / "newer"]
-    done = run("release", released, "--val", tmp_path / "val.jsonl.gz", *other)
+    done = run_cli("release", released, "--val", tmp_path / "val.jsonl.gz", *other)
     message = "not a library of families: arrays are missing or misshapen"
     assert done.err == f"rnaformer: {released / 'model.safetensors'}: {message}\n"
     assert done.code == 1
@@ -143,17 +151,21 @@ def test_a_library_of_another_kind_is_refused(run, tmp_path, released):
         (3, "expected a JSON object with format, name, model and sha256"),
     ],
 )
-def test_a_config_that_says_another_thing_of_families_is_refused(run, released, families, message):
+def test_a_config_with_invalid_settings_of_families_is_refused(
+    run_cli, released, families, message
+):
     config = json.loads((released / "config.json").read_text())
     (released / "config.json").write_text(json.dumps({**config, "families": families}))
-    done = run("weights", "verify", released)
+    done = run_cli("weights", "verify", released)
     assert done.err.startswith(f"rnaformer: {released / 'config.json'}: {message}")
     assert done.code == 1
 
 
-def test_records_that_are_not_alike_make_no_library(run, tmp_path):
-    write_dataset(tmp_path / "few.jsonl.gz", [hairpin("a", 9, 1), hairpin("b", 12, 2)])
-    done = run("train-families", "--data", tmp_path / "few.jsonl.gz", "-o", tmp_path / "x", "-q")
+def test_dissimilar_records_make_no_library(run_cli, tmp_path):
+    write_dataset(tmp_path / "few.jsonl.gz", [make_hairpin("a", 9, 1), make_hairpin("b", 12, 2)])
+    done = run_cli(
+        "train-families", "--data", tmp_path / "few.jsonl.gz", "-o", tmp_path / "x", "-q"
+    )
     message = "rnaformer: no two records are alike, so there is no family to learn\n"
     assert (done.err, done.code) == (message, 1)
     assert not (tmp_path / "x").exists()

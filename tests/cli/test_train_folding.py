@@ -1,7 +1,7 @@
 """`rnaformer train-folding`, and a network that builds on its scores."""
 
 import pytest
-from factories.datasets import hairpin
+from factories.datasets import make_hairpin
 
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.model.checkpoint import load_network
@@ -23,43 +23,43 @@ steps = 2
 
 @pytest.fixture
 def files(tmp_path):
-    write_dataset(tmp_path / "train.jsonl.gz", [hairpin(f"h{n}", 6, n) for n in range(20)])
-    write_dataset(tmp_path / "val.jsonl.gz", [hairpin(f"v{n}", 6, 90 + n) for n in range(3)])
+    write_dataset(tmp_path / "train.jsonl.gz", [make_hairpin(f"h{n}", 6, n) for n in range(20)])
+    write_dataset(tmp_path / "val.jsonl.gz", [make_hairpin(f"v{n}", 6, 90 + n) for n in range(3)])
     (tmp_path / "run.toml").write_text(CONFIG.format(folding="true"))
     return tmp_path
 
 
-def learned(run, files):
+def learned(run_cli, files):
     scores = files / "scores.safetensors"
     short = ["--minutes", "0.02", "--seed", "3"]
-    return run("train-folding", "--data", files / "train.jsonl.gz", "-o", scores, *short)
+    return run_cli("train-folding", "--data", files / "train.jsonl.gz", "-o", scores, *short)
 
 
-def train(run, files, *more):
+def train(run_cli, files, *more):
     data = ["--data", files / "train.jsonl.gz", "--val", files / "val.jsonl.gz"]
-    return run("train", files / "run.toml", *data, "--out", files / "run", "--quiet", *more)
+    return run_cli("train", files / "run.toml", *data, "--out", files / "run", "--quiet", *more)
 
 
-def test_a_network_builds_on_the_scores(run, files):
-    done = learned(run, files)
+def test_a_network_builds_on_the_scores(run_cli, files):
+    done = learned(run_cli, files)
     assert (done.out, done.code) == ("", 0)
     assert done.err.startswith("rnaformer: 100%, step ")
-    assert train(run, files, "--folding", files / "scores.safetensors").code == 0
+    assert train(run_cli, files, "--folding", files / "scores.safetensors").code == 0
     network, _ = load_network(files / "run" / "best")
     scores = read_scores(files / "scores.safetensors")
     assert all((getattr(network.folding, name) == scores[name]).all() for name in scores)
-    assert train(run, files, "--resume").code == 0  # the scores are in the run
+    assert train(run_cli, files, "--resume").code == 0  # the scores are in the run
 
 
-def test_scores_are_asked_for(run, files):
-    done = train(run, files)
+def test_a_config_with_folding_requires_scores(run_cli, files):
+    done = train(run_cli, files)
     message = "rnaformer: folding = true needs --folding with scores of `train-folding`\n"
     assert (done.err, done.code) == (message, 1)
 
 
-def test_scores_for_a_config_without_folding_are_refused(run, files):
-    learned(run, files)
+def test_scores_for_a_config_without_folding_are_refused(run_cli, files):
+    learned(run_cli, files)
     (files / "run.toml").write_text(CONFIG.format(folding="false"))
-    done = train(run, files, "--folding", files / "scores.safetensors")
+    done = train(run_cli, files, "--folding", files / "scores.safetensors")
     message = "rnaformer: scores of a folding model, but the config has folding = false\n"
     assert (done.err, done.code) == (message, 1)

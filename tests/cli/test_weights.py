@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from factories.families import make_library, make_profile, members
+from factories.families import make_library, make_members, make_profile
 from safetensors.torch import load_file, save_file
 
 from rnaformer_cli.errors import InputError
@@ -42,12 +42,12 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def import_case(run):
+def run_import(run_cli):
     """Import a published checkpoint of the test data."""
 
     def call(case, target):
         state, config = PARITY / f"{case}.pth", PARITY / f"{case}.yml"
-        return run("weights", "import", state, "--config", config, "-o", target)
+        return run_cli("weights", "import", state, "--config", config, "-o", target)
 
     return call
 
@@ -63,8 +63,8 @@ def table_of(text):
 # list, show, path
 
 
-def test_the_shipped_weights_are_the_default_and_published_ones_can_be_fetched(run):
-    finished = run("weights", "list")
+def test_the_shipped_weights_are_the_default_and_published_ones_can_be_fetched(run_cli):
+    finished = run_cli("weights", "list")
     [header, shipped, *published] = table_of(finished.out)
     assert header == ["name", "origin", "where"]
     assert shipped == [DEFAULT, "shipped,", f"default  {shipped_folder() / DEFAULT}"]
@@ -74,14 +74,14 @@ def test_the_shipped_weights_are_the_default_and_published_ones_can_be_fetched(r
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_imported_weights_are_listed_as_yours(run, import_case, store):
-    import_case("bprna_like", "mine")
-    assert ["mine", "yours", str(store / "mine")] in table_of(run("weights", "list").out)
+def test_imported_weights_are_listed_as_yours(run_cli, run_import, store):
+    run_import("bprna_like", "mine")
+    assert ["mine", "yours", str(store / "mine")] in table_of(run_cli("weights", "list").out)
 
 
-def test_show_tells_the_config_and_where_the_weights_come_from(run, import_case, store):
-    import_case("bprna_like", "mine")
-    finished = run("weights", "show", "mine")
+def test_show_prints_the_config_and_the_origin_of_the_weights(run_cli, run_import, store):
+    run_import("bprna_like", "mine")
+    finished = run_cli("weights", "show", "mine")
     values = json.loads(finished.out)
     assert list(values) == ["folder", "name", "model", "sha256", "families", "about", "config"]
     assert values["folder"] == str(store / "mine")
@@ -90,11 +90,11 @@ def test_show_tells_the_config_and_where_the_weights_come_from(run, import_case,
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_path_is_the_folder(run, import_case, store):
-    import_case("bprna_like", "mine")
-    assert run("weights", "path", "mine").out == f"{store / 'mine'}\n"
-    assert run("weights", "path", DEFAULT).out == f"{shipped_folder() / DEFAULT}\n"
-    assert run("weights", "path", store / "mine").out == f"{store / 'mine'}\n"
+def test_path_is_the_folder(run_cli, run_import, store):
+    run_import("bprna_like", "mine")
+    assert run_cli("weights", "path", "mine").out == f"{store / 'mine'}\n"
+    assert run_cli("weights", "path", DEFAULT).out == f"{shipped_folder() / DEFAULT}\n"
+    assert run_cli("weights", "path", store / "mine").out == f"{store / 'mine'}\n"
 
 
 @pytest.mark.parametrize("command", ["show", "path", "verify"])
@@ -105,8 +105,8 @@ def test_path_is_the_folder(run, import_case, store):
         ("no/ne", "no/ne: no config.json in this folder"),
     ],
 )
-def test_weights_that_are_not_there_are_told(run, command, name, message):
-    finished = run("weights", command, name)
+def test_missing_weights_are_reported(run_cli, command, name, message):
+    finished = run_cli("weights", command, name)
     assert (finished.out, finished.err) == ("", f"rnaformer: {message}\n")
     assert finished.code == 1
 
@@ -114,9 +114,9 @@ def test_weights_that_are_not_there_are_told(run, command, name, message):
 # verify
 
 
-def test_all_weights_are_verified_unless_some_are_named(run, import_case):
-    import_case("bprna_like", "mine")
-    finished = run("weights", "verify")
+def test_all_weights_are_verified_unless_some_are_named(run_cli, run_import):
+    run_import("bprna_like", "mine")
+    finished = run_cli("weights", "verify")
     rows = [line.split("\t") for line in finished.out.splitlines()]
     assert [row[:2] for row in rows] == [[DEFAULT, "ok"], ["mine", "ok"]]
     assert (
@@ -124,14 +124,14 @@ def test_all_weights_are_verified_unless_some_are_named(run, import_case):
         == hashlib.sha256((find_weights(DEFAULT) / "model.safetensors").read_bytes()).hexdigest()
     )
     assert (finished.err, finished.code) == ("", 0)
-    assert run("weights", "verify", "mine").out == "\t".join(rows[1]) + "\n"
+    assert run_cli("weights", "verify", "mine").out == "\t".join(rows[1]) + "\n"
 
 
-def test_damaged_weights_do_not_keep_the_others_from_being_verified(run, import_case, store):
+def test_damaged_weights_do_not_keep_the_others_from_being_verified(run_cli, run_import, store):
     for name in ("a", "b"):
-        import_case("bprna_like", name)
+        run_import("bprna_like", name)
     (store / "a" / "model.safetensors").unlink()
-    finished = run("weights", "verify")
+    finished = run_cli("weights", "verify")
     assert [line.split("\t")[0] for line in finished.out.splitlines()] == [DEFAULT, "b"]
     assert finished.err == f"rnaformer: {store}/a: no model.safetensors in this folder\n"
     assert finished.code == 1
@@ -232,29 +232,29 @@ def change_config(folder, change):
         *(ask_for_a_wrong_type, lose_the_tensors),
     ],
 )
-def test_verify_tells_what_is_damaged(run, tiny_weights, tmp_path, damage):
+def test_verify_reports_what_is_damaged(run_cli, tiny_weights, tmp_path, damage):
     folder = tmp_path / "copy"
     shutil.copytree(tiny_weights, folder)
-    assert run("weights", "verify", folder).code == 0
+    assert run_cli("weights", "verify", folder).code == 0
     message = damage(folder)
-    finished = run("weights", "verify", folder)
+    finished = run_cli("weights", "verify", folder)
     assert (finished.out, finished.err) == ("", f"rnaformer: {folder}{message}\n")
     assert finished.code == 1
 
 
-def test_verify_refuses_a_setting_that_is_not_known(run, tiny_weights, tmp_path):
+def test_verify_refuses_an_unknown_setting(run_cli, tiny_weights, tmp_path):
     shutil.copytree(tiny_weights, tmp_path / "copy")
     change_config(tmp_path / "copy", lambda values: values["model"].update(wings=2))
-    finished = run("weights", "verify", tmp_path / "copy")
+    finished = run_cli("weights", "verify", tmp_path / "copy")
     start = f"rnaformer: {tmp_path}/copy/config.json: unknown setting 'wings'; known: dim, depth, "
     assert finished.err.startswith(start)
     assert (finished.err.count("\n"), finished.code) == (1, 1)
 
 
-def test_predict_refuses_damaged_weights_in_the_same_words(run, tiny_weights, tmp_path):
+def test_predict_refuses_damaged_weights_in_the_same_words(run_cli, tiny_weights, tmp_path):
     shutil.copytree(tiny_weights, tmp_path / "copy")
     message = drop_a_tensor(tmp_path / "copy")
-    finished = run("predict", "-", "-w", tmp_path / "copy", stdin=">a\nACGU\n")
+    finished = run_cli("predict", "-", "-w", tmp_path / "copy", stdin=">a\nACGU\n")
     assert finished.err == f"rnaformer: {tmp_path}/copy{message}\n"
     assert (finished.out, finished.code) == ("", 1)
 
@@ -263,55 +263,55 @@ def test_predict_refuses_damaged_weights_in_the_same_words(run, tiny_weights, tm
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_kind_of_published_checkpoint_is_imported_whole(run, import_case, store, case):
-    finished = import_case(case, "mine")
+def test_every_kind_of_published_checkpoint_is_imported_whole(run_cli, run_import, store, case):
+    finished = run_import(case, "mine")
     assert finished.out == f"{store / 'mine'}\n"
     assert everything_in(store) == [
         *("mine", "mine/README.md", "mine/config.json", "mine/model.safetensors")
     ]
-    assert run("weights", "verify", "mine").code == 0
+    assert run_cli("weights", "verify", "mine").code == 0
     arguments = ("predict", "-", "-w", "mine", "--device", "cpu", "--plain-headers", "--quiet")
-    predicted = run(*arguments, stdin=">a\nGGGAAACCC\n")
+    predicted = run_cli(*arguments, stdin=">a\nGGGAAACCC\n")
     assert predicted.out.startswith(">a\nGGGAAACCC\n")
     assert (predicted.err, predicted.code) == ("", 0)
 
 
-def test_what_had_to_be_decided_is_told_and_kept(run, import_case):
-    finished = import_case("finetuned_like", "mine")
+def test_notes_of_an_import_are_printed_and_stored(run_cli, run_import):
+    finished = run_import("finetuned_like", "mine")
     note = "the LoRA layers were merged before saving; dropped them"
     assert finished.err == f"rnaformer: note: {note}\n"
-    assert json.loads(run("weights", "show", "mine").out)["about"]["notes"] == [note]
+    assert json.loads(run_cli("weights", "show", "mine").out)["about"]["notes"] == [note]
 
 
 @pytest.mark.parametrize("target", ["my/own", "./own", "own/"])
-def test_a_target_with_a_slash_is_a_folder(import_case, store, target):
-    finished = import_case("linear_ff", target)
+def test_a_target_with_a_slash_is_a_folder(run_import, store, target):
+    finished = run_import("linear_ff", target)
     assert finished.out == f"{Path(target)}\n"
     assert (Path(target) / "model.safetensors").is_file()
     assert not store.exists()
 
 
 @pytest.mark.parametrize("target", ["mine", "./mine"])
-def test_an_import_never_overwrites(import_case, store, target):
-    import_case("linear_ff", target)
+def test_an_import_never_overwrites(run_import, store, target):
+    run_import("linear_ff", target)
     folder = store / "mine" if target == "mine" else Path("mine")
     before = (folder / "model.safetensors").read_bytes()
-    finished = import_case("bprna_like", target)
+    finished = run_import("bprna_like", target)
     message = f"{folder}: holds a checkpoint already; choose another name"
     assert (finished.out, finished.err) == ("", f"rnaformer: {message}\n")
     assert (finished.code, (folder / "model.safetensors").read_bytes()) == (1, before)
 
 
-def test_a_name_that_the_shipped_weights_would_hide_is_refused(import_case):
-    finished = import_case("linear_ff", DEFAULT)
+def test_a_name_that_the_shipped_weights_would_hide_is_refused(run_import):
+    finished = run_import("linear_ff", DEFAULT)
     message = f"{shipped_folder() / DEFAULT}: holds a checkpoint already; choose another name"
     assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)
 
 
-def test_an_import_does_not_remove_a_folder_that_holds_something_else(import_case):
+def test_an_import_does_not_remove_a_folder_that_holds_something_else(run_import):
     Path("notes").mkdir()
     Path("notes/kept.txt").touch()
-    finished = import_case("linear_ff", "./notes")
+    finished = run_import("linear_ff", "./notes")
     message = "notes: cannot be written: directory not empty"
     assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)
     assert everything_in(Path()) == ["notes", "notes/kept.txt"]
@@ -332,9 +332,9 @@ def test_an_import_does_not_remove_a_folder_that_holds_something_else(import_cas
         ("bprna_like.pth", "linear_ff.yml", "bprna_like.pth: missing tensors: 'read_out.bias'"),
     ],
 )
-def test_what_cannot_be_imported_is_told_and_leaves_nothing(run, state, config, message, store):
+def test_a_failed_import_is_reported_and_leaves_nothing(run_cli, state, config, message, store):
     arguments = (PARITY / state, "--config", PARITY / config, "-o", "mine")
-    finished = run("weights", "import", *arguments)
+    finished = run_cli("weights", "import", *arguments)
     assert (finished.out, finished.err) == ("", f"rnaformer: {PARITY}/{message}\n")
     assert finished.code == 1
     assert not store.exists() or os.listdir(store) == []
@@ -343,7 +343,7 @@ def test_what_cannot_be_imported_is_told_and_leaves_nothing(run, state, config, 
 # fetch, from a real server
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class WeightsRequestHandler(http.server.BaseHTTPRequestHandler):
     """Answers each path with what the test laid down for it."""
 
     def do_GET(self):
@@ -367,7 +367,7 @@ def server(monkeypatch):
     """A server on 127.0.0.1 that has the files of one published checkpoint under /models/."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), WeightsRequestHandler) as made:
         made.url = f"http://127.0.0.1:{made.server_port}/models"
         made.answers = {
             f"/models/{STATE}": (PARITY / "bprna_like.pth").read_bytes(),
@@ -381,13 +381,13 @@ def server(monkeypatch):
 
 
 @pytest.fixture
-def fetch_from(run, tmp_path, monkeypatch):
+def run_fetch(run_cli, tmp_path, monkeypatch):
     """Fetch the weights NAME; temporary files go to a folder of the test."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
 
     def call(url, *more):
-        finished = run("weights", "fetch", NAME, "--from", url, *more)
+        finished = run_cli("weights", "fetch", NAME, "--from", url, *more)
         assert os.listdir(tmp_path / "tmp") == []
         return finished
 
@@ -395,70 +395,70 @@ def fetch_from(run, tmp_path, monkeypatch):
 
 
 def assert_nothing_came(finished, store, url, message, fetched=1):
-    told = [f"rnaformer: fetching {url}/{name}\n" for name in (CONFIG, STATE)[:fetched]]
+    expected = [f"rnaformer: fetching {url}/{name}\n" for name in (CONFIG, STATE)[:fetched]]
     file = (CONFIG, STATE)[fetched - 1]
-    assert finished.err == "".join(told) + f"rnaformer: {url}/{file}: {message}\n"
+    assert finished.err == "".join(expected) + f"rnaformer: {url}/{file}: {message}\n"
     assert (finished.out, finished.code) == ("", 1)
     assert not store.exists() or os.listdir(store) == []
 
 
-def test_fetched_weights_are_in_the_store_with_their_checksums(run, fetch_from, server, store):
-    finished = fetch_from(server.url)
+def test_fetched_weights_are_in_the_store_with_their_checksums(run_cli, run_fetch, server, store):
+    finished = run_fetch(server.url)
     assert finished.out == f"{store / NAME}\n"
     assert finished.err == (
         f"rnaformer: fetching {server.url}/{CONFIG}\nrnaformer: fetching {server.url}/{STATE}\n"
     )
-    about = json.loads(run("weights", "show", NAME).out)["about"]
+    about = json.loads(run_cli("weights", "show", NAME).out)["about"]
     assert about["source"] == f"{server.url}/{STATE}"
     for key, file in (("state", STATE), ("config", CONFIG)):
         digest = hashlib.sha256(server.answers[f"/models/{file}"]).hexdigest()
         assert about[f"{key}_sha256"] == digest
-    assert run("weights", "verify", NAME).code == 0
-    assert [NAME, "yours", str(store / NAME)] in table_of(run("weights", "list").out)
+    assert run_cli("weights", "verify", NAME).code == 0
+    assert [NAME, "yours", str(store / NAME)] in table_of(run_cli("weights", "list").out)
 
 
-def test_the_expected_checksum_is_taken_in_either_case(fetch_from, server, store):
+def test_the_expected_checksum_is_taken_in_either_case(run_fetch, server, store):
     digest = hashlib.sha256(server.answers[f"/models/{STATE}"]).hexdigest()
-    assert fetch_from(server.url, "--sha256", digest.upper()).out == f"{store / NAME}\n"
+    assert run_fetch(server.url, "--sha256", digest.upper()).out == f"{store / NAME}\n"
 
 
-def test_a_download_with_another_checksum_is_dropped(fetch_from, server, store):
-    finished = fetch_from(server.url, "--sha256", "0" * 64)
+def test_a_download_with_another_checksum_is_dropped(run_fetch, server, store):
+    finished = run_fetch(server.url, "--sha256", "0" * 64)
     digest = hashlib.sha256(server.answers[f"/models/{STATE}"]).hexdigest()
     message = f"sha256 is {digest}, expected {'0' * 64}"
     assert_nothing_came(finished, store, server.url, message, fetched=2)
 
 
 @pytest.mark.parametrize("text", ["", "0" * 63, "g" * 64])
-def test_what_is_no_checksum_is_refused_before_anything_is_fetched(run, text):
-    finished = run("weights", "fetch", NAME, "--sha256", text)
+def test_what_is_no_checksum_is_refused_before_anything_is_fetched(run_cli, text):
+    finished = run_cli("weights", "fetch", NAME, "--sha256", text)
     message = "Error: Invalid value for '--sha256': expected 64 hexadecimal digits"
     assert finished.err.splitlines()[-1] == message
     assert finished.code == 2
 
 
-def test_a_slash_at_the_end_of_the_url_changes_nothing(run, fetch_from, server):
-    assert fetch_from(server.url + "/").code == 0
-    about = json.loads(run("weights", "show", NAME).out)["about"]
+def test_a_slash_at_the_end_of_the_url_changes_nothing(run_cli, run_fetch, server):
+    assert run_fetch(server.url + "/").code == 0
+    about = json.loads(run_cli("weights", "show", NAME).out)["about"]
     assert about["source"] == f"{server.url}/{STATE}"
 
 
-def test_weights_that_are_there_are_not_downloaded_again(fetch_from, server, store):
-    fetch_from(server.url)
+def test_existing_weights_are_not_downloaded_again(run_fetch, server, store):
+    run_fetch(server.url)
     server.answers.clear()
-    finished = fetch_from(server.url)
+    finished = run_fetch(server.url)
     message = f"{store / NAME}: holds a checkpoint already; choose another name"
     assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)
 
 
 @pytest.mark.parametrize(("missing", "fetched"), [(CONFIG, 1), (STATE, 2)])
-def test_a_file_that_the_server_lacks_is_told(fetch_from, server, store, missing, fetched):
+def test_a_file_missing_on_the_server_is_reported(run_fetch, server, store, missing, fetched):
     del server.answers[f"/models/{missing}"]
-    finished = fetch_from(server.url)
+    finished = run_fetch(server.url)
     assert_nothing_came(finished, store, server.url, "the server says 404 Not Found", fetched)
 
 
-def test_a_transfer_that_breaks_off_is_told_and_dropped(fetch_from, server, store):
+def test_an_incomplete_transfer_is_reported_and_dropped(run_fetch, server, store):
     whole = server.answers[f"/models/{STATE}"]
 
     def break_off(handler):
@@ -469,7 +469,7 @@ def test_a_transfer_that_breaks_off_is_told_and_dropped(fetch_from, server, stor
 
     server.answers[f"/models/{STATE}"] = break_off
     message = f"broke off after 1000 of {len(whole)} bytes"
-    assert_nothing_came(fetch_from(server.url), store, server.url, message, fetched=2)
+    assert_nothing_came(run_fetch(server.url), store, server.url, message, fetched=2)
 
 
 def redirect_to(url):
@@ -481,46 +481,46 @@ def redirect_to(url):
     return answer
 
 
-def test_a_redirect_to_another_host_is_refused(fetch_from, server, store):
+def test_a_redirect_to_another_host_is_refused(run_fetch, server, store):
     elsewhere = f"http://localhost:{server.server_port}/models/{CONFIG}"
     there = server.url.replace("/models", "/old")
     server.answers[f"/old/{CONFIG}"] = redirect_to(elsewhere)
     message = f"redirected to another host: {elsewhere}"
-    assert_nothing_came(fetch_from(there), store, there, message)
+    assert_nothing_came(run_fetch(there), store, there, message)
 
 
-def test_a_redirect_on_the_same_host_is_followed(fetch_from, server):
+def test_a_redirect_on_the_same_host_is_followed(run_fetch, server):
     there = server.url.replace("/models", "/old")
     for file in (STATE, CONFIG):
         server.answers[f"/old/{file}"] = redirect_to(f"{server.url}/{file}")
-    assert fetch_from(there).code == 0
+    assert run_fetch(there).code == 0
 
 
-def test_a_connection_that_is_refused_is_told(fetch_from, server, store):
+def test_a_refused_connection_is_reported(run_fetch, server, store):
     with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))  # bound, so that nobody else takes it; nobody listens
+        unused.bind(("127.0.0.1", 0))  # the port is reserved, and no server listens on it
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        finished = fetch_from(url)
+        finished = run_fetch(url)
     assert_nothing_came(finished, store, url, "no connection: connection refused")
 
 
-def test_an_answer_that_is_not_http_is_told(fetch_from, server, store):
+def test_a_response_that_is_not_http_is_reported(run_fetch, server, store):
     server.answers[f"/models/{CONFIG}"] = lambda handler: handler.wfile.write(b"hello\r\n\r\n")
     message = "the server's answer is not HTTP or broke off"
-    assert_nothing_came(fetch_from(server.url), store, server.url, message)
+    assert_nothing_came(run_fetch(server.url), store, server.url, message)
 
 
-def test_a_silent_server_is_given_up(fetch_from, server, store, monkeypatch):
+def test_a_silent_server_times_out(run_fetch, server, store, monkeypatch):
     requested, done = threading.Event(), threading.Event()
     server.answers[f"/models/{CONFIG}"] = lambda _: requested.set() or done.wait(30)
     monkeypatch.setattr(fetch, "READ_TIMEOUT", 0.2)
-    finished = fetch_from(server.url)
+    finished = run_fetch(server.url)
     done.set()
     assert requested.is_set()
     assert_nothing_came(finished, store, server.url, "no answer for 0.2 seconds")
 
 
-def drip(handler):
+def send_slowly(handler):
     """Send a byte now and then: never silent, never done."""
     handler.send_response(200)
     handler.end_headers()
@@ -529,11 +529,11 @@ def drip(handler):
             handler.wfile.write(b"x")
 
 
-def test_a_server_that_drips_is_given_up(fetch_from, server, store, monkeypatch):
+def test_a_slow_server_times_out(run_fetch, server, store, monkeypatch):
     server.enough = threading.Event()
-    server.answers[f"/models/{CONFIG}"] = drip
+    server.answers[f"/models/{CONFIG}"] = send_slowly
     monkeypatch.setattr(fetch, "DOWNLOAD_WINDOW_SECONDS", 0.1)
-    finished = fetch_from(server.url)
+    finished = run_fetch(server.url)
     server.enough.set()
     assert_nothing_came(finished, store, server.url, "slower than 1,000 bytes a second")
 
@@ -562,32 +562,30 @@ def drip_chunks(handler):
 
 
 @pytest.mark.parametrize("answer", [drip_headers, ask_to_continue, drip_chunks])
-def test_a_server_that_drips_before_any_content_is_given_up(
-    fetch_from, server, store, monkeypatch, answer
-):
+def test_a_server_with_slow_headers_times_out(run_fetch, server, store, monkeypatch, answer):
     """No single read waits for long."""
     server.enough = threading.Event()
     server.answers[f"/models/{CONFIG}"] = answer
     monkeypatch.setattr(fetch, "HEADER_TIMEOUT", 0.3)
     monkeypatch.setattr(fetch, "DOWNLOAD_WINDOW_SECONDS", 0.15)
-    finished = fetch_from(server.url)
+    finished = run_fetch(server.url)
     server.enough.set()
     message = "no whole answer in time: the server only drips"
     assert_nothing_came(finished, store, server.url, message)
 
 
-def test_a_proxy_that_drips_is_given_up(fetch_from, server, store, monkeypatch):
+def test_a_slow_proxy_times_out(run_fetch, server, store, monkeypatch):
     server.enough = threading.Event()
-    monkeypatch.setattr(Handler, "do_CONNECT", drip_headers, raising=False)
+    monkeypatch.setattr(WeightsRequestHandler, "do_CONNECT", drip_headers, raising=False)
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setattr(fetch, "HEADER_TIMEOUT", 0.3)
-    finished = fetch_from("https://host.example/models")
+    finished = run_fetch("https://host.example/models")
     server.enough.set()
     message = "no whole answer in time: the server only drips"
     assert_nothing_came(finished, store, "https://host.example/models", message)
 
 
-def test_a_length_that_is_no_number_is_told(fetch_from, server, store):
+def test_an_invalid_content_length_is_reported(run_fetch, server, store):
     def lie(handler):
         handler.send_response(200)
         handler.send_header("Content-Length", "abc")
@@ -595,26 +593,26 @@ def test_a_length_that_is_no_number_is_told(fetch_from, server, store):
 
     server.answers[f"/models/{CONFIG}"] = lie
     message = "the Content-Length is no number: 'abc'"
-    assert_nothing_came(fetch_from(server.url), store, server.url, message)
+    assert_nothing_came(run_fetch(server.url), store, server.url, message)
 
 
 @pytest.mark.parametrize(
-    ("requested", "told", "message"),
+    ("requested", "target", "message"),
     [
         ("http://host/a", "ftp://host/b", "redirected to what is not the web: ftp://host/b"),
         ("http://host/a", "http://host:81/b", "redirected to another port: http://host:81/b"),
         ("http://me:pw@host/a", "http://me:pw@no/b", "redirected to another host: http://no/b"),
     ],
 )
-def test_a_redirect_to_elsewhere_is_refused_without_credentials(requested, told, message):
+def test_a_redirect_to_elsewhere_is_refused_without_credentials(requested, target, message):
     with pytest.raises(InputError) as caught:
         request = urllib.request.Request(requested)
-        SameHostRedirects().redirect_request(request, None, 302, "", None, told)
+        SameHostRedirects().redirect_request(request, None, 302, "", None, target)
     assert str(caught.value) == f"http://host/a: {message}"
 
 
-def test_credentials_of_a_url_are_not_printed(fetch_from, store):
-    finished = fetch_from("http://me:secret@127.0.0.1:9/models")
+def test_credentials_of_a_url_are_not_printed(run_fetch, store):
+    finished = run_fetch("http://me:secret@127.0.0.1:9/models")
     assert "secret" not in finished.out + finished.err
     assert "http://127.0.0.1:9/models" in finished.err
     assert finished.code == 1
@@ -628,16 +626,16 @@ def pour(handler):
             handler.wfile.write(bytes(1_000_000))
 
 
-def test_the_page_of_a_redirect_is_not_read(fetch_from, server, store):
+def test_the_page_of_a_redirect_is_not_read(run_fetch, server, store):
     """urllib would hold all of it, as long as it comes."""
     server.answers[f"/models/{CONFIG}"] = pour
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    assert fetch_from(server.url).code == 1
+    assert run_fetch(server.url).code == 1
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
 @pytest.mark.parametrize(
-    ("requested", "told"),
+    ("requested", "target"),
     [
         ("http://host/a", "https://host/b"),
         ("https://host/a", "https://host:443/b"),
@@ -646,17 +644,17 @@ def test_the_page_of_a_redirect_is_not_read(fetch_from, server, store):
         ("http://HOST/a", "http://host/b"),
     ],
 )
-def test_a_redirect_to_the_same_server_is_followed(requested, told):
+def test_a_redirect_to_the_same_server_is_followed(requested, target):
     request = urllib.request.Request(requested)
-    found = SameHostRedirects().redirect_request(request, io.BytesIO(), 302, "", {}, told)
-    assert found.full_url == told
+    found = SameHostRedirects().redirect_request(request, io.BytesIO(), 302, "", {}, target)
+    assert found.full_url == target
 
 
-@pytest.mark.parametrize("told", ["https://host:444/b", "https://host/b"])
-def test_a_redirect_to_https_of_another_port_is_refused(told):
+@pytest.mark.parametrize("target", ["https://host:444/b", "https://host/b"])
+def test_a_redirect_to_https_of_another_port_is_refused(target):
     request = urllib.request.Request("http://host:8080/a")
     with pytest.raises(InputError, match=r"redirected to another port: https://host"):
-        SameHostRedirects().redirect_request(request, io.BytesIO(), 302, "", {}, told)
+        SameHostRedirects().redirect_request(request, io.BytesIO(), 302, "", {}, target)
 
 
 @pytest.mark.parametrize(
@@ -686,32 +684,32 @@ def test_a_url_is_shown_without_credentials(url, shown):
         ("http://me:secret@host", "http://host", "a user name in a URL is not supported"),
     ],
 )
-def test_a_url_that_cannot_be_used_is_told(fetch_from, store, url, shown, message):
-    assert_nothing_came(fetch_from(url), store, shown, message)
+def test_an_unusable_url_is_reported(run_fetch, store, url, shown, message):
+    assert_nothing_came(run_fetch(url), store, shown, message)
 
 
-def test_a_transfer_without_an_end_is_given_up(fetch_from, server, store, monkeypatch):
+def test_an_endless_transfer_is_stopped_at_the_limit(run_fetch, server, store, monkeypatch):
     server.enough = threading.Event()
-    server.answers[f"/models/{CONFIG}"] = drip
+    server.answers[f"/models/{CONFIG}"] = send_slowly
     monkeypatch.setattr(fetch, "MAX_DOWNLOAD_BYTES", 3)
-    finished = fetch_from(server.url)
+    finished = run_fetch(server.url)
     server.enough.set()
     assert_nothing_came(finished, store, server.url, "more than 3 bytes, which is the limit")
 
 
-def test_nothing_is_sent_to_the_host_of_a_refused_redirect(fetch_from, server):
+def test_nothing_is_sent_to_the_host_of_a_refused_redirect(run_fetch, server):
     requested = threading.Event()
     server.answers["/elsewhere"] = lambda _: requested.set()
     url = f"http://localhost:{server.server_port}/elsewhere"
     server.answers[f"/models/{CONFIG}"] = redirect_to(url)
-    assert fetch_from(server.url).code == 1
+    assert run_fetch(server.url).code == 1
     assert not requested.is_set()
 
 
-def test_a_redirect_to_a_file_is_refused(fetch_from, server, store):
+def test_a_redirect_to_a_file_is_refused(run_fetch, server, store):
     server.answers[f"/models/{CONFIG}"] = redirect_to("file:///etc/hostname")
     message = "redirected to what is not the web: file:///etc/hostname"
-    assert_nothing_came(fetch_from(server.url), store, server.url, message)
+    assert_nothing_came(run_fetch(server.url), store, server.url, message)
 
 
 def test_a_redirect_from_https_to_http_is_refused():
@@ -721,12 +719,12 @@ def test_a_redirect_from_https_to_http_is_refused():
     assert str(caught.value) == "https://host/a: redirected to plain http: http://host/b"
 
 
-def test_a_file_is_no_server(fetch_from, store):
+def test_a_file_is_no_server(run_fetch, store):
     url = PARITY.as_uri()
-    assert_nothing_came(fetch_from(url), store, url, "not a URL")
+    assert_nothing_came(run_fetch(url), store, url, "not a URL")
 
 
-def test_a_second_fetch_at_once_takes_nothing_from_the_first(fetch_from, server, store, run):
+def test_a_concurrent_fetch_does_not_disturb_the_first(run_fetch, server, store, run_cli):
     """The first has come to its end while the second was still receiving."""
     whole = server.answers[f"/models/{STATE}"]
 
@@ -738,16 +736,16 @@ def test_a_second_fetch_at_once_takes_nothing_from_the_first(fetch_from, server,
         handler.wfile.write(whole)
 
     server.answers[f"/models/{STATE}"] = be_overtaken
-    finished = fetch_from(server.url)
+    finished = run_fetch(server.url)
     assert finished.err.endswith(
         f"rnaformer: {store / NAME}: holds a checkpoint already; choose another name\n"
     )
     assert (finished.out, finished.code) == ("", 1)
     assert os.listdir(store) == [NAME]
-    assert run("weights", "verify", NAME).code == 0
+    assert run_cli("weights", "verify", NAME).code == 0
 
 
-def test_a_disk_without_room_is_told_and_nothing_stays(server, store, tmp_path):
+def test_a_full_disk_is_reported_and_no_file_stays(server, store, tmp_path):
     """A process that may write no file of more than 20 kB, as on a disk that is full."""
 
     def limit():
@@ -763,32 +761,32 @@ def test_a_disk_without_room_is_told_and_nothing_stays(server, store, tmp_path):
         preexec_fn=limit,
         env={**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(PARITY.parents[2])},
     )
-    told = f"rnaformer: {server.url}/{STATE}: transfer failed: file too large"
-    assert (done.stderr.splitlines()[-1], done.returncode) == (told, 1)
+    expected = f"rnaformer: {server.url}/{STATE}: transfer failed: file too large"
+    assert (done.stderr.splitlines()[-1], done.returncode) == (expected, 1)
     assert os.listdir(temporary) == []
     assert not store.exists() or os.listdir(store) == []
 
 
-def test_a_page_in_place_of_the_weights_is_told(fetch_from, server, store):
+def test_a_web_page_instead_of_weights_is_reported(run_fetch, server, store):
     server.answers[f"/models/{STATE}"] = b"<html>moved</html>"
-    finished = fetch_from(server.url)
+    finished = run_fetch(server.url)
     assert finished.err.endswith(f"/{STATE}: not a PyTorch state dict of tensors\n")
     assert (finished.out, finished.code) == ("", 1)
     assert not store.exists() or os.listdir(store) == []
 
 
-def test_what_is_no_url_is_told(fetch_from, store):
-    assert_nothing_came(fetch_from("somewhere"), store, "somewhere", "not a URL")
+def test_text_that_is_no_url_is_reported(run_fetch, store):
+    assert_nothing_came(run_fetch("somewhere"), store, "somewhere", "not a URL")
 
 
-def test_a_name_that_is_not_published_is_told_with_those_that_are(run):
-    finished = run("weights", "fetch", "none", "--from", "http://127.0.0.1:9")
+def test_an_unpublished_name_is_reported_with_the_published_ones(run_cli):
+    finished = run_cli("weights", "fetch", "none", "--from", "http://127.0.0.1:9")
     known = ", ".join(fetch.PUBLISHED)
     assert finished.err == f"rnaformer: no published weights named 'none'; known: {known}\n"
     assert finished.code == 1
 
 
-def test_a_disk_that_is_full_during_a_transfer_is_told(tmp_path, monkeypatch):
+def test_a_disk_that_is_full_during_a_transfer_is_reported(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
@@ -809,21 +807,21 @@ def shifted(folder, tmp_path, by):
 
 
 @pytest.mark.parametrize(("options", "share"), [([], 0.5), (["--share", 0.25], 0.25)])
-def test_the_mean_of_two_weights(run, tiny_weights, tmp_path, options, share):
+def test_the_mean_of_two_weights(run_cli, tiny_weights, tmp_path, options, share):
     network = shifted(tiny_weights, tmp_path, 1.0)
     target = tmp_path / "mean"
-    done = run("weights", "average", tiny_weights, tmp_path / "other", "-o", target, *options)
+    done = run_cli("weights", "average", tiny_weights, tmp_path / "other", "-o", target, *options)
     assert (done.out, done.err, done.code) == (f"{target}\n", "", 0)
     mean, _ = load_network(target)
     for name, tensor in network.state_dict().items():
         torch.testing.assert_close(mean.state_dict()[name], tensor + share)
-    again = run("weights", "average", tiny_weights, tmp_path / "other", "-o", target)
+    again = run_cli("weights", "average", tiny_weights, tmp_path / "other", "-o", target)
     message = "holds a checkpoint already; choose another folder"
     assert (again.err, again.code) == (f"rnaformer: {target}: {message}\n", 1)
 
 
-def test_weights_of_another_kind_have_no_mean(run, tiny_weights, tmp_path):
-    done = run("weights", "average", tiny_weights, DEFAULT, "-o", tmp_path / "new")
+def test_weights_of_another_kind_have_no_mean(run_cli, tiny_weights, tmp_path):
+    done = run_cli("weights", "average", tiny_weights, DEFAULT, "-o", tmp_path / "new")
     assert done.code == 1
     assert done.err.startswith(f"rnaformer: {find_weights(DEFAULT)}: unknown tensors: ")
     assert not (tmp_path / "new").exists()
@@ -844,17 +842,17 @@ def test_weights_of_another_kind_have_no_mean(run, tiny_weights, tmp_path):
         ),
     ],
 )
-def test_grown_weights_predict_the_same(run, tiny_weights, tmp_path, options, changed, about):
+def test_grown_weights_predict_the_same(run_cli, tiny_weights, tmp_path, options, changed, about):
     target = tmp_path / "grown"
-    done = run("weights", "grow", tiny_weights, *options, "-o", target)
+    done = run_cli("weights", "grow", tiny_weights, *options, "-o", target)
     assert (done.out, done.err, done.code) == (f"{target}\n", "", 0)
-    known = json.loads(run("weights", "show", tiny_weights).out)
-    found = json.loads(run("weights", "show", target).out)
+    known = json.loads(run_cli("weights", "show", tiny_weights).out)
+    found = json.loads(run_cli("weights", "show", target).out)
     assert found["model"] == {**known["model"], **changed}
     assert found["about"] == {"grown": known["sha256"], **about}
     hairpin = ">x\nGGGCGCAAGAAAGCGCCC\n"
     first, second = (
-        json.loads(run("predict", "-", "-w", folder, "-f", "jsonl", stdin=hairpin).out)["pairs"]
+        json.loads(run_cli("predict", "-", "-w", folder, "-f", "jsonl", stdin=hairpin).out)["pairs"]
         for folder in (tiny_weights, target)
     )
     assert len(first) == len(second) > 0
@@ -862,8 +860,8 @@ def test_grown_weights_predict_the_same(run, tiny_weights, tmp_path, options, ch
         assert one == pytest.approx(other, abs=2e-4)
 
 
-def test_grown_weights_keep_the_family_profiles(run, tiny_network, tmp_path):
-    library = make_library(make_profile(members(1, 6), "RF1"))
+def test_grown_weights_keep_the_family_profiles(run_cli, tiny_network, tmp_path):
+    library = make_library(make_profile(make_members(1, 6), "RF1"))
     mixture = FamilyMixture(
         evidence_scale=1.0, null_log_odds=10.0, network_coefficient=0.0, family_coefficient=1.0
     )
@@ -871,19 +869,20 @@ def test_grown_weights_keep_the_family_profiles(run, tiny_network, tmp_path):
     origin.mkdir()
     tensors = tiny_network.state_dict()
     save_checkpoint(origin, "x", tiny_network.config, tensors, {}, "", (library, mixture))
-    done = run("weights", "grow", origin, "--double", "2", "-o", target)
+    done = run_cli("weights", "grow", origin, "--double", "2", "-o", target)
     assert (done.err, done.code) == ("", 0)
     one, other = ((folder / "families.safetensors").read_bytes() for folder in (origin, target))
     assert one == other
     families = [
-        json.loads(run("weights", "show", folder).out)["families"] for folder in (origin, target)
+        json.loads(run_cli("weights", "show", folder).out)["families"]
+        for folder in (origin, target)
     ]
     assert families[0] == families[1]
 
 
-def test_grown_weights_are_the_same_every_time(run, tiny_weights, tmp_path):
+def test_grown_weights_are_the_same_every_time(run_cli, tiny_weights, tmp_path):
     for name in ("one", "other"):
-        run("weights", "grow", tiny_weights, "--ff-factor", "3", "-o", tmp_path / name)
+        run_cli("weights", "grow", tiny_weights, "--ff-factor", "3", "-o", tmp_path / name)
     one, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "other"))
     assert one == other
 
@@ -895,14 +894,14 @@ def test_grown_weights_are_the_same_every_time(run, tiny_weights, tmp_path):
         (("--ff-factor", "2"), "32 hidden channels are not more than the 32 there are"),
     ],
 )
-def test_what_cannot_grow_is_told(run, tiny_weights, tmp_path, options, line):
-    done = run("weights", "grow", tiny_weights, *options, "-o", tmp_path / "new")
+def test_weights_that_cannot_grow_are_reported(run_cli, tiny_weights, tmp_path, options, line):
+    done = run_cli("weights", "grow", tiny_weights, *options, "-o", tmp_path / "new")
     assert (done.err, done.code) == (f"rnaformer: {line}\n", 1)
     assert not (tmp_path / "new").exists()
 
 
-def test_weights_grow_by_something(run, tiny_weights, tmp_path):
-    done = run("weights", "grow", tiny_weights, "-o", tmp_path / "new")
+def test_growing_needs_an_option_for_the_size(run_cli, tiny_weights, tmp_path):
+    done = run_cli("weights", "grow", tiny_weights, "-o", tmp_path / "new")
     assert done.err.endswith("Error: give --double, --ff-factor or both\n")
     assert done.code == 2
 
@@ -919,13 +918,13 @@ def test_weights_grow_by_something(run, tiny_weights, tmp_path):
         ("gopher://" + 300 * "x", f"redirected to what is not the web: gopher://{191 * 'x'}..."),
     ],
 )
-def test_a_redirect_is_refused_in_short_words_without_secrets(
-    fetch_from, server, store, location, message
+def test_the_message_of_a_refused_redirect_is_short_and_without_credentials(
+    run_fetch, server, store, location, message
 ):
     location = location.replace("PORT", str(server.server_port))
     server.answers[f"/models/{CONFIG}"] = redirect_to(location)
     url = server.url.removesuffix("/models")
-    assert_nothing_came(fetch_from(server.url), store, server.url, message.format(url=url))
+    assert_nothing_came(run_fetch(server.url), store, server.url, message.format(url=url))
 
 
 @pytest.mark.parametrize(
@@ -937,59 +936,55 @@ def test_a_redirect_is_refused_in_short_words_without_secrets(
         (b"299 \x1b]0;x\x07", "the server says 299"),
     ],
 )
-def test_what_a_server_says_of_itself_is_told_in_short_words(
-    fetch_from, server, store, head, message
-):
+def test_messages_of_a_server_are_shortened(run_fetch, server, store, head, message):
     def answer(handler):
         handler.wfile.write(b"HTTP/1.1 " + head + b"\r\n\r\nabc")
 
     server.answers[f"/models/{CONFIG}"] = answer
     if "9999" in message:
         message = f"the Content-Length is no number: {message}"
-    assert_nothing_came(fetch_from(server.url), store, server.url, message)
+    assert_nothing_came(run_fetch(server.url), store, server.url, message)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/x?token=pw", "http://127.0.0.1:1/x#pw"])
-def test_a_query_is_neither_sent_nor_printed(fetch_from, store, url):
-    finished = fetch_from(url)
+def test_a_query_is_neither_sent_nor_printed(run_fetch, store, url):
+    finished = run_fetch(url)
     shown = "http://127.0.0.1:1/x"
     message = f"rnaformer: {shown}: `?` and `#` in a URL are not supported\n"
     assert finished.err == f"rnaformer: fetching {shown}\n{message}"
     assert not store.exists()
 
 
-def test_the_address_of_a_proxy_that_is_no_url_is_told_without_it(
-    fetch_from, server, store, monkeypatch
-):
+def test_an_invalid_proxy_url_is_reported_without_the_url(run_fetch, server, store, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://me:pw@127.0.0.1:abc")
     monkeypatch.setenv("no_proxy", "")
     message = "the address of the proxy is no URL"
-    assert_nothing_came(fetch_from(server.url), store, server.url, message)
+    assert_nothing_came(run_fetch(server.url), store, server.url, message)
 
 
-def test_all_files_of_a_fetch_have_one_deadline(fetch_from, server, store, monkeypatch):
-    """A server that is just fast enough may go on for as long as it likes otherwise."""
+def test_all_files_of_a_fetch_have_one_deadline(run_fetch, server, store, monkeypatch):
+    """Without it, a server that is just fast enough could continue without end."""
     server.enough = threading.Event()
-    server.answers[f"/models/{STATE}"] = drip
+    server.answers[f"/models/{STATE}"] = send_slowly
     monkeypatch.setattr(fetch, "MIN_DOWNLOAD_RATE", 0)
     monkeypatch.setattr(fetch, "MAX_FETCH_SECONDS", 0.5)
-    finished = fetch_from(server.url)
+    finished = run_fetch(server.url)
     server.enough.set()
     message = "not done within 0.5 seconds, which is the limit"
     assert_nothing_came(finished, store, server.url, message, fetched=2)
 
 
-def test_a_config_may_not_be_as_large_as_tensors(fetch_from, server, store, monkeypatch):
+def test_a_config_may_not_be_as_large_as_tensors(run_fetch, server, store, monkeypatch):
     server.enough = threading.Event()
-    server.answers[f"/models/{CONFIG}"] = drip
+    server.answers[f"/models/{CONFIG}"] = send_slowly
     monkeypatch.setattr(fetch, "MAX_CONFIG_TEXT", 3)
-    finished = fetch_from(server.url)
+    finished = run_fetch(server.url)
     server.enough.set()
     assert_nothing_came(finished, store, server.url, "more than 3 bytes, which is the limit")
 
 
-def test_an_empty_url_is_not_the_usual_server(fetch_from, store):
+def test_an_empty_url_is_not_the_default_server(run_fetch, store):
     """As of an unset variable."""
-    finished = fetch_from("")
+    finished = run_fetch("")
     assert finished.err.endswith("Error: Invalid value for '--from': the text is empty\n")
     assert finished.code == 2

@@ -1,7 +1,7 @@
 """Labels that our folding model makes."""
 
 import torch
-from factories.datasets import record, rna
+from factories.datasets import make_record, random_rna
 
 from rnaformer_cli.dataset.folding_labels import label_by_folding
 from rnaformer_cli.folding.model import FoldingModel
@@ -16,7 +16,7 @@ def folding():
     return model
 
 
-RECORDS = [record(f"r{n}", rna(12 + 5 * n % 40, n)) for n in range(1100)]
+RECORDS = [make_record(f"r{n}", random_rna(12 + 5 * n % 40, n)) for n in range(1100)]
 
 
 def test_records_keep_their_order_and_count_as_curated():
@@ -26,7 +26,7 @@ def test_records_keep_their_order_and_count_as_curated():
     assert all(one.is_curated and not one.pairs for one in labelled)
 
 
-def test_a_label_is_what_the_folding_model_says_of_the_record_alone():
+def test_a_label_is_the_prediction_of_the_folding_model_for_the_record_alone():
     [*_, labelled] = label_by_folding(RECORDS[:60], folding())
     bases, _ = to_tensors([labelled.sequence])
     alone = folding()(bases)[0]
@@ -39,6 +39,6 @@ def test_a_label_is_what_the_folding_model_says_of_the_record_alone():
 
 
 def test_a_hairpin_is_found():
-    [labelled] = label_by_folding([record("h", "GCAGCAAAAAGCUGC")], folding())
+    [labelled] = label_by_folding([make_record("h", "GCAGCAAAAAGCUGC")], folding())
     likely = {(left, right) for left, right, value in labelled.probabilities if value > 0.9}
     assert likely == {(n, 14 - n) for n in range(5)}

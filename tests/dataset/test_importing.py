@@ -1,4 +1,4 @@
-"""Structure files and tables become labelled records, or say what is wrong."""
+"""Structure files and tables become labelled records, or are refused with the reason."""
 
 import io
 import sys
@@ -73,7 +73,7 @@ def test_white_space_in_a_name_of_a_table_becomes_one_word(tmp_path):
     assert [record.id for record in records_of(tmp_path / "t.csv")] == ["a_b_c"]
 
 
-def test_a_bad_row_is_told_and_the_others_are_kept(tmp_path):
+def test_a_bad_row_is_reported_and_the_others_are_kept(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("id,sequence,structure\nx,GGAAACC,((...)\ny,A,.\nz,A*,..\n")
     bad, good, worse = records_of(path)
@@ -162,7 +162,7 @@ def test_a_table_without_rows_is_refused(tmp_path):
     assert str(caught.value) == f"{tmp_path / 't.csv'}: no structure in this file"
 
 
-def test_a_row_of_too_many_cells_is_told_and_an_empty_id_is_a_number(tmp_path):
+def test_a_row_of_too_many_cells_is_reported_and_an_empty_id_is_a_number(tmp_path):
     (tmp_path / "t.csv").write_text("id,seq,structure\nx,GAC,(.),y\n,GAC,(.),\n")
     wrong, record = import_files(tmp_path / "t.csv", "s")
     assert str(wrong) == f"{tmp_path / 't.csv'}:2: record 'x': more cells than the 3 columns"

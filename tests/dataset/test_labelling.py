@@ -4,7 +4,7 @@ import gzip
 import sys
 
 import pytest
-from factories.datasets import record, rna
+from factories.datasets import make_record, random_rna
 
 from rnaformer_cli.dataset.labelling import (
     Recipe,
@@ -17,17 +17,17 @@ from rnaformer_cli.dataset.labelling import (
 from rnaformer_cli.dataset.records import read_dataset, record_to_json, write_dataset
 from rnaformer_cli.errors import DatasetError, DependencyError
 
-HAIRPIN = record("h", "GGGGCGAAAGCCCC")
+HAIRPIN = make_record("h", "GGGGCGAAAGCCCC")
 PAIRS = ((0, 13), (1, 12), (2, 11), (3, 10), (4, 9))
 
 
 def kinds(recipe, count=30):
-    origins = [record(f"r{n}", rna(90, n), cluster=n // 3) for n in range(12)]
+    origins = [make_record(f"r{n}", random_rna(90, n), cluster=n // 3) for n in range(12)]
     return origins, list(make_sequences(origins, count, seed=1, recipe=recipe))
 
 
 def test_made_sequences_repeat_for_a_seed():
-    origins = [record("a", rna(90, 1))]
+    origins = [make_record("a", random_rna(90, 1))]
     first = list(make_sequences(origins, 20, seed=3))
     assert list(make_sequences(origins, 20, seed=3)) == first
     assert list(make_sequences(origins, 20, seed=4)) != first
@@ -47,7 +47,7 @@ def test_windows_are_parts_of_the_set():
 def test_shuffled_parts_keep_their_letters():
     _, made = kinds(Recipe(whole=0, window=0, shuffled=1, random=0, max_lengths=(200,)))
     whole = [one for one in made if len(one) == 90]
-    origin_letters = {"".join(sorted(rna(90, n))) for n in range(12)}
+    origin_letters = {"".join(sorted(random_rna(90, n))) for n in range(12)}
     assert whole
     assert all("".join(sorted(one.sequence)) in origin_letters for one in whole)
 
@@ -73,7 +73,7 @@ def test_the_minimum_free_energy_structure_is_the_label():
     )
 
 
-def test_probabilities_agree_with_the_structure_of_a_sure_hairpin():
+def test_probabilities_agree_with_the_structure_of_a_stable_hairpin():
     labelled = label_probabilities(HAIRPIN)
     table = {(left, right): value for left, right, value in labelled.probabilities}
     assert labelled.pairs == PAIRS
@@ -81,13 +81,13 @@ def test_probabilities_agree_with_the_structure_of_a_sure_hairpin():
 
 
 def test_several_processes_give_the_same_labels_in_order():
-    records = [record(f"r{n}", rna(40, n)) for n in range(5)]
+    records = [make_record(f"r{n}", random_rna(40, n)) for n in range(5)]
     assert list(label_records(records, "mfe", jobs=2)) == list(label_records(records, "mfe"))
 
 
-def test_a_stopped_run_goes_on_and_ends_the_same(tmp_path):
+def test_a_stopped_run_is_resumed_with_the_same_result(tmp_path):
     source, target = tmp_path / "in.jsonl.gz", tmp_path / "out.jsonl.gz"
-    write_dataset(source, [record(f"r{n}", rna(40, n)) for n in range(6)])
+    write_dataset(source, [make_record(f"r{n}", random_rna(40, n)) for n in range(6)])
     label_file(source, target, "mfe")
     whole = target.read_bytes()
     target.unlink()
@@ -114,8 +114,8 @@ def test_labels_can_be_trained_on(tmp_path):
     assert labelled == label_probabilities(HAIRPIN)
 
 
-def test_a_missing_viennarna_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "RNA", None)  # Python's own way to say: not there
+def test_the_error_for_a_missing_viennarna_has_the_install_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "RNA", None)  # makes the import fail
     with pytest.raises(DependencyError) as caught:
         list(label_records([HAIRPIN], "mfe"))
     assert str(caught.value) == "labels need ViennaRNA: pip install '.[label]' in a checkout"
@@ -123,7 +123,7 @@ def test_a_missing_viennarna_says_how_to_get_it(monkeypatch):
 
 def test_records_of_one_name_are_all_labelled_after_a_stop(tmp_path):
     source, target = tmp_path / "in.jsonl.gz", tmp_path / "out.jsonl.gz"
-    write_dataset(source, [HAIRPIN, record("h", "GGGGAAAACCCC")])
+    write_dataset(source, [HAIRPIN, make_record("h", "GGGGAAAACCCC")])
     (tmp_path / "out.jsonl.gz.part").write_text(record_to_json(label_mfe(HAIRPIN)))
     assert label_file(source, target, "mfe") == 2
     assert [len(labelled) for labelled in read_dataset(target)] == [14, 12]
@@ -133,12 +133,12 @@ def test_records_of_one_name_are_all_labelled_after_a_stop(tmp_path):
     "begun",
     [
         record_to_json(label_mfe(HAIRPIN)),  # other labels
-        record_to_json(label_probabilities(record("other", "GGGGAAAACCCC"))),
+        record_to_json(label_probabilities(make_record("other", "GGGGAAAACCCC"))),
         record_to_json(label_probabilities(HAIRPIN)) * 2,
         "not a record\n",
     ],
 )
-def test_the_beginning_of_other_work_is_not_mixed_in(tmp_path, begun):
+def test_the_partial_output_of_another_run_is_refused(tmp_path, begun):
     source, target = tmp_path / "in.jsonl.gz", tmp_path / "out.jsonl.gz"
     write_dataset(source, [HAIRPIN])
     part = tmp_path / "out.jsonl.gz.part"

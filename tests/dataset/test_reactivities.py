@@ -79,7 +79,7 @@ def test_a_missing_file_is_named(tmp_path):
         ("GGACAGUC", "GUC"),
     ],
 )
-def test_the_ends_that_designs_share_are_left_out(sequence, design):
+def test_common_ends_of_designs_are_left_out(sequence, design):
     bases = designed_bases(sequence)
     assert "".join(sequence[base] for base in bases) == design
 

@@ -70,7 +70,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("line", "message"), BAD.items())
-def test_a_line_that_is_no_record_is_refused_with_its_place(tmp_path, line, message):
+def test_a_line_that_is_no_record_is_refused_with_its_location(tmp_path, line, message):
     path = tmp_path / "set.jsonl"
     path.write_text(f"{GOOD}\n{line}\n")
     with pytest.raises(DatasetError) as caught:

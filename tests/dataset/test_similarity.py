@@ -4,7 +4,7 @@ import os
 import time
 
 import pytest
-from factories.datasets import mutate, record, rna
+from factories.datasets import make_record, mutate, random_rna
 
 from rnaformer_cli.dataset.similarity import (
     CDHIT,
@@ -27,30 +27,30 @@ def test_windows_of_a_short_sequence_are_the_sequence():
 
 
 @pytest.mark.parametrize("length", [60, 120, 400])
-def test_relatives_are_alike_and_strangers_are_not(length):
+def test_related_sequences_are_similar_and_unrelated_ones_are_not(length):
     index = KmerIndex()
     for seed in range(20):
-        index.add(rna(length, seed))
+        index.add(random_rna(length, seed))
     for seed in range(20):
-        assert list(index.find_similar(mutate(rna(length, seed), 0.12, seed))) == [seed]
-        assert list(index.find_similar(rna(length, 1000 + seed))) == []
+        assert list(index.find_similar(mutate(random_rna(length, seed), 0.12, seed))) == [seed]
+        assert list(index.find_similar(random_rna(length, 1000 + seed))) == []
 
 
-def test_a_part_is_like_the_whole():
+def test_a_part_is_similar_to_the_whole():
     index = KmerIndex()
-    index.add(rna(300, 1))
-    assert list(index.find_similar(rna(300, 1)[100:180])) == [0]
+    index.add(random_rna(300, 1))
+    assert list(index.find_similar(random_rna(300, 1)[100:180])) == [0]
 
 
 def test_groups_hold_relatives_and_relatives_of_relatives():
-    one, other = rna(80, 1), rna(80, 2)
-    joined = one + other  # like both, so all three belong together
-    groups = cluster_by_similarity([one, other, joined, rna(80, 3)])
+    one, other = random_rna(80, 1), random_rna(80, 2)
+    joined = one + other  # similar to both, so all three are one group
+    groups = cluster_by_similarity([one, other, joined, random_rna(80, 3)])
     assert groups[0] == groups[1] == groups[2] != groups[3]
 
 
 def test_groups_do_not_depend_on_the_order():
-    sequences = [mutate(rna(90, seed % 4), 0.1, seed) for seed in range(12)]
+    sequences = [mutate(random_rna(90, seed % 4), 0.1, seed) for seed in range(12)]
     groups = cluster_by_similarity(sequences)
     turned = cluster_by_similarity(sequences[::-1])[::-1]
     same = [[a == b for b in groups] for a in groups]
@@ -58,13 +58,16 @@ def test_groups_do_not_depend_on_the_order():
 
 
 def test_copies_families_and_relatives_are_leaks(no_cdhit):
-    train = [record("t1", rna(80, 1), family="RF1", clan="CL1"), record("t2", rna(80, 2))]
+    train = [
+        make_record("t1", random_rna(80, 1), family="RF1", clan="CL1"),
+        make_record("t2", random_rna(80, 2)),
+    ]
     test = [
-        record("copy", rna(80, 2)),
-        record("family", rna(80, 3), family="RF1"),
-        record("clan", rna(80, 4), family="RF2", clan="CL1"),
-        record("relative", mutate(rna(80, 1), 0.1, 5)),
-        record("stranger", rna(80, 6), family="RF3"),
+        make_record("copy", random_rna(80, 2)),
+        make_record("family", random_rna(80, 3), family="RF1"),
+        make_record("clan", random_rna(80, 4), family="RF2", clan="CL1"),
+        make_record("relative", mutate(random_rna(80, 1), 0.1, 5)),
+        make_record("unrelated", random_rna(80, 6), family="RF3"),
     ]
     leaks, method = find_leaks(train, test)
     assert [(leak.test, leak.train, leak.reason) for leak in leaks] == [
@@ -90,7 +93,8 @@ def test_cdhit_is_used_where_it_is_installed(tmp_path, monkeypatch):
     script = "while [ $# -gt 0 ]; do case $1 in -i2) in=$2;; -o) out=$2;; esac; shift; done\n"
     install_cdhit(tmp_path, monkeypatch, script + 'head -2 "$in" > "$out"')
     leaks, method = find_leaks(
-        [record("t", rna(50, 1))], [record("kept", rna(50, 2)), record("alike", rna(50, 3))]
+        [make_record("t", random_rna(50, 1))],
+        [make_record("kept", random_rna(50, 2)), make_record("alike", random_rna(50, 3))],
     )
     assert [(leak.test, leak.reason) for leak in leaks] == [
         ("alike", "identity of 80% (cd-hit-est-2d)")
@@ -98,16 +102,18 @@ def test_cdhit_is_used_where_it_is_installed(tmp_path, monkeypatch):
     assert method == "cd-hit-est-2d -c 0.8"
 
 
-def test_a_failing_cdhit_is_told(tmp_path, monkeypatch):
+def test_a_failing_cdhit_is_reported(tmp_path, monkeypatch):
     install_cdhit(tmp_path, monkeypatch, "echo 'no memory' >&2; exit 1")
     with pytest.raises(DatasetError, match=r"^cd-hit-est-2d failed: no memory$"):
-        find_leaks([record("t", "ACGU")], [record("u", "GGGG")])
+        find_leaks([make_record("t", "ACGU")], [make_record("u", "GGGG")])
 
 
 def test_many_relatives_take_little_time(no_cdhit):
-    parent = rna(75, 1)
-    texts = [parent] * 3000 + [mutate(parent, 0.05, seed) for seed in range(1500)] + [rna(75, 2)]
-    records = [record(str(number), text) for number, text in enumerate(texts)]
+    parent = random_rna(75, 1)
+    texts = (
+        [parent] * 3000 + [mutate(parent, 0.05, seed) for seed in range(1500)] + [random_rna(75, 2)]
+    )
+    records = [make_record(str(number), text) for number, text in enumerate(texts)]
     before = time.process_time()
     assert cluster_by_similarity(texts) == [0] * 4500 + [4500]
     leaks, _ = find_leaks(records, records[2999:])

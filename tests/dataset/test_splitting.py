@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from factories.datasets import mutate, record, rna
+from factories.datasets import make_record, mutate, random_rna
 
 from rnaformer_cli.dataset.splitting import check_leaks, split
 from rnaformer_cli.errors import DatasetError
@@ -19,9 +19,9 @@ def relatives(families=30, members=4):
     made = []
     for family in range(families):
         for member in range(members):
-            sequence = mutate(rna(70, family), 0.08, 100 * family + member)
+            sequence = mutate(random_rna(70, family), 0.08, 100 * family + member)
             name = f"f{family}m{member}"
-            made.append(record(name, sequence, family=f"RF{family}", clan=f"CL{family // 2}"))
+            made.append(make_record(name, sequence, family=f"RF{family}", clan=f"CL{family // 2}"))
     random.Random(0).shuffle(made)
     return made
 
@@ -44,7 +44,7 @@ def test_families_and_clans_stay_together():
 
 
 def test_relatives_stay_together_without_names_of_families():
-    records = [record(r.id, r.sequence) for r in relatives()]
+    records = [make_record(r.id, r.sequence) for r in relatives()]
     parts, _ = split(records, {"test": 0.3}, "identity")
     families = [{r.id.split("m")[0] for r in part} for part in parts.values()]
     assert not families[0] & families[1]
@@ -60,8 +60,8 @@ def test_a_seed_repeats_a_split_and_another_changes_it():
 
 
 def test_a_leak_is_refused_and_named():
-    train = [record("t", rna(80, 1), family="RF1")]
-    test = [record("u", rna(80, 2), family="RF1")]
+    train = [make_record("t", random_rna(80, 1), family="RF1")]
+    test = [make_record("u", random_rna(80, 2), family="RF1")]
     with pytest.raises(DatasetError) as caught:
         check_leaks(train, test, "test")
     message = "test is related to the training set: u like t: the same family"
@@ -70,30 +70,30 @@ def test_a_leak_is_refused_and_named():
 
 
 def test_many_leaks_are_counted():
-    train = [record("t", rna(80, 1), family="RF1")]
-    test = [record(f"u{n}", rna(80, 10 + n), family="RF1") for n in range(7)]
+    train = [make_record("t", random_rna(80, 1), family="RF1")]
+    test = [make_record(f"u{n}", random_rna(80, 10 + n), family="RF1") for n in range(7)]
     with pytest.raises(DatasetError, match=r"u4 like t: the same family and 2 more$"):
         check_leaks(train, test, "test")
 
 
-@pytest.mark.parametrize("shares", [{"test": 0.0}, {"val": 0.5, "test": 0.5}, {"test": -0.1}])
-def test_shares_that_leave_nothing_are_refused(shares):
+@pytest.mark.parametrize("fractions", [{"test": 0.0}, {"val": 0.5, "test": 0.5}, {"test": -0.1}])
+def test_fractions_that_leave_no_training_set_are_refused(fractions):
     with pytest.raises(DatasetError) as caught:
-        split(relatives(2), shares, "family")
+        split(relatives(2), fractions, "family")
     expected = "the fractions of validation and test must be positive, and their sum below 1"
     assert str(caught.value) == expected
 
 
-def test_a_family_larger_than_a_share_stays_in_training():
-    small = [record(f"s{n}", rna(70, n), family=f"RF{n}") for n in range(20)]
-    large = [record(f"l{n}", rna(70, 100 + n), family="large") for n in range(20)]
+def test_a_family_larger_than_a_fraction_stays_in_training():
+    small = [make_record(f"s{n}", random_rna(70, n), family=f"RF{n}") for n in range(20)]
+    large = [make_record(f"l{n}", random_rna(70, 100 + n), family="large") for n in range(20)]
     for seed in range(5):
         parts, _ = split(small + large, {"val": 0.1, "test": 0.1}, "family", seed)
         assert [len(parts[name]) for name in ("train", "val", "test")] == [32, 4, 4]
 
 
 def test_a_set_of_one_family_cannot_be_split():
-    records = [record(f"r{n}", rna(70, n), family="RF1") for n in range(9)]
+    records = [make_record(f"r{n}", random_rna(70, n), family="RF1") for n in range(9)]
     with pytest.raises(DatasetError) as caught:
         split(records, {"test": 0.2}, "family")
     assert str(caught.value) == "no group of relatives is small enough for test"

@@ -27,7 +27,7 @@ def test_bases_of_a_helix_stand_opposite_and_in_steps():
     assert np.median(np.diag(between, 1)) == pytest.approx(1.0)
 
 
-def test_no_two_bases_stand_in_one_place():
+def test_no_two_bases_have_the_same_position():
     places, _ = layout_plane(parse_dot_bracket(TRNA))
     between = distances(places) + 10 * np.eye(len(places))
     assert between.min() > 0.5

@@ -123,7 +123,7 @@ def test_a_long_rna_fits_on_a_page():
         assert not [text for text in texts(figure) if text in "ACGU"]
 
 
-def test_the_name_says_the_format():
+def test_the_suffix_decides_the_format_of_a_picture():
     assert image_format("a/b.SVG") == "svg"
     with pytest.raises(OutputError) as caught:
         image_format("picture.gif")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from factories.datasets import hairpin, record
+from factories.datasets import make_hairpin, make_record
 
 from rnaformer_cli.errors import DatasetError, DeviceError
 from rnaformer_cli.evaluation.evaluate import evaluate
@@ -12,7 +12,7 @@ from rnaformer_cli.scoring.compare import compare
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import StructureRecord
 
-RECORDS = [hairpin(f"h{n}", 6 + n, n, family=f"RF{n % 2}") for n in range(6)]
+RECORDS = [make_hairpin(f"h{n}", 6 + n, n, family=f"RF{n % 2}") for n in range(6)]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_groups_by_family_hold_every_record(evaluation):
 
 
 def test_groups_by_length_are_in_order(tiny_network):
-    records = [record(f"l{n}", "A" * n) for n in (501, 80, 81, 200, 1)]
+    records = [make_record(f"l{n}", "A" * n) for n in (501, 80, 81, 200, 1)]
     found = evaluate(Predictor(tiny_network, "x", Options(keep_scores=True)), "a", records)
     groups = [(name, summary.records) for name, summary in found.groups("length")]
     assert groups == [
@@ -54,7 +54,7 @@ def test_groups_by_length_are_in_order(tiny_network):
     ]
 
 
-class Failing(RNAformer):
+class FailingNetwork(RNAformer):
     """Runs out of memory on longer sequences."""
 
     def pad_to_patches(self, bases, is_base):
@@ -63,9 +63,9 @@ class Failing(RNAformer):
         return super().pad_to_patches(bases, is_base)
 
 
-def test_a_record_that_fails_counts_as_zero_and_is_told(tiny_network):
-    predictor = Predictor(Failing(tiny_network.config), "f", Options(keep_scores=True))
-    found = evaluate(predictor, "two", [hairpin("long", 12, 1), record("short", "AAAA")])
+def test_a_record_that_fails_counts_as_zero_and_is_reported(tiny_network):
+    predictor = Predictor(FailingNetwork(tiny_network.config), "f", Options(keep_scores=True))
+    found = evaluate(predictor, "two", [make_hairpin("long", 12, 1), make_record("short", "AAAA")])
     assert found.failures == [str(DeviceError("not enough memory for 28 bases", record="long"))]
     assert found.records[0].exact.f1 == 0.0
     assert found.summary().missing == 1

@@ -17,9 +17,9 @@ def predicted():
     return structures("lab.predicted.dbn")
 
 
-def test_the_lab_rnas_have_their_expected_output(run):
+def test_the_lab_rnas_have_their_expected_output(run_cli):
     expected = (LAB / "lab.predicted.dbn").read_text(encoding="utf-8")
-    assert run("predict", LAB / "lab.fasta").out == expected
+    assert run_cli("predict", LAB / "lab.fasta").out == expected
 
 
 def test_references_and_sequences_are_of_the_same_rnas(predicted):
@@ -30,7 +30,7 @@ def test_references_and_sequences_are_of_the_same_rnas(predicted):
 
 @pytest.mark.parametrize("name", ["sgRNA", "sgRNA-FE", "sgRNA-MS2", "sgRNA-PP7"])
 def test_the_repeat_of_a_guide_rna_pairs_with_its_anti_repeat(predicted, name):
-    """The family of the tracrRNA knows nothing of the repeat, which is another molecule there."""
+    """The family of the tracrRNA lacks the repeat, which is a separate molecule there."""
     known = structures("lab.dbn")[name].structure.pairs
     repeat = {pair for pair in known if pair[0] < 12}
     assert len(repeat & predicted[name].structure.pairs) >= 0.75 * len(repeat)

@@ -22,7 +22,7 @@ MODULE = ROOT / "examples" / "nf-core" / "rnaformer" / "predict"
 PROCESS = (MODULE / "main.nf").read_text()
 META = yaml.safe_load((MODULE / "meta.yml").read_text())
 CONDA_NAMES = {"torch": "pytorch"}  # where conda has another name for a distribution
-PATIENCE = 60.0  # seconds until a test gives up on a command
+TIMEOUT = 60.0  # seconds to wait for a command
 
 
 def rendered_recipe():
@@ -51,7 +51,7 @@ def shell(command, folder):
         env={**os.environ, "PATH": path, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
 
@@ -66,7 +66,7 @@ def calls(text):
 
 
 @pytest.fixture
-def predicted(tmp_path):
+def run_module(tmp_path):
     """The folder after the module's script has run on a text, and how that ended."""
 
     def call(text, part="script"):
@@ -78,8 +78,8 @@ def predicted(tmp_path):
     return call
 
 
-def test_the_module_predicts_what_can_be_predicted(predicted):
-    folder, done = predicted(">good\nGGGGAAAACCCC\n>bad\nMKVLAA\n")
+def test_the_module_predicts_what_can_be_predicted(run_module):
+    folder, done = run_module(">good\nGGGGAAAACCCC\n>bad\nMKVLAA\n")
     assert done.returncode == 0, done.stderr
     [record] = map(json.loads, (folder / "sample.jsonl").read_text().splitlines())
     assert (record["id"], record["structure"]) == ("good", "((((....))))")
@@ -88,14 +88,14 @@ def test_the_module_predicts_what_can_be_predicted(predicted):
     assert versions == {"RNAFORMER_PREDICT": {"rnaformer": __version__}}
 
 
-def test_the_module_fails_if_nothing_was_predicted(predicted):
-    folder, done = predicted(">bad\nMKVLAA\n")
+def test_the_module_fails_if_nothing_was_predicted(run_module):
+    folder, done = run_module(">bad\nMKVLAA\n")
     assert done.returncode == 1
     assert not (folder / "versions.yml").exists()
 
 
-def test_the_stub_makes_the_files_that_are_expected(predicted):
-    folder, done = predicted("", part="stub")
+def test_the_stub_makes_the_files_that_are_expected(run_module):
+    folder, done = run_module("", part="stub")
     assert done.returncode == 0, done.stderr
     patterns = re.findall(r'path\(?\s*"([^"]+)"', PROCESS)
     assert len(patterns) == 3
@@ -107,7 +107,7 @@ def test_the_description_names_the_outputs_of_the_process():
     assert META["name"].upper() == re.match(r"process (\w+)", PROCESS)[1]
 
 
-def test_the_module_asks_for_this_version():
+def test_the_module_requires_this_version():
     environment = yaml.safe_load((MODULE / "environment.yml").read_text())
     assert environment["dependencies"] == [f"bioconda::{RECIPE['package']['name']}={__version__}"]
     assert f"rnaformer-cli:{__version__}--" in PROCESS

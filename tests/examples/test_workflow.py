@@ -16,7 +16,7 @@ cli = pytest.importorskip("snakemake.cli", reason="Snakemake 9 needs Python 3.11
 
 WORKFLOW = ROOT / "examples" / "workflow"
 PROFILES = sorted(WORKFLOW.glob("profiles/*/config.yaml"))
-PATIENCE = 120.0  # seconds until a test gives up on Snakemake
+TIMEOUT = 120.0  # seconds to wait for Snakemake
 FASTA = {  # two records of one name, one that is no RNA, and an order that is not that of the parts
     "a.fasta": ">hairpin\nGGGGAAAACCCC\n>bad\nMKVLAA\n>twice first\nGGGTTTAACCCAAA\n",
     "b.fa": ">other\nGGCGAAAACGCC\n>twice second\nGGGAAAACCC\n",
@@ -35,7 +35,7 @@ def snakemake(folder, *arguments):
         env={**os.environ, **private, "PATH": path},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
 
@@ -65,32 +65,32 @@ def without_seconds(text):
     return [{**json.loads(line), "seconds": None} for line in text.splitlines()]
 
 
-def test_predictions_are_those_of_a_plain_run_in_the_same_order(results, run):
-    plain = run("predict", "reads", "-f", "jsonl")
+def test_predictions_are_those_of_a_plain_run_in_the_same_order(results, run_cli):
+    plain = run_cli("predict", "reads", "-f", "jsonl")
     merged = without_seconds((results / "predictions.jsonl").read_text())
     assert merged == without_seconds(plain.out)
     assert [record["id"] for record in merged] == ["hairpin", "twice", "other", "twice"]
-    plain = run("predict", "reads", "--plain-headers")
+    plain = run_cli("predict", "reads", "--plain-headers")
     assert (results / "predictions.dbn").read_text() == plain.out
 
 
-def test_the_failed_record_is_in_the_table_of_a_plain_run(results, run):
-    assert run("predict", "reads", "--failures", "plain.tsv").code == 1
+def test_the_failed_record_is_in_the_table_of_a_plain_run(results, run_cli):
+    assert run_cli("predict", "reads", "--failures", "plain.tsv").code == 1
     table = (results / "failures.tsv").read_text()
     assert table == Path("plain.tsv").read_text()
     assert [line.split("\t")[3] for line in table.splitlines()] == ["record", "bad"]
 
 
-def test_scores_are_those_of_a_plain_run(results, run):
+def test_scores_are_those_of_a_plain_run(results, run_cli):
     scored = ["score", results / "predictions.jsonl", "--ref", "known.dbn", "--tsv"]
-    plain = run(*scored, "--multiqc", "plain_mqc.tsv")
+    plain = run_cli(*scored, "--multiqc", "plain_mqc.tsv")
     assert (results / "scores.tsv").read_text() == plain.out
     assert (results / "scores_mqc.tsv").read_text() == Path("plain_mqc.tsv").read_text()
 
 
-def test_the_report_has_each_record_and_the_scores(results, run):
+def test_the_report_has_each_record_and_the_scores(results, run_cli):
     scored = [results / "predictions.jsonl", "--ref", "known.dbn"]
-    assert run("report", *scored, "-o", "plain.html").code == 0
+    assert run_cli("report", *scored, "-o", "plain.html").code == 0
     assert (results / "report.html").read_text() == Path("plain.html").read_text()
 
 
@@ -101,18 +101,18 @@ def test_nothing_but_results_is_kept(results):
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "expected"),
     [
         ("--nope", "Error: No such option '--nope'."),  # exit code 2
         ("--ref absent.dbn", "rnaformer: absent.dbn: no such file or directory"),  # exit code 1
     ],
 )
-def test_what_fails_beside_records_fails_the_workflow(tmp_path, options, told):
+def test_errors_other_than_failed_records_fail_the_workflow(tmp_path, options, expected):
     (tmp_path / "x.fasta").write_text(">x\nGGGGAAAACCCC\n")
     config = ["--config", "fasta=x.fasta", "parts=1", f"options={options}"]
     finished = snakemake(tmp_path, "--cores", "1", *config)
     assert finished.returncode == 1
-    assert (tmp_path / "results/logs/predict-1.txt").read_text().splitlines()[-1] == told
+    assert (tmp_path / "results/logs/predict-1.txt").read_text().splitlines()[-1] == expected
     assert "MissingOutputException" not in finished.stderr  # the job itself failed
     assert os.listdir(tmp_path / "results") == ["logs"]
 
@@ -124,7 +124,7 @@ def test_what_fails_beside_records_fails_the_workflow(tmp_path, options, told):
         (["a.fasta\t3\t1\tbad\tno\n"] * 4, "5 records were read, but 2 predicted and 4 failed"),
     ],
 )
-def test_a_record_that_is_lost_or_there_twice_is_told(tmp_path, failures, message):
+def test_a_lost_or_repeated_record_is_reported(tmp_path, failures, message):
     for name, text in FASTA.items():
         (tmp_path / name).write_text(text)
     made = [

@@ -1,1 +1,1 @@
-"""Factories of test data: data sets, families, networks, lines of predictions."""
+"""Factories of test data: data sets, families, networks, predictions, reactivities."""

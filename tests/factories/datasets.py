@@ -5,29 +5,29 @@ import random
 from rnaformer_cli.dataset.records import LabelledRecord
 
 
-def rna(length, seed):
+def random_rna(length, seed):
     """Random letters."""
     return "".join(random.Random(seed).choices("ACGU", k=length))
 
 
-def mutate(sequence, share, seed):
-    """The sequence with a share of its letters replaced by others."""
+def mutate(sequence, fraction, seed):
+    """The sequence with a fraction of its letters replaced by others."""
     source = random.Random(seed)
     letters = list(sequence)
-    for place in source.sample(range(len(letters)), round(share * len(letters))):
+    for place in source.sample(range(len(letters)), round(fraction * len(letters))):
         letters[place] = source.choice("ACGU".replace(letters[place], ""))
     return "".join(letters)
 
 
-def record(name, sequence, pairs=(), source="x", **fields):
-    """A labelled record with as little as possible said."""
+def make_record(name, sequence, pairs=(), source="x", **fields):
+    """A labelled record with only the required fields."""
     return LabelledRecord(name, sequence, tuple(pairs), source, **fields)
 
 
-def hairpin(name, stem, seed, source="x", **fields):
+def make_hairpin(name, stem, seed, source="x", **fields):
     """A perfect hairpin with a random stem and a loop of four."""
-    left = rna(stem, seed)
+    left = random_rna(stem, seed)
     right = left[::-1].translate(str.maketrans("ACGU", "UGCA"))
     length = 2 * stem + 4
     pairs = tuple((place, length - 1 - place) for place in range(stem))
-    return record(name, f"{left}GAAA{right}", pairs, source, **fields)
+    return make_record(name, f"{left}GAAA{right}", pairs, source, **fields)

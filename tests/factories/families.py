@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from factories.datasets import mutate, record, rna
+from factories.datasets import make_record, mutate, random_rna
 from rnaformer_cli.families.alignment import N_SYMBOLS
 from rnaformer_cli.families.profiles import (
     N_KMERS,
@@ -20,7 +20,7 @@ PAIRS = tuple((left + one, right - one) for left, right, size in STEMS for one i
 LONG = tuple((1 + place, 61 - place) for place in range(24))  # another structure
 
 
-def paired(sequence, pairs=PAIRS):
+def complement_pairs(sequence, pairs=PAIRS):
     """The sequence with the right base of each pair made complementary to the left one."""
     letters = list(sequence)
     for left, right in pairs:
@@ -28,19 +28,24 @@ def paired(sequence, pairs=PAIRS):
     return "".join(letters)
 
 
-def members(seed, count, pairs=PAIRS, share=0.2):
-    """Mutants of a random RNA: a fraction `share` of letters is replaced, pairs are kept."""
-    parent = rna(SIZE, seed)
-    return [paired(mutate(parent, share, 1000 * seed + one), pairs) for one in range(count)]
+def make_members(seed, count, pairs=PAIRS, mutation_rate=0.2):
+    """Mutants of a random RNA: a fraction of the letters is replaced, pairs are kept."""
+    parent = random_rna(SIZE, seed)
+    return [
+        complement_pairs(mutate(parent, mutation_rate, 1000 * seed + one), pairs)
+        for one in range(count)
+    ]
 
 
-def labelled(seed, count, pairs=PAIRS, start=0, source="x", share=0.1, **fields):
+def make_labelled_members(
+    seed, count, pairs=PAIRS, start=0, source="x", mutation_rate=0.1, **fields
+):
     """Labelled records of such RNAs, leaving out the first `start` of them."""
-    found = list(enumerate(members(seed, start + count, pairs, share)))[start:]
-    return [record(f"{seed}.{n}", text, pairs, source, **fields) for n, text in found]
+    found = list(enumerate(make_members(seed, start + count, pairs, mutation_rate)))[start:]
+    return [make_record(f"{seed}.{n}", text, pairs, source, **fields) for n, text in found]
 
 
-def combined(profile):
+def likely_pairs(profile):
     """The pairs of a profile with a frequency above 0.5."""
     likely = profile.pair_frequency > 0.5
     return set(zip(profile.left[likely].tolist(), profile.right[likely].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Every kind of network that a config can ask for, small, and inputs for them."""
+"""Every kind of network that a config can describe, small, and inputs for them."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ VARIANTS = {
 }
 
 
-def sequences(*lengths):
+def random_batch(*lengths):
     """Random codes padded to the longest, and which of them are bases."""
     bases = torch.full((len(lengths), max(lengths)), 4)
     is_base = torch.zeros_like(bases, dtype=torch.bool)

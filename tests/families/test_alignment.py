@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from factories.datasets import rna
+from factories.datasets import random_rna
 
 from rnaformer_cli.families.alignment import (
     GAP_EXTEND,
@@ -30,10 +30,10 @@ def random_job(bases, columns, seed=0):
     return source.integers(0, PADDING, bases), odds
 
 
-def peaked_odds(sequence, share=0.9):
+def peaked_odds(sequence, probability=0.9):
     """The odds of a profile with one frequent letter in each column."""
-    odds = np.full((N_SYMBOLS, len(sequence)), 4 * (1 - share) / 3, np.float32)
-    odds[encode(sequence), range(len(sequence))] = 4 * share
+    odds = np.full((N_SYMBOLS, len(sequence)), 4 * (1 - probability) / 3, np.float32)
+    odds[encode(sequence), range(len(sequence))] = 4 * probability
     odds[4:] = [[1.0], [0.0]]
     return odds
 
@@ -106,9 +106,9 @@ def test_no_jobs_give_no_results():
     [
         (encode("A" * 600), peaked_odds("A" * 600)),
         (encode("A" * 600), peaked_odds("C" * 50)),
-        (encode("N" * 200), peaked_odds(rna(60, 1))),
-        (encode(rna(700, 1)), peaked_odds(rna(700, 1), 0.999)),
-        (encode(rna(3000, 1)), peaked_odds(rna(150, 2))),
+        (encode("N" * 200), peaked_odds(random_rna(60, 1))),
+        (encode(random_rna(700, 1)), peaked_odds(random_rna(700, 1), 0.999)),
+        (encode(random_rna(3000, 1)), peaked_odds(random_rna(150, 2))),
     ],
 )
 def test_long_sequences_and_high_odds_stay_finite(job):
@@ -123,8 +123,10 @@ def test_long_sequences_and_high_odds_stay_finite(job):
 @pytest.mark.parametrize("before", [0, 5, 400])
 @pytest.mark.parametrize("behind", [0, 300])
 def test_a_profile_is_found_within_a_longer_sequence(before, behind):
-    motif = rna(120, 1)
-    [found] = align([(encode(rna(before, 2) + motif + rna(behind, 3)), peaked_odds(motif))])
+    motif = random_rna(120, 1)
+    [found] = align(
+        [(encode(random_rna(before, 2) + motif + random_rna(behind, 3)), peaked_odds(motif))]
+    )
     own = found[before : before + 120]
     assert own.diagonal()[5:-5].min() > 0.95
     assert own.diagonal().sum() == pytest.approx(120, abs=1)
@@ -133,18 +135,18 @@ def test_a_profile_is_found_within_a_longer_sequence(before, behind):
 
 @pytest.mark.parametrize(("start", "stop"), [(0, 40), (40, 80), (80, 120)])
 def test_a_part_of_a_profile_is_found(start, stop):
-    motif = rna(120, 1)
-    job = encode(rna(30, 2) + motif[start:stop] + rna(30, 3)), peaked_odds(motif)
+    motif = random_rna(120, 1)
+    job = encode(random_rna(30, 2) + motif[start:stop] + random_rna(30, 3)), peaked_odds(motif)
     [found] = align([job])
     assert found[30:70, start:stop].diagonal()[3:-3].min() > 0.9
-    whole = encode(rna(30, 2) + motif + rna(30, 3)), peaked_odds(motif)
+    whole = encode(random_rna(30, 2) + motif + random_rna(30, 3)), peaked_odds(motif)
     assert 20 < log_odds([job])[0] < log_odds([whole])[0] - 60
 
 
 @pytest.mark.parametrize("size", [40, 100, 300])
 def test_two_copies_of_a_profile_are_both_found(size):
-    motif = rna(size, 1)
-    [found] = align([(encode(motif + rna(50, 3) + motif), peaked_odds(motif))])
+    motif = random_rna(size, 1)
+    [found] = align([(encode(motif + random_rna(50, 3) + motif), peaked_odds(motif))])
     for start in (0, size + 50):
         np.testing.assert_allclose(found[start : start + size].diagonal(), 0.5, atol=0.03)
 
@@ -156,10 +158,10 @@ def test_the_posteriors_of_a_repetitive_profile_add_up_to_its_columns():
 
 @pytest.mark.parametrize("gap", [1, 3, 8])
 def test_insertions_and_deletions_are_aligned(gap):
-    motif = rna(80, 4)
+    motif = random_rna(80, 4)
     jobs = [
         (encode(motif[:40] + "N" * gap + motif[40:]), peaked_odds(motif)),
-        (encode(motif), peaked_odds(motif[:40] + rna(gap, 5) + motif[40:])),
+        (encode(motif), peaked_odds(motif[:40] + random_rna(gap, 5) + motif[40:])),
     ]
     longer, wider = align(jobs)
     for found in (longer, wider.T):

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from factories.datasets import rna
-from factories.families import PAIRS, SIZE, make_library, make_profile, members
+from factories.datasets import random_rna
+from factories.families import PAIRS, SIZE, make_library, make_members, make_profile
 from safetensors.numpy import load_file, save
 
 from rnaformer_cli.errors import WeightsError
@@ -31,7 +31,7 @@ NO_LIBRARY = "not a library of families: arrays are missing or misshapen"
 
 def library():
     """Two profiles of different sizes, the second of them without a name."""
-    long, short = members(1, 5), [rna(20, seed) for seed in range(3)]
+    long, short = make_members(1, 5), [random_rna(20, seed) for seed in range(3)]
     first = make_profile(long, "tRNA of *E. coli* — één")
     second = make_profile(short, "", [(2, 17), (3, 16)], pair_frequency=0.7)
     idf = np.random.default_rng(0).random(N_KMERS, np.float32)
@@ -63,7 +63,7 @@ def test_the_same_library_is_the_same_bytes(path, tmp_path):
 
 
 def test_a_profile_without_pairs_is_kept(tmp_path):
-    write_library(tmp_path / "x", make_library(make_profile([rna(9, 1)], "loop", [])))
+    write_library(tmp_path / "x", make_library(make_profile([random_rna(9, 1)], "loop", [])))
     [profile] = read_library(tmp_path / "x").profiles
     assert len(profile.left) == len(profile.right) == len(profile.pair_frequency) == 0
     assert len(profile.emissions) == 9
@@ -113,7 +113,7 @@ def test_what_is_no_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["BF16", "F8_E4M3"])
-def test_numbers_that_numpy_does_not_know_are_refused(path, kind):
+def test_number_types_unknown_to_numpy_are_refused(path, kind):
     said = json.dumps({"rarity": {"dtype": kind, "shape": [4], "data_offsets": [0, 8]}}).encode()
     path.write_bytes(struct.pack("<Q", len(said)) + said + bytes(8))
     assert refusal(path) == NOT_WHOLE
@@ -216,7 +216,7 @@ def test_kmer_vectors_have_length_one_or_zero_and_are_weighted_by_idf():
     idf[1] = 3.0
     found = Library((), idf).vectorise(encode("AAAAAC"))
     assert found[:2].tolist() == pytest.approx([10**-0.5, 3 * 10**-0.5])
-    assert np.linalg.norm(library().vectorise(encode(rna(80, 1)))) == pytest.approx(1.0)
+    assert np.linalg.norm(library().vectorise(encode(random_rna(80, 1)))) == pytest.approx(1.0)
     assert not library().vectorise(encode("ACGU")).any()
 
 

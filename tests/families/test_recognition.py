@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from factories.datasets import rna
-from factories.families import LONG, PAIRS, SIZE, make_library, make_profile, members
+from factories.datasets import random_rna
+from factories.families import LONG, PAIRS, SIZE, make_library, make_members, make_profile
 
 from rnaformer_cli.families.recognition import Hit, ProfileSearch, project_pairs
 
@@ -12,7 +12,7 @@ NAMES = {"one": (1, PAIRS), "two": (2, PAIRS), "long": (3, LONG)}
 
 def family(name, count=8):
     number, pairs = NAMES[name]
-    return members(number, count, pairs)
+    return make_members(number, count, pairs)
 
 
 def profiles():
@@ -51,7 +51,9 @@ def test_a_new_member_is_recognised_with_its_pairs(known, name, place):
 
 @pytest.mark.parametrize(("before", "behind"), [(0, 90), (50, 90), (600, 0), (1000, 2000)])
 def test_a_member_is_recognised_within_a_longer_sequence(known, before, behind):
-    [[region, *_]] = known.find_regions([rna(before, 7) + family("two")[-1] + rna(behind, 8)])
+    [[region, *_]] = known.find_regions(
+        [random_rna(before, 7) + family("two")[-1] + random_rna(behind, 8)]
+    )
     hit = region.hits[0]
     assert hit.profile.name == "two"
     assert len(likely(hit) & moved(PAIRS, before)) > 0.8 * len(PAIRS)
@@ -65,7 +67,7 @@ def test_every_copy_in_a_sequence_is_recognised(known):
     """Including adjacent copies of one family, which share windows."""
     names = ("two", "one", "one", "long")
     parts = [family(name)[-1] for name in names]
-    sequence = parts[0] + rna(20, 3) + parts[1] + parts[2] + rna(300, 4) + parts[3]
+    sequence = parts[0] + random_rna(20, 3) + parts[1] + parts[2] + random_rna(300, 4) + parts[3]
     [regions] = known.find_regions([sequence])
     sure = sorted(
         (region for region in regions if region.hits[0].log_odds > 15), key=lambda s: s.start
@@ -79,14 +81,14 @@ def test_overlapping_hits_form_one_region(known):
     """Windows overlap, and so do the profiles of one family."""
     own = family("one")
     combined = [make_profile(own[start : start + 4], f"{start}") for start in range(4)]
-    sequence = rna(200, 11) + own[-1] + rna(200, 12)
+    sequence = random_rna(200, 11) + own[-1] + random_rna(200, 12)
     [[region, *others]] = ProfileSearch(make_library(*combined)).find_regions([sequence])
     assert len({hit.profile.name for hit in region.hits}) > 2
     assert not any(other.hits[0].log_odds > 15 for other in others)
 
 
 def test_random_sequences_have_low_log_odds(known):
-    found = known.find_regions([rna(SIZE, seed) for seed in range(100, 200)])
+    found = known.find_regions([random_rna(SIZE, seed) for seed in range(100, 200)])
     assert sum(map(bool, found)) < 10
     assert all(hit.log_odds < 10 for regions in found for region in regions for hit in region.hits)
 
@@ -101,7 +103,12 @@ def test_no_sequences_have_no_regions(known):
 
 
 def test_regions_do_not_depend_on_other_sequences(known):
-    sequences = [family("one")[-1], "ACG", rna(300, 5), family("long")[-1] + rna(40, 6)]
+    sequences = [
+        family("one")[-1],
+        "ACG",
+        random_rna(300, 5),
+        family("long")[-1] + random_rna(40, 6),
+    ]
     together = known.find_regions(sequences)
     assert [bool(regions) for regions in together][:2] == [True, False]
     for sequence, regions in zip(sequences, together, strict=True):
@@ -127,21 +134,21 @@ def test_hits_are_sorted_by_falling_log_odds():
 
 
 def test_hits_far_below_an_overlapping_one_are_dropped():
-    own = members(1, 8, share=0.05)
+    own = make_members(1, 8, mutation_rate=0.05)
     part = make_profile([text[:20] for text in own[:-1]], "part", [])
     whole = make_profile(own[:-1], "whole")
     [[alone]] = ProfileSearch(make_library(part)).find_regions([own[-1]])
     [[best]] = ProfileSearch(make_library(part, whole)).find_regions([own[-1]])
     assert [hit.profile.name for hit in alone.hits + best.hits] == ["part", "whole"]
     assert best.hits[0].log_odds > alone.hits[0].log_odds + 20
-    apart = own[-1][:20] + rna(300, 9) + own[-1]
+    apart = own[-1][:20] + random_rna(300, 9) + own[-1]
     [regions] = ProfileSearch(make_library(part, whole)).find_regions([apart])
     assert [region.hits[0].profile.name for region in regions] == ["whole", "part"]
 
 
 def test_pairs_are_symmetric_probabilities_without_a_diagonal(known):
     for name in NAMES:
-        [[region, *_]] = known.find_regions([family(name)[-1] + rna(20, 1)])
+        [[region, *_]] = known.find_regions([family(name)[-1] + random_rna(20, 1)])
         pairs = region.hits[0].pair_probabilities
         size = region.stop - region.start
         assert pairs.shape == (size, size)

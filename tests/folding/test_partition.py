@@ -33,8 +33,8 @@ def structures(sequence, first, last):
     for partner in range(first + MIN_LOOP + 1, last + 1):
         if sequence[first] + sequence[partner] in PAIR_TYPES:
             for within in structures(sequence, first + 1, partner - 1):
-                for beside in structures(sequence, partner + 1, last):
-                    yield ((first, partner), *within, *beside)
+                for following in structures(sequence, partner + 1, last):
+                    yield ((first, partner), *within, *following)
 
 
 def scores(seed=0):

@@ -194,7 +194,7 @@ def test_loading_does_not_wait_for_pytorchs_compiler(folder):
     assert (done.stdout, done.stderr) == ("True False\n", "")
 
 
-# Weights that lie
+# Weights that contradict their config
 
 
 def write_config(folder, text):
@@ -246,7 +246,7 @@ def test_json_with_other_types_is_refused(folder, text):
 
 def test_a_config_of_a_gigabyte_is_refused_before_it_is_read(folder):
     with (folder / "config.json").open("r+b") as file:
-        file.truncate(1_000_000_000)  # a hole: it takes no room on the disk
+        file.truncate(1_000_000_000)  # a sparse file: it uses no disk space
     message = f"{folder / 'config.json'}: more than 10,000,000 bytes, which is the limit"
     assert load_with_little_memory(folder) == [message]
 

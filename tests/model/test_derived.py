@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from factories.networks import VARIANTS, sequences
+from factories.networks import VARIANTS, random_batch
 
 from rnaformer_cli.errors import ConfigError
 from rnaformer_cli.model.derived import deepen_network, widen_network
@@ -18,7 +18,7 @@ def test_a_deeper_network_gives_the_same(variant, doubled, depth):
     deeper = deepen_network(network, doubled)
     assert deeper.config.depth == depth
     assert len(deeper.blocks) == depth
-    bases, is_base = sequences(9, 14)
+    bases, is_base = random_batch(9, 14)
     assert torch.equal(deeper(bases, is_base), network(bases, is_base))
 
 
@@ -30,7 +30,7 @@ def test_a_copy_follows_its_block_and_can_be_trained(tiny_network):
     assert torch.equal(
         last.row_attention.qkv.weight, tiny_network.blocks[1].row_attention.qkv.weight
     )
-    bases, is_base = sequences(9, 14)
+    bases, is_base = random_batch(9, 14)
     deeper(bases, is_base).sum().backward()
     for layer in (copy.row_attention.out, copy.column_attention.out, copy.transition.narrow):
         assert not layer.weight.any()
@@ -53,14 +53,14 @@ def test_a_wider_network_gives_the_same(variant):
     wider = widen_network(network, factor)
     assert wider.config.ff_factor == factor
     assert len(wider.blocks[0].transition.widen.weight) == wider.config.hidden_dim
-    bases, is_base = sequences(9, 14)
+    bases, is_base = random_batch(9, 14)
     torch.testing.assert_close(wider(bases, is_base), network(bases, is_base))
 
 
 def test_new_channels_have_gradients(tiny_network):
     before = tiny_network.config.hidden_dim
     wider = widen_network(tiny_network, 5.0).train()
-    bases, is_base = sequences(9, 14)
+    bases, is_base = random_batch(9, 14)
     wider(bases, is_base).sum().backward()
     for block in wider.blocks:
         new = block.transition.widen.weight[before:].flatten(1)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from factories.networks import VARIANTS, sequences
+from factories.networks import VARIANTS, random_batch
 
 from rnaformer_cli.model.engine import Engine, matrix_sides, norm_scale_and_shift, zero_outside
 from rnaformer_cli.model.network import MaskedGroupNorm, RNAformer
@@ -25,7 +25,7 @@ def network(request):
 @pytest.mark.parametrize("strip_bytes", [ONE_ROW, 6_000, 1 << 30])
 @pytest.mark.parametrize("lengths", [(1,), (2,), (9,), (17, 9, 12)])
 def test_the_engine_gives_the_networks_logits(network, strip_bytes, lengths):
-    bases, is_base = sequences(*lengths)
+    bases, is_base = random_batch(*lengths)
     here = is_base[:, :, None] & is_base[:, None]
     for cycles in {1, network.config.cycles}:
         expected = network(bases, is_base, cycles)[here]
@@ -35,7 +35,7 @@ def test_the_engine_gives_the_networks_logits(network, strip_bytes, lengths):
 
 @torch.no_grad()
 def test_the_engine_uses_the_flag(network):
-    bases, is_base = sequences(9, 12)
+    bases, is_base = random_batch(9, 12)
     flag = torch.tensor([0.0, 1.0])
     here = is_base[:, :, None] & is_base[:, None]
     found = Engine(network, ONE_ROW).logits(bases, is_base, 2 if network.recycle_norm else 1, flag)
@@ -47,7 +47,7 @@ def test_the_engine_uses_the_flag(network):
 def test_recycling_ends_for_each_sequence_when_its_scores_converge(monkeypatch):
     torch.manual_seed(3)
     network = RNAformer(VARIANTS["half resolution"]).eval()
-    bases, is_base = sequences(17, 9, 12)
+    bases, is_base = random_batch(17, 9, 12)
     engine, limit = Engine(network), 8
     by_pass = [engine.logits(bases, is_base, cycles).sigmoid() for cycles in range(1, limit + 1)]
     real = is_base[:, :, None] & is_base[:, None]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from factories.networks import SMALL, VARIANTS, sequences
+from factories.networks import SMALL, VARIANTS, random_batch
 
 from rnaformer_cli.model.network import MaskedGroupNorm, RNAformer
 
@@ -18,7 +18,7 @@ def network(request):
 @torch.no_grad()
 @pytest.mark.parametrize("length", [1, 2, 9, 12])
 def test_padding_and_batch_neighbours_never_change_a_real_cell(network, length):
-    bases, is_base = sequences(length, 17)
+    bases, is_base = random_batch(length, 17)
     alone = network(bases[:1, :length], is_base[:1, :length])
     together = network(bases, is_base)
     torch.testing.assert_close(together[:1, :length, :length], alone, atol=2e-5, rtol=1e-4)
@@ -26,7 +26,7 @@ def test_padding_and_batch_neighbours_never_change_a_real_cell(network, length):
 
 @torch.no_grad()
 def test_values_at_padding_never_change_a_real_cell(network):
-    bases, is_base = sequences(9, 12)
+    bases, is_base = random_batch(9, 12)
     changed = bases.clone()
     changed[~is_base] = 1
     here = is_base[:, :, None] & is_base[:, None]
@@ -35,7 +35,7 @@ def test_values_at_padding_never_change_a_real_cell(network):
 
 @torch.no_grad()
 def test_the_order_of_a_batch_never_changes_a_result(network):
-    bases, is_base = sequences(12, 9)
+    bases, is_base = random_batch(12, 9)
     torch.testing.assert_close(
         network(bases.flip(0), is_base.flip(0)).flip(0), network(bases, is_base)
     )
@@ -43,7 +43,7 @@ def test_the_order_of_a_batch_never_changes_a_result(network):
 
 @torch.no_grad()
 def test_logits_are_the_mean_of_both_triangles(network):
-    bases, is_base = sequences(9)
+    bases, is_base = random_batch(9)
     directed = network.directed_logits(bases, is_base)
     logits = network(bases, is_base)
     assert torch.equal(logits, logits.transpose(1, 2))
@@ -52,7 +52,7 @@ def test_logits_are_the_mean_of_both_triangles(network):
 
 @torch.no_grad()
 def test_every_base_of_the_sequence_reaches_every_cell(network):
-    bases, is_base = sequences(8)
+    bases, is_base = random_batch(8)
     other = bases.clone()
     other[0, 6] = (other[0, 6] + 1) % 4
     assert (network(bases, is_base) != network(other, is_base)).all()
@@ -61,7 +61,7 @@ def test_every_base_of_the_sequence_reaches_every_cell(network):
 @torch.no_grad()
 def test_recycling_changes_the_logits():
     network = RNAformer(SMALL).eval()
-    bases, is_base = sequences(9)
+    bases, is_base = random_batch(9)
     assert not torch.allclose(network(bases, is_base, 1), network(bases, is_base, 2))
     torch.testing.assert_close(network(bases, is_base), network(bases, is_base, SMALL.cycles))
 
@@ -70,7 +70,7 @@ def test_only_the_last_pass_is_trained():
     """The first pass enters the gradient as a constant: detaching it by hand gives the same."""
     torch.manual_seed(3)
     network = RNAformer(SMALL)
-    bases, is_base = sequences(9)
+    bases, is_base = random_batch(9)
     network(bases, is_base, 2).sum().backward()
     recycled = [parameter.grad.clone() for parameter in network.read_out.parameters()]
     embedding_gradient = network.embedding.row.letter.weight.grad.clone()
@@ -90,7 +90,7 @@ def test_only_the_last_pass_is_trained():
 @torch.no_grad()
 def test_the_label_flag_is_curated_by_default():
     network = RNAformer(replace(SMALL, label_flag=True)).eval()
-    bases, is_base = sequences(9, 12)
+    bases, is_base = random_batch(9, 12)
     curated = network(bases, is_base, flag=torch.tensor([1.0, 1.0]))
     computed = network(bases, is_base, flag=torch.tensor([0.0, 1.0]))
     torch.testing.assert_close(network(bases, is_base), curated)
@@ -100,7 +100,7 @@ def test_the_label_flag_is_curated_by_default():
 
 def test_dropout_acts_in_training_only():
     network = RNAformer(replace(SMALL, dropout=0.5))
-    bases, is_base = sequences(9)
+    bases, is_base = random_batch(9)
     with torch.no_grad():
         assert not torch.equal(network(bases, is_base), network(bases, is_base))
         network.eval()

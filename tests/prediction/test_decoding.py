@@ -90,7 +90,7 @@ def test_half_of_the_expected_f1_is_the_best_threshold(scores):
 @pytest.mark.parametrize("decoding", ["matching", "nested"])
 def test_a_smaller_ratio_predicts_less_probable_pairs(decoding):
     scores = matrix(20, {(0, 19): 0.9, (1, 18): 0.9, (2, 17): 0.45, (3, 12): 0.25})
-    pairs = [decode_adaptively(scores, share, decoding)[0].pairs for share in (0.9, 0.5, 0.25)]
+    pairs = [decode_adaptively(scores, ratio, decoding)[0].pairs for ratio in (0.9, 0.5, 0.25)]
     assert [len(found) for found in pairs] == [2, 3, 4]
 
 
@@ -134,7 +134,7 @@ def test_every_decoded_pair_is_a_candidate(scores):
     assert decode(scores, 0.3, "nested").pairs <= allowed
 
 
-def test_two_fair_pairs_beat_one_good_pair_only_when_they_gain_more():
+def test_two_moderate_pairs_replace_a_probable_one_only_for_a_larger_gain():
     scores = matrix(20, {(0, 10): 0.9, (0, 15): 0.6, (5, 10): 0.6})
     assert decode(scores, 0.25, "matching").pairs == {(0, 15), (5, 10)}  # 0.35 + 0.35 > 0.65
     assert decode(scores, 0.5, "matching").pairs == {(0, 10)}  # 0.1 + 0.1 < 0.4
@@ -195,7 +195,7 @@ def test_the_threshold_of_mea_rises_with_the_length():
     assert decode_adaptively(matrix(400, pairs), 0.4) == (Structure(400), 0.2)
 
 
-def test_a_hairpin_loop_has_three_bases_at_least():
+def test_a_hairpin_loop_has_at_least_three_bases():
     scores = matrix(12, {(0, MIN_LOOP): 0.9, (6, 7 + MIN_LOOP): 0.9})
     assert decode(scores, 0.5, "matching").pairs == {(6, 7 + MIN_LOOP)}
     assert decode(scores, 0.5, "nested").pairs == {(6, 7 + MIN_LOOP)}

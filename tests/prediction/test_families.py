@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from factories.datasets import rna
-from factories.families import PAIRS, SIZE, make_library, make_profile, members
+from factories.datasets import random_rna
+from factories.families import PAIRS, SIZE, make_library, make_members, make_profile
 
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyMixture, FamilyModel
 from rnaformer_cli.families.recognition import ProfileSearch
@@ -15,18 +15,18 @@ from rnaformer_cli.sequence.record import RnaRecord
 FAMILY_ONLY = FamilyMixture(
     evidence_scale=1.0, null_log_odds=10.0, network_coefficient=0.0, family_coefficient=1.0
 )
-FOUND = members(1, 9)
+FOUND = make_members(1, 9)
 RECORDS = [
     RnaRecord("member", FOUND[-1]),
-    RnaRecord("stranger", rna(SIZE, 77)),
-    RnaRecord("within", rna(30, 5) + FOUND[-2] + rna(25, 6)),
+    RnaRecord("unrelated", random_rna(SIZE, 77)),
+    RnaRecord("within", random_rna(30, 5) + FOUND[-2] + random_rna(25, 6)),
     RnaRecord("tiny", "GAAA"),
 ]
 
 
 @pytest.fixture(scope="module")
 def families():
-    library = make_library(make_profile(FOUND[:6], "RF1"), make_profile(members(2, 6), "RF2"))
+    library = make_library(make_profile(FOUND[:6], "RF1"), make_profile(make_members(2, 6), "RF2"))
     return FamilyModel(ProfileSearch(library), FAMILY_ONLY)
 
 
@@ -55,18 +55,18 @@ def test_a_member_within_others_has_its_pairs_and_they_keep_theirs(predictor, ti
     )
     [alone] = Predictor(tiny_network, "tiny", Options(keep_scores=True)).predict(RECORDS[2:3])
     flanks = [*range(27), *range(97, 119)]
-    beside = np.ix_(flanks, flanks)
-    np.testing.assert_allclose(answer.scores[beside], alone.scores[beside], atol=0.02)
+    outside = np.ix_(flanks, flanks)
+    np.testing.assert_allclose(answer.scores[outside], alone.scores[outside], atol=0.02)
 
 
 def test_a_sequence_without_a_match_is_predicted_by_the_network(predictor, tiny_network):
     alone = Predictor(tiny_network, "tiny", Options(keep_scores=True, threshold=0.5))
     for number in (1, 3):
-        [stranger] = predictor.predict([RECORDS[number]])
+        [unrelated] = predictor.predict([RECORDS[number]])
         [expected] = alone.predict([RECORDS[number]])
-        assert stranger.family is None
-        assert stranger.recognised < 0.01
-        assert np.array_equal(stranger.scores, expected.scores)
+        assert unrelated.family is None
+        assert unrelated.recognised < 0.01
+        assert np.array_equal(unrelated.scores, expected.scores)
 
 
 def test_families_can_be_switched_off(tiny_network, families):

@@ -28,7 +28,7 @@ def test_some_memory_is_free():
     assert free is None or free > 2**20
 
 
-def test_sizes_are_told_in_units_of_their_own():
+def test_sizes_are_printed_in_suitable_units():
     assert format_size(3 * 2**29) == "1.5 GiB"
     assert format_size(40_000_000) == "38 MiB"
 
@@ -60,13 +60,13 @@ def test_a_container_may_have_less_memory(tmp_path, names, limit, used, stat, le
     assert cgroup_free_bytes(tmp_path, tmp_path / "none") == left
 
 
-def test_a_limit_holds_where_nobody_tells_of_the_cache(tmp_path):
+def test_a_limit_holds_where_the_cache_size_is_unknown(tmp_path):
     group(tmp_path, V2, "1000\n", "400\n", "")
     (tmp_path / "memory.stat").unlink()
     assert cgroup_free_bytes(tmp_path, tmp_path / "none") == 600
 
 
-def test_without_control_groups_nothing_is_said_of_a_container(tmp_path):
+def test_without_control_groups_no_container_is_mentioned(tmp_path):
     assert cgroup_free_bytes(tmp_path, tmp_path / "none") is None
 
 

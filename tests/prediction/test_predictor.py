@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from factories.datasets import rna
+from factories.datasets import random_rna
 
 from rnaformer_cli.errors import ConfigError, DeviceError, WeightsError
 from rnaformer_cli.model.config import ModelConfig
@@ -109,7 +109,7 @@ def test_unsupported_cycles_are_refused(tiny_network):
     assert str(caught.value) == "cycles must be 1, these weights do not recycle, not 2"
 
 
-def test_a_network_with_a_label_flag_predicts_like_either_kind_or_as_it_was_released():
+def test_a_network_with_a_label_flag_predicts_like_either_label_source_or_as_released():
     torch.manual_seed(3)
     network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, label_flag=True, flag=0.25))
     codes, is_base = torch.tensor([[2, 0, 0, 0, 1]]), torch.ones(1, 5, dtype=torch.bool)
@@ -133,7 +133,7 @@ def test_folding_many_at_once_changes_no_prediction():
     network.folding.stack.fill_(2.0)
     network.folding.hairpin_length.fill_(-2.0)
     lengths = (31, 12, 25, 1, 40, 25, 17)
-    records = [RnaRecord(str(n), rna(length, n)) for n, length in enumerate(lengths)]
+    records = [RnaRecord(str(n), random_rna(length, n)) for n, length in enumerate(lengths)]
     options = Options(keep_scores=True, threshold=0.0, max_cells=1500)
     together = list(Predictor(network, "x", options).predict(records))
     assert [answer.record.id for answer in together] == [record.id for record in records]
@@ -142,7 +142,7 @@ def test_folding_many_at_once_changes_no_prediction():
         np.testing.assert_allclose(answer.scores, alone, atol=1e-6)
 
 
-class GreedyFold(RNAformer):
+class OutOfMemoryFolding(RNAformer):
     """Allocates more memory than any machine has for a long sequence, or for several."""
 
     def folding_features(self, bases, is_base):
@@ -152,13 +152,13 @@ class GreedyFold(RNAformer):
 
 
 def test_records_that_do_not_fit_together_into_the_folding_model_are_folded_one_by_one():
-    network = GreedyFold(ModelConfig(dim=8, depth=1, heads=1, folding=True))
+    network = OutOfMemoryFolding(ModelConfig(dim=8, depth=1, heads=1, folding=True))
     answers = list(Predictor(network, "greedy").predict(RECORDS))
     assert [isinstance(answer, Prediction) for answer in answers] == [True, False, True, True, True]
     assert str(answers[1]) == "record 'long': not enough memory for 25 bases"
 
 
-class Greedy(RNAformer):
+class OutOfMemoryNetwork(RNAformer):
     """Allocates more memory than any machine has for a long sequence."""
 
     def pad_to_patches(self, bases, is_base):
@@ -168,14 +168,14 @@ class Greedy(RNAformer):
 
 
 def test_a_record_that_does_not_fit_is_an_error_and_the_others_are_predicted(tiny_network):
-    predictor = Predictor(Greedy(tiny_network.config), "greedy")
+    predictor = Predictor(OutOfMemoryNetwork(tiny_network.config), "greedy")
     answers = list(predictor.predict(RECORDS))
     assert [isinstance(answer, Prediction) for answer in answers] == [True, False, True, True, True]
     assert isinstance(answers[1], DeviceError)
     assert str(answers[1]) == "record 'long': not enough memory for 25 bases"
 
 
-class Broken(RNAformer):
+class FailingNetwork(RNAformer):
     """Fails for another reason than lack of memory."""
 
     def pad_to_patches(self, *_):
@@ -184,7 +184,7 @@ class Broken(RNAformer):
 
 def test_other_errors_of_the_network_are_not_hidden(tiny_network):
     with pytest.raises(RuntimeError, match=r"^a bug$"):
-        next(Predictor(Broken(tiny_network.config), "broken").predict(RECORDS))
+        next(Predictor(FailingNetwork(tiny_network.config), "broken").predict(RECORDS))
 
 
 def test_a_record_above_the_memory_limit_is_not_run(tiny_network):
@@ -242,7 +242,7 @@ def test_a_record_has_its_own_threshold_unless_one_is_given(options, is_own):
 def test_the_shipped_weights_fold_a_plain_hairpin():
     hairpin = RnaRecord("hairpin", "GGGCGCAAGAAAGCGCCC")
     [answer] = predict([hairpin])
-    assert {(1, 16), (2, 15), (3, 14)} <= answer.structure.pairs  # its ends are less sure
+    assert {(1, 16), (2, 15), (3, 14)} <= answer.structure.pairs  # its ends are less probable
     [bolder] = load(options=Options(threshold=0.2)).predict([hairpin])
     assert {(0, 17), (1, 16), (2, 15)} <= bolder.structure.pairs
     assert answer.confidence > 0.5
@@ -262,7 +262,7 @@ def test_bf16_scores_are_close_to_fp32():
 def test_records_that_cannot_be_predicted_raise_from_the_function(monkeypatch, tiny_network):
     monkeypatch.setattr(
         "rnaformer_cli.prediction.predictor.load",
-        lambda _: Predictor(Greedy(tiny_network.config), "greedy"),
+        lambda _: Predictor(OutOfMemoryNetwork(tiny_network.config), "greedy"),
     )
     with pytest.raises(DeviceError):
         list(predict(RECORDS))
@@ -270,7 +270,7 @@ def test_records_that_cannot_be_predicted_raise_from_the_function(monkeypatch, t
 
 def test_every_pair_of_a_structure_has_its_score():
     """Including pairs below the threshold that extend a helix."""
-    records = [RnaRecord(str(seed), rna(200, seed)) for seed in range(12)]
+    records = [RnaRecord(str(seed), random_rna(200, seed)) for seed in range(12)]
     least = []
     for prediction in load(options=Options(keep_scores=True)).predict(records):
         assert isinstance(prediction, Prediction)
@@ -282,6 +282,8 @@ def test_every_pair_of_a_structure_has_its_score():
 
 @pytest.mark.parametrize("families", [True, False])
 def test_scores_are_exactly_symmetric(families):
-    [first, second] = load(options=Options(families=families)).score([rna(77, 3), rna(123, 4)])
+    [first, second] = load(options=Options(families=families)).score(
+        [random_rna(77, 3), random_rna(123, 4)]
+    )
     assert np.array_equal(first, first.T)
     assert np.array_equal(second, second.T)

@@ -52,9 +52,9 @@ def test_a_profile_without_values_changes_nothing(predictor):
 def test_other_records_keep_their_predictions(predictor):
     plain = RnaRecord("y", SEQUENCE)
     [alone] = predictor.predict([plain])
-    _, beside = predictor.predict([probed(LEFT), plain])
-    assert beside.structure == alone.structure
-    assert beside.confidence == pytest.approx(alone.confidence, abs=1e-5)
+    _, other = predictor.predict([probed(LEFT), plain])
+    assert other.structure == alone.structure
+    assert other.confidence == pytest.approx(alone.confidence, abs=1e-5)
 
 
 def test_weights_without_a_folding_model_refuse_reactivities(tiny_network):

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from factories.datasets import rna
+from factories.datasets import random_rna
 
 from rnaformer_cli.prediction import batching
 from rnaformer_cli.prediction.predictor import Options, load
 from rnaformer_cli.sequence.record import RnaRecord
 
 RECORDS = [
-    RnaRecord(f"r{number}", "GGGG" * (number % 3) + rna(1 + 5 * (number % 9), number))
+    RnaRecord(f"r{number}", "GGGG" * (number % 3) + random_rna(1 + 5 * (number % 9), number))
     for number in range(30)
 ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from factories.datasets import rna
+from factories.datasets import random_rna
 
 from rnaformer_cli.errors import DeviceError
 from rnaformer_cli.model.checkpoint import save_checkpoint
@@ -26,8 +26,8 @@ from rnaformer_cli.prediction.workers import (
 )
 from rnaformer_cli.sequence.record import RnaRecord
 
-RECORDS = [RnaRecord(f"r{n}", rna(5 + 7 * n % 40, n)) for n in range(300)]
-LONG = RnaRecord("long", rna(505, 1))  # not for a worker
+RECORDS = [RnaRecord(f"r{n}", random_rna(5 + 7 * n % 40, n)) for n in range(300)]
+LONG = RnaRecord("long", random_rna(505, 1))  # not for a worker
 MIXED = [*RECORDS[:10], LONG, *RECORDS[10:]]
 
 
@@ -57,7 +57,7 @@ def same(answers, others):
     )
 
 
-def test_workers_give_the_same_answers_in_the_same_order(predictor, source, alone):
+def test_workers_give_the_same_predictions_in_the_same_order(predictor, source, alone):
     answers = predict_with_workers(predictor, source, MIXED, jobs=2)
     assert same(list(answers), alone)
     assert active_children() == []
@@ -72,21 +72,21 @@ def test_a_worker_that_is_killed_loses_nothing(predictor, source):
                 os.kill(active_children()[0].pid, signal.SIGKILL)
             yield record
 
-    told = []
-    found = list(predict_with_workers(predictor, source, records(), 2, told.append))
+    messages = []
+    found = list(predict_with_workers(predictor, source, records(), 2, messages.append))
     assert [answer.record for answer in found] == many
     assert len({answer.structure for answer in found}) == 1
-    assert told == ["a worker process was ended from outside; going on without workers"]
+    assert messages == ["a worker process was ended from outside; going on without workers"]
 
 
-def test_who_stops_listening_ends_the_workers(predictor, source):
+def test_closing_the_iterator_ends_the_workers(predictor, source):
     answers = predict_with_workers(predictor, source, RECORDS, jobs=2)
     next(answers)
     answers.close()
     assert active_children() == []
 
 
-def test_a_record_without_memory_is_answered_by_an_error(source, predictor):
+def test_a_record_that_does_not_fit_in_memory_gives_an_error(source, predictor):
     options = Options(max_memory=1, max_cells=1)
     modest = WorkerConfig(source.weights, options, "fp32")
     answers = predict_with_workers(load(source.weights, options, "cpu"), modest, RECORDS[:2], 2)
@@ -138,18 +138,18 @@ def test_a_signal_waits_until_a_worker_is_started():
     "spare", [1, 12]
 )  # none for the pool; for the pool and some of its workers
 def test_without_files_for_workers_records_are_predicted_here(predictor, source, alone, spare):
-    told = []
+    messages = []
     before = set(active_children())
     if not Path("/proc/self/fd").is_dir():
-        pytest.skip("nobody tells how many files are open")
+        pytest.skip("the number of open files is unknown")
     used = len(list(Path("/proc/self/fd").iterdir()))
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + spare, limits[1]))
     try:
-        answers = list(predict_with_workers(predictor, source, MIXED, 3, told.append))
+        answers = list(predict_with_workers(predictor, source, MIXED, 3, messages.append))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert same(answers, alone)
     why = "no worker process can be started (too many open files); going on without workers"
-    assert told == [why]
+    assert messages == [why]
     assert set(active_children()) == before

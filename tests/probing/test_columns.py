@@ -1,8 +1,14 @@
 """Two, three or four columns: positions, values and, where they are there, bases."""
 
 import pytest
+from factories.probing_data import (
+    measured_sequences,
+    to_columns,
+    to_columns_with_bases,
+    to_map,
+    values_of,
+)
 from hypothesis import given
-from probing_makers import measured, to_columns, to_columns_with_bases, to_map, values_of
 
 from rnaformer_cli.errors import ProbingError
 from rnaformer_cli.probing import columns
@@ -11,7 +17,7 @@ from rnaformer_cli.probing.columns import read_columns
 EXPECTED = "position and value, position, base and value, or the four columns of .map"
 
 
-@given(measured())
+@given(measured_sequences())
 def test_what_is_written_in_columns_is_read_again(made):
     sequence, values = made
     for write in (to_columns, to_columns_with_bases, to_map):

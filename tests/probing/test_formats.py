@@ -1,4 +1,4 @@
-"""Formats are told by content; the golden files hold one RNA in each of them."""
+"""Formats are recognised by their content; the golden files hold one RNA in each of them."""
 
 import gzip
 import json
@@ -6,9 +6,9 @@ import os
 
 import pytest
 from conftest import GOLDEN
+from factories.probing_data import WRITERS, measured_sequences, values_of
 from hypothesis import given
 from hypothesis import strategies as st
-from probing_makers import WRITERS, measured, values_of
 
 from rnaformer_cli.errors import InputError, ProbingError
 from rnaformer_cli.probing.formats import SUFFIXES, reactivity_files, read_reactivities
@@ -49,7 +49,7 @@ def test_names_compression_line_ends_and_byte_order_marks_do_not_matter(path, tm
     assert attached(changed).values == attached(path).values
 
 
-@given(measured(), st.sampled_from(list(WRITERS)))
+@given(measured_sequences(), st.sampled_from(list(WRITERS)))
 def test_every_format_is_recognised(tmp_path_factory, made, name):
     sequence, values = made
     path = tmp_path_factory.getbasetemp() / "data"
@@ -77,7 +77,7 @@ def test_other_files_are_refused_with_file_and_line(tmp_path, text, message):
     assert str(caught.value) == f"{path}:{'' if message[0].isdigit() else ' '}{message}"
 
 
-def test_an_error_of_one_profile_is_told_with_its_file(tmp_path):
+def test_an_error_of_one_profile_is_reported_with_its_file(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text('{"id": "x", "reactivity": [true]}\n{"id": "y", "reactivity": [1]}\n')
     error, good = read_reactivities(path)
@@ -90,7 +90,7 @@ def test_a_folder_is_read_in_order_of_the_names(tmp_path):
     names = ["b.shape", "a.xml.gz", "c.RDAT", ".d.shape", "notes.txt", "in.fasta"]
     for name in names:
         (tmp_path / name).touch()
-    os.mkfifo(tmp_path / "e.tsv")  # told by who reads it
+    os.mkfifo(tmp_path / "e.tsv")  # expected by who reads it
     found = [path.name for path in reactivity_files(tmp_path)]
     assert found == ["a.xml.gz", "b.shape", "c.RDAT", "e.tsv"]
     assert reactivity_files("x.shape") == ["x.shape"]

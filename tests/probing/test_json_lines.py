@@ -1,8 +1,8 @@
 """JSON Lines: an object for each RNA with a value for each base."""
 
 import pytest
+from factories.probing_data import measured_sequences, to_json_lines, values_of
 from hypothesis import given
-from probing_makers import measured, to_json_lines, values_of
 
 from rnaformer_cli.errors import ProbingError
 from rnaformer_cli.probing import json_lines
@@ -11,7 +11,7 @@ from rnaformer_cli.probing.json_lines import read_json_lines
 EXPECTED = "expected a JSON object with id and reactivity"
 
 
-@given(measured())
+@given(measured_sequences())
 def test_what_is_written_as_json_is_read_again(made):
     sequence, values = made
     [profile] = read_json_lines(to_json_lines(sequence, values).splitlines())
@@ -51,7 +51,7 @@ def test_a_sequence_that_is_null_does_not_hide_the_other():
         (', "reactivity": [1], "modifier": []', "modifier is []; expected text"),
     ],
 )
-def test_an_error_spoils_its_own_profile_only(fields, message):
+def test_an_error_affects_its_own_profile_only(fields, message):
     lines = ["", f'{{"id": "x"{fields}}}', '{"id": "y", "reactivity": [1]}']
     error, good = read_json_lines(lines)
     assert str(error) == f"line:2: record 'x': {message}"

@@ -28,7 +28,7 @@ def test_the_scale_of_the_values_does_not_matter():
     np.testing.assert_array_equal(ratios, scaled)
 
 
-def test_missing_values_and_unknown_letters_say_nothing():
+def test_missing_values_and_unknown_letters_have_a_ratio_of_zero():
     ratios = log_likelihood_ratios("ANGUACGUAC", [None, *VALUES[1:]])
     assert ratios[0] == ratios[1] == 0.0
     assert (ratios[2:] != 0.0).all()
@@ -49,7 +49,7 @@ def test_negative_values_count_as_zero():
 
 
 @pytest.mark.parametrize("values", [[None] * 4, [0.0] * 4, [-1.0, None, -2.0, 0.0]])
-def test_without_a_value_above_zero_nothing_is_said(values):
+def test_without_a_value_above_zero_all_ratios_are_zero(values):
     assert log_likelihood_ratios("ACGU", values).tolist() == [0.0] * 4
 
 

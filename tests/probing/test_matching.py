@@ -124,7 +124,7 @@ def with_reagent(reagent, value):
     ("said", "wanted", "found"),
     [("dms", None, "DMS"), (None, None, None), (None, "1M7", "1M7"), ("soap", "1M7", "1M7")],
 )
-def test_the_reagent_that_is_asked_for_replaces_that_of_the_file(said, wanted, found):
+def test_the_requested_reagent_replaces_that_of_the_file(said, wanted, found):
     record = index_of(with_reagent(said, 1), reagent=wanted).attach(RECORD)
     assert record.reactivities.reagent == found
 
@@ -147,7 +147,7 @@ def test_two_profiles_of_one_reagent_are_refused(wanted):
     assert str(caught.value) == "data.jsonl:1: record 'x': 2 profiles (DMS)"
 
 
-def test_data_that_could_not_be_read_keep_others_of_that_id_away():
+def test_unreadable_data_exclude_other_data_of_the_same_id():
     index = index_of(with_reagent("DMS", 1))
     index.refuse(ProbingError("no good", record="x"))
     index.refuse(ProbingError("no good"))
@@ -155,7 +155,7 @@ def test_data_that_could_not_be_read_keep_others_of_that_id_away():
     assert index.unmatched() == []
 
 
-def test_profiles_that_no_record_has_are_told():
+def test_profiles_without_a_record_are_reported():
     index = index_of(with_reagent("DMS", 1), columns("1 1", path="data/y.shape"))
     assert index.attach(replace(RECORD, id="z")).reactivities is None
     assert [str(error) for error in index.unmatched()] == [

@@ -1,9 +1,9 @@
 """RDAT: constructs, offsets, rows with annotations, libraries."""
 
 import pytest
+from factories.probing_data import measured_sequences, to_rdat, values_of
 from hypothesis import given
 from hypothesis import strategies as st
-from probing_makers import measured, to_rdat, values_of
 
 from rnaformer_cli.errors import ProbingError
 from rnaformer_cli.probing import rdat
@@ -16,7 +16,7 @@ def read(text):
     return list(read_rdat(text.splitlines()))
 
 
-@given(measured(), st.integers(-99, 99))
+@given(measured_sequences(), st.integers(-99, 99))
 def test_what_is_written_as_rdat_is_read_again(made, offset):
     sequence, values = made
     [profile] = read(to_rdat(sequence, values, offset=offset))
@@ -34,7 +34,7 @@ def test_version_2_with_numbers_after_the_keyword_is_read():
     assert values_of(profile) == {4: 0.4, 3: 0.3, 2: -0.2, 1: None}
 
 
-def test_what_is_said_of_the_file_holds_for_its_constructs_and_rows():
+def test_annotations_of_the_file_apply_to_its_constructs_and_rows():
     text = (
         "RDAT_VERSION 0.32\nANNOTATION\tmodifier:NMIA\ttemperature:24C\n"
         "NAME a\nSEQUENCE GA\nSEQPOS G1 A2\nANNOTATION_DATA:2\tmodifier:DMS\n"
@@ -71,7 +71,7 @@ def test_rows_of_a_library_have_sequences_of_their_own():
     ]
 
 
-def test_an_error_spoils_its_own_row_only():
+def test_an_error_affects_its_own_row_only():
     text = (
         f"{HEAD}SEQPOS 1 2\nANNOTATION_DATA:4\tsequence:A?\n"
         "REACTIVITY:1 1\nREACTIVITY:2 1 b\nREACTIVITY:3 1 2\nREACTIVITY:4 1 2\n"

@@ -3,8 +3,8 @@
 import time
 
 import pytest
+from factories.probing_data import measured_sequences, to_xml, values_of
 from hypothesis import given
-from probing_makers import measured, to_xml, values_of
 
 from rnaformer_cli.errors import ProbingError
 from rnaformer_cli.probing import profile, rna_framework
@@ -15,7 +15,7 @@ def transcript(inside, name="x"):
     return f'<data><transcript id="{name}">{inside}</transcript></data>'
 
 
-@given(measured())
+@given(measured_sequences())
 def test_what_is_written_as_xml_is_read_again(made):
     sequence, values = made
     [found] = read_xml(to_xml(sequence, values).splitlines())
@@ -53,7 +53,7 @@ def test_several_transcripts_other_elements_and_line_ends_are_read():
         ("<sequence>A?</sequence><reactivity>1,2</reactivity>", "'?' is not an RNA base"),
     ],
 )
-def test_an_error_spoils_its_own_transcript_only(inside, message):
+def test_an_error_affects_its_own_transcript_only(inside, message):
     text = "<data>" + "".join(
         transcript(part, name)[6:-7]
         for name, part in (("x", inside), ("y", "<reactivity>1</reactivity>"))

@@ -1,8 +1,8 @@
 """TSV: a row for each id and position, in any order."""
 
 import pytest
+from factories.probing_data import measured_sequences, to_table, values_of
 from hypothesis import given
-from probing_makers import measured, to_table, values_of
 
 from rnaformer_cli.errors import ProbingError
 from rnaformer_cli.probing import table
@@ -11,7 +11,7 @@ from rnaformer_cli.probing.table import read_table
 HEAD = "id\tposition\tvalue"
 
 
-@given(measured())
+@given(measured_sequences())
 def test_what_is_written_in_a_table_is_read_again(made):
     sequence, values = made
     [profile] = read_table(to_table(sequence, values).splitlines())
@@ -29,7 +29,7 @@ def test_columns_and_rows_may_stand_in_any_order():
     assert (second.id, values_of(second), first.letters) == ("x_y", {1: None}, "")
 
 
-def test_an_error_spoils_its_own_profile_only():
+def test_an_error_affects_its_own_profile_only():
     lines = [HEAD, "x\t1\tmuch", "y\t1\t0.5", "x\t2\tmore", "z\t1\t1", "z\t1\t2"]
     bad, good, repeated = read_table(lines)
     assert str(bad) == (

@@ -1,7 +1,7 @@
-"""What is told of each record."""
+"""What a report shows of each record."""
 
 import pytest
-from factories.prediction_lines import prediction
+from factories.predictions import make_prediction
 
 from rnaformer_cli.errors import ScoreError
 from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries
@@ -17,26 +17,26 @@ def reference(name, signs, sequence=SEQUENCE):
 
 
 def test_pairs_are_lines_with_bases_from_one_and_scores():
-    assert ReportEntry(prediction(score=0.9876)).pairs_text == "1-8 G-C  0.988\n2-7 G-C  0.988"
+    assert ReportEntry(make_prediction(score=0.9876)).pairs_text == "1-8 G-C  0.988\n2-7 G-C  0.988"
 
 
 def test_numbers_of_a_longer_rna_stand_below_each_other():
-    entry = ReportEntry(prediction("x", "((....))....", "GGAAAACCAAAA"))
+    entry = ReportEntry(make_prediction("x", "((....))....", "GGAAAACCAAAA"))
     assert entry.pairs_text == " 1-8  G-C  0.900\n 2-7  G-C  0.900"
 
 
 def test_pairs_that_a_reference_lacks_are_marked_and_those_missed_are_listed():
-    entry = ReportEntry(prediction(), reference("x", ".((..)).").structure)
+    entry = ReportEntry(make_prediction(), reference("x", ".((..)).").structure)
     assert entry.pairs_text == "1-8 G-C  0.900 *\n2-7 G-C  0.900"
     assert entry.missed_text == "3-6 A-A"
 
 
 def test_without_a_reference_nothing_is_missed():
-    assert ReportEntry(prediction()).missed_text == ""
+    assert ReportEntry(make_prediction()).missed_text == ""
 
 
 def test_letters_have_their_brackets_below():
-    assert ReportEntry(prediction()).sequence_text == "GGAAAACC\n((....))"
+    assert ReportEntry(make_prediction()).sequence_text == "GGAAAACC\n((....))"
 
 
 def test_several_partners_leave_the_letters_alone():
@@ -47,7 +47,7 @@ def test_several_partners_leave_the_letters_alone():
 
 
 def test_entries_keep_the_order_of_the_predictions_and_scores_that_of_the_references():
-    predictions = [prediction("a"), prediction("b"), prediction("c")]
+    predictions = [make_prediction("a"), make_prediction("b"), make_prediction("c")]
     references = [
         reference("c", "........"),
         reference("d", "((....))"),
@@ -65,11 +65,11 @@ def test_entries_keep_the_order_of_the_predictions_and_scores_that_of_the_refere
 
 def test_another_rna_is_no_reference():
     with pytest.raises(ScoreError) as caught:
-        compare_entries([prediction("a")], [reference("a", "........", "GGAAAACU")])
+        compare_entries([make_prediction("a")], [reference("a", "........", "GGAAAACU")])
     message = "record 'a': base 8 is C in the prediction, U in the reference"
     assert str(caught.value) == message
 
 
 def test_the_first_entries_get_pictures():
-    entries = add_pictures([ReportEntry(prediction(name)) for name in "abc"], 2)
+    entries = add_pictures([ReportEntry(make_prediction(name)) for name in "abc"], 2)
     assert [entry.picture[:5] for entry in entries] == ["<svg ", "<svg ", ""]

@@ -1,4 +1,4 @@
-"""The page: what it tells, and that nothing in the input becomes part of its code."""
+"""The page: what it shows, and that nothing in the input becomes part of its code."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from factories.prediction_lines import prediction
+from factories.predictions import make_prediction
 
 from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries
 from rnaformer_cli.reporting.page import ReportPage, render
@@ -21,7 +21,7 @@ EVIL = "<script>alert(1)</script>"
 REFERENCES = [StructureRecord("x", "GGAAAACC", parse_dot_bracket("(......)"))]
 
 
-class Page(HTMLParser):
+class ParsedPage(HTMLParser):
     """The tags of a page with their attributes, and its text without style and script."""
 
     def __init__(self, html):
@@ -44,44 +44,44 @@ class Page(HTMLParser):
 
 
 def page(*predictions, **report):
-    entries = [ReportEntry(one) for one in predictions or [prediction()]]
-    return Page(render(ReportPage("A run", entries, **report)))
+    entries = [ReportEntry(one) for one in predictions or [make_prediction()]]
+    return ParsedPage(render(ReportPage("A run", entries, **report)))
 
 
 def compared_page():
-    entries, scores = compare_entries([prediction("x"), prediction("y")], [*REFERENCES])
-    return Page(render(ReportPage("A run", entries, summarise(scores))))
+    entries, scores = compare_entries([make_prediction("x"), make_prediction("y")], [*REFERENCES])
+    return ParsedPage(render(ReportPage("A run", entries, summarise(scores))))
 
 
-def test_the_heading_tells_what_was_run():
+def test_the_heading_names_the_settings_of_the_run():
     assert "A run Weights small Passes 1 Threshold 0.5 Decoding matching" in page().text
 
 
-def test_settings_that_differ_are_all_told():
-    other = prediction("y", cycles=3, model="large", threshold=0.25, decoding="nested")
-    told = "Weights small, large Passes 1 to 3 Threshold 0.25 to 0.5 Decoding matching, nested"
-    text = page(prediction(), other).text
-    assert told in text
+def test_settings_that_differ_are_all_listed():
+    other = make_prediction("y", cycles=3, model="large", threshold=0.25, decoding="nested")
+    expected = "Weights small, large Passes 1 to 3 Threshold 0.25 to 0.5 Decoding matching, nested"
+    text = page(make_prediction(), other).text
+    assert expected in text
     assert "small, passes 1, threshold 0.5, matching GGAAAACC" in text
     assert "large, passes 3, threshold 0.25, nested GGAAAACC" in text
 
 
-def test_settings_that_all_records_share_are_told_once():
-    assert page(prediction(), prediction("y")).text.count("matching") == 1
+def test_settings_common_to_all_records_are_listed_once():
+    assert page(make_prediction(), make_prediction("y")).text.count("matching") == 1
 
 
-def test_counts_are_told():
-    text = page(prediction(), prediction("y", "....", "GGAA", confidence=0.5)).text
+def test_counts_are_shown():
+    text = page(make_prediction(), make_prediction("y", "....", "GGAA", confidence=0.5)).text
     assert "Records 2 12 bases in all Length 4 to 8 bases Pairs 2 predicted" in text
     assert "Confidence 0.65 median of the records" in text
 
 
-def test_a_row_tells_id_length_pairs_and_confidence():
+def test_a_row_has_id_length_pairs_and_confidence():
     assert "Confidence x 8 2 0.80 " in page().text
 
 
-def test_the_families_of_a_record_are_told():
-    named = replace(prediction(), families=(FamilySpan(EVIL, 1, 5), FamilySpan("tRNA", 6, 8)))
+def test_the_families_of_a_record_are_shown():
+    named = replace(make_prediction(), families=(FamilySpan(EVIL, 1, 5), FamilySpan("tRNA", 6, 8)))
     assert f"Recognised: {EVIL} (1-5), tRNA (6-8)" in page(named).text
     assert "Recognised" not in page().text
 
@@ -101,44 +101,48 @@ def test_without_references_f1_is_explained_only_as_what_to_expect():
 
 
 @pytest.mark.parametrize(
-    ("missing", "told"),
+    ("missing", "expected"),
     [
         (["a"], "No prediction for a: counts as F1 0 in the means."),
         (["a", "b"], "No prediction for a, b: each counts as F1 0 in the means."),
     ],
 )
-def test_references_without_a_prediction_are_named(missing, told):
-    assert told in page(missing=missing).text
+def test_references_without_a_prediction_are_named(missing, expected):
+    assert expected in page(missing=missing).text
 
 
 def test_warnings_have_a_column_if_there_are_any():
     assert "Warnings" not in page().text
-    text = page(prediction(), prediction("y", warnings=["1 ambiguous letter read as N"])).text
+    text = page(
+        make_prediction(), make_prediction("y", warnings=["1 ambiguous letter read as N"])
+    ).text
     assert f"0.80 {DASH} GGAAAACC" in text
     assert "0.80 1 ambiguous letter read as N" in text
 
 
-def test_an_rna_without_pairs_says_so():
-    assert "No pair was predicted." in page(prediction("x", "........")).text
+def test_an_rna_without_pairs_is_described_as_such():
+    assert "No pair was predicted." in page(make_prediction("x", "........")).text
 
 
 @pytest.mark.parametrize(
-    ("limit", "told"),
+    ("limit", "expected"),
     [
         (0, "Without pictures of the structures."),
         (1, "The first 1 records have a picture, the others none; --pictures N draws more."),
     ],
 )
-def test_the_page_says_where_pictures_end(limit, told):
-    entries = add_pictures([ReportEntry(prediction("x")), ReportEntry(prediction("y"))], limit)
-    assert told in Page(render(ReportPage("A run", entries))).text
+def test_the_page_states_which_records_have_pictures(limit, expected):
+    entries = add_pictures(
+        [ReportEntry(make_prediction("x")), ReportEntry(make_prediction("y"))], limit
+    )
+    assert expected in ParsedPage(render(ReportPage("A run", entries))).text
 
 
 def test_names_titles_descriptions_and_warnings_are_text():
-    evil = prediction(EVIL, description=EVIL, model=EVIL, decoding=EVIL, warnings=[EVIL])
+    evil = make_prediction(EVIL, description=EVIL, model=EVIL, decoding=EVIL, warnings=[EVIL])
     entries = add_pictures([ReportEntry(evil)], 1)
-    summary = summarise(compare_entries([prediction("x")], REFERENCES)[1])
-    found = Page(render(ReportPage(EVIL, entries, summary, missing=[EVIL])))
+    summary = summarise(compare_entries([make_prediction("x")], REFERENCES)[1])
+    found = ParsedPage(render(ReportPage(EVIL, entries, summary, missing=[EVIL])))
     assert found.tags.count("script") == 1
     assert found.text.count(EVIL) == 10  # title, head 3, missing, row 3, details 2
     values = [value for _, _, value in found.attributes if "alert" in value]
@@ -146,21 +150,21 @@ def test_names_titles_descriptions_and_warnings_are_text():
 
 
 def test_quotes_do_not_end_an_attribute():
-    found = page(prediction("\"onclick='alert(1)'"))
+    found = page(make_prediction("\"onclick='alert(1)'"))
     assert not [name for _, name, _ in found.attributes if name.startswith("on")]
 
 
-def test_what_html_cannot_hold_or_would_turn_text_round_is_replaced():
-    found = render(ReportPage("a\x00b\x1b\u202ec\ud800", [ReportEntry(prediction())]))
+def test_characters_that_html_cannot_hold_or_that_reverse_text_are_replaced():
+    found = render(ReportPage("a\x00b\x1b\u202ec\ud800", [ReportEntry(make_prediction())]))
     assert "<h1>a\ufffdb\ufffd\ufffdc\ufffd</h1>" in found
     assert found.encode()
 
 
 def test_nothing_is_loaded_and_only_our_script_may_run():
-    html = render(ReportPage("A run", add_pictures([ReportEntry(prediction())], 1)))
+    html = render(ReportPage("A run", add_pictures([ReportEntry(make_prediction())], 1)))
     script = re.search(r"<script>(.*?)</script>", html, re.DOTALL)[1]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    found = Page(html)
+    found = ParsedPage(html)
     [policy] = [
         value for _, name, value in found.attributes if name == "content" and "src" in value
     ]
@@ -175,8 +179,10 @@ def test_nothing_is_loaded_and_only_our_script_may_run():
 
 
 def test_every_id_is_used_once_and_what_a_button_controls_exists():
-    entries = add_pictures([ReportEntry(prediction("x")), ReportEntry(prediction("x"))], 2)
-    found = Page(render(ReportPage("A run", entries)))
+    entries = add_pictures(
+        [ReportEntry(make_prediction("x")), ReportEntry(make_prediction("x"))], 2
+    )
+    found = ParsedPage(render(ReportPage("A run", entries)))
     ids = [value for _, name, value in found.attributes if name == "id"]
     controlled = [value for _, name, value in found.attributes if name == "aria-controls"]
     assert len(ids) == len(set(ids))
@@ -185,5 +191,5 @@ def test_every_id_is_used_once_and_what_a_button_controls_exists():
 
 
 def test_the_same_run_gives_the_same_page():
-    report = ReportPage("A run", add_pictures([ReportEntry(prediction())], 1))
+    report = ReportPage("A run", add_pictures([ReportEntry(make_prediction())], 1))
     assert render(report) == render(report)

@@ -37,7 +37,7 @@ def ids(svg):
     return re.findall(r' id="([^"]+)"', svg)
 
 
-def test_two_pictures_of_one_record_share_no_id():
+def test_two_pictures_of_one_record_have_different_ids():
     one, other = draw_svg(HAIRPIN, None, "p1"), draw_svg(HAIRPIN, None, "p2")
     assert ids(one)
     assert set(ids(one)).isdisjoint(ids(other))

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from factories.prediction_lines import prediction
+from factories.predictions import make_prediction
 from playwright.sync_api import sync_playwright
 
 from rnaformer_cli.reporting.entries import add_pictures, compare_entries
@@ -22,7 +22,7 @@ QUIET = [
     "--disable-sync",
     "--no-first-run",
 ]
-PATIENCE = 5000  # milliseconds until what does not come is a failure
+TIMEOUT_MS = 5000  # milliseconds to wait for an element
 EVIL = "<script>alert(1)</script>"
 LONG = "a" * 80
 
@@ -35,10 +35,12 @@ pytestmark = pytest.mark.skipif(
 def path(tmp_path_factory):
     """A page with every kind of record; only `b10` and `b9` have references."""
     predictions = [
-        prediction("b10", "((....))", "GGAAAACC", "of yeast", confidence=0.5),
-        prediction("b9", "....", "GGAA", confidence=0.9, warnings=["1 ambiguous letter read as N"]),
-        prediction(EVIL, "((....))..", "GGAAAACCUU", EVIL, confidence=0.7),
-        prediction(LONG, "." * 300, "ACGU" * 75, "b" * 90, confidence=0.1),
+        make_prediction("b10", "((....))", "GGAAAACC", "of yeast", confidence=0.5),
+        make_prediction(
+            "b9", "....", "GGAA", confidence=0.9, warnings=["1 ambiguous letter read as N"]
+        ),
+        make_prediction(EVIL, "((....))..", "GGAAAACCUU", EVIL, confidence=0.7),
+        make_prediction(LONG, "." * 300, "ACGU" * 75, "b" * 90, confidence=0.1),
     ]
     references = [
         StructureRecord("b9", "GGAA", parse_dot_bracket("(..)")),
@@ -61,9 +63,9 @@ def browser():
 
 @pytest.fixture(scope="module")
 def tab(browser):
-    """One tab for all tests; what it asks for and complains of is noted in `tab.seen`."""
+    """One tab for all tests; its requests, messages and errors are collected in `tab.seen`."""
     tab = browser.new_page()
-    tab.set_default_timeout(PATIENCE)
+    tab.set_default_timeout(TIMEOUT_MS)
     tab.seen = []
     tab.on("request", lambda request: tab.seen.append(request.url))
     tab.on("console", lambda message: tab.seen.append(message.text))

@@ -63,7 +63,7 @@ def test_predictions_may_come_from_a_stream():
 @pytest.mark.parametrize(
     ("ours", "theirs"), [("GAC", "GAC"), ("GNC", "GAC"), ("GAC", "NNN"), ("GTC", "GUC")]
 )
-def test_letters_that_are_no_sure_base_agree(ours, theirs):
+def test_ambiguous_letters_agree_with_every_base(ours, theirs):
     [score], _ = compare([record("a", "(.)", ours)], [record("a", "(.)", theirs)])
     assert score.f1 == 1.0
 
@@ -125,7 +125,7 @@ def test_predictions_and_references_without_a_common_id_are_refused():
     assert str(caught.value) == message
 
 
-def test_each_reference_is_told_the_place_of_its_prediction():
+def test_each_reference_gets_the_index_of_its_prediction():
     predictions = [record("a", "()"), record("b", "()"), record("a", "..")]
     references = [record(name, "()") for name in ("b", "a", "c", "a")]
     assert match_ids(predictions, references) == [1, 0, None, 2]

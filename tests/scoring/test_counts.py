@@ -1,7 +1,7 @@
 """Counts and ratios, worked out by hand."""
 
 import pytest
-from conftest import structures
+from conftest import any_structures
 from hypothesis import given, settings
 
 from rnaformer_cli.errors import ScoreError
@@ -18,7 +18,7 @@ def test_each_pair_counts_once():
     assert compare("((...))...", "((...)).()") == PairCounts(2, 2, 3, 2, possible=45)
 
 
-def test_precision_and_recall_are_shares_of_matching_pairs():
+def test_precision_and_recall_are_fractions_of_matching_pairs():
     counts = compare("((..).)...", "((...))().")
     assert (counts.precision, counts.recall) == (1 / 2, 1 / 3)
 
@@ -104,7 +104,7 @@ def test_nothing_is_added_by_no_counts():
 
 
 @settings(max_examples=50, deadline=None)
-@given(structures())
+@given(any_structures())
 def test_a_structure_is_a_perfect_prediction_of_itself(structure):
     counts = count_pairs(structure, structure)
     assert counts.f1 == 1.0

@@ -44,7 +44,7 @@ def test_a_missing_prediction_scores_zero_in_every_mean():
     assert (summary.f1, summary.mcc) == (0.5, 0.5)
 
 
-def test_a_tolerant_mean_is_there_only_when_asked_for():
+def test_a_tolerant_mean_is_given_only_on_request():
     pair = ("(...).", ".(..).")
     assert summarise(scores_of(pair)).tolerant_f1 is None
     assert (
@@ -98,11 +98,11 @@ def test_the_interval_is_repeated_by_its_seed():
     assert bootstrap_interval(values, seed=1) != bootstrap_interval(values, seed=2)
 
 
-def test_equal_predictors_cannot_be_told_apart():
+def test_equal_predictors_have_a_p_value_of_one():
     assert sign_flip_test(F1, F1) == 1.0
 
 
-def test_one_record_tells_nothing():
+def test_one_record_has_a_p_value_of_one():
     assert sign_flip_test([1.0], [0.0]) == 1.0
 
 
@@ -116,7 +116,7 @@ def test_a_constant_difference_over_few_records_has_its_exact_chance():
     assert sign_flip_test([0.9] * 4, [0.5] * 4) == pytest.approx(2 / 16, abs=0.01)
 
 
-def test_it_does_not_matter_who_is_better():
+def test_the_test_is_two_sided():
     theirs = [value - 0.1 for value in F1]
     assert sign_flip_test(F1, theirs) == sign_flip_test(theirs, F1)
 

@@ -26,7 +26,7 @@ def scan(text, strict=False):
 
 
 @pytest.fixture
-def fasta(tmp_path):
+def read_back(tmp_path):
     """Write a FASTA file and read it back."""
 
     def read_back(data):
@@ -81,8 +81,8 @@ def test_ways_to_write_the_same_record(text):
     ],
     ids=["LF", "CRLF", "CR", "byte order mark", "gzip", "gzip with CRLF"],
 )
-def test_files_are_read_however_they_are_stored(fasta, data):
-    assert fasta(data) == [RnaRecord("x", "ACGU")]
+def test_files_are_read_however_they_are_stored(read_back, data):
+    assert read_back(data) == [RnaRecord("x", "ACGU")]
 
 
 def test_standard_input_is_a_file_called_dash(monkeypatch):
@@ -134,7 +134,7 @@ def test_a_header_without_a_name_is_called_by_its_number():
         ("# note", 1, f"'#' is not an RNA base; {EXPECTED}, N or another IUPAC code"),
     ],
 )
-def test_a_letter_that_is_no_base_is_told_with_its_place(line, column, message):
+def test_a_letter_that_is_no_base_is_reported_with_its_position(line, column, message):
     [error] = scan(f">x\nACGU\n{line}\n")
     assert isinstance(error, SequenceError)
     assert str(error) == f"line:3:{column}: record 'x': {message}"
@@ -150,7 +150,7 @@ def test_strict_refuses_letters_for_several_bases(letter):
 
 
 @pytest.mark.parametrize(("text", "line"), [(">x\n>y\nA\n", 1), (">y\nA\n>x\n", 3)])
-def test_a_record_without_sequence_is_told_with_its_header(text, line):
+def test_a_record_without_sequence_is_reported_with_its_header(text, line):
     [error] = [found for found in scan(text) if isinstance(found, SequenceError)]
     assert str(error) == f"line:{line}: record 'x': no sequence below this header"
 
@@ -160,7 +160,7 @@ def test_blank_and_comment_lines_are_no_sequence():
     assert str(error) == "line:1: record 'x': no sequence below this header"
 
 
-def test_bad_records_are_told_and_the_good_ones_between_are_kept():
+def test_bad_records_are_reported_and_the_good_ones_between_are_kept():
     found = scan(">a\nACGU\n>b\nAC1\nA-\n>c\nGG\n>d\n>e\nCC\n")
     assert [one.location.record if isinstance(one, SequenceError) else one.id for one in found] == [
         "a",
@@ -201,23 +201,23 @@ BEFORE = "expected FASTA, with '>' before each name"
         ("# STOCKHOLM 1.0\nx ACGU\n", f"1:1: this looks like Stockholm; {BEFORE}"),
     ],
 )
-def test_text_before_the_first_header_ends_the_reading(fasta, tmp_path, text, message):
+def test_text_before_the_first_header_ends_the_reading(read_back, tmp_path, text, message):
     with pytest.raises(SequenceError) as caught:
-        fasta(text)
+        read_back(text)
     assert str(caught.value) == f"{tmp_path / 'reads.fa'}:{message}"
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "; only\n# comments\n"])
-def test_a_file_without_a_record_is_told(fasta, tmp_path, text):
+def test_a_file_without_a_record_is_reported(read_back, tmp_path, text):
     with pytest.raises(InputError) as caught:
-        fasta(text)
+        read_back(text)
     assert str(caught.value) == (
         f"{tmp_path / 'reads.fa'}: no FASTA record (expected a line that starts with '>')"
     )
 
 
-def test_a_bad_record_of_a_file_is_told_with_the_file(fasta, tmp_path):
-    [error] = fasta(">x\nA-\n")
+def test_a_bad_record_of_a_file_is_reported_with_the_file(read_back, tmp_path):
+    [error] = read_back(">x\nA-\n")
     assert (error.location.path, error.location.line, error.location.column) == (
         str(tmp_path / "reads.fa"),
         2,

@@ -34,7 +34,7 @@ def test_reagents_are_found_in_upper_and_lower_case(reagent):
     assert find_reagent(f" {reagent.lower()}") == find_reagent(reagent.upper()) == reagent
 
 
-def test_an_unknown_reagent_is_answered_with_the_choices():
+def test_the_error_for_an_unknown_reagent_lists_the_choices():
     with pytest.raises(ProbingError) as caught:
         find_reagent("soap")
     assert str(caught.value) == f"'soap' is not a known reagent; {CHOICES}"

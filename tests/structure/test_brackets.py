@@ -4,7 +4,7 @@ import itertools
 import time
 
 import pytest
-from conftest import structures
+from conftest import any_structures
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -103,13 +103,13 @@ def test_a_base_with_several_partners_is_refused():
 
 
 @settings(max_examples=100, deadline=None)
-@given(structures())
+@given(any_structures())
 def test_writing_then_reading_gives_the_same_pairs(structure):
     assert parse_dot_bracket(format_dot_bracket(structure)) == structure
 
 
 @settings(max_examples=60, deadline=None)
-@given(structures(max_length=16))
+@given(any_structures(max_length=16))
 def test_the_first_layer_is_a_largest_crossing_free_set(structure):
     [first, *_] = [*nested_layers(structure), []]
     assert is_crossing_free(first)
@@ -117,8 +117,8 @@ def test_the_first_layer_is_a_largest_crossing_free_set(structure):
 
 
 @settings(max_examples=60, deadline=None)
-@given(structures())
-def test_layers_share_out_all_pairs_and_never_grow(structure):
+@given(any_structures())
+def test_layers_partition_all_pairs_and_never_grow(structure):
     layers = nested_layers(structure)
     assert sorted(pair for layer in layers for pair in layer) == structure.sorted_pairs
     assert all(is_crossing_free(layer) for layer in layers)
@@ -126,8 +126,8 @@ def test_layers_share_out_all_pairs_and_never_grow(structure):
 
 
 @settings(max_examples=30, deadline=None)
-@given(structures(), st.randoms())
-def test_the_answer_does_not_depend_on_the_order_of_the_pairs(structure, random):
+@given(any_structures(), st.randoms())
+def test_brackets_do_not_depend_on_the_order_of_the_pairs(structure, random):
     pairs = structure.sorted_pairs
     random.shuffle(pairs)
     again = Structure(structure.length, frozenset(pairs))

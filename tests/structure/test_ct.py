@@ -126,7 +126,7 @@ def test_no_text_holds_no_record():
         ),
     ],
 )
-def test_broken_files_are_told_with_line_and_name(text, message):
+def test_broken_files_are_reported_with_line_and_name(text, message):
     with pytest.raises(StructureError) as caught:
         read(text)
     assert str(caught.value) == message

@@ -71,7 +71,7 @@ def test_a_header_holds_a_name_and_a_description():
     assert (record.id, record.description) == ("tRNA", "Phe, yeast")
 
 
-def test_what_rnafold_tells_of_the_ensemble_is_skipped():
+def test_ensemble_output_of_rnafold_is_skipped():
     text = """>x
 GGGAAAUCC
 (((...))) (  0.00)
@@ -89,7 +89,7 @@ GC
     ]
 
 
-def test_what_rnafold_tells_at_a_terminal_is_skipped():
+def test_terminal_messages_of_rnafold_are_skipped():
     text = "GGGAAAUCC\n(((...)))\n minimum free energy =   0.00 kcal/mol\n\nGC\n..\n"
     assert [record.sequence for record in read(text)] == ["GGGAAAUCC", "GC"]
 
@@ -141,7 +141,7 @@ MISSING = "expected a sequence line and a structure line below this header"
         ),
     ],
 )
-def test_broken_records_are_told_with_line_and_name(text, message):
+def test_broken_records_are_reported_with_line_and_name(text, message):
     with pytest.raises(StructureError) as caught:
         read(text)
     assert str(caught.value) == message

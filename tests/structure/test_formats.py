@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import any_structure_records
-from factories.prediction_lines import make_prediction_line
+from factories.predictions import make_prediction_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,7 +76,7 @@ def test_every_format_has_a_reader():
         ("\n" + STOCKHOLM, "stockholm"),
     ],
 )
-def test_the_format_is_told_by_the_text(text, name):
+def test_the_format_is_recognised_from_the_text(text, name):
     if name is not None:
         assert detect_format(text.split("\n")) == name
         return
@@ -191,13 +191,13 @@ def test_errors_of_a_file_name_it(tmp_path, text, kind, message):
     assert str(caught.value) == f"{file}{message}"
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(InputError) as caught:
         list(read_structures(tmp_path / "a.ct"))
     assert str(caught.value) == f"{tmp_path / 'a.ct'}: no such file or directory"
 
 
-def test_a_folder_without_structures_is_told(tmp_path):
+def test_a_folder_without_structures_is_reported(tmp_path):
     with pytest.raises(InputError) as caught:
         list(read_structures(tmp_path))
     assert str(caught.value) == f"{tmp_path}: no structure file in this folder"
@@ -221,7 +221,7 @@ def test_a_folder_gives_the_predictions_of_its_json_lines_files(tmp_path):
     assert found == ["a", "b"]
 
 
-def test_a_folder_without_predictions_is_told(tmp_path):
+def test_a_folder_without_predictions_is_reported(tmp_path):
     (tmp_path / "a.dbn").write_text(">c\nGC\n()\n")
     with pytest.raises(InputError) as caught:
         list(read_prediction_files(tmp_path))
@@ -243,7 +243,7 @@ def test_errors_of_a_file_of_predictions_name_it(tmp_path, text, kind, message):
     assert str(caught.value) == f"{file}{message}"
 
 
-def test_a_link_that_leads_nowhere_in_a_folder_is_told(tmp_path):
+def test_a_broken_link_in_a_folder_is_reported(tmp_path):
     (tmp_path / "a.dbn").write_text(">a\nGGGAAACCC\n(((...)))\n")
     (tmp_path / "b.dbn").symlink_to("absent.dbn")
     with pytest.raises(InputError, match=r"b\.dbn: no such file or directory$"):

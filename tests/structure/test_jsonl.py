@@ -136,13 +136,13 @@ def test_a_number_may_be_an_id():
         ),
     ],
 )
-def test_broken_lines_are_told_with_line_and_name(text, message):
+def test_broken_lines_are_reported_with_line_and_name(text, message):
     with pytest.raises(StructureError) as caught:
         read(text)
     assert str(caught.value) == message
 
 
-def test_the_name_of_the_line_before_is_not_told():
+def test_the_name_of_the_previous_line_is_not_reported():
     with pytest.raises(StructureError) as caught:
         read('{"id": "x", "sequence": "G", "pairs": []}\nGAC\n')
     assert str(caught.value) == f"line:2: {OBJECT}"

@@ -75,7 +75,7 @@ def test_several_alignments_may_follow_each_other():
     ],
     ids=["blank lines above", "no end", "tabs"],
 )
-def test_small_liberties_are_allowed(text):
+def test_small_deviations_from_the_format_are_accepted(text):
     assert [short(record) for record in read(text)] == [("x", "GC", [(0, 1)])]
 
 
@@ -121,7 +121,7 @@ def test_an_alignment_without_members_holds_no_record():
         (made("x  --", "#=GC SS_cons  .."), "record 'x': no sequence"),
     ],
 )
-def test_broken_alignments_are_told(text, message):
+def test_broken_alignments_are_reported(text, message):
     with pytest.raises(StructureError) as caught:
         read(text)
     assert str(caught.value) == message

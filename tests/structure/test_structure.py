@@ -1,9 +1,9 @@
-"""A structure is valid once it is held; what can be asked of it."""
+"""A structure is valid once it is held; what it computes."""
 
 import itertools
 
 import pytest
-from conftest import structures
+from conftest import any_structures
 from hypothesis import given, settings
 
 from rnaformer_cli.errors import StructureError
@@ -17,7 +17,7 @@ from rnaformer_cli.structure.structure import (
 
 
 @pytest.mark.parametrize("pair", [(2, 2), (3, 1), (0, 5), (-1, 3)])
-def test_a_pair_that_does_not_fit_is_told_with_its_bases(pair):
+def test_a_pair_that_does_not_fit_is_reported_with_its_bases(pair):
     with pytest.raises(StructureError) as caught:
         Structure(5, frozenset({pair}))
     bases = f"({pair[0] + 1}, {pair[1] + 1})"
@@ -33,7 +33,7 @@ def test_pairs_are_sorted_by_their_left_base():
     assert structure.sorted_pairs == [(0, 8), (2, 3), (5, 6)]
 
 
-def test_bases_with_several_partners_are_told_apart():
+def test_bases_with_several_partners_are_listed():
     structure = Structure(9, frozenset({(0, 8), (0, 5), (1, 5), (2, 4)}))
     assert structure.multiplets() == [0, 5]
 
@@ -55,12 +55,12 @@ def test_crossing_pairs_are_the_pseudoknot_and_what_it_crosses():
     assert structure.crossing_pairs() == {(0, 6), (1, 5), (3, 9)}
 
 
-def test_pairs_that_share_a_base_do_not_cross():
+def test_pairs_with_a_common_base_do_not_cross():
     assert Structure(9, frozenset({(0, 4), (4, 8), (0, 8)})).crossing_pairs() == frozenset()
 
 
 @settings(max_examples=50, deadline=None)
-@given(structures(max_length=20))
+@given(any_structures(max_length=20))
 def test_crossing_pairs_are_those_found_by_trying_all(structure):
     expected = {
         pair
@@ -93,7 +93,7 @@ def test_pairs_that_are_not_canonical_can_be_left_out():
         ("", "record 'x': no sequence"),
     ],
 )
-def test_a_record_whose_parts_do_not_fit_is_told(sequence, message):
+def test_a_record_whose_parts_do_not_fit_is_refused(sequence, message):
     with pytest.raises(StructureError) as caught:
         StructureRecord("x", sequence, Structure(4))
     assert str(caught.value) == message

@@ -150,9 +150,9 @@ def test_links_out_of_a_folder_are_refused(home, linked, name):
     for kept in {"config.json", "model.safetensors"} - {name}:
         (linked / kept).unlink()
         shutil.copy(home / "weights" / "mine" / kept, linked)
-    for asked in (linked, "linked"):
+    for reference in (linked, "linked"):
         with pytest.raises(WeightsError) as caught:
-            find_weights(asked)
+            find_weights(reference)
         message = "a link to a file outside its folder; copy the file (cp -L)"
         assert str(caught.value) == f"{linked / name}: {message}"
 

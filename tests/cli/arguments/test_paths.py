@@ -36,8 +36,10 @@ def inputs(isolated_folder):
         (["reads", "-o", "reads/b.fa"], "--output would replace an input: reads"),
     ],
 )
-def test_predict_writes_no_file_twice_and_replaces_no_input(predict, inputs, arguments, message):
-    finished = predict(*arguments)
+def test_predict_writes_no_file_twice_and_replaces_no_input(
+    run_predict, inputs, arguments, message
+):
+    finished = run_predict(*arguments)
     assert finished.err.endswith(f"Error: {message}\n")
     assert (finished.out, finished.code) == ("", 2)
     assert {name: Path(name).read_text() for name in inputs} == inputs
@@ -62,29 +64,29 @@ def test_predict_writes_no_file_twice_and_replaces_no_input(predict, inputs, arg
         ),
     ],
 )
-def test_no_command_replaces_its_input(run, inputs, arguments, option, path):
-    finished = run(*arguments)
+def test_no_command_replaces_its_input(run_cli, inputs, arguments, option, path):
+    finished = run_cli(*arguments)
     assert finished.err.endswith(f"Error: {option} would replace an input: {path}\n")
     assert (finished.out, finished.code) == ("", 2)
     assert {name: Path(name).read_text() for name in inputs} == inputs
 
 
-def test_a_split_does_not_replace_the_data_set_that_it_reads(run):
+def test_a_split_does_not_replace_the_data_set_that_it_reads(run_cli):
     Path("train.jsonl.gz").write_text(LABELLED)
-    finished = run("data", "split", "train.jsonl.gz", "--out-dir", ".", "--by", "family")
+    finished = run_cli("data", "split", "train.jsonl.gz", "--out-dir", ".", "--by", "family")
     assert finished.err.endswith("Error: train would replace an input: train.jsonl.gz\n")
     assert finished.code == 2
 
 
-def test_devices_may_be_named_twice_and_other_files_lie_beside_inputs(predict):
-    assert predict("in.fa", "-o", "/dev/null", "--table", "/dev/null").code == 0
+def test_devices_may_be_named_twice_and_outputs_may_be_next_to_inputs(run_predict):
+    assert run_predict("in.fa", "-o", "/dev/null", "--table", "/dev/null").code == 0
     for _ in range(2):
-        assert predict(".", "-o", "out.dbn").code == 0
+        assert run_predict(".", "-o", "out.dbn").code == 0
 
 
 @pytest.mark.parametrize("command", ["predict", "convert"])
-def test_an_empty_path_is_refused(run, command):
+def test_an_empty_path_is_refused(run_cli, command):
     """As an unset variable gives it; it would be the current folder."""
-    finished = run(command, "")
+    finished = run_cli(command, "")
     assert "the path is empty\n" in finished.err
     assert (finished.out, finished.code) == ("", 2)

@@ -1,4 +1,4 @@
-"""`predict --reactivities`: data find their records; bad data are told, their records predicted."""
+"""`predict --reactivities`: data find their records; bad data are reported and left out."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def inputs(isolated_folder):
     Path("data/set.jsonl").write_text('{"id": "c", "reactivity": [1, 2, null, 4]}\n')
 
 
-def told(*lines):
+def expected(*lines):
     return "".join(f"rnaformer: {line}\n" for line in lines)
 
 
@@ -59,8 +59,8 @@ def without_seconds(finished):
     return [{**row, "seconds": 0} for row in rows]
 
 
-def test_json_tells_of_the_data_of_records_that_have_some(predict):
-    finished = predict(
+def test_json_describes_the_data_of_records_that_have_some(run_predict):
+    finished = run_predict(
         "in.fa", "-f", "jsonl", "--reactivities", "a.shape", "--reactivities", "data"
     )
     assert data_of(finished) == {
@@ -68,22 +68,22 @@ def test_json_tells_of_the_data_of_records_that_have_some(predict):
         "b": {"reagent": None, "used": 2, "missing": 7},
         "c": {"reagent": None, "used": 3, "missing": 1},
     }
-    assert (finished.err, finished.code) == (told("3 of 3 records have reactivities"), 0)
+    assert (finished.err, finished.code) == (expected("3 of 3 records have reactivities"), 0)
 
 
-def test_records_without_data_are_written_as_before(predict):
-    plain = predict("in.fa", "-f", "jsonl")
-    finished = predict("in.fa", "-f", "jsonl", "--reactivities", "a.shape", "--reagent", "dms")
+def test_records_without_data_are_written_as_before(run_predict):
+    plain = run_predict("in.fa", "-f", "jsonl")
+    finished = run_predict("in.fa", "-f", "jsonl", "--reactivities", "a.shape", "--reagent", "dms")
     first, *others = without_seconds(finished)
     assert first.pop("reactivities") == {"reagent": "DMS", "used": 1, "missing": 10}  # of A and C
     assert list(first) == KEYS
     assert others == without_seconds(plain)[1:]
     assert all(list(row) == KEYS for row in without_seconds(plain))
-    assert finished.err == told("1 of 3 records has reactivities")
+    assert finished.err == expected("1 of 3 records has reactivities")
 
 
-def test_without_the_option_nothing_is_said_and_the_log_is_as_before(predict):
-    assert predict("in.fa", "--out-dir", "out").err == ""
+def test_without_the_option_nothing_is_printed_and_the_log_is_unchanged(run_predict):
+    assert run_predict("in.fa", "--out-dir", "out").err == ""
     log = Path("out/.rnaformer-run.jsonl").read_text()
     settings, first, *_ = map(json.loads, log.splitlines())
     names = "model config precision threshold threshold_ratio decoding cycles min_score"
@@ -94,49 +94,51 @@ def test_without_the_option_nothing_is_said_and_the_log_is_as_before(predict):
     assert first["record"] == "acfe7966dbe926bea05af22cbdd6e57f"
 
 
-def test_data_change_the_probabilities_of_their_record(predict):
+def test_data_change_the_probabilities_of_their_record(run_predict):
     Path("a.shape").write_text(
         "".join(f"{base} {base in range(5, 9):d}\n" for base in range(1, 13))
     )
     one = FASTA.partition(">b")[0]
-    plain = predict("-", "-f", "tsv", "--threshold", "0", stdin=one)
-    guided = predict("-", "-f", "tsv", "--threshold", "0", "--reactivities", "a.shape", stdin=one)
+    plain = run_predict("-", "-f", "tsv", "--threshold", "0", stdin=one)
+    guided = run_predict(
+        "-", "-f", "tsv", "--threshold", "0", "--reactivities", "a.shape", stdin=one
+    )
     assert guided.out.splitlines()[0] == plain.out.splitlines()[0]
     assert guided.out != plain.out
 
 
-def test_weights_without_a_folding_model_refuse_data(run, tmp_path, tiny_network):
+def test_weights_without_a_folding_model_refuse_data(run_cli, tmp_path, tiny_network):
     folder = tmp_path / "plain"
     folder.mkdir()
     save_checkpoint(folder, "plain", tiny_network.config, tiny_network.state_dict(), {}, "# x\n")
-    finished = run("predict", "in.fa", "-w", folder, "--reactivities", "a.shape")
+    finished = run_cli("predict", "in.fa", "-w", folder, "--reactivities", "a.shape")
     message = "these weights have no folding model, which reactivities need"
-    assert (finished.out, finished.err, finished.code) == ("", told(message), 1)
+    assert (finished.out, finished.err, finished.code) == ("", expected(message), 1)
 
 
-def test_quiet_says_nothing_of_the_data(predict):
-    assert predict("in.fa", "--quiet", "--reactivities", "a.shape").err == ""
+def test_quiet_prints_nothing_about_the_data(run_predict):
+    assert run_predict("in.fa", "--quiet", "--reactivities", "a.shape").err == ""
 
 
 @pytest.mark.parametrize("path", sorted(PROBING.glob("hairpin.[sdmrxt]*")), ids=lambda p: p.suffix)
-def test_every_format_is_read(predict, path):
+def test_every_format_is_read(run_predict, path):
     fasta = ">hairpin\nGGGGAAAACCCC\n>other_RNA\nGAAAC\n"
-    finished = predict("-", "-f", "jsonl", "--reactivities", path, stdin=fasta)
+    finished = run_predict("-", "-f", "jsonl", "--reactivities", path, stdin=fasta)
     assert data_of(finished)["hairpin"]["used"] == 9
     assert finished.code == 0
 
 
-def test_the_only_record_takes_the_only_file(predict):
+def test_the_only_record_takes_the_only_file(run_predict):
     Path("in.fa").write_text(">one\nGGGGAAAACCCC\n")
-    assert data_of(predict("in.fa", "-f", "jsonl", "--reactivities", "a.shape"))["one"]
+    assert data_of(run_predict("in.fa", "-f", "jsonl", "--reactivities", "a.shape"))["one"]
 
 
-def test_data_come_from_standard_input_and_cannot_be_read_twice(predict):
+def test_data_come_from_standard_input_and_cannot_be_read_twice(run_predict):
     Path("in.fa").write_text(">one\nGGGGAAAACCCC\n")
-    finished = predict("in.fa", "-f", "jsonl", "--reactivities", "-", stdin="1 0.5\n")
+    finished = run_predict("in.fa", "-f", "jsonl", "--reactivities", "-", stdin="1 0.5\n")
     assert data_of(finished)["one"]["used"] == 1
-    finished = predict("-", "--reactivities", "-", stdin="1 0.5\n")
-    assert told("stdin: was read already, and can be read only once") in finished.err
+    finished = run_predict("-", "--reactivities", "-", stdin="1 0.5\n")
+    assert expected("stdin: was read already, and can be read only once") in finished.err
     assert finished.code == 1
 
 
@@ -153,52 +155,56 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "text", "message"), BAD)
-def test_bad_data_are_told_and_their_record_is_predicted_without(predict, name, text, message):
+def test_bad_data_are_reported_and_their_record_is_predicted_without_them(
+    run_predict, name, text, message
+):
     Path("bad").mkdir()
     Path("bad", name).write_text(text)
-    finished = predict("in.fa", "-f", "jsonl", "--reactivities", "bad", "--reactivities", "data")
+    finished = run_predict(
+        "in.fa", "-f", "jsonl", "--reactivities", "bad", "--reactivities", "data"
+    )
     assert data_of(finished)["a"] is None
     assert finished.code == 1
     first, second = finished.err.splitlines()
     assert first.startswith(f"rnaformer: bad/{name}{message}")
     assert second == "rnaformer: 2 of 3 records have reactivities"
-    assert without_seconds(finished)[0] == without_seconds(predict("in.fa", "-f", "jsonl"))[0]
+    assert without_seconds(finished)[0] == without_seconds(run_predict("in.fa", "-f", "jsonl"))[0]
 
 
 @pytest.mark.parametrize(
     ("text", "written"),
     [("1 x\n", ""), ("10 1\n", ">a\nGGGGAAAACCCC\n")],  # of a record that is not the first
 )
-def test_fail_fast_stops_at_bad_data(predict, text, written):
+def test_fail_fast_stops_at_bad_data(run_predict, text, written):
     Path("b.shape").write_text(text)
-    finished = predict("in.fa", "--fail-fast", "--reactivities", "b.shape")
+    finished = run_predict("in.fa", "--fail-fast", "--reactivities", "b.shape")
     assert finished.out.startswith(written)
     assert finished.out.count(">") == written.count(">")
     assert finished.err.startswith("rnaformer: b.shape:1: ")
     assert (finished.err.count("\n"), finished.code) == (1, 1)
 
 
-def test_fail_fast_stops_at_data_without_a_record_when_all_are_read(predict):
+def test_fail_fast_stops_at_data_without_a_record_when_all_are_read(run_predict):
     Path("z.shape").write_text("1 1\n")
-    finished = predict("in.fa", "--fail-fast", "--reactivities", "z.shape")
+    finished = run_predict("in.fa", "--fail-fast", "--reactivities", "z.shape")
     assert finished.out.count(">") == 3
     message = "z.shape: no record 'z'; a file of one RNA is named after its record"
-    assert (finished.err, finished.code) == (told(message), 1)
+    assert (finished.err, finished.code) == (expected(message), 1)
 
 
-def test_bad_data_are_in_the_table_of_failures_but_no_failed_records(predict):
+def test_bad_data_are_in_the_table_of_failures_but_no_failed_records(run_predict):
     Path("b.shape").write_text("10 1\n")
-    finished = predict("in.fa", "--failures", "failed.tsv", "--reactivities", "b.shape")
+    finished = run_predict("in.fa", "--failures", "failed.tsv", "--reactivities", "b.shape")
     message = "position 10 is beyond the RNA, which has 9 bases"
     rows = Path("failed.tsv").read_text().splitlines()
     assert rows[1:] == [f"b.shape\t1\t\tb\t{message}"]
     assert finished.out.count(">") == 3
 
 
-def test_a_missing_file_and_an_empty_folder_are_told(predict):
+def test_a_missing_file_and_an_empty_folder_are_reported(run_predict):
     Path("empty").mkdir()
     arguments = ["--reactivities", "none.shape", "--reactivities", "empty"]
-    finished = predict("in.fa", *arguments, "--reactivities", "a.shape")
+    finished = run_predict("in.fa", *arguments, "--reactivities", "a.shape")
     first, second, third = finished.err.splitlines()
     assert first == "rnaformer: none.shape: no such file or directory"
     assert second.startswith("rnaformer: empty: no file of reactivities in this folder (.dat, ")
@@ -206,17 +212,17 @@ def test_a_missing_file_and_an_empty_folder_are_told(predict):
     assert finished.code == 1
 
 
-def test_resume_predicts_again_where_the_data_are_others(predict):
+def test_resume_predicts_again_where_the_data_are_others(run_predict):
     same = ["in.fa", "--out-dir", "out", "-f", "jsonl", "--reactivities"]
-    assert predict(*same, "data").code == 0
-    finished = predict(*same, "data", "--resume")
-    assert finished.err == told("3 records done before", "2 of 3 records have reactivities")
+    assert run_predict(*same, "data").code == 0
+    finished = run_predict(*same, "data", "--resume")
+    assert finished.err == expected("3 records done before", "2 of 3 records have reactivities")
     Path("data/b.dat").write_text("1 G 0.3\n")
-    finished = predict(*same, "data", "--resume")
-    assert finished.err == told("2 records done before", "2 of 3 records have reactivities")
+    finished = run_predict(*same, "data", "--resume")
+    assert finished.err == expected("2 records done before", "2 of 3 records have reactivities")
     assert json.loads(Path("out/b.jsonl").read_text())["reactivities"]["used"] == 1
-    finished = predict("in.fa", "--out-dir", "out", "-f", "jsonl", "--resume")
-    assert finished.err == told("1 record done before")
+    finished = run_predict("in.fa", "--out-dir", "out", "-f", "jsonl", "--resume")
+    assert finished.err == expected("1 record done before")
     assert "reactivities" not in json.loads(Path("out/b.jsonl").read_text())
 
 
@@ -227,17 +233,17 @@ def test_the_checksum_of_a_record_is_of_its_data_too():
     assert len({record_checksum(one) for one in records}) == 4
 
 
-def test_each_part_of_a_run_takes_its_data_and_misses_none_of_others(predict):
+def test_each_part_of_a_run_takes_its_data_and_misses_none_of_others(run_predict):
     found = {}
     for part in ("1/2", "2/2"):
-        finished = predict("in.fa", "-f", "jsonl", "--shard", part, "--reactivities", "data")
+        finished = run_predict("in.fa", "-f", "jsonl", "--shard", part, "--reactivities", "data")
         assert finished.code == 0
         found.update(data_of(finished))
     assert {name for name, data in found.items() if data} == {"b", "c"}
 
 
-def test_worker_processes_get_the_data_with_the_record(predict):
-    finished = predict("in.fa", "-f", "jsonl", "--jobs", 2, "--reactivities", "data")
+def test_worker_processes_get_the_data_with_the_record(run_predict):
+    finished = run_predict("in.fa", "-f", "jsonl", "--jobs", 2, "--reactivities", "data")
     assert {name for name, data in data_of(finished).items() if data} == {"b", "c"}
 
 
@@ -259,19 +265,19 @@ def test_worker_processes_get_the_data_with_the_record(predict):
         ),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_read(predict, arguments, message):
-    finished = predict("in.fa", *arguments)
+def test_wrong_usage_is_reported_before_anything_is_read(run_predict, arguments, message):
+    finished = run_predict("in.fa", *arguments)
     assert finished.err.endswith(f"Error: {message}\n")
     assert (finished.out, finished.code) == ("", 2)
 
 
-def test_values_of_bases_that_the_reagent_does_not_modify_do_not_count(predict, tmp_path):
+def test_values_of_bases_that_the_reagent_does_not_modify_do_not_count(run_predict, tmp_path):
     (tmp_path / "x.fa").write_text(">x\nGGAAACCU\n")
     (tmp_path / "x.shape").write_text("1 0.5\n2 0.1\n8 1.2\n")
     data = ("--reactivities", tmp_path / "x.shape", "--reagent")
-    done = predict(tmp_path / "x.fa", "-f", "jsonl", *data, "DMS")
+    done = run_predict(tmp_path / "x.fa", "-f", "jsonl", *data, "DMS")
     assert data_of(done)["x"] == {"reagent": "DMS", "used": 0, "missing": 5}
     assert done.err == "rnaformer: 0 of 1 record have reactivities\n"
-    done = predict(tmp_path / "x.fa", "-f", "jsonl", *data, "1M7")
+    done = run_predict(tmp_path / "x.fa", "-f", "jsonl", *data, "1M7")
     assert data_of(done)["x"] == {"reagent": "1M7", "used": 3, "missing": 5}
     assert done.err == "rnaformer: 1 of 1 record has reactivities\n"

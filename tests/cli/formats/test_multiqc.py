@@ -32,17 +32,19 @@ RATIOS = ("precision", "recall", "f1")
 
 
 @pytest.fixture
-def table(run):
+def table(run_cli):
     """The file that --multiqc writes, and what else was printed."""
     Path("pred.dbn").write_text(PREDICTED)
     Path("ref.dbn").write_text(REFERENCE)
-    finished = run("score", "pred.dbn", "--ref", "ref.dbn", "--tsv", "--multiqc", "scores_mqc.tsv")
+    finished = run_cli(
+        "score", "pred.dbn", "--ref", "ref.dbn", "--tsv", "--multiqc", "scores_mqc.tsv"
+    )
     assert finished.code == 0
     return Path("scores_mqc.tsv").read_text(), finished
 
 
-def test_the_table_is_what_it_was(table, golden):
-    golden("score/multiqc.tsv", table[0])
+def test_the_table_matches_its_golden_file(table, check_golden):
+    check_golden("score/multiqc.tsv", table[0])
 
 
 def test_each_record_has_a_row_of_its_own_name(table):
@@ -66,13 +68,13 @@ def test_the_comments_are_a_config_of_each_column(table):
     assert [name for name in columns if config["headers"][name].get("max") == 1] == list(RATIOS)
 
 
-def test_what_is_printed_stays_the_same(table, run):
-    plain = run("score", "pred.dbn", "--ref", "ref.dbn", "--tsv")
+def test_what_is_printed_stays_the_same(table, run_cli):
+    plain = run_cli("score", "pred.dbn", "--ref", "ref.dbn", "--tsv")
     assert (plain.out, plain.err) == (table[1].out, table[1].err)
 
 
-def test_a_place_that_cannot_be_written_to_is_told(run):
+def test_a_path_that_cannot_be_written_is_reported(run_cli):
     Path("pred.dbn").write_text(PREDICTED)
-    finished = run("score", "pred.dbn", "--ref", "pred.dbn", "--multiqc", "absent/x_mqc.tsv")
+    finished = run_cli("score", "pred.dbn", "--ref", "pred.dbn", "--multiqc", "absent/x_mqc.tsv")
     assert finished.err == "rnaformer: absent/x_mqc.tsv: no such file or directory\n"
     assert (finished.out, finished.code) == ("", 1)

@@ -1,4 +1,4 @@
-"""Two runs into one folder: the second is told so, and a killed run locks nothing."""
+"""Two runs into one folder: the second is refused, and a killed run leaves no lock."""
 
 import signal
 import subprocess
@@ -39,7 +39,7 @@ def holder(tmp_path):
 @pytest.mark.parametrize(
     ("held", "wanted"), [(None, None), (None, (2, 3)), ((2, 3), None), ((2, 3), (2, 3))]
 )
-def test_a_second_run_is_told_and_the_first_goes_on(holder, tmp_path, held, wanted):
+def test_a_second_run_is_refused_and_the_first_continues(holder, tmp_path, held, wanted):
     first = holder(held)
     with pytest.raises(OutputError) as caught, locked(tmp_path / "out", wanted):
         pass
@@ -62,7 +62,7 @@ def test_the_lock_of_a_killed_run_is_gone(holder, tmp_path):
         assert [path.name for path in (tmp_path / "out").iterdir()] == [LOCK_FILE]
 
 
-def test_a_lock_that_cannot_be_made_is_told(tmp_path):
+def test_a_lock_that_cannot_be_made_is_reported(tmp_path):
     (tmp_path / LOCK_FILE).mkdir()
     with pytest.raises(OutputError) as caught, locked(tmp_path):
         pass

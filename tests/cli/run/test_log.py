@@ -28,21 +28,21 @@ def outputs(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.name != LOG}
 
 
-def test_what_is_done_is_left_out(predict, tmp_path):
+def test_what_is_done_is_left_out(run_predict, tmp_path):
     out = tmp_path / "out"
-    whole = predict("-", "--out-dir", out, "-f", "dbn", "-f", "ct", stdin=FASTA)
+    whole = run_predict("-", "--out-dir", out, "-f", "dbn", "-f", "ct", stdin=FASTA)
     assert (whole.err, whole.code) == ("", 0)
     before = outputs(out)
     kept = (out / "r0.dbn").stat().st_mtime_ns
     (out / "r3.ct").unlink()
     (out / "r1.dbn").write_text("")
-    done = predict("-", "--out-dir", out, "-f", "dbn", "-f", "ct", "--resume", stdin=FASTA)
+    done = run_predict("-", "--out-dir", out, "-f", "dbn", "-f", "ct", "--resume", stdin=FASTA)
     assert (done.err, done.code) == ("rnaformer: 4 records done before\n", 0)
     assert outputs(out) == before
     assert (out / "r0.dbn").stat().st_mtime_ns == kept
 
 
-def test_weights_with_another_config_or_precision_are_refused(run, tiny_weights, tmp_path):
+def test_weights_with_another_config_or_precision_are_refused(run_cli, tiny_weights, tmp_path):
     """The tensors are the same, the answers are not."""
     reads = tmp_path / "reads.fa"
     reads.write_text(FASTA)
@@ -54,22 +54,22 @@ def test_weights_with_another_config_or_precision_are_refused(run, tiny_weights,
     (other / "config.json").write_text(json.dumps(values))
     same = ["predict", reads, "--device", "cpu", "--threads", 1, "--quiet"]
     same += ["--out-dir", tmp_path / "out"]
-    assert run(*same, "-w", tiny_weights).code == 0
-    done = run(*same, "-w", other, "--resume")
+    assert run_cli(*same, "-w", tiny_weights).code == 0
+    done = run_cli(*same, "-w", other, "--resume")
     assert re.search(r"was made with config [0-9a-f]{16}, not [0-9a-f]{16}\n$", done.err)
-    done = run(*same, "-w", tiny_weights, "--resume", "--precision", "bf16")
+    done = run_cli(*same, "-w", tiny_weights, "--resume", "--precision", "bf16")
     assert done.err.endswith("was made with precision float32, not bfloat16\n")
-    assert run(*same, "-w", tiny_weights, "--resume").code == 0
+    assert run_cli(*same, "-w", tiny_weights, "--resume").code == 0
 
 
-def test_a_changed_record_is_done_again(predict, tmp_path):
+def test_a_changed_record_is_done_again(run_predict, tmp_path):
     out = tmp_path / "out"
-    predict("-", "--out-dir", out, stdin=FASTA)
+    run_predict("-", "--out-dir", out, stdin=FASTA)
     changed = FASTA.replace("GGGGAAAACCC\n", "GGGGAAAAUCC\n")
-    done = predict("-", "--out-dir", out, "--resume", stdin=changed)
+    done = run_predict("-", "--out-dir", out, "--resume", stdin=changed)
     assert done.err == "rnaformer: 4 records done before\n"
     fresh = tmp_path / "fresh"
-    predict("-", "--out-dir", fresh, stdin=changed)
+    run_predict("-", "--out-dir", fresh, stdin=changed)
     assert outputs(out) == outputs(fresh)
 
 
@@ -81,10 +81,10 @@ def test_a_changed_record_is_done_again(predict, tmp_path):
         (["-f", "ct"], "was made with formats ['dbn'], not ['ct']"),
     ],
 )
-def test_other_settings_are_refused(predict, tmp_path, options, message):
+def test_other_settings_are_refused(run_predict, tmp_path, options, message):
     out = tmp_path / "out"
-    predict("-", "--out-dir", out, stdin=FASTA)
-    done = predict("-", "--out-dir", out, "--resume", *options, stdin=FASTA)
+    run_predict("-", "--out-dir", out, stdin=FASTA)
+    done = run_predict("-", "--out-dir", out, "--resume", *options, stdin=FASTA)
     assert (done.err, done.code) == (f"rnaformer: {out / LOG}: {message}\n", 1)
 
 
@@ -102,13 +102,13 @@ def test_other_settings_are_refused(predict, tmp_path, options, message):
         ),
     ],
 )
-def test_what_is_resumed_is_a_folder(predict, tmp_path, monkeypatch, options, message):
+def test_what_is_resumed_is_a_folder(run_predict, tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
-    done = predict("-", "--resume", *options, stdin=FASTA)
+    done = run_predict("-", "--resume", *options, stdin=FASTA)
     assert (done.err.splitlines()[-1], done.code) == (f"Error: {message}", 2)
 
 
-def test_a_run_that_was_killed_is_gone_on_with(tmp_path, tiny_weights):
+def test_a_killed_run_is_resumed(tmp_path, tiny_weights):
     many = tmp_path / "many.fasta"
     many.write_text("".join(f">k{n}\n{'GGGGAAAACCCC' * (1 + n % 4)}\n" for n in range(700)))
     command = [sys.executable, "-m", "rnaformer_cli", "predict", str(many), "--threads", "1"]
@@ -132,7 +132,7 @@ def test_a_run_that_was_killed_is_gone_on_with(tmp_path, tiny_weights):
     assert kept == outputs(whole)
 
 
-def test_a_log_that_cannot_grow_is_told_also_when_it_is_closed(tmp_path):
+def test_a_log_that_cannot_grow_is_reported_also_when_it_is_closed(tmp_path):
     log, limits = RunLog(tmp_path, {}, []), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
     try:
@@ -186,7 +186,7 @@ def test_something_else_under_its_name_is_refused(tmp_path, text):
         '{"settings": {}}\n{"name": "x", "files": "", "more": 1}\n',
     ],
 )
-def test_a_log_that_lies_is_refused(tmp_path, text):
+def test_a_log_with_wrong_entries_is_refused(tmp_path, text):
     test_something_else_under_its_name_is_refused(tmp_path, text)
 
 
@@ -201,11 +201,11 @@ def test_a_pipe_under_the_name_of_the_log_is_not_waited_for(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["pipe", "link", "hard link", "out of the folder", "moved"])
-def test_an_output_that_became_something_else_is_written_again(predict, tmp_path, change):
+def test_an_output_that_became_something_else_is_written_again(run_predict, tmp_path, change):
     """And no other file with it."""
     out = tmp_path / "out"
     same = ["-", "--out-dir", out, "-f", "dbn", "-f", "jsonl"]
-    assert predict(*same, stdin=FASTA).code == 0
+    assert run_predict(*same, stdin=FASTA).code == 0
     before = outputs(out)
     outside = tmp_path / "outside"
     outside.write_text("mine\n")
@@ -225,7 +225,7 @@ def test_an_output_that_became_something_else_is_written_again(predict, tmp_path
                 path.hardlink_to(other)
             case _:
                 path.symlink_to(outside)
-    done = predict(*same, "--resume", stdin=FASTA)
+    done = run_predict(*same, "--resume", stdin=FASTA)
     assert (done.err, done.code) == (f"rnaformer: {len(RECORDS) - 1} records done before\n", 0)
     after = outputs(out)
     assert after["r0.dbn"] == before["r0.dbn"]
@@ -236,25 +236,27 @@ def test_an_output_that_became_something_else_is_written_again(predict, tmp_path
     assert outside.read_text() == "mine\n"
 
 
-def test_a_picture_that_was_emptied_is_drawn_again(predict, tmp_path):
+def test_a_picture_that_was_emptied_is_drawn_again(run_predict, tmp_path):
     out = tmp_path / "out"
     same = ["-", "--out-dir", out, "--draw", out]
-    assert predict(*same, stdin=FASTA).code == 0
+    assert run_predict(*same, stdin=FASTA).code == 0
     before = outputs(out)
     (out / "r0.svg").write_text("")
-    done = predict(*same, "--resume", stdin=FASTA)
+    done = run_predict(*same, "--resume", stdin=FASTA)
     assert done.err == f"rnaformer: {len(RECORDS) - 1} records done before\n"
     assert outputs(out) == before
-    assert predict(*same[:3], "--resume", stdin=FASTA).err == "rnaformer: 6 records done before\n"
+    assert (
+        run_predict(*same[:3], "--resume", stdin=FASTA).err == "rnaformer: 6 records done before\n"
+    )
 
 
-def test_a_run_of_another_version_is_refused(predict, tmp_path):
-    assert predict("-", "--out-dir", tmp_path, stdin=FASTA).code == 0
+def test_a_run_of_another_version_is_refused(run_predict, tmp_path):
+    assert run_predict("-", "--out-dir", tmp_path, stdin=FASTA).code == 0
     path = tmp_path / LOG
     settings, *rest = path.read_text().splitlines(keepends=True)
     values = json.loads(settings)
     values["settings"]["version"] = "0.0.1"
     path.write_text(json.dumps(values) + "\n" + "".join(rest))
-    done = predict("-", "--out-dir", tmp_path, "--resume", stdin=FASTA)
+    done = run_predict("-", "--out-dir", tmp_path, "--resume", stdin=FASTA)
     message = f"was made with version 0.0.1, not {__version__}"
     assert (done.err, done.code) == (f"rnaformer: {path}: {message}\n", 1)

@@ -44,80 +44,80 @@ def listed(folder):
     return names
 
 
-def test_each_record_gets_a_file_in_each_format(predict, isolated_folder):
+def test_each_record_gets_a_file_in_each_format(run_predict, isolated_folder):
     options = [word for name in FORMATS for word in ("-f", name)]
-    finished = predict("-", "--out-dir", "new/out", *options, stdin=READS)
+    finished = run_predict("-", "--out-dir", "new/out", *options, stdin=READS)
     assert all_files(isolated_folder) == sorted(
         f"new/out/{name}.{suffix}" for name in ("one", "two") for suffix in FORMATS
     )
     assert (finished.out, finished.err, finished.code) == ("", "", 0)
 
 
-def test_a_record_has_the_same_structure_in_each_format(predict):
+def test_a_record_has_the_same_structure_in_each_format(run_predict):
     options = [word for name in FORMATS[:4] for word in ("-f", name)]
-    predict("-", "--out-dir", "out", "--threshold", 0.1, *options, stdin=READS)
+    run_predict("-", "--out-dir", "out", "--threshold", 0.1, *options, stdin=READS)
     records = [list(read_structures(f"out/one.{suffix}")) for suffix in FORMATS[:4]]
     assert records == [records[0]] * 4
     assert records[0][0].structure.pairs
 
 
-def test_dot_bracket_is_the_format_unless_another_is_named(predict):
-    predict("-", "--out-dir", "out", stdin=READS)
+def test_dot_bracket_is_the_format_unless_another_is_named(run_predict):
+    run_predict("-", "--out-dir", "out", stdin=READS)
     assert listed("out") == ["one.dbn", "two.dbn"]
 
 
-def test_a_table_in_a_folder_has_its_own_header(predict):
+def test_a_table_in_a_folder_has_its_own_header(run_predict):
     options = ("-f", "tsv", "--threshold", 0.1)
-    predict("-", "--out-dir", "out", *options, stdin=READS)
+    run_predict("-", "--out-dir", "out", *options, stdin=READS)
     tables = [Path(f"out/{name}.tsv").read_text() for name in ("one", "two")]
-    stdout = predict("-", *options, stdin=READS).out
+    stdout = run_predict("-", *options, stdin=READS).out
     assert stdout == tables[0] + tables[1].removeprefix("id\ti\tj\tscore\n")
 
 
 @pytest.mark.parametrize("name", [name for name in HOSTILE if name != "Same"])
-def test_no_id_leaves_the_folder_or_breaks_a_name(predict, isolated_folder, name):
-    finished = predict("-", "--out-dir", "out", stdin=f">{name} text\nACGU\n")
+def test_no_id_leaves_the_folder_or_breaks_a_name(run_predict, isolated_folder, name):
+    finished = run_predict("-", "--out-dir", "out", stdin=f">{name} text\nACGU\n")
     assert all_files(isolated_folder) == [f"out/{HOSTILE[name]}.dbn"]
     assert Path(f"out/{HOSTILE[name]}.dbn").read_text() == f">{name}\nACGU\n....\n"
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_all_of_them_together_get_a_file_each(predict, isolated_folder):
-    predict("-", "--out-dir", "out", stdin="".join(f">{name}\nACGU\n" for name in HOSTILE))
+def test_all_of_them_together_get_a_file_each(run_predict, isolated_folder):
+    run_predict("-", "--out-dir", "out", stdin="".join(f">{name}\nACGU\n" for name in HOSTILE))
     assert all_files(isolated_folder) == sorted(f"out/{name}.dbn" for name in HOSTILE.values())
 
 
-def test_a_repeated_id_is_numbered_even_where_the_number_is_taken(predict):
+def test_a_repeated_id_is_numbered_even_where_the_number_is_taken(run_predict):
     names = ["a", "a", "a_2", "a", ""]
-    predict("-", "--out-dir", "out", stdin="".join(f">{name}\nACGU\n" for name in names))
+    run_predict("-", "--out-dir", "out", stdin="".join(f">{name}\nACGU\n" for name in names))
     assert listed("out") == [*("a.dbn", "a_2.dbn", "a_2_2.dbn", "a_3.dbn", "sequence_5.dbn")]
 
 
-def test_out_dir_may_not_be_a_file(predict):
+def test_out_dir_may_not_be_a_file(run_predict):
     Path("taken").touch()
-    finished = predict("-", "--out-dir", "taken", stdin=READS)
+    finished = run_predict("-", "--out-dir", "taken", stdin=READS)
     assert finished.err.splitlines()[-1] == (
         "Error: Invalid value for '--out-dir': Directory 'taken' is a file."
     )
     assert finished.code == 2
 
 
-def test_a_file_that_cannot_be_written_fails_its_record_only(predict):
+def test_a_file_that_cannot_be_written_fails_its_record_only(run_predict):
     Path("out/one.dbn").mkdir(parents=True)
-    finished = predict("-", "--out-dir", "out", stdin=READS)
+    finished = run_predict("-", "--out-dir", "out", stdin=READS)
     assert finished.err == "rnaformer: out/one.dbn: is a folder; expected a file\n"
     assert (finished.code, listed("out")) == (1, ["one.dbn", "two.dbn"])
 
 
-def test_with_an_output_folder_the_figures_go_to_stdout(predict):
+def test_with_an_output_folder_the_figures_go_to_stdout(run_predict):
     Path("ref.dbn").write_text(">one\nGGGGAAAACCCC\n((((....))))\n>two\nACGUACGU\n........\n")
-    finished = predict("-", "--out-dir", "out", "--ref", "ref.dbn", stdin=READS)
+    finished = run_predict("-", "--out-dir", "out", "--ref", "ref.dbn", stdin=READS)
     assert [line.split()[0] for line in finished.out.splitlines()[:3]] == ["id", "one", "two"]
     assert (finished.err, finished.code) == ("", 0)
 
 
-def test_score_matrices_are_those_of_the_library(predict, tiny_weights):
-    predict("-", "--scores", "s.npz", stdin=READS)
+def test_score_matrices_are_those_of_the_library(run_predict, tiny_weights):
+    run_predict("-", "--scores", "s.npz", stdin=READS)
     predictor = load(tiny_weights, Options(keep_scores=True), device="cpu")
     records = [RnaRecord("one", "GGGGAAAACCCC"), RnaRecord("two", "ACGUACGU")]
     with np.load("s.npz", allow_pickle=False) as archive:
@@ -126,8 +126,8 @@ def test_score_matrices_are_those_of_the_library(predict, tiny_weights):
             np.testing.assert_array_equal(archive[expected.record.id], expected.scores)
 
 
-def test_score_matrices_are_symmetric_with_nothing_on_the_diagonal(predict):
-    predict("-", "--scores", "s.npz", stdin=READS)
+def test_score_matrices_are_symmetric_with_nothing_on_the_diagonal(run_predict):
+    run_predict("-", "--scores", "s.npz", stdin=READS)
     with np.load("s.npz", allow_pickle=False) as archive:
         assert [archive[name].shape for name in archive] == [(12, 12), (8, 8)]
         for name in archive:
@@ -139,30 +139,30 @@ def test_score_matrices_are_symmetric_with_nothing_on_the_diagonal(predict):
             assert scores.any()
 
 
-def test_structures_go_where_they_go_without_an_archive(predict):
-    plain = predict("-", stdin=READS).out
-    assert predict("-", "--scores", "s.npz", stdin=READS).out == plain
-    predict("-", "--scores", "t.npz", "--out-dir", "out", stdin=READS)
+def test_structures_go_where_they_go_without_an_archive(run_predict):
+    plain = run_predict("-", stdin=READS).out
+    assert run_predict("-", "--scores", "s.npz", stdin=READS).out == plain
+    run_predict("-", "--scores", "t.npz", "--out-dir", "out", stdin=READS)
     assert sorted(os.listdir()) == ["out", "s.npz", "t.npz"]
     assert Path("s.npz").read_bytes() == Path("t.npz").read_bytes()
 
 
-def test_ids_in_an_archive_are_safe_and_different(predict):
-    predict("-", "--scores", "s.npz", stdin=">../a\nACGU\n>../a\nACGU\n>a/b\nACGU\n")
+def test_ids_in_an_archive_are_safe_and_different(run_predict):
+    run_predict("-", "--scores", "s.npz", stdin=">../a\nACGU\n>../a\nACGU\n>a/b\nACGU\n")
     with zipfile.ZipFile("s.npz") as archive:
         assert archive.namelist() == ["_._a.npy", "_._a_2.npy", "a_b.npy"]
         assert {info.date_time[0] for info in archive.infolist()} == {1980}  # no clock in it
 
 
-def test_an_archive_holds_the_records_that_could_be_predicted(predict):
-    finished = predict("-", "--scores", "s.npz", stdin=READS + ">bad\nX\n")
+def test_an_archive_holds_the_records_that_could_be_predicted(run_predict):
+    finished = run_predict("-", "--scores", "s.npz", stdin=READS + ">bad\nX\n")
     with np.load("s.npz") as archive:
         assert archive.files == ["one", "two"]
     assert finished.code == 1
 
 
-def test_json_with_a_threshold_of_zero_scores_every_pair_it_lists(predict):
-    text = predict("-", "-f", "jsonl", "--threshold", 0, "--scores", "s.npz", stdin=READS).out
+def test_json_with_a_threshold_of_zero_scores_every_pair_it_lists(run_predict):
+    text = run_predict("-", "-f", "jsonl", "--threshold", 0, "--scores", "s.npz", stdin=READS).out
     row = json.loads(text.splitlines()[0])
     with np.load("s.npz") as archive:
         scores = archive["one"]
@@ -172,8 +172,8 @@ def test_json_with_a_threshold_of_zero_scores_every_pair_it_lists(predict):
     assert row["pairs"]
 
 
-def test_a_table_tells_how_sure_each_record_is(predict):
-    finished = predict("-", "--table", "records.tsv", "-f", "jsonl", stdin=READS)
+def test_a_table_has_the_confidence_of_each_record(run_predict):
+    finished = run_predict("-", "--table", "records.tsv", "-f", "jsonl", stdin=READS)
     rows = [line.split("\t") for line in Path("records.tsv").read_text().splitlines()]
     found = [json.loads(line) for line in finished.out.splitlines()]
     assert rows[0] == ["id", "length", "pairs", "confidence"]

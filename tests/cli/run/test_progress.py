@@ -1,4 +1,4 @@
-"""What is said on stderr while records go by, and where progress is drawn."""
+"""What is printed on stderr while records are processed, and where progress is drawn."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from rnaformer_cli.sequence.record import RnaRecord
 
 @contextmanager
 def terminal_as_stderr(monkeypatch):
-    """Yield a function that tells what a terminal on stderr was sent."""
+    """Yield a function that returns what was written to a terminal on stderr."""
     controller, terminal = os.openpty()
     monkeypatch.setenv("TERM", "xterm")
     with open(terminal, "w") as stderr, open(controller, "rb", buffering=0) as screen:
@@ -43,21 +43,21 @@ def test_a_number_has_its_noun_in_the_right_form(number, text):
     assert format_count(number, "record") == text
 
 
-def test_a_failure_is_told_at_once_in_one_line_and_counted(capsys):
+def test_a_failure_is_reported_at_once_in_one_line_and_counted(capsys):
     report = RunReporter()
     report.fail(SequenceError("a bad\nletter", path="reads.fa", line=3, record="x\x1b"))
     assert capsys.readouterr().err == ("rnaformer: reads.fa:3: record 'x\\x1b': a bad\\nletter\n")
     assert report.failures == 1
 
 
-def test_many_failures_are_counted_but_a_file_that_fails_is_always_told(capsys, tmp_path):
+def test_many_failures_are_counted_but_a_file_that_fails_is_always_reported(capsys, tmp_path):
     report = RunReporter(quiet=True)
     for number in range(MAX_LISTED_FAILURES + 1_500):
         report.fail(SequenceError("a bad letter", record=f"r{number}"))
     report.fail(InputError("no such file", path="absent.fa"))
     report.report_unlisted()
-    *told, note, file, count = capsys.readouterr().err.splitlines()
-    assert told == [f"rnaformer: record 'r{number}': a bad letter" for number in range(20)]
+    *expected, note, file, count = capsys.readouterr().err.splitlines()
+    assert expected == [f"rnaformer: record 'r{number}': a bad letter" for number in range(20)]
     assert note == (
         "rnaformer: further failed records are only counted (--failures FILE.tsv lists them)"
     )
@@ -67,7 +67,7 @@ def test_many_failures_are_counted_but_a_file_that_fails_is_always_told(capsys, 
     )
 
 
-def test_a_table_has_the_failures_that_are_not_told(capsys, tmp_path):
+def test_a_table_has_the_failures_that_are_not_printed(capsys, tmp_path):
     table = FailureTable(tmp_path / "failed.tsv")
     report = RunReporter(failure_table=table)
     for number in range(MAX_LISTED_FAILURES + 2):
@@ -79,7 +79,7 @@ def test_a_table_has_the_failures_that_are_not_told(capsys, tmp_path):
     assert len((tmp_path / "failed.tsv").read_text().splitlines()) == 1 + MAX_LISTED_FAILURES + 2
 
 
-def test_ambiguous_letters_are_told_once_for_all_records(capsys):
+def test_ambiguous_letters_are_reported_once_for_all_records(capsys):
     report = RunReporter()
     for number in (0, 1_000, 234):
         report.count(RnaRecord("r", "ACGN", n_ambiguous=number))
@@ -90,14 +90,14 @@ def test_ambiguous_letters_are_told_once_for_all_records(capsys):
     )
 
 
-def test_nothing_is_said_of_letters_that_were_all_bases(capsys):
+def test_records_without_ambiguous_letters_cause_no_warning(capsys):
     report = RunReporter()
     report.count(RnaRecord("r", "ACGN"))
     report.warn_ambiguous()
     assert capsys.readouterr().err == ""
 
 
-def test_a_quiet_report_still_tells_failures(capsys):
+def test_a_quiet_report_still_prints_failures(capsys):
     report = RunReporter(quiet=True)
     report.count(RnaRecord("r", "N", n_ambiguous=1))
     report.warn_ambiguous()
@@ -147,7 +147,7 @@ def test_no_progress_in_a_log(capsys):
     assert report.written == 1
 
 
-def test_progress_tells_how_much_is_left_when_the_end_is_known(monkeypatch):
+def test_progress_shows_the_remaining_work_when_the_total_is_known(monkeypatch):
     with terminal_as_stderr(monkeypatch) as shown:
         report = RunReporter()
         with report.progress(Workload.of([100, 300])):
@@ -198,7 +198,7 @@ def test_a_short_run_ends_with_a_summary_where_progress_was_drawn(monkeypatch):
         assert re.search(r"rnaformer: 1 record, 20 nt in \d+\.\d s\r\n$", shown())
 
 
-def test_failures_are_in_their_table_as_soon_as_they_are_told(tmp_path, capsys):
+def test_failures_are_in_their_table_as_soon_as_they_are_reported(tmp_path, capsys):
     table = FailureTable(str(tmp_path / "failed.tsv"))
     report = RunReporter(failure_table=table)
     report.fail(SequenceError("a\ttab", path="reads.fa", line=3, column=9, record="x\ny"))
@@ -209,6 +209,6 @@ def test_failures_are_in_their_table_as_soon_as_they_are_told(tmp_path, capsys):
     table.close()
 
 
-def test_a_failure_table_that_cannot_be_written_is_told():
+def test_a_failure_table_that_cannot_be_written_is_reported():
     with pytest.raises(OutputError, match=r"^no/table.tsv: no such file or directory$"):
         FailureTable("no/table.tsv")

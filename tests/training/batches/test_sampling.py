@@ -3,7 +3,7 @@
 from itertools import islice
 
 import pytest
-from factories.datasets import hairpin, record, rna
+from factories.datasets import make_hairpin, make_record, random_rna
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import DatasetError
@@ -15,7 +15,9 @@ from rnaformer_cli.training.batches.sampling import (
     record_weights,
 )
 
-RECORDS = [hairpin(f"s{n}", 8, n) for n in range(30)] + [hairpin(f"l{n}", 60, n) for n in range(30)]
+RECORDS = [make_hairpin(f"s{n}", 8, n) for n in range(30)] + [
+    make_hairpin(f"l{n}", 60, n) for n in range(30)
+]
 CONFIG = BatchConfig(max_cells=40_000, lengths=(50, 200), computed_fraction=0.0)
 
 
@@ -72,7 +74,7 @@ def test_a_resumed_round_is_the_same():
 
 
 def test_computed_labels_have_their_fraction():
-    computed = [hairpin(f"c{n}", 8, n, source="rnafold") for n in range(5)]
+    computed = [make_hairpin(f"c{n}", 8, n, source="rnafold") for n in range(5)]
     config = BatchConfig(lengths=(50,), computed_fraction=0.25)
     stream = BatchStream([*RECORDS, *computed], config, 1)
     names = []
@@ -85,7 +87,7 @@ def test_computed_labels_have_their_fraction():
 
 
 def test_the_weight_of_clusters_grows_more_slowly_than_their_size():
-    records = [record(f"{n}", rna(50, n), cluster=int(n >= 16)) for n in range(17)]
+    records = [make_record(f"{n}", random_rna(50, n), cluster=int(n >= 16)) for n in range(17)]
     weights = record_weights(records, BatchConfig(cluster_exponent=0.5))
     assert weights[16] == 1.0
     assert weights[:16].sum() == pytest.approx(4.0)  # 16 ** 0.5
@@ -93,9 +95,9 @@ def test_the_weight_of_clusters_grows_more_slowly_than_their_size():
 
 def test_sources_and_lengths_have_their_weights():
     records = [
-        record("a", rna(50, 1), source="rfam-predicted"),
-        record("b", rna(200, 1)),
-        record("c", rna(50, 2)),
+        make_record("a", random_rna(50, 1), source="rfam-predicted"),
+        make_record("b", random_rna(200, 1)),
+        make_record("c", random_rna(50, 2)),
     ]
     assert record_weights(records, BatchConfig()).tolist() == [0.5, 0.5, 1.0]
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from factories.datasets import rna
-from factories.families import LONG, PAIRS, SIZE, combined, labelled
+from factories.datasets import random_rna
+from factories.families import LONG, PAIRS, SIZE, likely_pairs, make_labelled_members
 
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.families.profiles import count_kmers
@@ -13,9 +13,9 @@ from rnaformer_cli.families.recognition import ProfileSearch
 from rnaformer_cli.sequence.encode import encode
 from rnaformer_cli.training.family_profiles.fit import ProfileTrainingConfig, learn_library
 
-ONE = labelled(1, 6, family="one")
-TWO = labelled(2, 6, LONG, family="two")
-MIXED = [*ONE[:5], *labelled(2, 5, LONG, family="one")]  # one name, two folds
+ONE = make_labelled_members(1, 6, family="one")
+TWO = make_labelled_members(2, 6, LONG, family="two")
+MIXED = [*ONE[:5], *make_labelled_members(2, 5, LONG, family="one")]  # one name, two folds
 
 
 def learned(records, **plan):
@@ -30,7 +30,7 @@ def names(records, **plan):
 def test_each_family_becomes_a_profile_with_its_pairs(name, pairs):
     assert names([*ONE, *TWO]) == ["one", "two"]
     [profile] = [one for one in learned([*ONE, *TWO]).profiles if one.name == name]
-    assert combined(profile) == set(pairs)
+    assert likely_pairs(profile) == set(pairs)
     assert profile.pair_frequency[profile.pair_frequency > 0.5].mean() == pytest.approx(
         6 / 6.5, abs=0.02
     )
@@ -41,9 +41,9 @@ def test_each_family_becomes_a_profile_with_its_pairs(name, pairs):
 
 
 def test_learned_profiles_match_another_member():
-    [one], [two] = labelled(1, 1, start=6), labelled(2, 1, LONG, start=6)
+    [one], [two] = make_labelled_members(1, 1, start=6), make_labelled_members(2, 1, LONG, start=6)
     found = ProfileSearch(learned([*ONE, *TWO])).find_regions(
-        [one.sequence, two.sequence, rna(SIZE, 9)]
+        [one.sequence, two.sequence, random_rna(SIZE, 9)]
     )
     best = [regions[0].hits[0] for regions in found[:2]]
     assert [hit.profile.name for hit in best] == ["one", "two"]
@@ -52,7 +52,7 @@ def test_learned_profiles_match_another_member():
 
 
 def test_letters_are_those_of_the_members():
-    records = labelled(1, 6, share=0.0, family="one")
+    records = make_labelled_members(1, 6, mutation_rate=0.0, family="one")
     [profile] = learned(records).profiles
     assert profile.emissions.argmax(1).tolist() == encode(records[0].sequence).tolist()
     np.testing.assert_allclose(profile.emissions.max(1), 6.25 / 7, atol=0.02)
@@ -66,16 +66,19 @@ def test_kmers_of_few_records_have_a_higher_idf():
 
 
 def test_a_lone_record_makes_no_profile():
-    assert names([*ONE, *labelled(3, 1, family="three")]) == ["one"]
+    assert names([*ONE, *make_labelled_members(3, 1, family="three")]) == ["one"]
 
 
 @pytest.mark.parametrize(("min_records", "found"), [(4, ["one", "two"]), (5, ["one"])])
 def test_a_profile_stands_for_enough_records(min_records, found):
-    assert names([*ONE, *labelled(2, 4, LONG, family="two")], min_records=min_records) == found
+    assert (
+        names([*ONE, *make_labelled_members(2, 4, LONG, family="two")], min_records=min_records)
+        == found
+    )
 
 
 def test_computed_labels_are_left_out():
-    computed = labelled(2, 6, LONG, source="rnafold", family="two")
+    computed = make_labelled_members(2, 6, LONG, source="rnafold", family="two")
     assert names([*ONE, *computed]) == ["one"]
     np.testing.assert_array_equal(learned([*ONE, *computed]).idf, learned(ONE).idf)
 
@@ -85,7 +88,7 @@ def test_records_of_one_cluster_count_as_one():
     records = [
         replace(one, id=one.id + letter, sequence=f"{one.sequence[:31]}{letter}{one.sequence[32:]}")
         for letter, count, cluster in (("C", 3, 0), ("A", 4, None))
-        for one in labelled(1, count, share=0.0, family="one", cluster=cluster)
+        for one in make_labelled_members(1, count, mutation_rate=0.0, family="one", cluster=cluster)
     ]
     [profile] = learned(records).profiles
     expected = np.array([4.25, 1.25, 0.25, 0.25]) / 6
@@ -94,7 +97,7 @@ def test_records_of_one_cluster_count_as_one():
 
 @pytest.mark.parametrize(("most", "found"), [(2, ["two"]), (3, ["one", "two"])])
 def test_records_per_cluster_are_limited(most, found):
-    records = [*labelled(1, 8, family="one", cluster=4), *TWO]
+    records = [*make_labelled_members(1, 8, family="one", cluster=4), *TWO]
     assert names(records, records_per_cluster=most, min_records=3) == found
 
 
@@ -109,22 +112,28 @@ def test_a_pair_has_its_frequency_among_the_members():
 
 
 def test_records_without_a_family_are_clustered_by_similarity():
-    library = learned([*labelled(1, 6), *labelled(2, 6, LONG), *labelled(3, 1)])
+    library = learned(
+        [
+            *make_labelled_members(1, 6),
+            *make_labelled_members(2, 6, LONG),
+            *make_labelled_members(3, 1),
+        ]
+    )
     assert [profile.name for profile in library.profiles] == ["", ""]
-    assert sorted(map(combined, library.profiles), key=len) == [set(PAIRS), set(LONG)]
+    assert sorted(map(likely_pairs, library.profiles), key=len) == [set(PAIRS), set(LONG)]
 
 
 def test_profiles_without_a_family_get_the_name_of_a_similar_one():
-    assert names([*ONE, *TWO, *labelled(1, 4, start=6)]) == ["one", "one", "two"]
-    assert names([*ONE, *labelled(3, 4)]) == ["", "one"]  # another family
-    assert names([*ONE, *labelled(1, 4, LONG, start=6)]) == ["", "one"]  # another fold
+    assert names([*ONE, *TWO, *make_labelled_members(1, 4, start=6)]) == ["one", "one", "two"]
+    assert names([*ONE, *make_labelled_members(3, 4)]) == ["", "one"]  # another family
+    assert names([*ONE, *make_labelled_members(1, 4, LONG, start=6)]) == ["", "one"]  # another fold
 
 
 def test_members_with_another_structure_get_a_profile_of_their_own():
     steps = []
     library = learn_library(MIXED, ProfileTrainingConfig(), steps.append)
     assert [profile.name for profile in library.profiles] == ["one", "one"]
-    assert sorted(map(combined, library.profiles), key=len) == [set(PAIRS), set(LONG)]
+    assert sorted(map(likely_pairs, library.profiles), key=len) == [set(PAIRS), set(LONG)]
     assert [(one.round, one.profiles, one.unassigned) for one in steps] == [(1, 1, 5), (2, 2, 0)]
 
 
@@ -141,7 +150,11 @@ def test_rounds_are_limited():
 
 
 def test_the_same_records_give_the_same_library():
-    records = [*labelled(4, 8, family="four", cluster=4), *ONE, *labelled(2, 6, LONG)]
+    records = [
+        *make_labelled_members(4, 8, family="four", cluster=4),
+        *ONE,
+        *make_labelled_members(2, 6, LONG),
+    ]
     for one, other in zip(learned(records).profiles, learned(records).profiles, strict=True):
         assert one.name == other.name
         for name in ("emissions", "left", "right", "pair_frequency", "kmer_vector"):
@@ -156,7 +169,9 @@ def test_records_with_the_same_id_are_different_records():
 
 
 def test_many_families_keep_their_own_members():
-    families = {f"{seed:03}": labelled(seed, 2, share=0.03) for seed in range(120)}
+    families = {
+        f"{seed:03}": make_labelled_members(seed, 2, mutation_rate=0.03) for seed in range(120)
+    }
     records = [replace(one, family=name) for name, both in families.items() for one in both]
     profiles = learned(records).profiles
     assert [profile.name for profile in profiles] == list(families)
@@ -169,11 +184,11 @@ def test_many_families_keep_their_own_members():
     "records",
     [
         [],
-        labelled(1, 6, source="rnafold", family="one"),
+        make_labelled_members(1, 6, source="rnafold", family="one"),
         ONE[:1],
         [ONE[0], TWO[0]],
         [MIXED[0], MIXED[-1]],
-        [*labelled(1, 1), *labelled(2, 1), *labelled(3, 1)],
+        [*make_labelled_members(1, 1), *make_labelled_members(2, 1), *make_labelled_members(3, 1)],
     ],
 )
 def test_dissimilar_records_are_refused(records):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from factories.datasets import hairpin, record, rna
+from factories.datasets import make_hairpin, make_record, random_rna
 
 from rnaformer_cli.errors import DatasetError, WeightsError
 from rnaformer_cli.folding.model import FoldingModel, scaled_inside
@@ -84,7 +84,7 @@ def test_gradients_are_those_of_finite_differences(name, monkeypatch):
 
 
 def test_fitted_scores_make_the_structures_likely():
-    records = [hairpin(f"h{n}", 6, n) for n in range(20)]
+    records = [make_hairpin(f"h{n}", 6, n) for n in range(20)]
     losses = []
     scores = fit_scores(
         records, FoldingTrainingConfig(steps=30), lambda done: losses.append(done.loss)
@@ -92,7 +92,7 @@ def test_fitted_scores_make_the_structures_likely():
     assert losses[-1] < 0.5 * losses[0]
     model = FoldingModel()
     model.load_state_dict(scores)
-    unseen = hairpin("v", 6, 99)
+    unseen = make_hairpin("v", 6, 99)
     likely = model(to_tensors([unseen.sequence])[0])[0]
     assert min(float(likely[pair]) for pair in unseen.pairs) > 0.5
 
@@ -100,7 +100,7 @@ def test_fitted_scores_make_the_structures_likely():
 def test_scores_that_many_bases_add_up_have_a_smaller_rate():
     before, after = (
         initial_scores(),
-        fit_scores([hairpin(f"h{n}", 6, n) for n in range(4)], FoldingTrainingConfig(steps=1)),
+        fit_scores([make_hairpin(f"h{n}", 6, n) for n in range(4)], FoldingTrainingConfig(steps=1)),
     )
     steps = {
         name: float((after[name] - before[name].detach()).abs().max()) for name in TABLE_SHAPES
@@ -111,7 +111,7 @@ def test_scores_that_many_bases_add_up_have_a_smaller_rate():
 
 
 def test_the_same_seed_gives_the_same_scores_up_to_rounding():
-    records = [hairpin(f"h{n}", 6, n) for n in range(20)]
+    records = [make_hairpin(f"h{n}", 6, n) for n in range(20)]
     one, other = (fit_scores(records, FoldingTrainingConfig(steps=3, seed=4)) for _ in range(2))
     for name in TABLE_SHAPES:  # threads add up gradients in any order
         torch.testing.assert_close(one[name], other[name], atol=1e-4, rtol=0)
@@ -119,7 +119,9 @@ def test_the_same_seed_gives_the_same_scores_up_to_rounding():
 
 def test_records_may_all_be_too_long():
     with pytest.raises(DatasetError, match="no record of at most 20 bases to train on"):
-        fit_scores([record("a", rna(30, 1))], FoldingTrainingConfig(steps=1, max_length=20))
+        fit_scores(
+            [make_record("a", random_rna(30, 1))], FoldingTrainingConfig(steps=1, max_length=20)
+        )
 
 
 def test_scores_are_read_as_written(tmp_path):

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 import torch
-from factories.datasets import hairpin, rna
+from factories.datasets import make_hairpin, random_rna
 
 from rnaformer_cli.dataset.reactivities import ReactivityProfile
 from rnaformer_cli.errors import DatasetError
@@ -131,9 +131,9 @@ def test_common_ends_of_designs_do_not_count():
 
 
 def test_clusters_are_sampled_uniformly():
-    many = [ReactivityProfile(f"m{n}", rna(20, n), (1.0,) * 20, cluster=1) for n in range(9)]
-    one = ReactivityProfile("one", rna(20, 99), (1.0,) * 20, cluster=2)
-    alone = ReactivityProfile("alone", rna(20, 98), (1.0,) * 20)
+    many = [ReactivityProfile(f"m{n}", random_rna(20, n), (1.0,) * 20, cluster=1) for n in range(9)]
+    one = ReactivityProfile("one", random_rna(20, 99), (1.0,) * 20, cluster=2)
+    alone = ReactivityProfile("alone", random_rna(20, 98), (1.0,) * 20)
     stream = ProfileStream([*many, one, alone], 20, max_cells=4000, seed=1)
     counts = Counter(profile.id for step in range(100) for profile in stream.batch(step))
     assert sum(counts.values()) == 1000
@@ -142,7 +142,9 @@ def test_clusters_are_sampled_uniformly():
 
 
 def test_batches_stay_within_their_cells_and_are_repeatable():
-    chosen = [ReactivityProfile(f"p{n}", rna(10 + n, n), (1.0,) * (10 + n)) for n in range(30)]
+    chosen = [
+        ReactivityProfile(f"p{n}", random_rna(10 + n, n), (1.0,) * (10 + n)) for n in range(30)
+    ]
     stream = ProfileStream(chosen, 30, max_cells=3000, seed=7)
     for step in range(20):
         batch = stream.batch(step)
@@ -153,12 +155,12 @@ def test_batches_stay_within_their_cells_and_are_repeatable():
 
 def test_profiles_may_all_be_too_long():
     with pytest.raises(DatasetError, match="no reactivity profile of at most 20 bases"):
-        ProfileStream([ReactivityProfile("p", rna(21, 1), (1.0,) * 21)], 20, 1000, seed=0)
+        ProfileStream([ReactivityProfile("p", random_rna(21, 1), (1.0,) * 21)], 20, 1000, seed=0)
 
 
 def probed(name, stem, seed):
     """A hairpin whose loop and flanks are reactive."""
-    stem_loop = hairpin(name, stem, seed)
+    stem_loop = make_hairpin(name, stem, seed)
     paired = {base for pair in stem_loop.pairs for base in pair}
     sequence = f"AACA{stem_loop.sequence}ACAA"
     values = [0.05 if base - 4 in paired else 1.0 for base in range(len(sequence))]
@@ -166,7 +168,7 @@ def probed(name, stem, seed):
 
 
 def test_reactivities_make_measured_helices_likely():
-    records = [hairpin(f"h{n}", 6, n) for n in range(8)]
+    records = [make_hairpin(f"h{n}", 6, n) for n in range(8)]
     done = []
     fit_scores(
         records,

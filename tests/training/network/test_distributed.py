@@ -10,7 +10,7 @@ from pathlib import Path
 import factories
 import pytest
 import torch
-from factories.datasets import hairpin
+from factories.datasets import make_hairpin
 
 import rnaformer_cli
 from rnaformer_cli.errors import TrainingError
@@ -24,7 +24,7 @@ MODEL = ModelConfig(dim=16, depth=1, heads=2, ff_factor=2.0)
 CONFIG = TrainConfig(
     MODEL, BatchConfig(max_cells=3_000, lengths=(60,), batches_per_step=2), run=RunConfig(steps=3)
 )
-RECORDS = [hairpin(f"h{n}", 6 + n % 9, n) for n in range(40)]
+RECORDS = [make_hairpin(f"h{n}", 6 + n % 9, n) for n in range(40)]
 
 
 def member():

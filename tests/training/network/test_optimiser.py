@@ -27,8 +27,8 @@ def backward(network):
 
 def test_the_rate_rises_and_falls():
     config = OptimiserConfig(warmup=0.1, final_learning_rate_fraction=0.2)
-    shares = [rate_factor(config, progress) for progress in (0.0, 0.05, 0.1, 0.55, 1.0, 1.5)]
-    assert shares == pytest.approx([0.001, 0.5, 1.0, 0.6, 0.2, 0.2])
+    factors = [rate_factor(config, progress) for progress in (0.0, 0.05, 0.1, 0.55, 1.0, 1.5)]
+    assert factors == pytest.approx([0.001, 0.5, 1.0, 0.6, 0.2, 0.2])
 
 
 @pytest.mark.parametrize("kind", ["muon", "adamw"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from factories.datasets import hairpin, record
+from factories.datasets import make_hairpin, make_record
 
 from rnaformer_cli.errors import InputError, TrainingError
 from rnaformer_cli.model.checkpoint import load_network
@@ -27,8 +27,8 @@ from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 EXAMPLES = Path(__file__).parents[3] / "examples"
 MODEL = ModelConfig(dim=16, depth=2, heads=2, ff_factor=2.0, label_flag=True, dropout=0.1)
 BATCHES = BatchConfig(max_cells=3_000, lengths=(40, 60))
-RECORDS = [hairpin(f"h{n}", 8 + n % 6, n) for n in range(20)]
-RECORDS += [hairpin(f"c{n}", 10, 50 + n, source="rnafold") for n in range(5)]
+RECORDS = [make_hairpin(f"h{n}", 8 + n % 6, n) for n in range(20)]
+RECORDS += [make_hairpin(f"c{n}", 10, 50 + n, source="rnafold") for n in range(5)]
 SETS = {"val": RECORDS[:3]}
 
 
@@ -37,7 +37,7 @@ def config(steps, **run):
 
 
 def test_one_hairpin_is_learned_to_its_exact_structure():
-    target = hairpin("one", 7, 3)
+    target = make_hairpin("one", 7, 3)
     plan = TrainConfig(
         ModelConfig(dim=16, depth=2, heads=2, ff_factor=2.0),
         BatchConfig(lengths=(40,), batches_per_step=1, max_cells=400),
@@ -161,7 +161,7 @@ def test_gradients_in_bf16_are_those_in_fp32():
     """For every parameter, with trained weights and an RNA of typical length."""
     network, _ = load_network(find_weights(DEFAULT))
     known = next(one for one in read_structures(EXAMPLES / "rnas.dbn") if one.id == "5S-rRNA")
-    labelled = record(known.id, known.sequence, sorted(known.structure.pairs))
+    labelled = make_record(known.id, known.sequence, sorted(known.structure.pairs))
     found = {}
     for dtype in (torch.float32, torch.bfloat16):
         start, plan = network.state_dict(), TrainConfig(network.config, BATCHES)
@@ -174,7 +174,7 @@ def test_gradients_in_bf16_are_those_in_fp32():
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_its_records():
-    trainer = Trainer(config(4), [record("odd", "GGGAAACCC", [(0, 8)])], {})
+    trainer = Trainer(config(4), [make_record("odd", "GGGAAACCC", [(0, 8)])], {})
     torch.nn.init.constant_(trainer.network.read_out.bias, float("nan"))
     with pytest.raises(TrainingError, match=r"^step 1: the loss is nan with odd, odd"):
         trainer.step()

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from factories.datasets import record
+from factories.datasets import make_record
 
 from rnaformer_cli.training.network.validation import choose_ratio, choose_threshold
 
@@ -13,7 +13,7 @@ def make_scored(right=(0.9, 0.9), wrong=()):
     scores = np.zeros((30, 30), dtype=np.float32)
     for (left, at), score in zip(pairs, (*right, *wrong), strict=True):
         scores[left, at] = scores[at, left] = score
-    return record("r", "A" * 30, pairs[: len(right)]), scores
+    return make_record("r", "A" * 30, pairs[: len(right)]), scores
 
 
 def test_the_threshold_with_the_best_mean_is_chosen():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from factories.datasets import record
+from factories.datasets import make_record
 
 from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.families.mixture import FamilyMixture
@@ -48,7 +48,7 @@ def simulate(count, columns=LENGTH):
         network_scores, regions = scores(random), [Region((found,), random.choice(WITHIN))]
         likely = np.triu(TRUE_MIXTURE.apply(network_scores, regions), k=1)
         pairs = [tuple(pair) for pair in np.argwhere(random.random(likely.shape) < likely).tolist()]
-        yield record(f"r{number}", "A" * LENGTH, pairs), network_scores, regions
+        yield make_record(f"r{number}", "A" * LENGTH, pairs), network_scores, regions
 
 
 def test_the_fit_recovers_the_true_mixture():
@@ -73,13 +73,13 @@ def test_pairs_without_coverage_do_not_count():
 
 
 def test_records_without_regions_do_not_count():
-    alone = [(record("x", "A" * LENGTH, [(0, 9)]), scores(np.random.default_rng(1)), [])]
+    alone = [(make_record("x", "A" * LENGTH, [(0, 9)]), scores(np.random.default_rng(1)), [])]
     assert fit_mixture([*simulate(3), *alone]) == fit_mixture(simulate(3))
 
 
 def test_a_library_that_matches_no_record_is_refused():
     with pytest.raises(TrainingError) as caught:
-        fit_mixture([(record("x", "A" * LENGTH), scores(np.random.default_rng(1)), [])])
+        fit_mixture([(make_record("x", "A" * LENGTH), scores(np.random.default_rng(1)), [])])
     assert str(caught.value) == "no validation record is like any family of the library"
 
 
@@ -88,6 +88,6 @@ def test_labels_that_are_all_pairs_are_refused():
     network_scores, regions = scores(random), [Region((hit(random, 20.0),), LENGTH)]
     every = [tuple(pair) for pair in np.argwhere(np.triu(np.ones((LENGTH, LENGTH)), 1)).tolist()]
     with pytest.raises(TrainingError) as caught:
-        fit_mixture([(record("x", "A" * LENGTH, every), network_scores, regions)])
+        fit_mixture([(make_record("x", "A" * LENGTH, every), network_scores, regions)])
     message = "too few validation records are like a family of the library to learn from"
     assert str(caught.value) == message

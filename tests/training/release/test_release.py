@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from factories.datasets import hairpin
+from factories.datasets import make_hairpin
 
 from rnaformer_cli.errors import ConfigError, TrainingError
 from rnaformer_cli.model.config import ModelConfig
@@ -19,7 +19,7 @@ from rnaformer_cli.training.release.release import (
     release,
 )
 
-RECORDS = [hairpin(f"h{n}", 6 + n, n) for n in range(4)]
+RECORDS = [make_hairpin(f"h{n}", 6 + n, n) for n in range(4)]
 
 
 def simulate_logits(scale, shift, count=200_000):

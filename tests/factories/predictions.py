@@ -15,15 +15,17 @@ DEFAULT_DETAILS = {
 
 
 def make_prediction_line(
-    name="x", signs="((....))", sequence="GGAAAACC", description="", score=0.9, **how
+    name="x", signs="((....))", sequence="GGAAAACC", description="", score=0.9, **details
 ):
     """A prediction whose pairs all have one score."""
     structure = parse_dot_bracket(signs)
     record = StructureRecord(name, sequence, structure, description)
-    return format_json(record, dict.fromkeys(structure.pairs, score), {**DEFAULT_DETAILS, **how})
+    return format_json(
+        record, dict.fromkeys(structure.pairs, score), {**DEFAULT_DETAILS, **details}
+    )
 
 
-def prediction(*values, **how):
-    """The same as a value."""
-    [found] = read_predictions([make_prediction_line(*values, **how)])
+def make_prediction(*values, **details):
+    """The same prediction, read back as a value."""
+    [found] = read_predictions([make_prediction_line(*values, **details)])
     return found

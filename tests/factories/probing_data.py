@@ -7,36 +7,42 @@ from hypothesis import strategies as st
 
 
 @st.composite
-def measured(draw, max_bases=12):
+def measured_sequences(draw, max_bases=12):
     """A sequence with a value, or None, for each base."""
     sequence = draw(st.text("ACGU", min_size=1, max_size=max_bases))
     value = st.none() | st.floats(-9, 99).filter(lambda number: number != -999)
     return sequence, draw(st.lists(value, min_size=len(sequence), max_size=len(sequence)))
 
 
-def as_text(value):
+def format_value(value):
     return "NA" if value is None else repr(value)
 
 
-def rows(sequence, values):
+def number_rows(sequence, values):
     return enumerate(zip(sequence, values, strict=True), start=1)
 
 
 def to_columns(sequence, values):
-    return "".join(f"{n} {as_text(value)}\n" for n, (_, value) in rows(sequence, values))
+    return "".join(
+        f"{n} {format_value(value)}\n" for n, (_, value) in number_rows(sequence, values)
+    )
 
 
 def to_columns_with_bases(sequence, values):
-    return "".join(f"{n} {base} {as_text(value)}\n" for n, (base, value) in rows(sequence, values))
+    return "".join(
+        f"{n} {base} {format_value(value)}\n" for n, (base, value) in number_rows(sequence, values)
+    )
 
 
 def to_map(sequence, values):
-    return "".join(f"{n}\t{as_text(value)}\t0\t{b}\n" for n, (b, value) in rows(sequence, values))
+    return "".join(
+        f"{n}\t{format_value(value)}\t0\t{b}\n" for n, (b, value) in number_rows(sequence, values)
+    )
 
 
 def to_rdat(sequence, values, name="x", offset=-3):
     positions = " ".join(f"{base}{n + offset}" for n, base in enumerate(sequence, start=1))
-    text = "\t".join(map(as_text, values))
+    text = "\t".join(map(format_value, values))
     return (
         f"RDAT_VERSION 0.34\nNAME {name}\nSEQUENCE {sequence}\nOFFSET {offset}\n"
         f"SEQPOS {positions}\nREACTIVITY:1\t{text}\n"
@@ -56,7 +62,10 @@ def to_json_lines(sequence, values, name="x"):
 
 
 def to_table(sequence, values, name="x"):
-    body = [f"{name}\t{n}\t{as_text(value)}\t{b}\n" for n, (b, value) in rows(sequence, values)]
+    body = [
+        f"{name}\t{n}\t{format_value(value)}\t{b}\n"
+        for n, (b, value) in number_rows(sequence, values)
+    ]
     return "id\tposition\tvalue\tbase\n" + "".join(body)
 
 
