@@ -43,6 +43,7 @@ from rnaformer_cli.cli.formats.text import print_result
     type=options.PATH,
     help="Library of family profiles from `train-families`, to include in the weights.",
 )
+@click.option("--half", is_flag=True, help="Store the network's tensors as float16.")
 @options.cycles
 @options.threads
 def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> None:
@@ -61,7 +62,7 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     from rnaformer_cli.dataset.records import read_sets
     from rnaformer_cli.families.profiles import read_library
     from rnaformer_cli.files import make_folder, read_lines, text_name
-    from rnaformer_cli.model.checkpoint import load_network, save_checkpoint
+    from rnaformer_cli.model.checkpoint import load_network, save_checkpoint, to_half_precision
     from rnaformer_cli.prediction.device import set_threads
     from rnaformer_cli.training.release.release import release
     from rnaformer_cli.weight_store.store import find_weights
@@ -84,7 +85,10 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     }
     make_folder(output)
     families = (library, done.mixture) if library and done.mixture else None
-    save_checkpoint(output, name, network.config, network.state_dict(), about, card, families)
+    tensors = network.state_dict()
+    if chosen["half"]:
+        tensors = to_half_precision(tensors)
+    save_checkpoint(output, name, network.config, tensors, about, card, families)
     print_result(f"{output}: scale {done.scale:.3f}, shift {done.shift:+.3f}")
     for kind, choice in (("threshold", done.validation), ("threshold_ratio", done.by_ratio)):
         figures = ", ".join(f"{key} F1 {value:.4f}" for key, value in choice.f1.items())

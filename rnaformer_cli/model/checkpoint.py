@@ -29,6 +29,7 @@ from rnaformer_cli.model.config import CONFIG_FILE, FAMILIES_FILE, TENSOR_FILE, 
 from rnaformer_cli.model.network import RNAformer
 
 CARD_FILE = "README.md"
+_FOLDING_PREFIX = "folding."  # of the names of the folding model's tensors
 CONFIG_DIGEST = "config_sha256"
 ChecksumState = Literal["covered", "uncovered", "changed"]
 FORMAT_VERSION = 1
@@ -248,6 +249,23 @@ def save_checkpoint(
     values[CONFIG_DIGEST] = config_digest(json.loads(json.dumps(values)))
     write_text(target / CONFIG_FILE, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
     return checkpoint
+
+
+def to_half_precision(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors as float16, except those of the folding model.
+
+    The folding model multiplies hundreds of Boltzmann factors, so its scores stay float32.
+
+    Raises:
+        WeightsError: a value beyond the range of float16.
+    """
+    halves = dict(tensors)
+    for name, tensor in tensors.items():
+        if not name.startswith(_FOLDING_PREFIX):
+            halves[name] = tensor.half()
+            if not torch.isfinite(halves[name]).all():
+                raise WeightsError(f"tensor {name!r} has values beyond the range of float16")
+    return halves
 
 
 def _as_finite_floats(name: str, tensor: Tensor) -> Tensor:

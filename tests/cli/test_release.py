@@ -44,6 +44,15 @@ def test_released_weights_predict_with_what_was_chosen(run_cli, validation, tmp_
     assert answer["threshold"] == pytest.approx(expected, abs=0.015)
 
 
+def test_half_precision_halves_the_file(run_cli, validation, tmp_path):
+    sizes = []
+    for name, option in (("single", []), ("half", ["--half"])):
+        done = run_cli("release", DEFAULT, "--val", validation, *option, "-o", tmp_path / name)
+        assert done.code == 0
+        sizes.append((tmp_path / name / "model.safetensors").stat().st_size)
+    assert sizes[1] < 0.55 * sizes[0]
+
+
 def test_existing_weights_are_not_overwritten(run_cli, validation, tmp_path):
     run_cli("release", DEFAULT, "--val", validation, "-o", tmp_path / "new")
     done = run_cli("release", DEFAULT, "--val", validation, "-o", tmp_path / "new")

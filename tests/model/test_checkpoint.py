@@ -19,7 +19,10 @@ from rnaformer_cli.model.checkpoint import (
     load_network,
     read_checkpoint,
     save_checkpoint,
+    to_half_precision,
 )
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.network import RNAformer
 
 
 @pytest.fixture
@@ -50,6 +53,28 @@ def test_a_saved_network_is_read_back(folder, tiny_network):
     assert checkpoint.about == {"hours": 1}
     for name, tensor in tiny_network.state_dict().items():
         assert torch.equal(network.state_dict()[name], tensor)
+
+
+def test_half_precision_rounds_the_network_and_keeps_the_folding_model(tmp_path):
+    torch.manual_seed(0)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, folding=True))
+    network.folding.stack.normal_()
+    state = network.state_dict()
+    save_checkpoint(tmp_path, "half", network.config, to_half_precision(state), {}, "")
+    stored = load_file(tmp_path / "model.safetensors")
+    loaded = load_network(tmp_path)[0].state_dict()
+    assert torch.equal(loaded["folding.stack"], network.folding.stack)
+    weight = "blocks.0.row_attention.qkv.weight"
+    assert (stored[weight].dtype, loaded[weight].dtype) == (torch.float16, torch.float32)
+    assert torch.equal(loaded[weight], state[weight].half().float())
+    assert not torch.equal(loaded[weight], state[weight])
+
+
+def test_half_precision_refuses_values_beyond_its_range():
+    with pytest.raises(WeightsError) as caught:
+        to_half_precision({"read_out.bias": torch.tensor([1e5])})
+    message = "tensor 'read_out.bias' has values beyond the range of float16"
+    assert caught.value.message == message
 
 
 def test_a_loaded_network_is_ready_to_predict(folder):
