@@ -13,14 +13,21 @@ from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.formats.text import escape_controls, print_result
 from rnaformer_cli.cli.run.progress import RunReporter
 from rnaformer_cli.errors import RnaformerError, WeightsError
+from rnaformer_cli.files import read_bytes
+from rnaformer_cli.json_text import parse_json
+from rnaformer_cli.limits import MAX_CONFIG_BYTES
+from rnaformer_cli.model.config import CONFIG_FILE
 from rnaformer_cli.sequence.record import RnaRecord
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rnaformer_cli.families.mixture import FamilyMixture
     from rnaformer_cli.families.profiles import Library
     from rnaformer_cli.model.network import RNAformer
     from rnaformer_cli.weight_store.fetch import ImportedCheckpoint
 
+_UNKNOWN = "-"
 _HAIRPIN = RnaRecord("hairpin", "GGGGAAAACCCC")
 
 
@@ -41,7 +48,12 @@ def command() -> None:
 
 @command.command("list")
 def list_() -> None:
-    """List the installed weights and the published weights that can be fetched."""
+    """List the installed weights and the published weights that can be fetched.
+
+    The time is that of a prediction relative to the default weights. F1 is the mean over the
+    validation sets that the weights were calibrated with. Both are `-` for weights without a
+    record of them.
+    """
     from rnaformer_cli.cli.formats.tables import print_table
     from rnaformer_cli.weight_store.fetch import PUBLISHED
     from rnaformer_cli.weight_store.store import DEFAULT, list_weights, shipped_folder
@@ -50,11 +62,28 @@ def list_() -> None:
     installed = list_weights()
     for name, folder in installed.items():
         origin = "shipped" if folder.parent == shipped_folder() else "yours"
-        rows.append([name, origin + (", default" if name == DEFAULT else ""), str(folder)])
+        origin += ", default" if name == DEFAULT else ""
+        rows.append([name, origin, *_figures(folder), str(folder)])
     for name in PUBLISHED:
         if name not in installed:
-            rows.append([name, "published", f"rnaformer weights fetch {name}"])
-    print_table(["name", "origin", "where"], rows, left=3)
+            fetch_it = f"rnaformer weights fetch {name}"
+            rows.append([name, "published", _UNKNOWN, _UNKNOWN, _UNKNOWN, fetch_it])
+    print_table(["name", "origin", "size", "time", "F1", "where"], rows, left=6)
+
+
+def _figures(folder: Path) -> tuple[str, str, str]:
+    """The size, relative time and validation F1 of weights, as text."""
+    try:
+        size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+        about = parse_json(read_bytes(folder / CONFIG_FILE, MAX_CONFIG_BYTES))["about"]
+        time, f1 = about.get("relative_time"), about.get("validation_f1", {})
+        return (
+            f"{size:.1f} MB",
+            _UNKNOWN if time is None else f"{time:.1f}",
+            f"{sum(f1.values()) / len(f1):.3f}" if f1 else _UNKNOWN,
+        )
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RnaformerError):
+        return _UNKNOWN, _UNKNOWN, _UNKNOWN  # `weights verify` says what is wrong
 
 
 @command.command()

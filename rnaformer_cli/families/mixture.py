@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rnaformer_cli.errors import ConfigError, shorten_repr
 from rnaformer_cli.families.alignment import Floats
+from rnaformer_cli.families.evidence import EvidenceGate
 from rnaformer_cli.families.recognition import ProfileSearch, Region
 
 MIN_PROBABILITY = 0.001  # probabilities are clipped to [this, 1 - this], so that logits are finite
@@ -54,9 +55,12 @@ class FamilyMixture:
     intercept: float = 0.0
     ceiling: float = 1.0
     null_log_odds_slope: float = 0.0
+    by_evidence: EvidenceGate | None = None  # applied to the scores of the network first
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
+            if name == "by_evidence":
+                continue
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise ConfigError(f"{name} of families must be a number, not {shorten_repr(value)}")
             if not -1000.0 <= value <= 1000.0:
@@ -81,7 +85,17 @@ class FamilyMixture:
             raise ConfigError(
                 f"unknown setting of families {shorten_repr(unknown[0])}; known: {', '.join(known)}"
             )
-        return cls(**values)
+        checked = dict(values)
+        if checked.get("by_evidence") is not None:
+            checked["by_evidence"] = EvidenceGate.from_dict(checked["by_evidence"])
+        return cls(**checked)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The parameters by name, without `by_evidence` if there is none."""
+        values = asdict(self)
+        if self.by_evidence is None:
+            del values["by_evidence"]
+        return values
 
     def posteriors(self, region: Region) -> Floats:
         """The posterior probability of each hit (H,); the rest to 1 is that of the null model."""
@@ -106,8 +120,15 @@ class FamilyMixture:
         named = best if best and by_name[best] > _NAMED_FROM else None
         return FamilyMatch(named, *envelope, min(sum(by_name.values()), 1.0))
 
-    def apply(self, scores: Floats, regions: Sequence[Region]) -> Floats:
-        """Combine symmetric network scores (L, L) with the pairs of the regions' families."""
+    def apply(
+        self, scores: Floats, regions: Sequence[Region], folding: Floats | None = None
+    ) -> Floats:
+        """Combine symmetric network scores (L, L) with the pairs of the regions' families.
+
+        `folding` (L, L) are the probabilities of the folding model, which `by_evidence` needs.
+        """
+        if self.by_evidence is not None and folding is not None:
+            scores = self.by_evidence.apply(scores, folding, regions)
         mixed = scores
         for region in regions:
             posteriors = self.posteriors(region)

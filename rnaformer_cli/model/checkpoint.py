@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -245,7 +245,7 @@ def save_checkpoint(
         "about": dict(about),
     }
     if family_file is not None:
-        values["families"] = {"sha256": family_file.sha256, **asdict(family_file.mixture)}
+        values["families"] = {"sha256": family_file.sha256, **family_file.mixture.to_dict()}
     values[CONFIG_DIGEST] = config_digest(json.loads(json.dumps(values)))
     write_text(target / CONFIG_FILE, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
     return checkpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -151,13 +151,17 @@ class Predictor:
         if self.options.like == "computed" and not config.label_flag:
             raise ConfigError("these weights have no label flag: they know one kind of labels")
         self.families = families if self.options.uses_families else None
+        gate = self.families.mixture.by_evidence if self.families else None
+        if gate is not None and not config.folding:
+            raise ConfigError("by_evidence of families needs a network with a folding model")
+        self._needs_folding = gate is not None
 
     @property
     def config_digest(self) -> str:
         """A checksum of the settings that affect predictions, without the tensors."""
         values: dict[str, Any] = {"model": self.engine.config.to_dict(), "families": None}
         if self.families is not None:
-            values["families"] = [asdict(self.families.mixture), self.families.checksum]
+            values["families"] = [self.families.mixture.to_dict(), self.families.checksum]
         return config_digest(values)[:16]
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
@@ -261,6 +265,9 @@ class Predictor:
         bases, is_base = to_tensors(sequences)
         bases, is_base = bases.to(self.device), is_base.to(self.device)
         flag = torch.full((len(bases),), self.flag, device=self.device)
+        if features is None and self._needs_folding:
+            with torch.inference_mode():
+                features = self.engine.network.folding_features(bases, is_base)
         with torch.autocast(self.device.type, self.dtype, self.dtype != torch.float32):
             if self.stops_early:
                 logits, n_passes = self.engine.converged_logits(
@@ -278,7 +285,7 @@ class Predictor:
             _symmetrise(matrix[:size, :size]) for matrix, size in zip(matrices, sizes, strict=True)
         ]
         if self.families is not None:
-            cut = list(map(self.families.mixture.apply, cut, regions))
+            cut = list(map(self.families.mixture.apply, cut, regions, _folding(features, sizes)))
         return cut, passes
 
     def _with_reactivities(
@@ -463,6 +470,14 @@ def _unpaired_scores(record: RnaRecord) -> NDArray[np.float64]:
     assert record.reactivities is not None
     data = record.reactivities
     return log_likelihood_ratios(record.sequence, data.values, data.reagent)
+
+
+def _folding(features: Tensor | None, sizes: Sequence[int]) -> list[Scores | None]:
+    """The folding model's probabilities (L, L) of each record of a batch; None without features."""
+    if features is None:
+        return [None] * len(sizes)
+    matrices = features[..., 0].cpu().numpy()
+    return [matrix[:size, :size] for matrix, size in zip(matrices, sizes, strict=True)]
 
 
 def _symmetrise(matrix: Scores) -> Scores:

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+import re
 import resource
 import shutil
 import socket
@@ -57,7 +58,7 @@ def everything_in(folder):
 
 
 def table_of(text):
-    return [line.split(maxsplit=2) for line in text.splitlines()]
+    return [re.split("  +", line) for line in text.splitlines()]
 
 
 # list, show, path
@@ -65,18 +66,42 @@ def table_of(text):
 
 def test_the_shipped_weights_are_the_default_and_published_ones_can_be_fetched(run_cli):
     finished = run_cli("weights", "list")
-    [header, shipped, *published] = table_of(finished.out)
-    assert header == ["name", "origin", "where"]
-    assert shipped == [DEFAULT, "shipped,", f"default  {shipped_folder() / DEFAULT}"]
-    assert published == [
-        [name, "published", f"rnaformer weights fetch {name}"] for name in fetch.PUBLISHED
+    [header, *shipped] = table_of(finished.out)[: -len(fetch.PUBLISHED)]
+    published = table_of(finished.out)[-len(fetch.PUBLISHED) :]
+    assert header == ["name", "origin", "size", "time", "F1", "where"]
+    assert [row[:2] for row in shipped] == [
+        ["rnaformer-base", "shipped"],
+        ["rnaformer-small", "shipped, default"],
     ]
+    for row in shipped:
+        folder = shipped_folder() / row[0]
+        config = json.loads((folder / "config.json").read_text())
+        size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+        f1 = list(config["about"]["validation_f1"].values())
+        time = config["about"]["relative_time"]
+        figures = [f"{size:.1f} MB", f"{time:.1f}", f"{sum(f1) / len(f1):.3f}"]
+        assert row[2:] == [*figures, str(folder)]
+    assert shipped[1][3] == "1.0"
+    assert published == [
+        [name, "published", "-", "-", "-", f"rnaformer weights fetch {name}"]
+        for name in fetch.PUBLISHED
+    ]
+    assert (finished.err, finished.code) == ("", 0)
+
+
+@pytest.mark.parametrize("about", ['{"validation_f1": [1]}', '{"relative_time": "x"}', "[]", "3"])
+def test_weights_with_a_strange_record_are_listed(run_cli, store, about):
+    (store / "mine").mkdir(parents=True)
+    (store / "mine" / "config.json").write_text(f'{{"about": {about}}}')
+    finished = run_cli("weights", "list")
+    assert ["mine", "yours", "-", "-", "-", str(store / "mine")] in table_of(finished.out)
     assert (finished.err, finished.code) == ("", 0)
 
 
 def test_imported_weights_are_listed_as_yours(run_cli, run_import, store):
     run_import("bprna_like", "mine")
-    assert ["mine", "yours", str(store / "mine")] in table_of(run_cli("weights", "list").out)
+    [row] = [row for row in table_of(run_cli("weights", "list").out) if row[0] == "mine"]
+    assert (row[1], row[3:]) == ("yours", ["-", "-", str(store / "mine")])
 
 
 def test_show_prints_the_config_and_the_origin_of_the_weights(run_cli, run_import, store):
@@ -414,7 +439,8 @@ def test_fetched_weights_are_in_the_store_with_their_checksums(run_cli, run_fetc
         digest = hashlib.sha256(server.answers[f"/models/{file}"]).hexdigest()
         assert about[f"{key}_sha256"] == digest
     assert run_cli("weights", "verify", NAME).code == 0
-    assert [NAME, "yours", str(store / NAME)] in table_of(run_cli("weights", "list").out)
+    [row] = [row for row in table_of(run_cli("weights", "list").out) if row[0] == NAME]
+    assert (row[1], row[-1]) == ("yours", str(store / NAME))
 
 
 def test_the_expected_checksum_is_taken_in_either_case(run_fetch, server, store):

@@ -1,14 +1,20 @@
 """A predictor with family profiles: matching sequences get the pairs of their family."""
 
+import math
+
 import numpy as np
 import pytest
+import torch
 from factories.datasets import random_rna
 from factories.families import PAIRS, SIZE, make_library, make_members, make_profile
 
+from rnaformer_cli.errors import ConfigError
+from rnaformer_cli.families.evidence import EvidenceGate
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyMixture, FamilyModel
 from rnaformer_cli.families.recognition import ProfileSearch
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.prediction.predictor import Options, Predictor
 from rnaformer_cli.sequence.record import RnaRecord
 
@@ -120,3 +126,39 @@ def test_another_library_is_another_config(tiny_network):
     models = [FamilyModel(ProfileSearch(library), FAMILY_ONLY, text) for text in ("a", "b", "b")]
     found = [Predictor(tiny_network, "x", families=model).config_digest for model in models]
     assert found[0] != found[1] == found[2]
+
+
+def test_evidence_changes_scores_alone_and_in_a_batch_alike(families):
+    torch.manual_seed(2)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1, folding=True))
+    network.folding.stack.fill_(1.0)
+    network.folding.hairpin_length.fill_(-3.0)
+    gate = EvidenceGate(midpoint=0.0, width=1.0, scale=1.0, folding_weight=2.0, intercept=0.0)
+    mixture = FamilyMixture(null_log_odds=900.0, by_evidence=gate)  # no pairs of the families
+    gated = FamilyModel(families.search, mixture)
+    options = Options(keep_scores=True)
+    plain = [answer.scores for answer in Predictor(network, "x", options).predict(RECORDS)]
+    predictor = Predictor(network, "x", options, families=gated)
+    found = [answer.scores for answer in predictor.predict(RECORDS)]
+    for record, scores in zip(RECORDS, found, strict=True):
+        [single] = predictor.predict([record])
+        np.testing.assert_allclose(single.scores, scores, atol=1e-6)
+    changed = [not np.array_equal(one, other) for one, other in zip(plain, found, strict=True)]
+    assert changed == [True, False, True, False]
+    folding = network.folding(to_tensors([RECORDS[0].sequence])[0])[0].numpy()
+    expected = logit(plain[0][0, SIZE - 1]) + 2.0 * logit(folding[0, SIZE - 1])
+    assert logit(found[0][0, SIZE - 1]) == pytest.approx(expected, abs=0.01)
+
+
+def logit(value):
+    value = min(max(float(value), 1e-4), 1 - 1e-4)
+    return math.log(value / (1 - value))
+
+
+def test_evidence_needs_a_folding_model(tiny_network, families):
+    gate = EvidenceGate(midpoint=0.0, width=1.0, scale=1.0, folding_weight=2.0, intercept=0.0)
+    gated = FamilyModel(families.search, FamilyMixture(by_evidence=gate))
+    with pytest.raises(ConfigError) as caught:
+        Predictor(tiny_network, "x", families=gated)
+    message = "by_evidence of families needs a network with a folding model"
+    assert str(caught.value) == message

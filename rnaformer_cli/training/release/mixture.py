@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 
 import numpy as np
 import torch
@@ -67,7 +67,7 @@ def fit_mixture(
     log_odds = torch.tensor(padded)
     network = torch.from_numpy(logit(scores.numpy()))
     log_lengths = torch.tensor([region.log_length for region in regions])
-    *start, _, slope = astuple(_START)
+    *start, _, slope, _ = astuple(_START)
     values = torch.tensor([*start, _CEILING_LOGIT, slope], requires_grad=True)
     optimiser = torch.optim.LBFGS([values], max_iter=_STEPS, line_search_fn="strong_wolfe")
 
@@ -96,9 +96,10 @@ def fit_mixture(
     if not is_plausible or is_pair.all() or not is_pair.any():
         message = "too few validation records are like a family of the library to learn from"
         raise TrainingError(message)
-    return FamilyMixture(
-        *(round(float(value), 4) for value in (*rest, torch.sigmoid(ceiling), slope))
-    )
+    fitted = (*rest, torch.sigmoid(ceiling), slope)
+    names = [field.name for field in fields(FamilyMixture)]
+    found = {name: round(float(value), 4) for name, value in zip(names, fitted, strict=False)}
+    return FamilyMixture.from_dict(found)
 
 
 def _examples(

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 
 from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import TrainingError
+from rnaformer_cli.families.evidence import MIN_FOLDING_PROBABILITY, log_odds
 from rnaformer_cli.families.mixture import FamilyMixture
 from rnaformer_cli.families.profiles import Library
 from rnaformer_cli.families.recognition import ProfileSearch, Region
 from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.prediction.predictor import Scores
 from rnaformer_cli.training.network.validation import (
     Validation,
@@ -27,6 +29,7 @@ from rnaformer_cli.training.network.validation import (
     choose_threshold,
     score_records,
 )
+from rnaformer_cli.training.release.evidence import Calibration, fit_by_evidence
 from rnaformer_cli.training.release.mixture import fit_mixture
 
 THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(5, 26))  # 0.10 to 0.50
@@ -66,7 +69,8 @@ def release(
     """Calibrate on the pooled records of all sets, then choose the thresholds of best F1.
 
     With a profile library, the mixture of network and families is fitted to the same records before
-    the thresholds are chosen.
+    the thresholds are chosen. If the network has a folding model, the weights of both by evidence
+    and the calibration are fitted together, which also chooses folding_logit_weight.
 
     The network is changed in place: its read-out, threshold and (if it gives a better F1)
     threshold_ratio. If given, cycles, flag and folding_logit_weight are set; the last is multiplied
@@ -90,18 +94,33 @@ def release(
         raise TrainingError("a read-out without a bias cannot be calibrated")
     pairs = {name: collect_scored_pairs(network, records) for name, records in sets.items()}
     pooled = [record for records in pairs.values() for record in records]
-    logits = np.concatenate([record.logits for record in pooled])
-    is_pair = np.concatenate([record.is_pair for record in pooled])
-    scale, shift = fit_platt_scaling(logits, is_pair)
+    regions = _find_regions(pairs, library)
+    found = [region for records in regions.values() for region in records]
+    if library is not None and network.folding is not None:
+        fitted = fit_by_evidence(
+            (scored.record, scored.matrix, scored.folding, of_record)
+            for scored, of_record in zip(pooled, found, strict=True)
+        )
+    else:
+        logits = np.concatenate([record.logits for record in pooled])
+        is_pair = np.concatenate([record.is_pair for record in pooled])
+        fitted = Calibration(*fit_platt_scaling(logits, is_pair))
     with torch.no_grad():
-        network.read_out.weight.mul_(scale)
-        network.read_out.bias.mul_(scale).add_(shift)
+        network.read_out.weight.mul_(fitted.scale)
+        network.read_out.bias.mul_(fitted.scale).add_(fitted.shift)
 
-    mixture, regions = _fitted_mixture(pairs, library, scale, shift)
+    mixture = None
+    if library is not None:
+        examples = (
+            (scored.record, scored.scores(fitted, of_record), of_record)
+            for scored, of_record in zip(pooled, found, strict=True)
+        )
+        mixture = replace(fit_mixture(examples), by_evidence=fitted.gate)
 
     def score(scored: ScoredPairs, of_record: list[Region]) -> tuple[LabelledRecord, Scores]:
-        scores = scored.scores(scale, shift)
-        return scored.record, scores if mixture is None else mixture.apply(scores, of_record)
+        scores = scored.scores(fitted, ())
+        mixed = scores if mixture is None else mixture.apply(scores, of_record, scored.folding)
+        return scored.record, mixed
 
     def calibrated() -> dict[str, Iterator[tuple[LabelledRecord, Scores]]]:
         return {name: map(score, records, regions[name]) for name, records in pairs.items()}
@@ -112,9 +131,10 @@ def release(
         network.config,
         threshold=by_threshold.threshold,
         threshold_ratio=by_ratio.threshold if by_ratio.mean > by_threshold.mean else 0.0,
-        folding_logit_weight=network.config.folding_logit_weight * scale,
+        folding_logit_weight=network.config.folding_logit_weight * fitted.scale
+        + fitted.folding_weight,
     )
-    return Released(network, scale, shift, by_threshold, by_ratio, mixture)
+    return Released(network, fitted.scale, fitted.shift, by_threshold, by_ratio, mixture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +145,19 @@ class ScoredPairs:
     matrix: NDArray[np.float32]  # (L, L) logits
     logits: NDArray[np.float64]  # (P,)
     is_pair: NDArray[np.bool_]  # (P,)
+    folding: Scores | None = None  # (L, L) probabilities of the folding model
 
-    def scores(self, scale: float, shift: float) -> Scores:
-        """The calibrated scores (L, L)."""
-        matrix: Scores = _sigmoid(scale * self.matrix.astype(np.float64) + shift).astype(np.float32)
+    def scores(self, calibration: Calibration, regions: Sequence[Region]) -> Scores:
+        """The calibrated scores (L, L), weighted by the evidence of the regions."""
+        logits = calibration.scale * self.matrix.astype(np.float64) + calibration.shift
+        if self.folding is not None and calibration.folding_weight:
+            folding = log_odds(self.folding, MIN_FOLDING_PROBABILITY)
+            logits = logits + calibration.folding_weight * folding
+        matrix: Scores = _sigmoid(logits).astype(np.float32)
         np.fill_diagonal(matrix, 0.0)
-        return matrix
+        if calibration.gate is None or self.folding is None:
+            return matrix
+        return calibration.gate.apply(matrix, self.folding, regions)
 
 
 def collect_scored_pairs(
@@ -146,27 +173,32 @@ def collect_scored_pairs(
         clipped = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
         logits = np.log(clipped / (1.0 - clipped))
         matrix = logits.astype(np.float32)
-        collected.append(ScoredPairs(record, matrix, logits[left, right], reference[left, right]))
+        labels = reference[left, right]
+        folding = _folding_probabilities(network, record)
+        collected.append(ScoredPairs(record, matrix, logits[left, right], labels, folding))
     return collected
 
 
-def _fitted_mixture(
-    pairs: Mapping[str, list[ScoredPairs]], library: Library | None, scale: float, shift: float
-) -> tuple[FamilyMixture | None, dict[str, list[list[Region]]]]:
-    """The fitted mixture and the regions of each record; None and no regions without a library."""
+def _folding_probabilities(network: RNAformer, record: LabelledRecord) -> Scores | None:
+    if network.folding is None:
+        return None
+    device = next(network.parameters()).device
+    bases, _ = to_tensors([record.sequence])
+    matrix: Scores = network.folding(bases.to(device))[0].cpu().numpy()
+    return matrix
+
+
+def _find_regions(
+    pairs: Mapping[str, list[ScoredPairs]], library: Library | None
+) -> dict[str, list[list[Region]]]:
+    """The regions of each record that match family profiles; none without a library."""
     if library is None:
-        return None, {name: [[]] * len(records) for name, records in pairs.items()}
+        return {name: [[] for _ in records] for name, records in pairs.items()}
     search = ProfileSearch(library)
-    regions = {
+    return {
         name: [search.find_regions([scored.record.sequence])[0] for scored in records]
         for name, records in pairs.items()
     }
-    examples = (
-        (scored.record, scored.scores(scale, shift), of_record)
-        for name, records in pairs.items()
-        for scored, of_record in zip(records, regions[name], strict=True)
-    )
-    return fit_mixture(examples), regions
 
 
 def fit_platt_scaling(

@@ -11,6 +11,7 @@ from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.prediction.predictor import Predictor
 from rnaformer_cli.training.network.validation import Validation
+from rnaformer_cli.training.release.evidence import Calibration
 from rnaformer_cli.training.release.release import (
     RATIOS,
     THRESHOLDS,
@@ -66,7 +67,9 @@ def test_the_threshold_is_chosen_on_calibrated_scores(tiny_network):
     done = release(network, {"hairpins": RECORDS})
     for one in found:
         [after] = Predictor(network, "x").score([one.record.sequence])
-        np.testing.assert_allclose(one.scores(done.scale, done.shift), after, atol=1e-5)
+        np.testing.assert_allclose(
+            one.scores(Calibration(done.scale, done.shift), ()), after, atol=1e-5
+        )
 
 
 def logit(score):
