@@ -92,7 +92,8 @@ def command(**chosen: Any) -> None:
 
     F1 is the mean over records with exact pairs, and its 95 % CI a bootstrap over records. F1 ±1
     accepts pairs with one end off by one, F1 canonical leaves out non-canonical pairs of both
-    structures, and crossing F1 is pooled over the crossing pairs (pseudoknots) of all records.
+    structures, F1 by family is the mean over families (a record without a family counts as one),
+    and crossing F1 is pooled over the crossing pairs (pseudoknots) of all records.
     ECE is the expected calibration error over pairs with a probability of 0.01 or more; Spearman
     is the rank correlation of confidence and F1.
     """
@@ -170,7 +171,7 @@ def _evaluate(
 
 def _print(evaluations: list[Evaluation], seed: int) -> None:
     head = ["set", "records", "F1", "95 % CI", "precision", "recall", "F1 ±1", "F1 canonical"]
-    head += ["F1 pooled", "crossing F1", "crossing n", "ECE", "Spearman", "seconds"]
+    head += ["F1 by family", "F1 pooled", "crossing F1", "crossing n", "ECE", "Spearman", "seconds"]
     rows = []
     for evaluation in evaluations:
         summary = evaluation.summary(seed)
@@ -179,7 +180,8 @@ def _print(evaluations: list[Evaluation], seed: int) -> None:
         row = [escape_controls(evaluation.name), str(summary.records), f"{summary.f1:.3f}"]
         row += [f"{low:.3f} to {high:.3f}"]
         figures = [summary.precision, summary.recall, tolerant, evaluation.canonical_f1]
-        row += [f"{figure:.3f}" for figure in (*figures, summary.pooled.f1)]
+        figures += [evaluation.f1_by_family, summary.pooled.f1]
+        row += [f"{figure:.3f}" for figure in figures]
         crossing = f"{summary.pseudoknot.f1:.3f}" if summary.pseudoknot_records else "-"
         row += [crossing, str(summary.pseudoknot_records)]
         row += [f"{evaluation.calibration.error:.4f}", f"{evaluation.spearman:.2f}"]
@@ -234,6 +236,7 @@ def _as_json(
         "f1_interval": summary.f1_interval,
         "f1_tolerance_1": summary.tolerant_f1,
         "f1_canonical": evaluation.canonical_f1,
+        "f1_by_family": evaluation.f1_by_family,
         "mcc": summary.mcc,
         "pseudoknot_f1": summary.pseudoknot.f1 if summary.pseudoknot_records else None,
         "pseudoknot_records": summary.pseudoknot_records,

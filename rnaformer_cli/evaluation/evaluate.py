@@ -53,6 +53,15 @@ class Evaluation:
         return float(np.mean([evaluated.canonical.f1 for evaluated in self.records]))
 
     @property
+    def f1_by_family(self) -> float:
+        """The mean over families of their mean F1; a record without a family is one by itself."""
+        by_family: dict[tuple[bool, str], list[float]] = defaultdict(list)
+        for number, evaluated in enumerate(self.records):
+            family = evaluated.record.family
+            by_family[family is None, family or str(number)].append(evaluated.exact.f1)
+        return float(np.mean([np.mean(values) for values in by_family.values()]))
+
+    @property
     def spearman(self) -> float:
         """Spearman's rho of the confidence and the F1 of the records."""
         confidences = [evaluated.confidence for evaluated in self.records]

@@ -5,12 +5,12 @@ import torch
 from factories.datasets import make_hairpin, make_record
 
 from rnaformer_cli.errors import DatasetError, DeviceError
-from rnaformer_cli.evaluation.evaluate import evaluate
+from rnaformer_cli.evaluation.evaluate import EvaluatedRecord, Evaluation, evaluate
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.predictor import Options, Predictor, load
-from rnaformer_cli.scoring.compare import compare
+from rnaformer_cli.scoring.compare import ScoringRules, compare, score_record
 from rnaformer_cli.sequence.record import RnaRecord
-from rnaformer_cli.structure.structure import StructureRecord
+from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 RECORDS = [make_hairpin(f"h{n}", 6 + n, n, family=f"RF{n % 2}") for n in range(6)]
 
@@ -40,6 +40,23 @@ def test_perfect_hairpins_are_easy(evaluation):
 def test_groups_by_family_hold_every_record(evaluation):
     groups = dict(evaluation.groups("family"))
     assert {name: summary.records for name, summary in groups.items()} == {"RF0": 3, "RF1": 3}
+
+
+def test_the_mean_over_families_gives_each_family_the_same_weight():
+    def scored(name, family, is_right):
+        record = make_hairpin(name, 8, 0, family=family)
+        pairs = record.structure if is_right else Structure(len(record), frozenset())
+        exact = score_record(
+            StructureRecord(name, record.sequence, pairs),
+            StructureRecord(name, record.sequence, record.structure),
+            ScoringRules(),
+        )
+        return EvaluatedRecord(record, exact, exact, 0.5)
+
+    parts = [("a", "RF1", True), ("b", "RF1", True), ("c", "RF1", False)]
+    parts += [("d", "RF2", False), ("e", None, True), ("f", None, False), ("g", "2", False)]
+    found = Evaluation("x", [scored(*part) for part in parts])
+    assert found.f1_by_family == pytest.approx((2 / 3 + 0 + 1 + 0 + 0) / 5)
 
 
 def test_groups_by_length_are_in_order(tiny_network):
