@@ -15,15 +15,10 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 from rnaformer_cli.errors import InputError, SequenceError
 from rnaformer_cli.files import STDIN, list_files, read_lines
 from rnaformer_cli.limits import MAX_BASES
-from rnaformer_cli.sequence.encode import ALPHABET, AMBIGUOUS, UNKNOWN
+from rnaformer_cli.sequence.letters import READABLE, UNAMBIGUOUS, letter_error
 from rnaformer_cli.sequence.record import RnaRecord
 
 SUFFIXES = {".fa", ".fas", ".fasta", ".ffn", ".fna", ".frn"}
-_TO_RNA = str.maketrans("Tt" + AMBIGUOUS + AMBIGUOUS.lower(), "UU" + UNKNOWN * 2 * len(AMBIGUOUS))
-_UNAMBIGUOUS = frozenset(ALPHABET + "T" + ALPHABET.lower() + "t")
-_READABLE = _UNAMBIGUOUS | frozenset(AMBIGUOUS + AMBIGUOUS.lower()) | frozenset(" \t")
-_AMINO_ACIDS = frozenset("EFILPQZJOefilpqzjo*")
-_BRACKETS = frozenset("()[]{}<>")
 _OTHER_FORMATS = {  # format -> start of its first line
     "FASTQ": re.compile("@"),
     "a structure in BPSEQ": re.compile(r"\s*\d+\s+[A-Za-z]\s+\d+\s*$"),
@@ -105,10 +100,8 @@ def record_id(title: str, number: int) -> str:
 
 
 def _record(name: str, title: str, text: str) -> RnaRecord:
-    rna = text.translate(_TO_RNA).upper()
-    ambiguous = sum(text.upper().count(letter) for letter in AMBIGUOUS)
     words = title.split(maxsplit=1)
-    return RnaRecord(name, rna, words[1].strip() if len(words) > 1 else "", ambiguous)
+    return RnaRecord(name, text, words[1].strip() if len(words) > 1 else "")
 
 
 class _LineCheck:
@@ -116,7 +109,7 @@ class _LineCheck:
 
     def __init__(self, lines: Iterable[str], strict: bool) -> None:
         self._lines = lines
-        self._allowed = _UNAMBIGUOUS | frozenset(" \t") if strict else _READABLE
+        self._allowed = UNAMBIGUOUS | frozenset(" \t") if strict else READABLE
         self._count = 0  # headers seen
         self._letters = 0  # of the current record
         self._headers: dict[int, int] = {}  # record number -> line
@@ -155,7 +148,7 @@ class _LineCheck:
             for position, symbol in enumerate(line, 1)
             if symbol not in self._allowed
         )
-        self._errors.setdefault(self._count, (_letter_error(letter, line), number, column))
+        self._errors.setdefault(self._count, (letter_error(letter, line), number, column))
         return False
 
     def finish(self, record: int) -> tuple[int, tuple[str, int, int] | None]:
@@ -170,18 +163,3 @@ def _before_header(line: str, number: int) -> SequenceError:
     else:
         message = "expected a FASTA header ('>' and a name) before any sequence"
     return SequenceError(message, line=number, column=1)
-
-
-def _letter_error(letter: str, line: str) -> str:
-    expected = "expected the bases A C G U (T)"
-    if letter in _BRACKETS or (letter == "." and _BRACKETS & set(line)):
-        return f"{letter!r}: this looks like dot-bracket; {expected}"
-    if letter in "-.~":
-        return f"{letter!r} is a gap; {expected} without gaps: remove the gaps first"
-    if letter.isdigit():
-        return f"{letter!r} is a digit; {expected}"
-    if letter in _AMINO_ACIDS:
-        return f"{letter!r} is an amino acid letter; {expected}, not protein"
-    if letter in _READABLE:
-        return f"{letter!r} stands for more than one base; --strict takes only A C G U (T) and N"
-    return f"{letter!r} is not an RNA base; {expected}, N or another IUPAC code"

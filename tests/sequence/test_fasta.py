@@ -14,6 +14,10 @@ from rnaformer_cli.sequence.encode import ALPHABET
 from rnaformer_cli.sequence.fasta import fasta_files, read_fasta, read_fasta_file, scan_fasta
 from rnaformer_cli.sequence.record import RnaRecord
 
+STRANDS = (
+    "'&' separates two strands, but each record is predicted as one strand: "
+    "write each strand as a record of its own"
+)
 EXPECTED = "expected the bases A C G U (T)"
 
 
@@ -131,6 +135,7 @@ def test_a_header_without_a_name_is_called_by_its_number():
         ("ACXU", 3, f"'X' is not an RNA base; {EXPECTED}, N or another IUPAC code"),
         ("AC\u017fU", 3, f"'\u017f' is not an RNA base; {EXPECTED}, N or another IUPAC code"),
         ("A\xa0C", 2, f"'\\xa0' is not an RNA base; {EXPECTED}, N or another IUPAC code"),
+        ("GG&CC", 3, STRANDS),
         ("# note", 1, f"'#' is not an RNA base; {EXPECTED}, N or another IUPAC code"),
     ],
 )
