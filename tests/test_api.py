@@ -13,9 +13,10 @@ import rnaformer_cli
 NAMES = [  # in the order in which one meets them; a change here is a change of the interface
     *("load", "predict", "Predictor", "Prediction", "Options"),
     *("read_fasta", "RnaRecord"),
-    *("read_structures", "Structure", "StructureRecord"),
+    *("read_structures", "write_structures", "format_structure", "Structure", "StructureRecord"),
     *("parse_dot_bracket", "format_dot_bracket"),
     *("count_pairs", "PairCounts"),
+    *("draw_plane", "draw_arcs", "draw_dots", "save_figure"),
     *("RnaformerError", "__version__"),
 ]
 
@@ -66,6 +67,7 @@ def test_the_package_and_its_readers_load_no_torch():
         "import sys, rnaformer_cli as r\n"
         "r.count_pairs(r.parse_dot_bracket('(..)'), r.Structure(4)), r.read_fasta, r.RnaRecord\n"
         "r.read_structures, r.StructureRecord, r.format_dot_bracket, r.PairCounts\n"
+        "r.write_structures, r.format_structure, r.draw_plane, r.save_figure\n"
         "assert 'torch' not in sys.modules\n"
     )
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -73,9 +75,9 @@ def test_the_package_and_its_readers_load_no_torch():
 
 
 def test_one_call_predicts():
-    [prediction] = rnaformer_cli.predict([rnaformer_cli.RnaRecord("hairpin", "GGGGAAAACCCC")])
-    assert prediction.structure.length == 12
-    assert prediction.structure_record.id == "hairpin"
+    prediction = rnaformer_cli.predict("GGGGAAAACCCC")
+    assert len(prediction.dot_bracket) == 12
+    assert prediction.structure_record.id == "sequence_1"
 
 
 def test_the_page_about_the_interface_runs_as_it_is_written(monkeypatch, capsys):

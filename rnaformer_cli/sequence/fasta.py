@@ -13,7 +13,7 @@ from pathlib import Path
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from rnaformer_cli.errors import InputError, SequenceError
-from rnaformer_cli.files import STDIN, list_files, read_lines
+from rnaformer_cli.files import STDIN, check_regular, list_files, read_lines
 from rnaformer_cli.limits import MAX_BASES
 from rnaformer_cli.sequence.letters import READABLE, UNAMBIGUOUS, letter_error
 from rnaformer_cli.sequence.record import RnaRecord
@@ -28,17 +28,33 @@ _OTHER_FORMATS = {  # format -> start of its first line
 }
 
 
-def read_fasta(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord]:
-    """Yield records in file order. Blank and `;` lines are skipped; DNA is read as RNA.
+def read_fasta(source: str | Path | Iterable[str], strict: bool = False) -> Iterator[RnaRecord]:
+    """Yield the records of a FASTA file, of all FASTA files of a folder, or of lines, in order.
+
+    Blank and `;` lines are skipped; DNA is read as RNA. The path "-" is standard input.
 
     Raises:
+        InputError: a file that cannot be read or holds no record; a folder without such files.
         SequenceError: text before the first header, an empty record, or a letter that is
             not a base, with its line and column; with `strict` also an ambiguous letter.
     """
-    for result in scan_fasta(lines, strict):
+    for result in _scan(source, strict):
         if isinstance(result, SequenceError):
             raise result
         yield result
+
+
+def _scan(source: str | Path | Iterable[str], strict: bool) -> Iterator[RnaRecord | SequenceError]:
+    if isinstance(source, str) and (source.startswith(">") or "\n" in source):
+        message = "this is FASTA text; expected a path or lines: give text.splitlines()"
+        raise SequenceError(message)
+    if not isinstance(source, (str, Path)):
+        yield from scan_fasta(source, strict)
+        return
+    for file in fasta_files(source):
+        if file != source:
+            check_regular(Path(file))
+        yield from read_fasta_file(file, strict)
 
 
 def fasta_files(path: str | Path) -> list[str | Path]:

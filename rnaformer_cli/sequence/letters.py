@@ -9,6 +9,11 @@ READABLE = UNAMBIGUOUS | frozenset(AMBIGUOUS + AMBIGUOUS.lower()) | frozenset(" 
 _TO_RNA = str.maketrans("Tt" + AMBIGUOUS + AMBIGUOUS.lower(), "UU" + UNKNOWN * 2 * len(AMBIGUOUS))
 _AMINO_ACIDS = frozenset("EFILPQZJOefilpqzjo*")
 _BRACKETS = frozenset("()[]{}<>")
+_STRANDS = (
+    "separates two strands, but each record is predicted as one strand: "
+    "write each strand as a record of its own"
+)
+_AMBIGUITY = "stands for more than one base; --strict takes only A C G U (T) and N"
 
 
 def normalise(text: str) -> tuple[str, int]:
@@ -20,19 +25,14 @@ def normalise(text: str) -> tuple[str, int]:
 def letter_error(letter: str, line: str) -> str:
     """The message for a letter that is refused; `line` is the text around it."""
     expected = "expected the bases A C G U (T)"
-    if letter == "&":
-        return (
-            "'&' separates two strands, but each record is predicted as one strand: "
-            "write each strand as a record of its own"
-        )
-    if letter in _BRACKETS or (letter == "." and _BRACKETS & set(line)):
-        return f"{letter!r}: this looks like dot-bracket; {expected}"
-    if letter in "-.~":
-        return f"{letter!r} is a gap; {expected} without gaps: remove the gaps first"
-    if letter.isdigit():
-        return f"{letter!r} is a digit; {expected}"
-    if letter in _AMINO_ACIDS:
-        return f"{letter!r} is an amino acid letter; {expected}, not protein"
-    if letter in READABLE:
-        return f"{letter!r} stands for more than one base; --strict takes only A C G U (T) and N"
-    return f"{letter!r} is not an RNA base; {expected}, N or another IUPAC code"
+    is_bracket = letter in _BRACKETS or (letter == "." and bool(_BRACKETS & set(line)))
+    reasons = (
+        (letter == "&", f"'&' {_STRANDS}"),
+        (is_bracket, f"{letter!r}: this looks like dot-bracket; {expected}"),
+        (letter in "-.~", f"{letter!r} is a gap; {expected} without gaps: remove the gaps first"),
+        (letter.isdigit(), f"{letter!r} is a digit; {expected}"),
+        (letter in _AMINO_ACIDS, f"{letter!r} is an amino acid letter; {expected}, not protein"),
+        (letter in READABLE, f"{letter!r} {_AMBIGUITY}"),
+    )
+    other = f"{letter!r} is not an RNA base; {expected}, N or another IUPAC code"
+    return next((message for applies, message in reasons if applies), other)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnaformer_cli.errors import ProbingError, SequenceError
+from rnaformer_cli.errors import ProbingError, SequenceError, shorten_repr
 from rnaformer_cli.sequence.letters import READABLE, letter_error, normalise
 from rnaformer_cli.sequence.reactivities import Reactivities
 
@@ -43,6 +43,9 @@ class RnaRecord:
         if self.reactivities is not None and len(self.reactivities) != len(self.sequence):
             message = f"{len(self.reactivities)} reactivities for {len(self.sequence)} bases"
             raise ProbingError(message, record=self.id)
+
+    def __repr__(self) -> str:
+        return f"RnaRecord({shorten_repr(self.id)}, {shorten_repr(self.sequence)})"
 
     def __len__(self) -> int:
         return len(self.sequence)

@@ -284,3 +284,29 @@ def test_a_folder_without_fasta_is_refused(tmp_path):
     assert str(caught.value) == (
         f"{tmp_path}: no FASTA file in this folder (.fa, .fas, .fasta, .ffn, .fna, .frn, also .gz)"
     )
+
+
+def test_the_simple_reader_takes_a_path_or_lines(tmp_path):
+    path = tmp_path / "a.fa"
+    path.write_text(">a\nGG\n")
+    (tmp_path / "b.fasta").write_text(">b\nCC\n")
+    first = [RnaRecord("a", "GG")]
+    assert list(read_fasta(path)) == list(read_fasta(str(path))) == list(read_fasta([">a", "GG"]))
+    assert list(read_fasta(path)) == first
+    assert list(read_fasta(tmp_path)) == [*first, RnaRecord("b", "CC")]
+
+
+def test_a_bad_record_of_a_file_is_raised_with_its_path(tmp_path):
+    path = tmp_path / "a.fa"
+    path.write_text(">a\nG1\n")
+    with pytest.raises(SequenceError) as caught:
+        list(read_fasta(path))
+    assert str(caught.value) == f"{path}:2:2: record 'a': '1' is a digit; {EXPECTED}"
+
+
+@pytest.mark.parametrize("text", [">a\nGG\n", ">a", "GG\nCC"])
+def test_text_instead_of_a_path_is_refused(text):
+    with pytest.raises(SequenceError) as caught:
+        list(read_fasta(text))
+    message = "this is FASTA text; expected a path or lines: give text.splitlines()"
+    assert str(caught.value) == message

@@ -65,3 +65,8 @@ def test_what_is_not_rna_is_refused(sequence, message):
     with pytest.raises(SequenceError) as caught:
         RnaRecord("x", sequence)
     assert str(caught.value) == message
+
+
+def test_the_repr_is_short():
+    assert repr(RnaRecord("x", "GGCC", "a description")) == "RnaRecord('x', 'GGCC')"
+    assert len(repr(RnaRecord("x" * 500, "GC" * 500))) < 200
