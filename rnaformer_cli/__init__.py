@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rnaformer_cli.drawing.picture import draw_arcs, draw_dots, draw_plane, save_figure
-    from rnaformer_cli.errors import RnaformerError
+    from rnaformer_cli.errors import DeviceError, RnaformerError
     from rnaformer_cli.prediction.predictor import Options, Prediction, Predictor, load, predict
     from rnaformer_cli.scoring.counts import PairCounts, count_pairs
     from rnaformer_cli.sequence.fasta import read_fasta
@@ -33,6 +33,7 @@ _MODULES = {  # public name -> module
     "draw_dots": "drawing.picture",
     "draw_plane": "drawing.picture",
     "save_figure": "drawing.picture",
+    "DeviceError": "errors",
     "RnaformerError": "errors",
     "Options": "prediction.predictor",
     "Prediction": "prediction.predictor",
@@ -74,6 +75,7 @@ __all__ = [  # noqa: RUF022  # in the order of docs/api.md
     "draw_dots",
     "save_figure",
     "RnaformerError",
+    "DeviceError",
     "__version__",
 ]
 

@@ -61,14 +61,14 @@ _STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # GPUs need la
 class Options:
     """Options of a prediction; None means the value in the weights' config."""
 
-    decoding: Decoding = "mea"
+    decoding: Decoding = "mea"  # how pairs are chosen, see `predict --decode`
     threshold: float | None = None  # one threshold for all records
     cycles: int | Literal["auto"] | None = None  # auto: until the scores have converged
     min_score: float | None = None  # pairs below it are not reported; None: the threshold
     like: Labels | None = None  # which kind of labels to imitate, for weights with a label flag
     families: bool = True  # use the family profiles, if the weights have some
     keep_scores: bool = False  # keep the score matrix in each prediction
-    max_cells: int = MAX_CELLS
+    max_cells: int = MAX_CELLS  # of the matrices of one batch
     max_memory: int | None = None  # bytes for one record; None: the free memory
 
     @property
@@ -90,7 +90,7 @@ class Prediction:
     seconds: float  # the time of its batch, divided in proportion to L²
     cycles: int  # recycling passes
     matches: tuple[FamilyMatch, ...] = ()  # matches to families, by falling posterior
-    scores: Scores | None = None
+    scores: Scores | None = None  # with Options.keep_scores
 
     @property
     def recognised(self) -> float:

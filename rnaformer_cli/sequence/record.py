@@ -25,7 +25,7 @@ class RnaRecord:
 
     id: str
     sequence: str
-    description: str = ""
+    description: str = ""  # the rest of the FASTA header
     n_ambiguous: int = 0  # letters that were read as N
     reactivities: Reactivities | None = None  # chemical probing data
 

@@ -7,7 +7,8 @@ from rnaformer_cli.structure.brackets import nested_layers
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
 
 _HELICES = ("<>", "()", "[]", "{}")  # by the number of multiloops inside each other
-_EXTERNAL, _HAIRPIN, _INTERIOR, _MULTILOOP = ":_-,"
+_EXTERNAL = ":"
+_LOOPS = "_-,"  # of a hairpin, an interior loop, a multiloop
 MAX_PSEUDOKNOTS = 26  # levels: Aa to Zz
 
 
@@ -51,8 +52,9 @@ def _nested_symbols(length: int, pairs: list[BasePair]) -> list[str]:
         inner = enclosed[pair]
         depths[pair] = max((depths[one] for one in inner), default=0) + (len(inner) > 1)
         left, right = pair
-        symbols[left], symbols[right] = _HELICES[min(depths[pair], len(_HELICES) - 1)]
-        loop = (_HAIRPIN, _INTERIOR, _MULTILOOP)[min(len(inner), 2)]
+        brackets = _HELICES[min(depths[pair], len(_HELICES) - 1)]
+        symbols[left], symbols[right] = brackets[0], brackets[1]
+        loop = _LOOPS[min(len(inner), 2)]
         start = left + 1
         for end, after in [*((one[0], one[1] + 1) for one in inner), (right, right)]:
             symbols[start:end] = loop * (end - start)
