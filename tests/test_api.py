@@ -87,9 +87,9 @@ def test_the_page_about_the_interface_runs_as_it_is_written(monkeypatch, capsys)
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
     first, second = (part.split("```")[0] for part in page.split("```python\n")[1:])
     exec(first, {})
-    assert capsys.readouterr().out.startswith("(((((((..((((........)))).((((.........))))")
+    assert capsys.readouterr().out.startswith("(((((((..((((........))))((((((....")
     exec(second, {})
-    assert capsys.readouterr().out.startswith("tRNA-Phe 21 RF00005\n")
+    assert capsys.readouterr().out.startswith("tRNA-Phe 22 RF00005\n")
 
 
 def test_the_page_about_the_interface_is_current():

@@ -39,7 +39,7 @@ def _picture(record: StructureRecord) -> str:
     try:
         draw = draw_arcs if record.structure.multiplets() else draw_plane
         save_figure(draw(record), file, "svg")
-    except DependencyError:
+    except (DependencyError, StructureError):  # no packages, or more pairs than a picture holds
         return ""
     data = base64.b64encode(file.getvalue()).decode("ascii")
     about = html.escape(f"Structure of {record.id}", quote=True)
