@@ -1,7 +1,7 @@
 """RNA secondary structure prediction with an RNAformer (Franke, Runge, Hutter 2023).
 
-    from rnaformer_cli import predict, RnaRecord
-    [prediction] = predict([RnaRecord("hairpin", "GGGGAAAACCCC")])
+    from rnaformer_cli import predict
+    print(predict("GGGGAAAACCCC").dot_bracket)
 
 Names are imported on first use, so that readers and scores work without PyTorch.
 """
@@ -12,18 +12,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rnaformer_cli.errors import RnaformerError
+    from rnaformer_cli.drawing.picture import draw_arcs, draw_dots, draw_plane, save_figure
+    from rnaformer_cli.errors import DeviceError, RnaformerError
     from rnaformer_cli.prediction.predictor import Options, Prediction, Predictor, load, predict
     from rnaformer_cli.scoring.counts import PairCounts, count_pairs
     from rnaformer_cli.sequence.fasta import read_fasta
     from rnaformer_cli.sequence.record import RnaRecord
     from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
-    from rnaformer_cli.structure.formats import read_structures
+    from rnaformer_cli.structure.formats import (
+        format_structure,
+        read_structures,
+        write_structures,
+    )
     from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 __version__ = "0.1.0"
 
 _MODULES = {  # public name -> module
+    "draw_arcs": "drawing.picture",
+    "draw_dots": "drawing.picture",
+    "draw_plane": "drawing.picture",
+    "save_figure": "drawing.picture",
+    "DeviceError": "errors",
     "RnaformerError": "errors",
     "Options": "prediction.predictor",
     "Prediction": "prediction.predictor",
@@ -36,7 +46,9 @@ _MODULES = {  # public name -> module
     "RnaRecord": "sequence.record",
     "format_dot_bracket": "structure.brackets",
     "parse_dot_bracket": "structure.brackets",
+    "format_structure": "structure.formats",
     "read_structures": "structure.formats",
+    "write_structures": "structure.formats",
     "Structure": "structure.structure",
     "StructureRecord": "structure.structure",
 }
@@ -50,13 +62,20 @@ __all__ = [  # noqa: RUF022  # in the order of docs/api.md
     "read_fasta",
     "RnaRecord",
     "read_structures",
+    "write_structures",
+    "format_structure",
     "Structure",
     "StructureRecord",
     "parse_dot_bracket",
     "format_dot_bracket",
     "count_pairs",
     "PairCounts",
+    "draw_plane",
+    "draw_arcs",
+    "draw_dots",
+    "save_figure",
     "RnaformerError",
+    "DeviceError",
     "__version__",
 ]
 

@@ -9,7 +9,7 @@ RnaformerError
 ├── TrainingError        a run that cannot start or continue
 ├── ConfigError          an invalid setting of a network or of a run
 ├── WeightsError         a checkpoint that is missing, damaged or does not fit
-├── DeviceError          a device or a precision that this machine does not have
+├── DeviceError          a device, a precision or memory that this machine does not have
 ├── DependencyError      an optional package that this command needs
 ├── InputError           a file that cannot be opened or is not what its reader expects
 └── OutputError          a file that cannot be written
@@ -104,7 +104,7 @@ class WeightsError(RnaformerError):
 
 
 class DeviceError(RnaformerError):
-    """A device or a precision that this machine does not have."""
+    """A device, a precision or memory for a record that this machine does not have."""
 
 
 class DependencyError(RnaformerError):

@@ -1,6 +1,8 @@
 """The public names of the package: which they are, and that having them costs nothing."""
 
 import ast
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +15,11 @@ import rnaformer_cli
 NAMES = [  # in the order in which one meets them; a change here is a change of the interface
     *("load", "predict", "Predictor", "Prediction", "Options"),
     *("read_fasta", "RnaRecord"),
-    *("read_structures", "Structure", "StructureRecord"),
+    *("read_structures", "write_structures", "format_structure", "Structure", "StructureRecord"),
     *("parse_dot_bracket", "format_dot_bracket"),
     *("count_pairs", "PairCounts"),
-    *("RnaformerError", "__version__"),
+    *("draw_plane", "draw_arcs", "draw_dots", "save_figure"),
+    *("RnaformerError", "DeviceError", "__version__"),
 ]
 
 
@@ -66,6 +69,7 @@ def test_the_package_and_its_readers_load_no_torch():
         "import sys, rnaformer_cli as r\n"
         "r.count_pairs(r.parse_dot_bracket('(..)'), r.Structure(4)), r.read_fasta, r.RnaRecord\n"
         "r.read_structures, r.StructureRecord, r.format_dot_bracket, r.PairCounts\n"
+        "r.write_structures, r.format_structure, r.draw_plane, r.save_figure\n"
         "assert 'torch' not in sys.modules\n"
     )
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -73,18 +77,26 @@ def test_the_package_and_its_readers_load_no_torch():
 
 
 def test_one_call_predicts():
-    [prediction] = rnaformer_cli.predict([rnaformer_cli.RnaRecord("hairpin", "GGGGAAAACCCC")])
-    assert prediction.structure.length == 12
-    assert prediction.structure_record.id == "hairpin"
+    prediction = rnaformer_cli.predict("GGGGAAAACCCC")
+    assert len(prediction.dot_bracket) == 12
+    assert prediction.structure_record.id == "sequence_1"
 
 
 def test_the_page_about_the_interface_runs_as_it_is_written(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    code = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").split("```python\n")[1]
-    exec(code.split("```")[0], {})
-    assert capsys.readouterr().out.startswith("tRNA-Phe (((")
-
-
-def test_the_page_about_the_interface_names_every_name():
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    assert [name for name in NAMES if f"`{name}" not in page] == ["__version__"]
+    first, second = (part.split("```")[0] for part in page.split("```python\n")[1:])
+    exec(first, {})
+    assert capsys.readouterr().out.startswith("(((((((..((((........))))((((((....")
+    exec(second, {})
+    assert capsys.readouterr().out.startswith("tRNA-Phe 22 RF00005\n")
+
+
+def test_the_page_about_the_interface_is_current():
+    written = runpy.run_path(str(ROOT / "scripts" / "api"))["page"]()
+    assert (ROOT / "docs" / "api.md").read_text(encoding="utf-8") == written
+
+
+def test_the_page_about_the_interface_has_every_name_in_order():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert [*re.findall(r"^### (\w+)$", page, re.MULTILINE), "__version__"] == NAMES

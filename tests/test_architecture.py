@@ -31,7 +31,8 @@ MAY_IMPORT = {  # package -> packages, besides itself
     "model": BASE | {"folding", "families"},
     "weight_store": BASE | {"model"},
     "prediction": BASE
-    | {"sequence", "structure", "families", "folding", "model", "probing", "weight_store"},
+    | {"sequence", "structure", "drawing", "families", "folding", "model", "probing"}
+    | {"weight_store"},
     "dataset": BASE | {"sequence", "structure", "folding", "prediction"},
     "training": BASE
     | {"sequence", "structure", "scoring", "folding", "families", "model", "prediction", "dataset"},
@@ -39,7 +40,7 @@ MAY_IMPORT = {  # package -> packages, besides itself
 }
 MAY_IMPORT["cli"] = {*MAY_IMPORT, "__init__"}  # also the version
 MAY_IMPORT["__main__"] = {"cli"}
-MAY_IMPORT["__init__"] = BASE | {"sequence", "structure", "scoring", "prediction"}
+MAY_IMPORT["__init__"] = BASE | {"sequence", "structure", "scoring", "drawing", "prediction"}
 
 TRAINING_MAY_IMPORT = {  # below training/, besides itself
     "batches": set(),

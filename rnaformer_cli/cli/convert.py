@@ -10,18 +10,18 @@ import click
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.formats.text import escape_for_terminal
-from rnaformer_cli.errors import OutputError, RnaformerError
+from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import UniqueFileNames, make_folder, write_text
 from rnaformer_cli.structure.formats import (
     READ_FORMATS,
     SINGLE_RECORD_FORMATS,
     WRITE_FORMATS,
-    WRITERS,
     ReadFormat,
     WriteFormat,
+    format_by_name,
+    format_structure,
     read_structures,
 )
-from rnaformer_cli.structure.structure import StructureRecord
 
 
 @click.command()
@@ -66,34 +66,22 @@ def command(
     if output and out_dir:
         raise click.UsageError("--output and --out-dir exclude each other")
     check_paths({"--output": output}, [source])
-    chosen = target or _format_by_name(output)
+    chosen = target or format_by_name(output)
     records = read_structures(source, source_format)
     if out_dir:
         make_folder(out_dir)
         names = UniqueFileNames()
         for record in records:
             path = Path(out_dir) / f"{names.add(record.id)}.{chosen}"
-            write_text(path, _format(record, chosen), follow=False)
+            write_text(path, format_structure(record, chosen), follow=False)
         return
     texts: list[str] = []
     for record in records:
         if texts and chosen in SINGLE_RECORD_FORMATS:
             message = f"a {chosen} file holds one record; use --out-dir"
             raise OutputError(message, record=record.id)
-        texts.append(_format(record, chosen))
+        texts.append(format_structure(record, chosen))
     if output:
         write_text(output, "".join(texts))
     else:
         sys.stdout.write(escape_for_terminal("".join(texts), sys.stdout))
-
-
-def _format(record: StructureRecord, chosen: WriteFormat) -> str:
-    try:
-        return WRITERS[chosen](record)
-    except RnaformerError as error:
-        raise type(error)(error.message, record=record.id) from None
-
-
-def _format_by_name(output: str | None) -> WriteFormat:
-    suffix = Path(output).suffix.removeprefix(".") if output else ""
-    return next((name for name in WRITE_FORMATS if name == suffix), "dbn")

@@ -1,10 +1,10 @@
-"""`rnaformer draw`: draws structures as SVG, PNG or PDF."""
+"""`rnaformer draw`: draws structures as SVG, PNG, PDF or RNA 2D JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -17,9 +17,6 @@ from rnaformer_cli.files import UniqueFileNames, make_folder
 from rnaformer_cli.scoring.compare import match_ids
 from rnaformer_cli.structure.formats import READ_FORMATS, read_structures
 from rnaformer_cli.structure.structure import StructureRecord
-
-if TYPE_CHECKING:
-    from rnaformer_cli.drawing.picture import ImageFormat
 
 
 @click.command()
@@ -54,9 +51,10 @@ if TYPE_CHECKING:
 @click.option(
     "-f",
     "--format",
-    "image",
-    type=click.Choice(["svg", "png", "pdf"]),
-    help="Image format.  [default: by the suffix of --output, else svg]",
+    "target_format",
+    type=click.Choice(["svg", "png", "pdf", "rna2d"]),
+    help="Image format, or the coordinates as RNA 2D JSON (.json).  "
+    "[default: by the suffix of --output, else svg]",
 )
 @click.option(
     "--from",
@@ -73,33 +71,36 @@ def command(source: str, **chosen: Any) -> None:
       rnaformer draw predicted.dbn --ref known.ct --as arcs -o arcs.pdf
       rnaformer predict rnas.fasta -o rnas.dbn --scores rnas.npz
       rnaformer draw rnas.dbn --as dots --scores rnas.npz --out-dir pictures -f png
+      rnaformer draw trna.dbn -o trna.json   # to edit in RNAcanvas or XRNA
 
     Pseudoknots are curves over the helices. With --ref, pairs in both structures are blue, pairs
     only in the prediction orange, pairs only in the reference grey.
     """
-    from rnaformer_cli.drawing.picture import image_format, save_figure
+    from rnaformer_cli.drawing.picture import drawing_format
 
     _check_usage(chosen)
+    target_format = chosen["target_format"]
+    if target_format is None:
+        target_format = drawing_format(chosen["output"]) if chosen["output"] else "svg"
+    if target_format == "rna2d" and chosen["kind"] != "plane":
+        raise click.UsageError("RNA 2D JSON needs --as plane")
     check_paths({"--output": chosen["output"]}, [source, chosen["ref"], chosen["scores"]])
     records = list(read_structures(source, chosen["source_format"]))
     references = _references(records, chosen["ref"]) if chosen["ref"] else None
     archive = ScoreArchiveReader(chosen["scores"], records) if chosen["scores"] else None
     drawer = Drawer(chosen["kind"], references, archive)
-    image: ImageFormat
     if chosen["out_dir"]:
-        image = chosen["image"] or "svg"
         make_folder(chosen["out_dir"])
         names = UniqueFileNames()
+        suffix = "json" if target_format == "rna2d" else target_format
         for index, record in enumerate(records):
-            name = f"{names.add(record.id)}.{image}"
-            target = Path(chosen["out_dir"]) / name
-            save_figure(drawer.draw(record, index), target, image, follow=False)
+            target = Path(chosen["out_dir"]) / f"{names.add(record.id)}.{suffix}"
+            drawer.save(record, target, target_format, index, follow=False)
         return
     if len(records) > 1:
         message = f"holds {len(records)} structures, but a picture shows one; use --out-dir"
         raise OutputError(message, path=source)
-    image = chosen["image"] or image_format(chosen["output"])
-    save_figure(drawer.draw(records[0]), chosen["output"], image)
+    drawer.save(records[0], chosen["output"], target_format)
 
 
 def _check_usage(chosen: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ImageFormat = Literal["svg", "png", "pdf"]
-IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
+DrawingFormat = Literal[ImageFormat, "rna2d"]
+DRAWING_SUFFIXES: dict[str, DrawingFormat] = {
+    "svg": "svg",
+    "png": "png",
+    "pdf": "pdf",
+    "json": "rna2d",
+}
 
 LETTER_COLOURS = {"A": "#E69F00", "C": "#56B4E9", "G": "#009E73", "U": "#F0E442"}
 OTHER_LETTER = "#BBBBBB"
@@ -47,7 +53,7 @@ def draw_plane(record: StructureRecord) -> Figure:
         DependencyError: ViennaRNA or matplotlib is not installed.
         StructureError: more than MAX_BASES or MAX_PAIRS.
     """
-    _check_size(record, record.structure)
+    check_size(record, record.structure)
     coordinates, crossing = layout_plane(record.structure)
     low, high = coordinates.min(0) - 2.0, coordinates.max(0) + 2.0
     figure, axes = _canvas(*(high - low) * _INCHES_PER_BASE)
@@ -86,7 +92,7 @@ def draw_arcs(record: StructureRecord, reference: Structure | None = None) -> Fi
         DependencyError: matplotlib is not installed.
         StructureError: more than MAX_BASES or MAX_PAIRS.
     """
-    _check_size(record, record.structure, reference)
+    check_size(record, record.structure, reference)
     length = record.structure.length
     expected = frozenset() if reference is None else reference.pairs
     pairs = record.structure.pairs
@@ -169,7 +175,12 @@ def save_figure(
             figure.savefig(target, **options)
 
 
-def _check_size(record: StructureRecord, *structures: Structure | None) -> None:
+def check_size(record: StructureRecord, *structures: Structure | None) -> None:
+    """Reject a record that is too large for a picture.
+
+    Raises:
+        StructureError: more than MAX_BASES or MAX_PAIRS.
+    """
     pairs = max(len(structure.pairs) for structure in structures if structure is not None)
     for count, limit, noun in (
         (record.structure.length, MAX_BASES, "bases"),
@@ -180,16 +191,17 @@ def _check_size(record: StructureRecord, *structures: Structure | None) -> None:
             raise StructureError(message, record=record.id)
 
 
-def image_format(path: str | Path) -> ImageFormat:
-    """The image format that the suffix of a file name selects.
+def drawing_format(path: str | Path) -> DrawingFormat:
+    """The format that the suffix of a file name selects; `.json` is RNA 2D JSON.
 
     Raises:
         OutputError: another suffix.
     """
     suffix = Path(path).suffix.lower().removeprefix(".")
-    if suffix not in IMAGE_FORMATS:
-        raise OutputError("expected a name that ends in .svg, .png or .pdf", path=path)
-    return suffix
+    chosen = DRAWING_SUFFIXES.get(suffix)
+    if chosen is None:
+        raise OutputError("expected a name that ends in .svg, .png, .pdf or .json", path=path)
+    return chosen
 
 
 _LABEL_STYLE: dict[str, Any] = {

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import torch
@@ -38,7 +38,9 @@ from rnaformer_cli.prediction.decoding import (
 from rnaformer_cli.prediction.device import Precision, choose_device, choose_dtype
 from rnaformer_cli.prediction.memory import format_size, free_bytes
 from rnaformer_cli.probing.likelihood import log_likelihood_ratios
+from rnaformer_cli.sequence.inputs import ONE_RNA, Rna, Rnas, to_record, to_records
 from rnaformer_cli.sequence.record import RnaRecord
+from rnaformer_cli.structure.brackets import format_dot_bracket
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
 from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 
@@ -59,14 +61,14 @@ _STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # GPUs need la
 class Options:
     """Options of a prediction; None means the value in the weights' config."""
 
-    decoding: Decoding = "mea"
+    decoding: Decoding = "mea"  # how pairs are chosen, see `predict --decode`
     threshold: float | None = None  # one threshold for all records
     cycles: int | Literal["auto"] | None = None  # auto: until the scores have converged
     min_score: float | None = None  # pairs below it are not reported; None: the threshold
     like: Labels | None = None  # which kind of labels to imitate, for weights with a label flag
     families: bool = True  # use the family profiles, if the weights have some
     keep_scores: bool = False  # keep the score matrix in each prediction
-    max_cells: int = MAX_CELLS
+    max_cells: int = MAX_CELLS  # of the matrices of one batch
     max_memory: int | None = None  # bytes for one record; None: the free memory
 
     @property
@@ -88,7 +90,7 @@ class Prediction:
     seconds: float  # the time of its batch, divided in proportion to L²
     cycles: int  # recycling passes
     matches: tuple[FamilyMatch, ...] = ()  # matches to families, by falling posterior
-    scores: Scores | None = None
+    scores: Scores | None = None  # with Options.keep_scores
 
     @property
     def recognised(self) -> float:
@@ -105,6 +107,58 @@ class Prediction:
         """The prediction as a record for structure files."""
         record = self.record
         return StructureRecord(record.id, record.sequence, self.structure, record.description)
+
+    @property
+    def dot_bracket(self) -> str:
+        """The structure in dot-bracket notation.
+
+        Raises:
+            StructureError: a structure that it cannot hold, such as one of `raw` decoding.
+        """
+        return format_dot_bracket(self.structure)
+
+    def to_row(self) -> dict[str, str | int | float | None]:
+        """One row of a table, for `pandas.DataFrame(p.to_row() for p in predictions)`."""
+        return {
+            "id": self.record.id,
+            "description": self.record.description,
+            "length": len(self.record),
+            "sequence": self.record.sequence,
+            "structure": self._dot_bracket_or_none(),
+            "pairs": len(self.structure.pairs),
+            "confidence": self.confidence,
+            "threshold": self.threshold,
+            "family": self.family,
+            "recognised": self.recognised,
+            "cycles": self.cycles,
+            "seconds": self.seconds,
+        }
+
+    def to_pair_rows(self) -> list[dict[str, str | int | float]]:
+        """One row for each pair of `pair_scores`, with the columns of TSV; `i`, `j` are 1-based."""
+        name = self.record.id
+        return [
+            {"id": name, "i": left + 1, "j": right + 1, "score": score}
+            for (left, right), score in sorted(self.pair_scores.items())
+        ]
+
+    def _dot_bracket_or_none(self) -> str | None:
+        try:
+            return self.dot_bracket
+        except StructureError:
+            return None
+
+    def __repr__(self) -> str:
+        structure = self._dot_bracket_or_none()
+        shown = f"{len(self.structure.pairs)} pairs" if structure is None else structure
+        name, shown = shorten_repr(self.record.id), shorten_repr(shown)
+        return f"Prediction({name}, {shown}, confidence={self.confidence:.2f})"
+
+    def _repr_html_(self) -> str:
+        """The picture, sequence and structure, as notebooks show them."""
+        from rnaformer_cli.drawing.notebook import structure_html
+
+        return structure_html(self.structure_record, f"confidence {self.confidence:.2f}")
 
 
 class Predictor:
@@ -164,12 +218,35 @@ class Predictor:
             values["families"] = [self.families.mixture.to_dict(), self.families.checksum]
         return config_digest(values)[:16]
 
-    def predict(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
-        """Yield a prediction or an error for each record, in input order.
+    def __repr__(self) -> str:
+        return f"Predictor({self.name!r}, device={str(self.device)!r})"
 
-        Records are read ahead in windows and predicted in batches of similar lengths. A prediction
-        does not depend on the other records.
+    @overload
+    def predict(self, rnas: Rna) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is also an iterable of str
+
+    @overload
+    def predict(self, rnas: Rnas) -> Iterator[Prediction | DeviceError]: ...
+
+    def predict(self, rnas: Rna | Rnas) -> Prediction | Iterator[Prediction | DeviceError]:
+        """The prediction of one RNA, or an iterator over those of several, in input order.
+
+        An RNA is a sequence, an `RnaRecord` or Biopython's `SeqRecord`. Several are an iterable of
+        these, or the `Path` of a FASTA file or of a folder of FASTA files. They are read ahead in
+        windows and predicted in batches of similar lengths. A prediction does not depend on the
+        other records. An RNA of several that cannot be predicted gives an error in its place.
+
+        Raises:
+            SequenceError: a letter that is not a base.
+            DeviceError: a single RNA that does not fit into the memory.
         """
+        if not isinstance(rnas, ONE_RNA):
+            return self._predict_records(to_records(rnas))
+        [result] = self._predict_records([to_record(rnas)])
+        if isinstance(result, DeviceError):
+            raise result
+        return result
+
+    def _predict_records(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         for window in read_windows(records):
             yield from reorder(
                 pair
@@ -247,13 +324,25 @@ class Predictor:
             return [[] for _ in sequences]
         return self.families.search.find_regions(sequences)
 
-    def score(self, sequences: Sequence[str]) -> list[Scores]:
-        """The score matrix of each sequence, from one batch.
+    @overload
+    def score(self, rnas: Rna) -> Scores: ...  # type: ignore[overload-overlap]  # a str is also an iterable of str
 
-        A score is the sigmoid of the mean of both triangles' logits, combined with those of the
-        matching families.
+    @overload
+    def score(self, rnas: Rnas) -> list[Scores]: ...
+
+    def score(self, rnas: Rna | Rnas) -> Scores | list[Scores]:
+        """The matrix (L, L) of base-pair probabilities of one RNA, or a list of those of several.
+
+        RNAs are given as in `predict`; several are computed in one batch. A probability is the
+        sigmoid of the mean of both triangles' logits, combined with those of the matching families.
+
+        Raises:
+            SequenceError: a letter that is not a base.
         """
-        return self._score(sequences, self._scan_families(list(sequences)))[0]
+        if isinstance(rnas, ONE_RNA):
+            return self.score([rnas])[0]
+        sequences = [record.sequence for record in to_records(rnas)]
+        return self._score(sequences, self._scan_families(sequences))[0]
 
     def _score(
         self,
@@ -416,7 +505,7 @@ class Predictor:
         return Prediction(
             record,
             structure,
-            pair_scores,
+            dict(sorted(pair_scores.items())),
             expected_f1(matrix, structure),
             threshold,
             seconds + time.perf_counter() - start,
@@ -453,13 +542,31 @@ def load(
     return Predictor(network, weights_label(checkpoint), options, chosen, dtype, families)
 
 
-def predict(records: Iterable[RnaRecord], weights: str | Path = DEFAULT) -> Iterator[Prediction]:
-    """Yield a prediction for each record, in order.
+@overload
+def predict(rnas: Rna, weights: str | Path = DEFAULT) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is also an iterable of str
+
+
+@overload
+def predict(rnas: Rnas, weights: str | Path = DEFAULT) -> Iterator[Prediction]: ...
+
+
+def predict(rnas: Rna | Rnas, weights: str | Path = DEFAULT) -> Prediction | Iterator[Prediction]:
+    """The prediction of one RNA, or an iterator over those of several, in input order.
+
+    RNAs are given as in `Predictor.predict`. Each call loads the weights; use `load` for several.
 
     Raises:
-        DeviceError: a record that does not fit into the memory.
+        SequenceError: a letter that is not a base.
+        DeviceError: an RNA that does not fit into the memory.
     """
-    for answer in load(weights).predict(records):
+    predictor = load(weights)
+    if isinstance(rnas, ONE_RNA):
+        return predictor.predict(rnas)
+    return _raise_errors(predictor.predict(rnas))
+
+
+def _raise_errors(answers: Iterable[Prediction | DeviceError]) -> Iterator[Prediction]:
+    for answer in answers:
         if isinstance(answer, DeviceError):
             raise answer
         yield answer

@@ -13,17 +13,12 @@ from pathlib import Path
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from rnaformer_cli.errors import InputError, SequenceError
-from rnaformer_cli.files import STDIN, list_files, read_lines
+from rnaformer_cli.files import STDIN, check_regular, list_files, read_lines
 from rnaformer_cli.limits import MAX_BASES
-from rnaformer_cli.sequence.encode import ALPHABET, AMBIGUOUS, UNKNOWN
+from rnaformer_cli.sequence.letters import READABLE, UNAMBIGUOUS, letter_error
 from rnaformer_cli.sequence.record import RnaRecord
 
 SUFFIXES = {".fa", ".fas", ".fasta", ".ffn", ".fna", ".frn"}
-_TO_RNA = str.maketrans("Tt" + AMBIGUOUS + AMBIGUOUS.lower(), "UU" + UNKNOWN * 2 * len(AMBIGUOUS))
-_UNAMBIGUOUS = frozenset(ALPHABET + "T" + ALPHABET.lower() + "t")
-_READABLE = _UNAMBIGUOUS | frozenset(AMBIGUOUS + AMBIGUOUS.lower()) | frozenset(" \t")
-_AMINO_ACIDS = frozenset("EFILPQZJOefilpqzjo*")
-_BRACKETS = frozenset("()[]{}<>")
 _OTHER_FORMATS = {  # format -> start of its first line
     "FASTQ": re.compile("@"),
     "a structure in BPSEQ": re.compile(r"\s*\d+\s+[A-Za-z]\s+\d+\s*$"),
@@ -33,17 +28,33 @@ _OTHER_FORMATS = {  # format -> start of its first line
 }
 
 
-def read_fasta(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord]:
-    """Yield records in file order. Blank and `;` lines are skipped; DNA is read as RNA.
+def read_fasta(source: str | Path | Iterable[str], strict: bool = False) -> Iterator[RnaRecord]:
+    """Yield the records of a FASTA file, of all FASTA files of a folder, or of lines, in order.
+
+    Blank and `;` lines are skipped; DNA is read as RNA. The path "-" is standard input.
 
     Raises:
+        InputError: a file that cannot be read or holds no record; a folder without such files.
         SequenceError: text before the first header, an empty record, or a letter that is
             not a base, with its line and column; with `strict` also an ambiguous letter.
     """
-    for result in scan_fasta(lines, strict):
+    for result in _scan(source, strict):
         if isinstance(result, SequenceError):
             raise result
         yield result
+
+
+def _scan(source: str | Path | Iterable[str], strict: bool) -> Iterator[RnaRecord | SequenceError]:
+    if isinstance(source, str) and (source.startswith(">") or "\n" in source):
+        message = "this is FASTA text; expected a path or lines: give text.splitlines()"
+        raise SequenceError(message)
+    if not isinstance(source, (str, Path)):
+        yield from scan_fasta(source, strict)
+        return
+    for file in fasta_files(source):
+        if file != source:
+            check_regular(Path(file))
+        yield from read_fasta_file(file, strict)
 
 
 def fasta_files(path: str | Path) -> list[str | Path]:
@@ -105,10 +116,8 @@ def record_id(title: str, number: int) -> str:
 
 
 def _record(name: str, title: str, text: str) -> RnaRecord:
-    rna = text.translate(_TO_RNA).upper()
-    ambiguous = sum(text.upper().count(letter) for letter in AMBIGUOUS)
     words = title.split(maxsplit=1)
-    return RnaRecord(name, rna, words[1].strip() if len(words) > 1 else "", ambiguous)
+    return RnaRecord(name, text, words[1].strip() if len(words) > 1 else "")
 
 
 class _LineCheck:
@@ -116,7 +125,7 @@ class _LineCheck:
 
     def __init__(self, lines: Iterable[str], strict: bool) -> None:
         self._lines = lines
-        self._allowed = _UNAMBIGUOUS | frozenset(" \t") if strict else _READABLE
+        self._allowed = UNAMBIGUOUS | frozenset(" \t") if strict else READABLE
         self._count = 0  # headers seen
         self._letters = 0  # of the current record
         self._headers: dict[int, int] = {}  # record number -> line
@@ -155,7 +164,7 @@ class _LineCheck:
             for position, symbol in enumerate(line, 1)
             if symbol not in self._allowed
         )
-        self._errors.setdefault(self._count, (_letter_error(letter, line), number, column))
+        self._errors.setdefault(self._count, (letter_error(letter, line), number, column))
         return False
 
     def finish(self, record: int) -> tuple[int, tuple[str, int, int] | None]:
@@ -170,18 +179,3 @@ def _before_header(line: str, number: int) -> SequenceError:
     else:
         message = "expected a FASTA header ('>' and a name) before any sequence"
     return SequenceError(message, line=number, column=1)
-
-
-def _letter_error(letter: str, line: str) -> str:
-    expected = "expected the bases A C G U (T)"
-    if letter in _BRACKETS or (letter == "." and _BRACKETS & set(line)):
-        return f"{letter!r}: this looks like dot-bracket; {expected}"
-    if letter in "-.~":
-        return f"{letter!r} is a gap; {expected} without gaps: remove the gaps first"
-    if letter.isdigit():
-        return f"{letter!r} is a digit; {expected}"
-    if letter in _AMINO_ACIDS:
-        return f"{letter!r} is an amino acid letter; {expected}, not protein"
-    if letter in _READABLE:
-        return f"{letter!r} stands for more than one base; --strict takes only A C G U (T) and N"
-    return f"{letter!r} is not an RNA base; {expected}, N or another IUPAC code"

@@ -4,36 +4,48 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnaformer_cli.errors import ProbingError, SequenceError
-from rnaformer_cli.sequence.encode import ALPHABET
+from rnaformer_cli.errors import ProbingError, SequenceError, shorten_repr
+from rnaformer_cli.sequence.letters import READABLE, letter_error, normalise
 from rnaformer_cli.sequence.reactivities import Reactivities
+
+_NO_SPACE = str.maketrans("", "", " \t\r\n")
 
 
 @dataclass(frozen=True, slots=True)
 class RnaRecord:
-    """An RNA with its name; the sequence is upper case and holds A C G U N only.
+    """An RNA with its name.
+
+    The sequence is normalised as in FASTA files: white space is removed, letters become upper case,
+    T becomes U, and other IUPAC letters become N. It then holds A C G U N only.
 
     Raises:
-        SequenceError: no base, or a letter that is none of the five.
+        SequenceError: no base, or a letter that is not a base.
         ProbingError: a number of reactivities that is not that of the bases.
     """
 
     id: str
     sequence: str
-    description: str = ""
+    description: str = ""  # the rest of the FASTA header
     n_ambiguous: int = 0  # letters that were read as N
     reactivities: Reactivities | None = None  # chemical probing data
 
     def __post_init__(self) -> None:
-        if not self.sequence:
+        text = self.sequence.translate(_NO_SPACE)
+        if not text:
             raise SequenceError("no sequence", record=self.id)
-        for base, letter in enumerate(self.sequence, start=1):
-            if letter not in ALPHABET:
-                message = f"{letter!r} at base {base} is not one of A C G U N"
-                raise SequenceError(message, record=self.id)
+        if not READABLE.issuperset(text):
+            base = next(base for base, letter in enumerate(text) if letter not in READABLE)
+            message = f"base {base + 1}: {letter_error(text[base], text)}"
+            raise SequenceError(message, record=self.id)
+        sequence, n_ambiguous = normalise(text)
+        object.__setattr__(self, "sequence", sequence)
+        object.__setattr__(self, "n_ambiguous", self.n_ambiguous + n_ambiguous)
         if self.reactivities is not None and len(self.reactivities) != len(self.sequence):
             message = f"{len(self.reactivities)} reactivities for {len(self.sequence)} bases"
             raise ProbingError(message, record=self.id)
+
+    def __repr__(self) -> str:
+        return f"RnaRecord({shorten_repr(self.id)}, {shorten_repr(self.sequence)})"
 
     def __len__(self) -> int:
         return len(self.sequence)

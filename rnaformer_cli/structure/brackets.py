@@ -13,6 +13,7 @@ BRACKETS = ["()", "[]", "{}", "<>"] + [
 ]
 UNPAIRED = ".,-:_~"
 MAX_CROSSING_ENDS = 4_000  # ends of crossing helices; real RNAs have hundreds
+TWO_STRANDS = "two strands; a structure of one strand is expected"
 
 _OPENING = {pair[0]: pair for pair in BRACKETS}
 _CLOSING = {pair[1]: pair for pair in BRACKETS}
@@ -36,6 +37,8 @@ def parse_dot_bracket(text: str) -> Structure:
             if not waiting:
                 raise StructureError(f"{symbol!r} at base {index + 1} closes nothing")
             pairs.add((waiting.pop(), index))
+        elif symbol == "&":
+            raise StructureError(f"'&' at base {index + 1}: {TWO_STRANDS}")
         else:
             raise StructureError(f"{symbol!r} at base {index + 1} is not dot-bracket notation")
     left_open = [(bases[-1], symbol) for symbol, bases in open_bases.items() if bases]

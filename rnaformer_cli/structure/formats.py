@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
-from rnaformer_cli.errors import InputError, StructureError
-from rnaformer_cli.files import STDIN, check_regular, list_files, read_lines, text_name
+from rnaformer_cli.errors import InputError, OutputError, StructureError
+from rnaformer_cli.files import STDIN, check_regular, list_files, read_lines, text_name, write_text
 from rnaformer_cli.structure import bpseq, ct
 from rnaformer_cli.structure.bpseq import format_bpseq, read_bpseq
 from rnaformer_cli.structure.ct import format_ct, read_ct
@@ -22,9 +22,10 @@ from rnaformer_cli.structure.jsonl import (
 )
 from rnaformer_cli.structure.stockholm import read_stockholm
 from rnaformer_cli.structure.structure import StructureRecord
+from rnaformer_cli.structure.wuss import format_wuss_record
 
-WriteFormat = Literal["dbn", "ct", "bpseq", "jsonl"]
-ReadFormat = Literal["dbn", "ct", "bpseq", "jsonl", "stockholm"]
+WriteFormat = Literal["dbn", "ct", "bpseq", "jsonl", "wuss"]
+ReadFormat = Literal["dbn", "ct", "bpseq", "jsonl", "wuss", "stockholm"]
 WRITE_FORMATS: tuple[WriteFormat, ...] = get_args(WriteFormat)
 READ_FORMATS: tuple[ReadFormat, ...] = get_args(ReadFormat)
 
@@ -33,6 +34,7 @@ WRITERS: dict[WriteFormat, Callable[[StructureRecord], str]] = {
     "ct": format_ct,
     "bpseq": format_bpseq,
     "jsonl": format_json,
+    "wuss": format_wuss_record,
 }
 SINGLE_RECORD_FORMATS: tuple[WriteFormat, ...] = ("ct", "bpseq")
 SUFFIXES: Set[str] = {
@@ -42,6 +44,7 @@ SUFFIXES: Set[str] = {
     ".ct",
     ".bpseq",
     ".jsonl",
+    ".wuss",
     ".sto",
     ".stk",
     ".stockholm",
@@ -67,6 +70,43 @@ def read_structures(
         return parse_structures(lines, source_format, name)
 
     return _read(path, parse, SUFFIXES, "structure")
+
+
+def write_structures(
+    records: Iterable[StructureRecord], path: str | Path, target: WriteFormat | None = None
+) -> None:
+    """Write a structure file; the suffix of its name selects the format, else dot-bracket.
+
+    Raises:
+        StructureError: a structure that the format cannot hold.
+        OutputError: several records for a format of one record, or a file that cannot be written.
+    """
+    chosen = target or format_by_name(path)
+    texts: list[str] = []
+    for record in records:
+        if texts and chosen in SINGLE_RECORD_FORMATS:
+            message = f"a {chosen} file holds one record; write a file for each"
+            raise OutputError(message, record=record.id)
+        texts.append(format_structure(record, chosen))
+    write_text(path, "".join(texts))
+
+
+def format_structure(record: StructureRecord, target: WriteFormat = "dbn") -> str:
+    """The text of one record in a format.
+
+    Raises:
+        StructureError: a structure that the format cannot hold, with the id of its record.
+    """
+    try:
+        return WRITERS[target](record)
+    except StructureError as error:
+        raise StructureError(error.message, record=record.id) from None
+
+
+def format_by_name(path: str | Path | None) -> WriteFormat:
+    """The format that the suffix of a file name selects; dot-bracket if there is none."""
+    suffix = Path(path).suffix.removeprefix(".") if path else ""
+    return next((name for name in WRITE_FORMATS if name == suffix), "dbn")
 
 
 def read_prediction_files(path: str | Path) -> Iterator[PredictedRecord]:
@@ -116,6 +156,7 @@ def parse_structures(
         "ct": partial(read_ct, name=name),
         "bpseq": partial(read_bpseq, name=name),
         "jsonl": read_json,
+        "wuss": read_dbn,  # WUSS is dot-bracket with other symbols
         "stockholm": read_stockholm,
     }
     return readers[source_format or detect_format(head)](itertools.chain(head, remaining))

@@ -13,6 +13,7 @@ from rnaformer_cli.structure.crossing import crosses
 
 BasePair = tuple[int, int]  # left, right: 0-based, left < right
 
+_SHOWN_PAIRS = 10  # in the repr
 CANONICAL = frozenset({"AU", "UA", "GC", "CG", "GU", "UG"})
 
 
@@ -32,6 +33,12 @@ class Structure:
             if not 0 <= left < right < self.length:
                 pair = f"({shorten_repr(left + 1)}, {shorten_repr(right + 1)})"
                 raise StructureError(f"pair {pair} does not fit an RNA of {self.length} bases")
+
+    def __repr__(self) -> str:
+        shown = [str(pair) for pair in self.sorted_pairs[:_SHOWN_PAIRS]]
+        if len(self.pairs) > _SHOWN_PAIRS:
+            shown.append(f"... {len(self.pairs)} pairs")
+        return f"Structure(length={self.length}, pairs={{{', '.join(shown)}}})"
 
     @property
     def sorted_pairs(self) -> list[BasePair]:
@@ -97,6 +104,10 @@ class StructureRecord:
                 f"{len(self.sequence)} bases, but a structure of {self.structure.length}",
                 record=self.id,
             )
+
+    def __repr__(self) -> str:
+        name, sequence = shorten_repr(self.id), shorten_repr(self.sequence)
+        return f"StructureRecord({name}, {sequence}, {self.structure!r})"
 
 
 def check_size(bases: int, name: str | None = None, line: int | None = None) -> None:

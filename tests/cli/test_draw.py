@@ -1,6 +1,7 @@
 """`rnaformer draw` and `predict --draw`: pictures from files, and what is refused."""
 
 import io
+import json
 import resource
 import struct
 import sys
@@ -56,7 +57,10 @@ def test_several_structures_go_into_a_folder(run_cli, files, options):
             ["both.dbn", "-o", "x.svg"],
             "both.dbn: holds 2 structures, but a picture shows one; use --out-dir",
         ),
-        (["one.dbn", "-o", "x.gif"], "x.gif: expected a name that ends in .svg, .png or .pdf"),
+        (
+            ["one.dbn", "-o", "x.gif"],
+            "x.gif: expected a name that ends in .svg, .png, .pdf or .json",
+        ),
         (["none.dbn", "-o", "x.svg"], "none.dbn: no such file or directory"),
         (
             ["both.dbn", "--as", "arcs", "--ref", "one.dbn", "--out-dir", "p"],
@@ -96,6 +100,8 @@ def test_what_cannot_be_drawn_is_one_line(run_cli, files, options, message):
         (["-o", "x.svg", "--ref", "one.dbn"], "--ref needs --as arcs or --as dots"),
         (["-o", "x.svg", "--as", "dots"], "--as dots and --scores go together"),
         (["-o", "x.svg", "--scores", "scores.npz"], "--as dots and --scores go together"),
+        (["-o", "x.json", "--as", "arcs"], "RNA 2D JSON needs --as plane"),
+        (["--out-dir", "p", "-f", "rna2d", "--as", "arcs"], "RNA 2D JSON needs --as plane"),
     ],
 )
 def test_wrong_usage_has_exit_code_2(run_cli, files, options, message):
@@ -292,3 +298,18 @@ def test_an_archive_with_a_matrix_twice_is_refused(files, run_cli):
     done = run_cli("draw", "one.dbn", "--as", "dots", "--scores", "odd.npz", "-o", "x.svg")
     assert done.err == "rnaformer: odd.npz: 'a.npy' is in this archive twice\n"
     assert not Path("x.svg").exists()
+
+
+def test_a_json_file_has_the_coordinates(run_cli, files):
+    done = run_cli("draw", "one.dbn", "-o", "x.json")
+    assert (done.out, done.err, done.code) == ("", "", 0)
+    run_cli("draw", "one.dbn", "-o", "y.txt", "-f", "rna2d")
+    assert Path("x.json").read_text() == Path("y.txt").read_text()
+    [molecule] = json.loads(Path("x.json").read_text())["rnaComplexes"][0]["rnaMolecules"]
+    assert (molecule["name"], len(molecule["basePairs"])) == ("a", 4)
+
+
+def test_each_record_of_a_folder_is_a_json_file(run_cli, files):
+    done = run_cli("draw", "both.dbn", "--out-dir", "p", "-f", "rna2d")
+    assert (done.err, done.code) == ("", 0)
+    assert sorted(path.name for path in Path("p").iterdir()) == ["a.json", "b_c.json"]

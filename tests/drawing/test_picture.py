@@ -17,7 +17,7 @@ from rnaformer_cli.drawing.picture import (
     draw_arcs,
     draw_dots,
     draw_plane,
-    image_format,
+    drawing_format,
     save_figure,
 )
 from rnaformer_cli.errors import OutputError, StructureError
@@ -124,10 +124,11 @@ def test_a_long_rna_fits_on_a_page():
 
 
 def test_the_suffix_decides_the_format_of_a_picture():
-    assert image_format("a/b.SVG") == "svg"
+    assert drawing_format("a/b.SVG") == "svg"
     with pytest.raises(OutputError) as caught:
-        image_format("picture.gif")
-    assert str(caught.value) == "picture.gif: expected a name that ends in .svg, .png or .pdf"
+        drawing_format("picture.gif")
+    expected = "picture.gif: expected a name that ends in .svg, .png, .pdf or .json"
+    assert str(caught.value) == expected
 
 
 @pytest.mark.parametrize("draw", [draw_plane, draw_arcs])

@@ -1,11 +1,15 @@
 """Predictions come in the order of the records and do not depend on other records."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from Bio.Seq import Seq
+from Bio.SeqRecord import SeqRecord
 from factories.datasets import random_rna
 
-from rnaformer_cli.errors import ConfigError, DeviceError, WeightsError
+from rnaformer_cli.errors import ConfigError, DeviceError, SequenceError, WeightsError
 from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.engine import estimate_memory
 from rnaformer_cli.model.network import RNAformer
@@ -19,6 +23,7 @@ from rnaformer_cli.prediction.predictor import (
     predict,
 )
 from rnaformer_cli.sequence.record import RnaRecord
+from rnaformer_cli.structure.structure import Structure
 
 RECORDS = [
     RnaRecord("short", "GGGAAACCC"),
@@ -287,3 +292,72 @@ def test_scores_are_exactly_symmetric(families):
     )
     assert np.array_equal(first, first.T)
     assert np.array_equal(second, second.T)
+
+
+def test_one_rna_gives_one_prediction(predictor):
+    [expected] = predictor.predict([RnaRecord("sequence_1", "GGGAAACCC")])
+    record = SeqRecord(Seq("gggaaaccc"), id="sequence_1", description="")
+    for rna in ("GGGAAACCC", " gggaaaccc\n", expected.record, record):
+        answer = predictor.predict(rna)
+        assert (answer.record, answer.structure) == (expected.record, expected.structure)
+
+
+def test_sequences_records_and_files_may_be_predicted(predictor, tmp_path):
+    path = tmp_path / "rnas.fa"
+    path.write_text(">short\nGGGAAACCC\n")
+    [of_file] = predictor.predict(path)
+    mixed = list(predictor.predict(["GGGAAACCC", RECORDS[0], SeqRecord(Seq("ACGT"), id="x")]))
+    assert [answer.record.id for answer in mixed] == ["sequence_1", "short", "x"]
+    assert of_file.record == RECORDS[0]
+    assert [answer.record.sequence for answer in mixed] == ["GGGAAACCC", "GGGAAACCC", "ACGU"]
+
+
+def test_one_rna_that_cannot_be_predicted_raises(tiny_network):
+    predictor = Predictor(OutOfMemoryNetwork(tiny_network.config), "greedy")
+    with pytest.raises(DeviceError, match=r"^record 'long': not enough memory for 25 bases$"):
+        predictor.predict(RECORDS[1])
+    with pytest.raises(SequenceError, match=r"^record 'sequence_1': base 3: '-' is a gap"):
+        predictor.predict("GG-CC")
+
+
+def test_one_rna_has_one_matrix(predictor):
+    [expected] = predictor.score(["GGGAAACCC"])
+    for rna in ("gggaaaccc", RECORDS[0]):
+        assert np.array_equal(predictor.score(rna), expected)
+
+
+def test_the_function_predicts_one_rna():
+    prediction = predict("GGGCGCAAGAAAGCGCCC")
+    assert prediction.dot_bracket == "((((((......))))))"
+    assert repr(prediction) == (
+        f"Prediction('sequence_1', '((((((......))))))', confidence={prediction.confidence:.2f})"
+    )
+
+
+def test_pairs_and_rows_are_sorted(tiny_network):
+    [answer] = Predictor(tiny_network, "tiny", Options(threshold=0.1)).predict(RECORDS[1:2])
+    assert list(answer.pair_scores) == sorted(answer.pair_scores)
+    rows = answer.to_pair_rows()
+    assert [(row["i"] - 1, row["j"] - 1) for row in rows] == list(answer.pair_scores)
+    assert [row["score"] for row in rows] == list(answer.pair_scores.values())
+    assert {row["id"] for row in rows} == {"long"}
+
+
+def test_a_row_has_plain_values(predictor):
+    [answer] = predictor.predict(RECORDS[1:2])
+    row = answer.to_row()
+    assert (row["id"], row["description"], row["length"]) == ("long", "a description", 25)
+    assert (row["structure"], row["pairs"]) == (answer.dot_bracket, len(answer.structure.pairs))
+    assert {type(value) for value in row.values()} <= {str, int, float, type(None)}
+
+
+def test_a_structure_that_brackets_cannot_hold_has_a_row_and_a_repr(predictor):
+    [answer] = predictor.predict(RECORDS[:1])
+    raw = replace(answer, structure=Structure(9, frozenset({(0, 8), (0, 7)})))
+    assert raw.to_row()["structure"] is None
+    assert repr(raw).startswith("Prediction('short', '2 pairs', confidence=")
+    assert "<figure>" in raw._repr_html_()
+
+
+def test_the_repr_of_a_predictor_names_weights_and_device(predictor):
+    assert repr(predictor) == "Predictor('tiny', device='cpu')"

@@ -14,6 +14,7 @@ from rnaformer_cli.sequence.encode import ALPHABET
 from rnaformer_cli.sequence.fasta import fasta_files, read_fasta, read_fasta_file, scan_fasta
 from rnaformer_cli.sequence.record import RnaRecord
 
+STRANDS = "'&' separates two strands; write each strand as a record of its own"
 EXPECTED = "expected the bases A C G U (T)"
 
 
@@ -131,6 +132,7 @@ def test_a_header_without_a_name_is_called_by_its_number():
         ("ACXU", 3, f"'X' is not an RNA base; {EXPECTED}, N or another IUPAC code"),
         ("AC\u017fU", 3, f"'\u017f' is not an RNA base; {EXPECTED}, N or another IUPAC code"),
         ("A\xa0C", 2, f"'\\xa0' is not an RNA base; {EXPECTED}, N or another IUPAC code"),
+        ("GG&CC", 3, STRANDS),
         ("# note", 1, f"'#' is not an RNA base; {EXPECTED}, N or another IUPAC code"),
     ],
 )
@@ -279,3 +281,29 @@ def test_a_folder_without_fasta_is_refused(tmp_path):
     assert str(caught.value) == (
         f"{tmp_path}: no FASTA file in this folder (.fa, .fas, .fasta, .ffn, .fna, .frn, also .gz)"
     )
+
+
+def test_the_simple_reader_takes_a_path_or_lines(tmp_path):
+    path = tmp_path / "a.fa"
+    path.write_text(">a\nGG\n")
+    (tmp_path / "b.fasta").write_text(">b\nCC\n")
+    first = [RnaRecord("a", "GG")]
+    assert list(read_fasta(path)) == list(read_fasta(str(path))) == list(read_fasta([">a", "GG"]))
+    assert list(read_fasta(path)) == first
+    assert list(read_fasta(tmp_path)) == [*first, RnaRecord("b", "CC")]
+
+
+def test_a_bad_record_of_a_file_is_raised_with_its_path(tmp_path):
+    path = tmp_path / "a.fa"
+    path.write_text(">a\nG1\n")
+    with pytest.raises(SequenceError) as caught:
+        list(read_fasta(path))
+    assert str(caught.value) == f"{path}:2:2: record 'a': '1' is a digit; {EXPECTED}"
+
+
+@pytest.mark.parametrize("text", [">a\nGG\n", ">a", "GG\nCC"])
+def test_text_instead_of_a_path_is_refused(text):
+    with pytest.raises(SequenceError) as caught:
+        list(read_fasta(text))
+    message = "this is FASTA text; expected a path or lines: give text.splitlines()"
+    assert str(caught.value) == message

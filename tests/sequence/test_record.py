@@ -1,8 +1,11 @@
 """Holding a record means that its sequence is RNA."""
 
+from dataclasses import replace
+
 import pytest
 
 from rnaformer_cli.errors import SequenceError
+from rnaformer_cli.sequence.fasta import read_fasta
 from rnaformer_cli.sequence.record import RnaRecord
 
 
@@ -11,15 +14,59 @@ def test_the_length_of_a_record_is_its_number_of_bases():
 
 
 @pytest.mark.parametrize(
+    ("sequence", "expected"),
+    [
+        ("ACT", ("ACU", 0)),
+        ("acgu", ("ACGU", 0)),
+        (" ac\tgt\r\nnn\n", ("ACGUNN", 0)),
+        ("ACRy", ("ACNN", 2)),
+    ],
+)
+def test_a_sequence_is_normalised_as_in_fasta(sequence, expected):
+    record = RnaRecord("x", sequence)
+    assert (record.sequence, record.n_ambiguous) == expected
+    [same] = read_fasta([">x", *sequence.splitlines()])
+    assert record == same
+
+
+def test_a_copy_keeps_the_number_of_ambiguous_letters():
+    record = replace(RnaRecord("x", "ACRY"), id="y")
+    assert (record.sequence, record.n_ambiguous) == ("ACNN", 2)
+
+
+@pytest.mark.parametrize(
     ("sequence", "message"),
     [
         ("", "record 'x': no sequence"),
-        ("ACT", "record 'x': 'T' at base 3 is not one of A C G U N"),
-        ("a", "record 'x': 'a' at base 1 is not one of A C G U N"),
-        ("AC-GU", "record 'x': '-' at base 3 is not one of A C G U N"),
+        (" \n", "record 'x': no sequence"),
+        (
+            "AC GX",
+            "record 'x': base 4: 'X' is not an RNA base; expected the bases A C G U (T), "
+            "N or another IUPAC code",
+        ),
+        (
+            "AC\u017fU",
+            "record 'x': base 3: '\u017f' is not an RNA base; expected the bases A C G U (T), "
+            "N or another IUPAC code",
+        ),
+        (
+            "AC-GU",
+            "record 'x': base 3: '-' is a gap; expected the bases A C G U (T) without gaps: "
+            "remove the gaps first",
+        ),
+        (
+            "GG&CC",
+            "record 'x': base 3: '&' separates two strands; write each strand as a record of its "
+            "own",
+        ),
     ],
 )
 def test_what_is_not_rna_is_refused(sequence, message):
     with pytest.raises(SequenceError) as caught:
         RnaRecord("x", sequence)
     assert str(caught.value) == message
+
+
+def test_the_repr_is_short():
+    assert repr(RnaRecord("x", "GGCC", "a description")) == "RnaRecord('x', 'GGCC')"
+    assert len(repr(RnaRecord("x" * 500, "GC" * 500))) < 200

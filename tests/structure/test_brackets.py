@@ -66,7 +66,7 @@ def test_brackets_are_read_as_pairs(text, pairs):
         ("ACGU", "'A' at base 1 is never closed"),
         ("(.+.)", "'+' at base 3 is not dot-bracket notation"),
         ("(. )", "' ' at base 3 is not dot-bracket notation"),
-        ("(&)", "'&' at base 2 is not dot-bracket notation"),
+        ("(&)", "'&' at base 2: two strands; a structure of one strand is expected"),
     ],
 )
 def test_broken_notation_names_the_base(text, message):

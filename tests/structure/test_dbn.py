@@ -126,7 +126,10 @@ MISSING = "expected a sequence line and a structure line below this header"
         (">x\nGCA\n()\n", "line:3: record 'x': 3 bases, but a structure of 2"),
         (">x\nGC\n(.\n", "line:3: record 'x': '(' at base 1 is never closed"),
         (">x\nGC\n.)\n", "line:3: record 'x': ')' at base 2 closes nothing"),
-        (">x\nGC&GC\n((&))\n", "line:3: record 'x': '&' at base 3 is not dot-bracket notation"),
+        (
+            ">x\nGC&GC\n((&))\n",
+            "line:3: record 'x': '&' at base 3: two strands; a structure of one strand is expected",
+        ),
         (
             ">x\nGC\n()\n..\n",
             "line:3: record 'x': expected one structure of this sequence, found 2",

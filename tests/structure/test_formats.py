@@ -13,7 +13,7 @@ from factories.predictions import make_prediction_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnaformer_cli.errors import InputError, StructureError
+from rnaformer_cli.errors import InputError, OutputError, StructureError
 from rnaformer_cli.files import list_files
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.ct import format_ct, read_ct
@@ -25,9 +25,11 @@ from rnaformer_cli.structure.formats import (
     WRITERS,
     base_name,
     detect_format,
+    format_structure,
     parse_structures,
     read_prediction_files,
     read_structures,
+    write_structures,
 )
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -273,3 +275,20 @@ def test_an_id_that_looks_like_an_energy_is_one_before_a_note(name):
     record = StructureRecord(name, "GGAAACC", parse_dot_bracket("((...))"))
     [found] = read_dbn(format_dbn(record, "confidence=0.83").splitlines())
     assert (found.id, found.description) == (name, "confidence=0.83")
+
+
+@pytest.mark.parametrize("name", WRITE_FORMATS)
+def test_a_file_is_written_in_the_format_of_its_suffix_or_the_given_one(tmp_path, name):
+    write_structures([RECORD], tmp_path / f"x.{name}")
+    write_structures(iter([RECORD]), str(tmp_path / "y.txt"), name)
+    for path in (tmp_path / f"x.{name}", tmp_path / "y.txt"):
+        assert path.read_text() == format_structure(RECORD, name) == WRITERS[name](RECORD)
+
+
+def test_several_records_go_into_one_file_if_its_format_holds_them(tmp_path):
+    write_structures([RECORD, RECORD], tmp_path / "x.txt")
+    assert list(read_structures(tmp_path / "x.txt")) == [RECORD, RECORD]
+    with pytest.raises(OutputError) as caught:
+        write_structures([RECORD, RECORD], tmp_path / "x.ct")
+    assert caught.value.message == "a ct file holds one record; write a file for each"
+    assert not (tmp_path / "x.ct").exists()

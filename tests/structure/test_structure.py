@@ -117,3 +117,12 @@ def test_stems_of_a_pseudoknot_are_found_too():
 
 def test_no_pairs_have_no_stems():
     assert group_into_stems([]) == []
+
+
+def test_the_repr_has_the_pairs_in_order_and_is_short():
+    structure = Structure(9, frozenset({(1, 7), (0, 8)}))
+    assert repr(structure) == "Structure(length=9, pairs={(0, 8), (1, 7)})"
+    record = StructureRecord("x", "GGGAAACCC", structure)
+    assert repr(record) == f"StructureRecord('x', 'GGGAAACCC', {structure!r})"
+    long = Structure(1000, frozenset((base, 999 - base) for base in range(400)))
+    assert repr(long).endswith("(9, 990), ... 400 pairs})")

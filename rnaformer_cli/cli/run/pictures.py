@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rnaformer_cli.cli.formats.score_archive import ScoreArchiveReader, check_length
@@ -12,6 +13,8 @@ from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from rnaformer_cli.drawing.picture import DrawingFormat
 
 Kind = Literal["plane", "arcs", "dots"]
 
@@ -57,6 +60,28 @@ class Drawer:
         if scores is None:
             raise ScoreError("no scores with this id", record=record.id)
         return draw_dots(record, scores, reference)
+
+    def save(
+        self,
+        record: StructureRecord,
+        target: str | Path,
+        target_format: DrawingFormat,
+        index: int = 0,
+        follow: bool = True,
+    ) -> None:
+        """Write the picture, or the coordinates of the plane; `follow` as in write_atomically.
+
+        Raises:
+            ScoreError, DependencyError: as in `draw`.
+            OutputError: the file cannot be written.
+        """
+        from rnaformer_cli.drawing.picture import save_figure
+        from rnaformer_cli.drawing.rna2d import save_rna2d
+
+        if target_format == "rna2d":
+            save_rna2d(record, target, follow)
+        else:
+            save_figure(self.draw(record, index), target, target_format, follow)
 
 
 def check_drawing() -> None:

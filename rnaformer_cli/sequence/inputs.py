@@ -1,0 +1,66 @@
+"""RNAs as Python programs hold them: text, records of this package or of Biopython, files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from Bio.SeqRecord import SeqRecord
+
+from rnaformer_cli.errors import SequenceError, shorten_repr
+from rnaformer_cli.files import suffix_of
+from rnaformer_cli.sequence.fasta import SUFFIXES, read_fasta, record_id
+from rnaformer_cli.sequence.record import RnaRecord
+
+Rna = RnaRecord | SeqRecord | str  # one RNA; text is its sequence
+ONE_RNA = (RnaRecord, SeqRecord, str)
+Rnas = Path | Iterable[Rna]  # a FASTA file or a folder of them, or RNAs
+
+
+def to_records(rnas: Rnas) -> Iterator[RnaRecord]:
+    """Yield a record for each RNA, in order; sequences without a name are `sequence_N`.
+
+    Raises:
+        SequenceError: an RNA without a sequence, or a letter that is not a base.
+        InputError: a file that cannot be read or holds no record.
+    """
+    if isinstance(rnas, Path):
+        yield from read_fasta(rnas)
+        return
+    for number, rna in enumerate(rnas, start=1):
+        yield to_record(rna, number)
+
+
+def to_record(rna: Rna, number: int = 1) -> RnaRecord:
+    """The record of one RNA; a sequence without a name is `sequence_N`.
+
+    Raises:
+        SequenceError: no sequence, or a letter that is not a base.
+    """
+    if isinstance(rna, RnaRecord):
+        return rna
+    if isinstance(rna, SeqRecord):
+        return _from_biopython(rna, number)
+    if not isinstance(rna, str):
+        raise TypeError(f"expected a sequence or a record, not {type(rna).__name__}")
+    _check_sequence(rna)
+    return RnaRecord(record_id("", number), rna)
+
+
+def _from_biopython(rna: SeqRecord, number: int) -> RnaRecord:
+    """The record; in Biopython the description of a FASTA record begins with its id."""
+    name = "" if rna.id in (None, "<unknown id>") else str(rna.id)
+    description = "" if rna.description == "<unknown description>" else str(rna.description)
+    first, _, rest = description.partition(" ")
+    description = rest.strip() if first == name else description
+    return RnaRecord(record_id(name, number), str(rna.seq), description)
+
+
+def _check_sequence(text: str) -> None:
+    """Reject text that was meant as a file or as its content."""
+    if text.startswith(">"):
+        message = "this is FASTA text; expected a sequence: give read_fasta(text.splitlines())"
+        raise SequenceError(message)
+    if "/" in text or "\\" in text or suffix_of(text) in SUFFIXES:
+        name = shorten_repr(text)
+        raise SequenceError(f"{name} is a file name; expected a sequence: give Path({name})")
