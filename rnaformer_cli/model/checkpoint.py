@@ -53,10 +53,15 @@ _SHOWN = 3  # names in a message about tensors that do not fit
 
 @dataclass(frozen=True, slots=True)
 class FamilyFile:
-    """The checksum of a checkpoint's profile library and the parameters of its mixture."""
+    """The checksum of a checkpoint's profile library and the parameters of its mixture.
+
+    `of` names the weights, in a folder beside those of the checkpoint, that hold the library; None
+    if the checkpoint has a copy of its own.
+    """
 
     sha256: str
     mixture: FamilyMixture
+    of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,10 @@ def _read_family_file(values: Mapping[str, Any]) -> FamilyFile | None:
     if "families" not in values:
         return None
     section = _renamed(values["families"], _OLD_FAMILY_KEYS)
-    return FamilyFile(_check_type(section.pop("sha256"), str), FamilyMixture.from_dict(section))
+    digest, of = _check_type(section.pop("sha256"), str), section.pop("of", None)
+    if of is not None and (of in {"", ".."} or Path(_check_type(of, str)).name != of):
+        raise ConfigError(f"of in families must be a name, not {shorten_repr(of)}")
+    return FamilyFile(digest, FamilyMixture.from_dict(section), of)
 
 
 def _renamed(section: object, old_keys: Mapping[str, str]) -> dict[str, Any]:
@@ -173,10 +181,11 @@ def load_families(folder: str | Path, checkpoint: Checkpoint) -> FamilyModel | N
     """
     if checkpoint.families is None:
         return None
-    path = _file_in(folder, FAMILIES_FILE)
-    library = read_library(path)
-    _check_digest(path, checkpoint.families.sha256)
     recorded = checkpoint.families
+    holder = Path(folder) if recorded.of is None else Path(folder).absolute().parent / recorded.of
+    path = _file_in(holder, FAMILIES_FILE)
+    library = read_library(path)
+    _check_digest(path, recorded.sha256)
     return FamilyModel(ProfileSearch(library), recorded.mixture, recorded.sha256)
 
 

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import torch
+from factories.families import make_library, make_profile
 from safetensors.torch import load_file, save_file
 
 from rnaformer_cli.errors import ConfigError, WeightsError
@@ -16,6 +17,7 @@ from rnaformer_cli.families.mixture import FamilyMixture
 from rnaformer_cli.model.checkpoint import (
     check_tensors,
     config_digest,
+    load_families,
     load_network,
     read_checkpoint,
     save_checkpoint,
@@ -53,6 +55,54 @@ def test_a_saved_network_is_read_back(folder, tiny_network):
     assert checkpoint.about == {"hours": 1}
     for name, tensor in tiny_network.state_dict().items():
         assert torch.equal(network.state_dict()[name], tensor)
+
+
+def share_library(folder, **changes):
+    """Two checkpoints, of which the second uses the library of the first."""
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1))
+    library = make_library(make_profile(["ACGUACGU"] * 2, "RF1", ((0, 7),)))
+    for name in ("first", "second"):
+        (folder / name).mkdir()
+        families = (library, FamilyMixture())
+        save_checkpoint(folder / name, name, network.config, network.state_dict(), {}, "", families)
+    (folder / "second" / "families.safetensors").unlink()
+    values = json.loads((folder / "second" / "config.json").read_text())
+    change_config(folder / "second", families=values["families"] | {"of": "first"} | changes)
+    return folder / "second"
+
+
+def test_weights_can_share_the_library_of_others(tmp_path, monkeypatch):
+    folder = share_library(tmp_path)
+    _, checkpoint = load_network(folder)
+    found = load_families(folder, checkpoint)
+    [profile] = found.search.library.profiles
+    assert (profile.name, found.mixture) == ("RF1", FamilyMixture())
+    monkeypatch.chdir(folder)
+    assert load_families(".", checkpoint).checksum == found.checksum
+
+
+def test_a_shared_library_has_the_checksum_of_the_config(tmp_path):
+    folder = share_library(tmp_path, sha256="0" * 64)
+    with pytest.raises(WeightsError) as caught:
+        load_families(folder, read_checkpoint(folder))
+    path = tmp_path / "first" / "families.safetensors"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert str(caught.value) == f"{path}: sha256 is {digest}, config.json says {'0' * 64}"
+
+
+def test_a_missing_shared_library_is_reported(tmp_path):
+    folder = share_library(tmp_path, of="third")
+    with pytest.raises(WeightsError) as caught:
+        load_families(folder, read_checkpoint(folder))
+    assert str(caught.value) == f"{tmp_path / 'third'}: no families.safetensors in this folder"
+
+
+@pytest.mark.parametrize("name", ["../first", "/etc", "a/b", "..", ""])
+def test_a_shared_library_is_in_a_folder_beside(tmp_path, name):
+    folder = share_library(tmp_path, of=name)
+    with pytest.raises(ConfigError) as caught:
+        read_checkpoint(folder)
+    assert caught.value.message == f"of in families must be a name, not {name!r}"
 
 
 def test_half_precision_rounds_the_network_and_keeps_the_folding_model(tmp_path):
