@@ -54,9 +54,7 @@ class ModelConfig:
     use_bias: bool = True
     softmax_scale: bool = True
     dropout: float = 0.0  # on each residual, in training only
-    flag: float = (
-        1.0  # the label flag in prediction; values between 0 and 1 interpolate between both kinds
-    )
+    flag: float = 1.0  # the label flag in prediction, from 0 (computed) to 1 (curated)
     threshold: float = 0.5  # pairs below it are not predicted; chosen on validation data
     threshold_ratio: float = 0.0  # threshold / expected F1 of a record; 0: one threshold for all
 

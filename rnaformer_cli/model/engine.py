@@ -28,9 +28,7 @@ from rnaformer_cli.model.network import (
 
 STRIP_BYTES = 4 * 2**20  # of hidden channels in a strip, which then fits into a cache
 WINOGRAD_MIN_CHANNELS = 256  # minimum channels for which Winograd convolutions are faster
-_MIN_WINOGRAD_ROWS = (
-    64  # of a strip of wide convolutions; fewer rows would be computed twice too often
-)
+_MIN_WINOGRAD_ROWS = 64  # of a strip of wide convolutions; limits repeated work at its edges
 CONVERGED = 0.01  # recycling ends if no score changes by this much between two passes
 _FLOAT_BYTES = 4
 _FOLDING_BYTES_PER_CELL = 360  # peak memory of the folding model for each of L·L cells

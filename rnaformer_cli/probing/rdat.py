@@ -62,8 +62,8 @@ def read_rdat(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
     """Yield the profile of each row of data, or an error.
 
     The id is the construct's name, with `_` for white space. The id of a row with its own
-    sequence is its annotation `name`, or `NAME:row`. Rows of unmodified RNA and
-    mutants are ignored.
+    sequence is its annotation `name`, or `NAME:row`. Rows of unmodified RNA and of mutants are
+    ignored.
 
     Raises:
         ProbingError: another version, or a construct that contradicts itself.
