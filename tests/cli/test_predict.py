@@ -577,8 +577,8 @@ def test_an_unknown_device_is_wrong_usage(run_cli):
         ),
         (
             ["--max-memory", "much"],
-            "Invalid value for '--max-memory': 'much' is no size; "
-            "expected a number of bytes, or 500M, 4G",
+            "Invalid value for '--max-memory': 'much' is not a size; "
+            "expected a number of bytes, 500M or 4G",
         ),
     ],
 )
