@@ -1,4 +1,4 @@
-"""The exceptions of the package, all of which are reported to the user in one line.
+"""The exceptions of the package. All are reported to the user in one line.
 
 RnaformerError
 ├── SequenceError        FASTA that cannot be read, a letter that is not a base

@@ -46,13 +46,13 @@ def read_lines(path: str | Path) -> Iterator[str]:
             lines = iter(partial(_text(raw, stack).readline, MAX_LINE + 1), "")
             for number, line in enumerate(lines, start=1):
                 if len(line) > MAX_LINE and not line.endswith("\n"):
-                    message = f"a line of more than {MAX_LINE:,} letters, which is the limit"
+                    message = f"a line of more than {MAX_LINE:,} letters (the limit)"
                     raise InputError(message, path=name, line=number)
                 if not _is_utf8(line):
                     raise InputError("not UTF-8 text", path=name, line=number)
                 yield line.rstrip("\n").removeprefix(_BYTE_ORDER_MARK)
             if size and os.fstat(raw.fileno()).st_size < size:
-                raise InputError("became shorter while it was read", path=name)
+                raise InputError("was truncated while it was read", path=name)
     except (EOFError, zlib.error, gzip.BadGzipFile):
         raise InputError("damaged gzip file", path=name) from None
     except IsADirectoryError:
@@ -79,7 +79,7 @@ def _stdin() -> io.BufferedReader:
     if sys.stdin is None:
         raise InputError("is closed", path="stdin")
     if sys.stdin.buffer.closed:
-        raise InputError("was read already, and can be read only once", path="stdin")
+        raise InputError("was already read, and can be read only once", path="stdin")
     return cast("io.BufferedReader", sys.stdin.buffer)
 
 
@@ -135,7 +135,7 @@ def read_bytes(path: str | Path, limit: int | None = None) -> bytes:
     except OSError as error:
         raise InputError(os_error_text(error), path=path) from None
     if is_larger or len(data) > limit:
-        raise InputError(f"more than {limit:,} bytes, which is the limit", path=path)
+        raise InputError(f"more than {limit:,} bytes (the limit)", path=path)
     return data
 
 
@@ -173,7 +173,7 @@ def write_atomically(
     is_special = follow and Path(path).exists() and not Path(path).is_file()
     place = os.path.realpath(path) if follow else path
     try:
-        with _open_as(path, "w", binary) if is_special else _open_beside(place, binary) as file:
+        with _open_as(path, "w", binary) if is_special else _open_temporary(place, binary) as file:
             yield file
     except BrokenPipeError:
         raise  # from stdout, which the block may also write to
@@ -182,10 +182,10 @@ def write_atomically(
 
 
 @contextlib.contextmanager
-def _open_beside(path: str | Path, binary: bool) -> Iterator[IO[str] | IO[bytes]]:
+def _open_temporary(path: str | Path, binary: bool) -> Iterator[IO[str] | IO[bytes]]:
     target = Path(path)
     temporary = target.with_name(f".{target.name[:40]}.{os.urandom(8).hex()}")
-    try:  # before the file is opened, so that it is removed after an interrupt at any time
+    try:  # before the file is opened, because an interrupt at any time must remove it
         with _open_as(temporary, "x", binary) as file:
             yield file
             file.flush()

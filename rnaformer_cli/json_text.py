@@ -8,7 +8,7 @@ from typing import Any
 
 
 class RepeatedKeyError(ValueError):
-    """A JSON object with a repeated key, of which most JSON readers silently take the last."""
+    """A JSON object with a duplicate key; most JSON readers silently use the last one."""
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -32,7 +32,7 @@ def _unique(items: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(items)
     if len(values) < len(items):
         name = next(key for key, count in Counter(key for key, _ in items).items() if count > 1)
-        raise RepeatedKeyError(f"the key {name[:80]!r} a second time")
+        raise RepeatedKeyError(f"duplicate key {name[:80]!r}")
     return values
 
 

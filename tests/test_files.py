@@ -81,7 +81,7 @@ def test_standard_input_cannot_be_read_twice(monkeypatch):
     list(read_lines("-"))
     with pytest.raises(InputError) as caught:
         list(read_lines("-"))
-    assert str(caught.value) == "stdin: was read already, and can be read only once"
+    assert str(caught.value) == "stdin: was already read, and can be read only once"
 
 
 def test_a_closed_standard_input_is_reported(monkeypatch):
@@ -135,7 +135,7 @@ def test_a_file_truncated_while_it_is_read_is_reported(tmp_path):
     os.truncate(path, 300_003)
     with pytest.raises(InputError) as caught:
         list(lines)
-    assert str(caught.value) == f"{path}: became shorter while it was read"
+    assert str(caught.value) == f"{path}: was truncated while it was read"
 
 
 def test_a_file_that_is_removed_while_it_is_read_is_read_to_its_end(tmp_path):

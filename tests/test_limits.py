@@ -40,7 +40,7 @@ def test_a_gzip_bomb_of_one_line_is_refused(tmp_path):
     bomb = tmp_path / "bomb.dbn.gz"
     write_bomb(bomb, b"A" * 20_000_000, 150)
     assert bomb.stat().st_size < 3_100_000  # and 3 GB unpacked
-    message = f"rnaformer: {bomb}:1: a line of more than 100,000,000 letters, which is the limit\n"
+    message = f"rnaformer: {bomb}:1: a line of more than 100,000,000 letters (the limit)\n"
     assert convert(bomb) == ("", message, 1)
 
 
@@ -50,7 +50,7 @@ def test_a_gzip_bomb_of_many_lines_is_refused(tmp_path):
     lines = gzip.compress((b"A" * 999_999 + b"\n") * 20)
     bomb.write_bytes(bomb.read_bytes() + lines * 150)
     out, err, code = convert(bomb)
-    limit = "more than 10,000,000 bases, which is the limit of a record"
+    limit = "more than 10,000,000 bases (the limit per record)"
     assert err == f"rnaformer: {bomb}:42: {limit}\n"
     assert (out, code) == ("", 1)
 
@@ -63,7 +63,7 @@ def test_a_line_as_long_as_the_limit_is_read_and_one_longer_is_not(tmp_path, mon
     path.write_text("A\n" + "A" * 11 + "\n")
     with pytest.raises(InputError) as caught:
         list(read_lines(path))
-    assert str(caught.value) == f"{path}:2: a line of more than 10 letters, which is the limit"
+    assert str(caught.value) == f"{path}:2: a line of more than 10 letters (the limit)"
 
 
 def test_a_file_of_bytes_is_read_up_to_its_limit(tmp_path):
@@ -72,20 +72,18 @@ def test_a_file_of_bytes_is_read_up_to_its_limit(tmp_path):
     assert read_bytes(path, 5) == b"12345"
     with pytest.raises(InputError) as caught:
         read_bytes(path, 4)
-    assert str(caught.value) == f"{path}: more than 4 bytes, which is the limit"
+    assert str(caught.value) == f"{path}: more than 4 bytes (the limit)"
 
 
 def test_a_file_without_an_end_is_refused():
-    with pytest.raises(InputError, match=r"^/dev/zero: more than 1,000 bytes, which is the limit$"):
+    with pytest.raises(InputError, match=r"^/dev/zero: more than 1,000 bytes \(the limit\)$"):
         read_bytes("/dev/zero", 1000)
 
 
 def test_a_fasta_record_beyond_the_limit_fails_and_the_next_is_read(monkeypatch):
     monkeypatch.setattr(fasta, "MAX_BASES", 10)
     [long, short] = scan_fasta([">x", "ACGUA", "ACGUA", "A", "A", ">y", "ACGUACGUAC"])
-    assert str(long) == (
-        "line:4:1: record 'x': more than 10 letters, which is the limit of a record"
-    )
+    assert str(long) == ("line:4:1: record 'x': more than 10 letters (the limit per record)")
     assert len(short) == 10
 
 
@@ -102,7 +100,7 @@ def test_a_structure_beyond_the_limit_is_refused(monkeypatch, kind, lines, messa
     monkeypatch.setattr(structure, "MAX_BASES", 10)
     with pytest.raises(StructureError) as caught:
         list(parse_structures(lines, kind, "file"))
-    limit = "more than 10 bases, which is the limit of a record"
+    limit = "more than 10 bases (the limit per record)"
     assert str(caught.value) == f"{message}: {limit}"
 
 
@@ -110,7 +108,7 @@ def test_an_alignment_beyond_the_limit_is_refused(monkeypatch):
     monkeypatch.setattr(stockholm, "MAX_ALIGNMENT", 30)
     with pytest.raises(StructureError) as caught:
         list(parse_structures(["# STOCKHOLM 1.0", "x\t\tACGU", "//"], "stockholm", "file"))
-    assert str(caught.value) == "more than 30 letters, which is the limit"
+    assert str(caught.value) == "more than 30 letters (the limit)"
 
 
 @pytest.mark.parametrize("sequence", ["GA C", "GA\\nC", ">GAC", "#GAC", "GA\\u0000C", "GAÄC"])

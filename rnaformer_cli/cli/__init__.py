@@ -1,1 +1,1 @@
-"""The command line: one module a command; the only layer with click, rich and exit codes."""
+"""The command line: one module per command; the only layer with click, rich and exit codes."""

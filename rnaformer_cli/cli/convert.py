@@ -64,7 +64,7 @@ def command(
     A CT or BPSEQ file holds one record, so several records need --out-dir.
     """
     if output and out_dir:
-        raise click.UsageError("--output and --out-dir exclude each other")
+        raise click.UsageError("--output and --out-dir cannot be combined")
     check_paths({"--output": output}, [source])
     chosen = target or format_by_name(output)
     records = read_structures(source, source_format)

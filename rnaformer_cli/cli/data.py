@@ -43,7 +43,10 @@ def command() -> None:
     "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="Data set to write."
 )
 @click.option(
-    "--source", required=True, metavar="NAME", help="Origin of the structures, as rcsb or rfam."
+    "--source",
+    required=True,
+    metavar="NAME",
+    help="Origin of the structures, for example rcsb or rfam.",
 )
 @click.option(
     "--family", metavar="NAME", help="Family of all records.  [default: as given in the files]"
@@ -124,7 +127,7 @@ def stats_(files: tuple[str, ...]) -> None:
     "--by",
     type=click.Choice(["identity", "family"]),
     required=True,
-    help="Keep similar sequences together, or families and clans as well.",
+    help="Related records: similar sequences, or also members of the same family or clan.",
 )
 @click.option(
     "--val",
@@ -142,7 +145,7 @@ def stats_(files: tuple[str, ...]) -> None:
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the random split.")
 def split(file: str, out_dir: str, by: SplitBy, val: float, test: float, seed: int) -> None:
-    """Split a data set into training, validation and test sets without related records.
+    """Split a data set into training, validation and test sets of unrelated records.
 
     Similar sequences always stay together, and so do families and clans with `--by family`. The
     sets are checked for leaks before they are written, with CD-HIT-EST-2D if it is installed.
@@ -168,7 +171,7 @@ def split(file: str, out_dir: str, by: SplitBy, val: float, test: float, seed: i
     type=click.Choice(["identity", "family"]),
     default="family",
     show_default=True,
-    help="Report similar sequences, or also records of the same family or clan.",
+    help="Related records: similar sequences, or also members of the same family or clan.",
 )
 def leaks(train: str, test: str, by: SplitBy) -> None:
     """Report the records of TEST that are related to TRAIN.
@@ -224,7 +227,7 @@ def sample(file: str, count: int, output: str, kinds: tuple[SequenceKind, ...], 
     "--rnafold",
     "label",
     type=click.Choice(["mfe", "probabilities"]),
-    help="Label with RNAfold's minimum free energy structures, or also with its probabilities.",
+    help="Labels: RNAfold's minimum free energy structures, or these and its pair probabilities.",
 )
 @click.option(
     "--folding",

@@ -109,7 +109,7 @@ def _check_usage(chosen: dict[str, Any]) -> None:
     if chosen["kind"] == "plane" and chosen["ref"]:
         raise click.UsageError("--ref needs --as arcs or --as dots")
     if (chosen["kind"] == "dots") != bool(chosen["scores"]):
-        raise click.UsageError("--as dots and --scores go together")
+        raise click.UsageError("--as dots and --scores must be given together")
 
 
 def _references(records: Sequence[StructureRecord], path: str) -> list[StructureRecord | None]:

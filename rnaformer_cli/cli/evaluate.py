@@ -90,17 +90,17 @@ def command(**chosen: Any) -> None:
       rnaformer evaluate --data test.jsonl.gz
       rnaformer evaluate --data test.jsonl.gz --weights runs/small/best --by length
 
-    F1 is the mean over records with exact pairs, and its 95 % CI a bootstrap over records. F1 ±1
-    accepts pairs with one end off by one, F1 canonical leaves out non-canonical pairs of both
-    structures, F1 by family is the mean over families (a record without a family counts as one),
-    and crossing F1 is pooled over the crossing pairs (pseudoknots) of all records.
-    ECE is the expected calibration error over pairs with a probability of 0.01 or more; Spearman
-    is the rank correlation of confidence and F1.
+    F1 is the mean over records; pairs must match exactly. Its 95 % CI is a bootstrap over records.
+    F1 ±1 also accepts pairs in which one base is shifted by one position. F1 canonical ignores the
+    non-canonical pairs of both structures. F1 by family is the mean over families; a record without
+    a family counts as one. Crossing F1 is pooled over the crossing pairs (pseudoknots) of all
+    records. ECE is the expected calibration error over pairs with a
+    probability of 0.01 or more; Spearman is the rank correlation of confidence and F1.
     """
     from rnaformer_cli.prediction.device import set_threads
 
     if chosen["as_json"] and chosen["as_tsv"]:
-        raise click.UsageError("--json and --tsv exclude each other")
+        raise click.UsageError("--json and --tsv cannot be combined")
     check_paths({"--plot": chosen["plot"]}, chosen["data"])
     if chosen["plot"]:
         _import_matplotlib()  # fails before the prediction, not after it

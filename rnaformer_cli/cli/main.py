@@ -139,7 +139,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _invoke(arguments: list[str]) -> None:
-    """Like click's main(), which however turns a closed pipe into exit code 1."""
+    """Like click's main(), except that click turns a closed pipe into exit code 1."""
     instruction = os.environ.get(COMPLETION_VARIABLE)
     if instruction:
         raise click.exceptions.Exit(

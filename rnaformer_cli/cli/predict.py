@@ -242,7 +242,7 @@ def _check_usage(chosen: dict[str, Any]) -> None:
     """Reject options that contradict each other, before any record is read."""
     chosen["formats"] = chosen["formats"] or (_format_by_name(chosen["output"]),)
     if chosen["output"] and chosen["out_dir"]:
-        raise click.UsageError("--output and --out-dir exclude each other")
+        raise click.UsageError("--output and --out-dir cannot be combined")
     if len(chosen["formats"]) > 1 and not chosen["out_dir"]:
         raise click.UsageError("several formats need --out-dir")
     if chosen["resume"] and not chosen["out_dir"]:
@@ -250,7 +250,7 @@ def _check_usage(chosen: dict[str, Any]) -> None:
     excluded = next((name for name in ("ref", "scores", "table") if chosen[name]), None)
     if chosen["resume"] and excluded:
         raise click.UsageError(
-            f"--resume and --{excluded} exclude each other: --{excluded} needs all records"
+            f"--resume and --{excluded} cannot be combined: --{excluded} needs all records"
         )
     if chosen["decoding"] == "raw" and chosen["draw"]:
         raise click.UsageError(

@@ -81,7 +81,7 @@ def command(predicted: str, ref: str, **chosen: Any) -> None:
     F1 0.
     """
     if chosen["as_json"] and chosen["as_tsv"]:
-        raise click.UsageError("--json and --tsv exclude each other")
+        raise click.UsageError("--json and --tsv cannot be combined")
     check_paths({"--multiqc": chosen["multiqc"]}, [predicted, ref, chosen["vs"]])
     rules = ScoringRules(chosen["canonical"], chosen["tolerance"])
     references = list(read_structures(ref, chosen["ref_from"]))

@@ -47,8 +47,8 @@ def command(data: tuple[str, ...], output: str, seed: int, **chosen: Any) -> Non
       rnaformer release runs/small/best --val val.jsonl.gz --families families.safetensors -o small
 
     Records of a family with similar sequences and structures form one profile. It holds the base
-    frequencies of each alignment column and the paired columns. Each profile stands for at least
-    two records.
+    frequencies of each alignment column and the paired columns. Each profile represents at
+    least two records.
     """
     check_paths({"--output": output}, data)
     from rnaformer_cli.dataset.records import read_dataset

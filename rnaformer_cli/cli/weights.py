@@ -140,14 +140,14 @@ def path(name: str) -> None:
 @click.argument("first", metavar="NAME|DIR", shell_complete=options.complete_weights)
 @click.argument("second", metavar="NAME|DIR", shell_complete=options.complete_weights)
 @click.option(
-    "--share",
+    "--weight",
     type=options.FiniteRange(0, 1),
     default=0.5,
     show_default=True,
-    help="Fraction of the second weights in the mean.",
+    help="Weight of the second network in the mean; that of the first is 1 minus this value.",
 )
 @options.new_weights
-def average(first: str, second: str, share: float, output: str) -> None:
+def average(first: str, second: str, weight: float, output: str) -> None:
     """Write the mean of two sets of weights with the same architecture.
 
     The mean of two checkpoints of one run, or of runs with the same initial weights, is often more
@@ -159,9 +159,9 @@ def average(first: str, second: str, share: float, output: str) -> None:
     from rnaformer_cli.weight_store.store import find_weights
 
     folders = find_weights(first), find_weights(second)
-    network = average_networks(*folders, share)
+    network = average_networks(*folders, weight)
     origins = [read_checkpoint(folder).sha256 for folder in folders]
-    _save(output, network, {"mean_of": origins, "share": share})
+    _save(output, network, {"mean_of": origins, "weight": weight})
 
 
 @command.command()

@@ -24,7 +24,7 @@ RnafoldLabel = Literal["mfe", "probabilities"]
 SequenceKind = Literal["whole", "window", "shuffled", "random"]
 KINDS: tuple[SequenceKind, ...] = get_args(SequenceKind)
 SOURCE = "rnafold"
-MIN_PROBABILITY = 0.02  # less probable pairs are left out of a label, which halves the file
+MIN_PROBABILITY = 0.02  # less probable pairs are omitted from a label, which halves the file
 _CHUNK_RECORDS = 16  # records per task of a worker process
 _NOT_A_PREFIX = "does not hold the first of these labels; remove it to start again"
 
@@ -43,11 +43,11 @@ class Recipe:
         200,
         200,
         260,
-    )  # one of them is the limit of a sequence
+    )  # one of them, drawn at random, limits the length of a sequence
     min_length: int = 30
 
     def only(self, kinds: Collection[SequenceKind]) -> Recipe:
-        """The recipe for these kinds only; the ratios of their fractions stay."""
+        """The recipe for these kinds only, with the ratios of their fractions."""
         removed: Any = {kind: 0.0 for kind in KINDS if kind not in kinds}
         return replace(self, **removed)
 

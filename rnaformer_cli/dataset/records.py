@@ -19,7 +19,7 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 
 PairProbability = tuple[int, int, float]  # left, right: 0-based; 0 to 1
 
-COMPUTED_SOURCES = frozenset({"rnafold"})  # sources of labels from a program, not a curator
+COMPUTED_SOURCES = frozenset({"rnafold"})  # sources whose labels a program has computed
 
 _TEXT_OR_NONE = ("family", "clan")
 _BASES = frozenset(ALPHABET)
@@ -134,7 +134,7 @@ def record_from_json(line: str) -> LabelledRecord:
 
 
 def record_to_json(record: LabelledRecord) -> str:
-    """Format one line of a data set; an absent cluster or label is left out, not null."""
+    """Format one line of a data set; an absent cluster or label is omitted, not null."""
     values: dict[str, Any] = {
         "id": record.id,
         "seq": record.sequence,

@@ -21,10 +21,10 @@ IDENTITY = 0.8
 CDHIT = "cd-hit-est-2d"
 
 # At 80 % identity about 0.8 ** 8 = 17 % of the 8-mers are unchanged; two unrelated sequences of 100
-# bases have 0.15 % of them in common. MIN_SHARED_FRACTION lies between.
+# bases have 0.15 % of them in common. MIN_SHARED_FRACTION is between these values.
 KMER_LENGTH = 8
 MIN_SHARED_FRACTION = 0.1
-_MIN_SHARED_KMERS = 3  # so that two short sequences are not similar by chance
+_MIN_SHARED_KMERS = 3  # otherwise two short sequences could be similar by chance
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Splits into training, validation and test sets without related records."""
+"""Splits into training, validation and test sets of unrelated records."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SHOWN = 5  # leaks in a message
 def split(
     records: Sequence[LabelledRecord], fractions: Mapping[str, float], by: SplitBy, seed: int = 0
 ) -> tuple[dict[str, list[LabelledRecord]], str]:
-    """The sets by name, and the method of the leak check. Records of no other set are in "train".
+    """The sets by name, and the method of the leak check. Remaining records are in "train".
 
-    A group of related records is never divided. Related are similar sequences, and with `by` family
-    also the members of a family or clan. Groups are drawn at random until each set has its fraction
+    A group of related records is never divided. Similar sequences are related; with `by` family,
+    members of a family or clan are, too. Groups are drawn at random until each set has its fraction
     of the records. A group with more records than that goes to the training set.
 
     Raises:
@@ -43,7 +43,7 @@ def split(
         parts[open_sets[0] if open_sets else "train"] += groups[group]
     for name in fractions:
         if wanted[name] and not parts[name]:
-            raise DatasetError(f"no group of relatives is small enough for {name}")
+            raise DatasetError(f"no group of related records is small enough for {name}")
     method = ""
     for name in fractions:
         method = check_leaks(parts["train"], parts[name], name, by)

@@ -37,11 +37,11 @@ PAIR_COLOUR, PSEUDOKNOT_COLOUR, BACKBONE_COLOUR = "#333333", "#CC79A7", "#999999
 COMMON_COLOUR, PREDICTED_COLOUR, MISSED_COLOUR = "#0072B2", "#D55E00", "#999999"
 NUMBERING_INTERVAL = 10  # bases between numbers
 
-MAX_BASES = 30_000  # of a picture, the limit of ViennaRNA's layout; it takes half a minute
+MAX_BASES = 30_000  # limit of ViennaRNA's layouts; a picture of this size takes half a minute
 MAX_PAIRS = 30_000
 
 _INCHES_PER_BASE = 0.24
-_MAX_INCHES = 60.0  # of a side; larger pictures are scaled down
+_MAX_INCHES = 60.0  # of the longer side; larger pictures are scaled down
 _MAX_ARC_HEIGHT = 20.0  # bases
 _MAX_LETTERS = 1_000  # longer RNAs are drawn without letters, which would be too small
 
@@ -84,7 +84,7 @@ def draw_plane(record: StructureRecord) -> Figure:
 
 
 def draw_arcs(record: StructureRecord, reference: Structure | None = None) -> Figure:
-    """Draw pairs as arcs over the sequence; with a reference it is above, the prediction below.
+    """Draw pairs as arcs. A reference is drawn above the sequence and the prediction below it.
 
     Pairs in both structures are blue, only predicted pairs orange, only reference pairs grey.
 

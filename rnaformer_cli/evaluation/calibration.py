@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 20
-MIN_SCORE = 0.01  # pairs below are ignored: they are nearly all pairs, and nearly all are false
+MIN_SCORE = 0.01  # less probable pairs are ignored; they are numerous, and nearly all false
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Evaluation of a predictor on labelled records: all reported figures in one pass."""
+"""Evaluation of a predictor on labelled records: all reported metrics in one pass."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EvaluatedRecord:
     """The scores of one record."""
 
     record: LabelledRecord
-    exact: RecordScore  # all pairs; `tolerant` is with ±1
+    exact: RecordScore  # all pairs; `exact.tolerant` has a tolerance of ±1
     canonical: RecordScore  # without the non-canonical pairs of both structures
     confidence: float
 
@@ -44,7 +44,7 @@ class Evaluation:
     seconds: float = 0.0
 
     def summary(self, seed: int = 0) -> Summary:
-        """The figures of all records."""
+        """The metrics over all records."""
         return summarise([evaluated.exact for evaluated in self.records], seed)
 
     @property
@@ -68,7 +68,7 @@ class Evaluation:
         return spearman_correlation(confidences, [score.exact.f1 for score in self.records])
 
     def groups(self, by: GroupBy) -> Iterator[tuple[str, Summary]]:
-        """Yield the name and the figures of each group, by length or by family, in order."""
+        """Yield the name and the metrics of each group, by length or by family, in order."""
         groups: dict[tuple[int, str], list[RecordScore]] = defaultdict(list)
         for evaluated in self.records:
             key = _length_group(evaluated) if by == "length" else _family_group(evaluated)

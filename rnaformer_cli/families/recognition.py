@@ -1,7 +1,7 @@
 """Search sequences for family profiles: sequences in, regions with aligned profiles out.
 
-A k-mer filter selects profiles and windows, alignment gives the log-odds of each window, and
-overlapping hits form a region, of which at most one is a true match.
+A k-mer filter selects profiles and windows, and alignment gives the log-odds of each window.
+Overlapping hits form a region. At most one hit of a region is a true match.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Overlapping hits, of which at most one is a true match."""
+    """Overlapping hits; at most one is a true match."""
 
-    hits: tuple[Hit, ...]  # by falling log-odds
+    hits: tuple[Hit, ...]  # in descending order of log-odds
     sequence_length: int  # bases of the whole sequence
 
     @property
@@ -112,7 +112,7 @@ class ProfileSearch:
         self._search = WindowSearch(library)
 
     def find_regions(self, sequences: Sequence[str]) -> list[list[Region]]:
-        """The regions of each sequence, by falling log-odds of their best hits; often none."""
+        """The regions of each sequence, in descending order of their best log-odds; often none."""
         codes = [encode(sequence) for sequence in sequences]
         windows = [
             (index, window)
@@ -154,13 +154,13 @@ class _ScoredWindow:
 
 
 def _filter_hits(scored: list[_ScoredWindow]) -> list[_ScoredWindow]:
-    """The windows within _MAX_GAP_TO_BEST of the best overlapping one, by falling log-odds."""
+    """The windows within _MAX_GAP_TO_BEST of the best overlapping one, best first."""
     kept: list[_ScoredWindow] = []
     for candidate in sorted(scored, key=lambda candidate: -candidate.log_odds):
         if candidate.log_odds < _MIN_LOG_ODDS:
             break
-        rivals = (other for other in kept if _overlaps(candidate.window, other.window))
-        if all(candidate.log_odds >= rival.log_odds - _MAX_GAP_TO_BEST for rival in rivals):
+        overlapping = (other for other in kept if _overlaps(candidate.window, other.window))
+        if all(candidate.log_odds >= other.log_odds - _MAX_GAP_TO_BEST for other in overlapping):
             kept.append(candidate)
     return kept
 
@@ -180,10 +180,12 @@ def _overlaps(first: Window, second: Window) -> bool:
 
 
 def _group_hits(hits: list[Hit], sequence_length: int) -> list[Region]:
-    """Group hits, sorted by falling log-odds, by the best hit that they overlap."""
+    """Group hits (sorted, best first) by the best hit that they overlap."""
     groups: list[list[Hit]] = []
     for hit in hits:
-        group = next((group for group in groups if _compete(group[0].envelope, hit.envelope)), None)
+        group = next(
+            (group for group in groups if _belong_together(group[0].envelope, hit.envelope)), None
+        )
         if group is None:
             groups.append([hit])
         else:
@@ -191,7 +193,7 @@ def _group_hits(hits: list[Hit], sequence_length: int) -> list[Region]:
     return [Region(tuple(group), sequence_length) for group in groups]
 
 
-def _compete(first: tuple[int, int], second: tuple[int, int]) -> bool:
+def _belong_together(first: tuple[int, int], second: tuple[int, int]) -> bool:
     """Whether two envelopes overlap by more than _MAX_OVERLAP of the shorter one."""
     overlap = min(first[1], second[1]) - max(first[0], second[0])
     return overlap > _MAX_OVERLAP * min(first[1] - first[0], second[1] - second[0])

@@ -3,7 +3,7 @@
 Shapes
     B  sequences      L  bases, padded to the longest      D  spans j - i from 0 to L - 1
 
-Tables of pairs are (B, D, L): the pair of base i with base i + d stands at [d, i].
+Tables of pairs are (B, D, L): the entry of the pair of base i with base i + d is at [d, i].
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ REVERSED_TYPE = (3, 2, 1, 0, 5, 4)  # the type of the same pair, read from the o
 MIN_LOOP = 3  # bases in a hairpin loop
 MAX_EXTENSION = 7  # stackable pairs beyond a helix end are counted up to this number
 ALL_SPANS = slice(None)
-_MAX_SHIFT = 4  # farthest letter from a base of a pair, in bases
+_MAX_SHIFT = 4  # maximum distance of a letter from a base of the pair
 
 
 class PairTables:

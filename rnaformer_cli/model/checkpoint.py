@@ -297,7 +297,7 @@ def check_tensors(
     """Compare names and shapes.
 
     Raises:
-        WeightsError: missing, extra or misshapen tensors, of which the first few are named.
+        WeightsError: missing, extra or misshapen tensors; the first few are named.
     """
     missing = [name for name in expected if name not in found]
     extra = [name for name in found if name not in expected]

@@ -15,7 +15,7 @@ FAMILIES_FILE = "families.safetensors"
 Positions = Literal["none", "absolute", "sinusoidal", "relative"]
 AttentionKind = Literal["axial", "full"]
 
-MAX_VALUES = {  # far beyond what can run: a damaged config is refused before memory is allocated
+MAX_VALUES = {  # far above usable values: a damaged config is refused before memory is allocated
     "dim": 16_384,
     "depth": 1_000,
     "ff_factor": 64,
@@ -54,7 +54,7 @@ class ModelConfig:
     use_bias: bool = True
     softmax_scale: bool = True
     dropout: float = 0.0  # on each residual, in training only
-    flag: float = 1.0  # the label flag at prediction; between 0 and 1 is between both kinds
+    flag: float = 1.0  # the label flag in prediction, from 0 (computed) to 1 (curated)
     threshold: float = 0.5  # pairs below it are not predicted; chosen on validation data
     threshold_ratio: float = 0.0  # threshold / expected F1 of a record; 0: one threshold for all
 
@@ -63,7 +63,7 @@ class ModelConfig:
         if self.dim % self.heads:
             raise ConfigError(f"dim ({self.dim}) must be divisible by heads ({self.heads})")
         if self.patch > 1 and (self.rotary_fraction or self.outputs == 2):
-            raise ConfigError("patch 2 knows neither rotary_fraction nor outputs 2")
+            raise ConfigError("patch 2 supports neither rotary_fraction nor outputs 2")
         if self.flag != 1.0 and not self.label_flag:
             raise ConfigError(f"flag ({self.flag}) must be 1 without label_flag")
         if self.folding_logit_weight and not self.folding:

@@ -47,7 +47,7 @@ def deepen_network(network: RNAformer, doubled: Collection[int]) -> RNAformer:
     depth = network.config.depth
     for number in doubled:
         if not 1 <= number <= depth:
-            raise ConfigError(f"no block {number}; there are {depth}")
+            raise ConfigError(f"no block {number}; the network has {depth} blocks")
     sources = [
         (block, is_copy)
         for block in range(depth)
@@ -81,7 +81,7 @@ def widen_network(network: RNAformer, ff_factor: float) -> RNAformer:
     wider = RNAformer(replace(network.config, ff_factor=ff_factor))
     before, after = network.config.hidden_dim, wider.config.hidden_dim
     if after <= before:
-        raise ConfigError(f"{after} hidden channels are not more than the {before} there are")
+        raise ConfigError(f"expected more than the present {before} hidden channels, not {after}")
     initialise(wider)
     with torch.no_grad():
         for name, tensor in wider.state_dict().items():

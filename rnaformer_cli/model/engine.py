@@ -27,8 +27,8 @@ from rnaformer_cli.model.network import (
 )
 
 STRIP_BYTES = 4 * 2**20  # of hidden channels in a strip, which then fits into a cache
-WINOGRAD_MIN_CHANNELS = 256  # channels from which convolutions are faster in Winograd's way
-_MIN_WINOGRAD_ROWS = 64  # of a strip of wide convolutions, so that little is computed twice
+WINOGRAD_MIN_CHANNELS = 256  # minimum channels for which Winograd convolutions are faster
+_MIN_WINOGRAD_ROWS = 64  # of a strip of wide convolutions; limits repeated work at its edges
 CONVERGED = 0.01  # recycling ends if no score changes by this much between two passes
 _FLOAT_BYTES = 4
 _FOLDING_BYTES_PER_CELL = 360  # peak memory of the folding model for each of L·L cells
@@ -285,7 +285,7 @@ class Engine:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep up to 64 MB of freed memory, so that strips need no new pages.
+    """Let glibc keep up to 64 MB of freed memory. Strips then reuse its pages.
 
     glibc returns large freed blocks to the system at once, until a block of this size is freed:
     then it raises its threshold to that size and keeps twice as much (M_MMAP_THRESHOLD). The block

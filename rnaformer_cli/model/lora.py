@@ -51,7 +51,7 @@ def _lora_updates(tensors: Tensors, scale: float) -> Tensors:
         stem = name.rpartition(".")[0]
         parts = [tensors.get(f"{stem}.{part}") for part in ("lora_A", "lora_B", "weight")]
         if any(part is None for part in parts):
-            raise WeightsError(f"{name!r} lacks its other half or its weight")
+            raise WeightsError(f"{name!r} has no matching LoRA matrix or no base weight")
         down, up, weight = (part for part in parts if part is not None)
         updates[f"{stem}.weight"] = _lora_update(down, up, weight, stem.endswith(".qkv")) * scale
     return updates

@@ -1,7 +1,7 @@
 """Matrix products by oneDNN, which PyTorch includes but uses only in half precision.
 
-oneDNN uses all instruction sets of a processor. PyTorch's default (MKL) is limited to AVX2 on
-processors of other makers than Intel and takes twice as long there.
+oneDNN uses all instruction sets of a processor. PyTorch's default (MKL) uses at most AVX2 on
+processors that are not from Intel, where it takes twice as long.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_ATTENTION_BYTES = 2**22  # of attention scores at once, which fit into a cache
+_ATTENTION_BYTES = 2**22  # of attention scores computed at once; they fit into a cache
 _MAX_LENGTH = 8192  # bases; longer rows would need more than 128 MB for their attention scores
-_EXTRA_COLUMNS = 16  # added to the values: one is used, the others fill a vector register
+_EXTRA_COLUMNS = 16  # appended to the values: one is used, the others pad a vector register
 _MAX_SCORE = 80.0  # a score whose exponential is finite in single precision
 
 
@@ -70,10 +70,11 @@ def attend(
 class _Attention(torch.autograd.Function):
     """Softmax attention in training, in half precision, by seven matrix products.
 
-    A column of ones appended to the values gives the sum of each row of weights; zeros in it and in
-    the values exclude padded keys. The backward pass uses the same columns. The mean of the keys is
-    subtracted from them, which does not change the softmax and makes the mean score of each row
-    zero. Sums of exponentials are then at least one without a search for the largest score.
+    A column of ones appended to the values gives the sum of each row of weights. Padded keys are
+    excluded by zeros in this column and in the values. The backward pass uses the same columns.
+    The mean of the keys is subtracted from them, which does not change the softmax and makes the
+    mean score of each row zero. Sums of exponentials are then at least one, and no search for the
+    largest score is needed.
     """
 
     @staticmethod

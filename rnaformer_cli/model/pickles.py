@@ -38,7 +38,7 @@ def check_pickle(file: BinaryIO, sizes: dict[str, int]) -> None:
     try:
         for steps, (operation, argument, _) in enumerate(pickletools.genops(file)):
             if steps > MAX_PICKLE_STEPS:
-                raise ValueError("a pickle of too many instructions")
+                raise ValueError("too many pickle instructions")
             follower.follow(operation.name, argument)
     except (LookupError, TypeError) as error:
         raise ValueError("a damaged pickle") from error
@@ -115,7 +115,7 @@ class _Follower:
         elif _kind(function) in _TENSORS and isinstance(arguments, tuple):
             self._stack.append(_Made("tensor"))
         else:
-            raise ValueError("a call that makes no tensor")
+            raise ValueError("a call that does not create a tensor")
 
     def put_items(self, _: Any) -> None:
         """Add the keys and values since the mark to the dictionary below them."""
@@ -131,7 +131,7 @@ class _Follower:
     def _put(self, keys: list[Any]) -> None:
         is_plain = all(type(key) in (str, int) for key in keys)
         if _kind(self._stack[-1]) != "dict" or not is_plain:
-            raise ValueError("a key that no state has")
+            raise ValueError("a key that is not a tensor name or a number")
 
     def append(self, _: Any) -> None:
         """Append the top value to the list below it."""
@@ -145,13 +145,13 @@ class _Follower:
 
     def _check_list(self) -> None:
         if _kind(self._stack[-1]) != "list":
-            raise ValueError("no list to append to")
+            raise ValueError("append to an object that is not a list")
 
     def build(self, _: Any) -> None:
         """Set attributes of a dictionary: a state dict stores versions in them."""
         state = self._stack.pop()
         if _kind(self._stack[-1]) != "dict" or _kind(state) != "dict":
-            raise ValueError("attributes of what has none")
+            raise ValueError("attributes of an object that is not a dictionary")
 
     def store(self, _: Any) -> None:
         """Push a storage, from a tuple of tag, type, key, device and number of elements.
@@ -163,7 +163,7 @@ class _Follower:
         if not is_storage or type(size) is not int or size < 0:
             raise ValueError("no storage")
         if not isinstance(key, str) or not (key.isascii() and key.isdigit()):
-            raise ValueError("the key of a storage is no number")
+            raise ValueError("the key of a storage is not a number")
         self._sizes[key] = max(size, self._sizes.get(key, 0))
         self._stack.append(_Made("storage"))
 

@@ -78,7 +78,7 @@ def _storages(data: bytes) -> dict[str, int]:
 
 
 def _unpacked_size(data: bytes) -> int:
-    """Bytes of all members of an archive; 0 for a file of the old format, which is no archive."""
+    """Bytes of all members of an archive; 0 for the old format, which is not an archive."""
     if not data.startswith(b"PK"):
         return 0
     try:

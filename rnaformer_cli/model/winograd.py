@@ -23,7 +23,7 @@ from torch import Tensor
 
 from rnaformer_cli.model.onednn import linear
 
-_TILES_AT_ONCE = 256  # enough for fast products, few enough for a cache
+_TILES_AT_ONCE = 256  # large enough for fast products, small enough for a cache
 _BIAS_PRODUCT = (1, 1)  # every output contains this product once
 
 

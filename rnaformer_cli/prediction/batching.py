@@ -12,7 +12,7 @@ from rnaformer_cli.sequence.encode import ALPHABET, UNKNOWN, encode
 from rnaformer_cli.sequence.record import RnaRecord
 
 WINDOW_RECORDS = 256  # records that are read ahead and sorted by length
-WINDOW_CELLS = 2**24  # of their matrices, in case these are kept
+WINDOW_CELLS = 2**24  # limit of the cells of their matrices, which may be kept in memory
 
 
 def read_windows(records: Iterable[RnaRecord]) -> Iterator[list[RnaRecord]]:

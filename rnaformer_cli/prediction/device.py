@@ -40,7 +40,7 @@ def choose_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     if precision != "bf16":
         return torch.float32
     if device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise DeviceError(f"device '{device}' has no bf16; use --precision fp32")
+        raise DeviceError(f"device '{device}' does not support bf16; use --precision fp32")
     return torch.bfloat16
 
 

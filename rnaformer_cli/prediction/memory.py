@@ -26,11 +26,11 @@ def parse_size(text: str) -> int:
     """Bytes from a size such as 4G, 500M or 1.5GiB.
 
     Raises:
-        ConfigError: text that is no size.
+        ConfigError: text that is not a size.
     """
     found = _SIZE.match(text.strip())
     if found is None:
-        raise ConfigError(f"{text!r} is no size; expected a number of bytes, or 500M, 4G")
+        raise ConfigError(f"{text!r} is not a size; expected a number of bytes, 500M or 4G")
     return int(float(found[1]) * _UNITS[found[2].upper()])
 
 

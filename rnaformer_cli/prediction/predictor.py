@@ -203,7 +203,9 @@ class Predictor:
             config.flag if self.options.like is None else _LABEL_TYPE_VALUES[self.options.like]
         )
         if self.options.like == "computed" and not config.label_flag:
-            raise ConfigError("these weights have no label flag: they know one kind of labels")
+            raise ConfigError(
+                "these weights have no label flag: they were trained on one kind of labels"
+            )
         self.families = families if self.options.uses_families else None
         gate = self.families.mixture.by_evidence if self.families else None
         if gate is not None and not config.folding:

@@ -39,11 +39,11 @@ from rnaformer_cli.sequence.record import RnaRecord
 
 PredictionResult = Prediction | DeviceError
 
-MAX_WORKERS = 8  # that are started by default
-MIN_CELLS_FOR_WORKERS = 2_000_000  # of the first window; fewer take less time than a start
-MAX_WORKER_CHANNELS = 128  # of networks for which processes are faster than threads
+MAX_WORKERS = 8  # default limit of the number of processes
+MIN_CELLS_FOR_WORKERS = 2_000_000  # of the first window; a start takes longer than fewer cells
+MAX_WORKER_CHANNELS = 128  # wider networks are faster with threads than with processes
 _MAX_WORKER_LENGTH = 500  # bases; longer records use all threads of the main process
-# Limits on files or processes; no shared memory, as in some containers; no semaphores.
+# Causes: limits on files or processes; no shared memory (some containers); no semaphores.
 _START_ERRORS = (OSError, ImportError, NotImplementedError)
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PREFETCHED_WINDOWS = 1  # windows that are submitted before the current one is finished
@@ -188,7 +188,7 @@ class _WorkerPool:
     def _do_without(self, error: Exception) -> None:
         """Continue without workers; end those that were started."""
         message = os_error_text(error) if isinstance(error, OSError) else str(error)
-        self._warn(f"no worker process can be started ({message}); going on without workers")
+        self._warn(f"cannot start worker processes ({message}); continuing without workers")
         for process in multiprocessing.active_children():
             if process not in self._other_children:
                 process.terminate()
@@ -199,7 +199,7 @@ class _WorkerPool:
 
     def _drop_pool(self) -> None:
         if self._pool is not None:
-            self._warn("a worker process was ended from outside; going on without workers")
+            self._warn("a worker process was killed; continuing without workers")
             self._pool.shutdown()  # its futures stay marked as broken; cancelling would hide that
             self._pool = None
 

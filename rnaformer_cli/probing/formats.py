@@ -1,4 +1,4 @@
-"""All formats of reactivities behind one function; the content tells which one it is."""
+"""All formats of reactivities; the format is detected from the content."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _EXPECTED = "columns of position and value, .map, RDAT, RNA Framework's XML, JSO
 
 
 def read_reactivities(path: str | Path) -> Iterator[ProbingProfile | ProbingError]:
-    """Yield the profiles of a file ("-": standard input), or what is wrong with one of them.
+    """Yield the profiles of a file ("-": standard input), or an error for one of them.
 
     Raises:
         InputError: the file cannot be read, or is empty.
-        ProbingError: another format, or something after which no more can be read.
+        ProbingError: another format, or an error after which the file cannot be read further.
     """
     name = "stdin" if str(path) == STDIN else str(path)
     lines = read_lines(path)
@@ -58,7 +58,7 @@ def reactivity_files(path: str | Path) -> list[str | Path]:
     """The files of reactivities in a folder, in order of their names; a file (or "-") is itself.
 
     Raises:
-        InputError: a folder without any.
+        InputError: a folder without such files.
     """
     if str(path) == STDIN or not Path(path).is_dir():
         return [path]
@@ -96,7 +96,7 @@ def _format(line: str, number: int) -> str:
         return "tsv"
     if _COLUMNS.match(text):
         return "columns"
-    raise ProbingError(f"no known format of reactivities; expected {_EXPECTED}", line=number)
+    raise ProbingError(f"unknown format of reactivities; expected {_EXPECTED}", line=number)
 
 
 def _in_file(error: ProbingError, name: str) -> ProbingError:

@@ -22,13 +22,13 @@ EXPECTED = "a JSON object with id and reactivity"
 
 
 def read_json_lines(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
-    """Yield the profile of each line, or what is wrong with it.
+    """Yield the profile of each line, or an error.
 
-    Fields are `id`, `reactivity` (null is missing), and, if they are there, `sequence` or `seq`
-    and `modifier`; others are ignored.
+    Required fields are `id` and `reactivity` (null is a missing value). `sequence` or `seq`, and
+    `modifier`, are optional. Other fields are ignored.
 
     Raises:
-        ProbingError: a line that is no JSON object with an id.
+        ProbingError: a line that is not a JSON object with an id.
     """
     n_values = 0
     for number, line in enumerate(lines, start=1):
@@ -69,7 +69,7 @@ def _values(found: Mapping[str, Any]) -> list[Any]:
             f"reactivity is {shorten_repr(values)}; expected a list of numbers and nulls"
         )
     if len(values) > MAX_BASES:
-        raise ProbingError(f"more than {MAX_BASES:,} values, which is the limit of a record")
+        raise ProbingError(f"more than {MAX_BASES:,} values (the limit per record)")
     return values
 
 
@@ -94,7 +94,7 @@ def _number(value: Any, position: int) -> float | None:
     """A reactivity; null and NaN, which Python writes for it, are missing."""
     if value is None or value != value:  # noqa: PLR0124  # only NaN is not itself
         return None
-    if type(value) not in (int, float):  # true is no number
+    if type(value) not in (int, float):  # bool is a subclass of int
         return check_value(float("nan"), value, position)
     try:
         return check_value(float(value), value, position)

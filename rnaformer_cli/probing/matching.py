@@ -18,10 +18,10 @@ from rnaformer_cli.sequence.record import RnaRecord
 class ProfileIndex:
     """Profiles by the id of their record.
 
-    A file that names no RNA is of the record with the file's name without its suffix as id (or as
-    file name), or of the only record. A single profile of another id is of the only record if it
-    has the same sequence. `reagent` replaces what the files say; of several profiles for a record
-    it chooses one.
+    A file without an RNA name belongs to the record whose id (or file name) is the name of the file
+    without its suffix, or to the only record. A single profile with another id belongs to the only
+    record if the sequences are the same. `reagent` overrides the reagents in the files, and selects
+    one of several profiles of a record.
     """
 
     def __init__(self, reagent: str | None = None) -> None:
@@ -31,17 +31,17 @@ class ProfileIndex:
         self._refused: set[str] = set()  # ids whose data could not be read
 
     def add(self, profile: ProbingProfile) -> None:
-        """One more profile."""
+        """Add a profile."""
         name = _stem(profile.path) if profile.id is None else profile.id
         self._profiles.setdefault(name, []).append(profile)
 
     def refuse(self, error: RnaformerError) -> None:
-        """Note data that could not be read: other data of that id are not used either."""
+        """Record data that could not be read; other data of that id are not used either."""
         if error.location.record is not None:
             self._refused.add(error.location.record)
 
     def attach(self, record: RnaRecord, is_only: bool = False) -> RnaRecord:
-        """The record with its reactivities, or as it is where there are none.
+        """The record with its reactivities, or unchanged if it has none.
 
         Raises:
             ProbingError: several profiles, or one that does not fit the record.
@@ -64,7 +64,7 @@ class ProfileIndex:
         return replace(record, reactivities=Reactivities(values, known))
 
     def match(self, record: RnaRecord, is_only: bool = False) -> str | None:
-        """The id under which the record has profiles, which then counts as that of a record."""
+        """The id under which the record has profiles. The id is marked as matched."""
         file_name = safe_name(record.id)
         names = [record.id, *([file_name] if self._is_unnamed(file_name) else [])]
         if is_only and len(self._profiles) == 1:
@@ -109,7 +109,7 @@ def _values(profile: ProbingProfile, sequence: str) -> tuple[float | None, ...]:
     """A value or None for each base.
 
     Raises:
-        ProbingError: a position beyond the RNA, or a letter that the RNA does not have there.
+        ProbingError: a position beyond the RNA, or a letter that differs from the RNA's.
     """
     size = len(sequence)
     values: list[float | None] = [None] * size

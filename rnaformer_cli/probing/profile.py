@@ -1,4 +1,4 @@
-"""The reactivities of one RNA as a file gives them, before they are matched to a record."""
+"""The reactivities of one RNA as read from a file, before they are matched to a record."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _READABLE = frozenset(_LETTERS + _LETTERS.lower())
 
 @dataclass(frozen=True, slots=True)
 class ProbingProfile:
-    """Values by position, with what else a file says of their RNA.
+    """Values by position, with other information of the file on their RNA.
 
     The columns `positions`, `values`, `letters` and `lines` have an entry for each value of the
     file, in its order.
@@ -34,7 +34,7 @@ class ProbingProfile:
     lines: array[int]  # of the file, 1-based
     letters: str = ""  # the base at each position, N if it is not known; "" without any
     sequence: str | None = None  # of the whole RNA
-    n_bases: int | None = None  # of the whole RNA, if the file says so
+    n_bases: int | None = None  # of the whole RNA, if the file gives it
     reagent: str | None = None  # as the file spells it
     path: str | None = None
 
@@ -55,7 +55,7 @@ class ProfileBuilder:
     letters: list[str] = field(default_factory=list)
 
     def add(self, position: int, value: float | None, line: int, letter: str = "") -> None:
-        """One more value."""
+        """Add a value."""
         self.positions.append(position)
         self.values.append(math.nan if value is None else value)
         self.lines.append(line)
@@ -89,7 +89,7 @@ class ProfileBuilder:
                 where = (
                     "" if first[position] == line else f", the first is in line {first[position]}"
                 )
-                message = f"position {position} has a second value{where}"
+                message = f"duplicate value of position {position}{where}"
                 return ProbingError(message, line=line, record=self.record)
             first[position] = line
         raise AssertionError("no position is repeated")
@@ -142,7 +142,7 @@ def parse_letters(text: str) -> str:
         ProbingError: a letter that is not a base, or more than MAX_BASES of them.
     """
     if len(text) > MAX_BASES:
-        message = f"more than {MAX_BASES:,} bases, which is the limit of a record"
+        message = f"more than {MAX_BASES:,} bases (the limit per record)"
         raise ProbingError(message)
     if not _READABLE.issuperset(text):
         wrong = next(sign for sign in text if sign not in _READABLE)
@@ -162,7 +162,7 @@ def count_values(total: int, added: int, limit: int, line: int) -> int:
         ProbingError: more than the limit.
     """
     if total + added > limit:
-        raise ProbingError(f"more than {limit:,} values, which is the limit", line=line)
+        raise ProbingError(f"more than {limit:,} values (the limit)", line=line)
     return total + added
 
 

@@ -33,17 +33,17 @@ _WILD_TYPE = {"wt", ""}
 
 @dataclass(slots=True)
 class _Row:
-    """A row of data, with what is said of it."""
+    """A row of data and its annotations."""
 
     text: str = ""
     line: int = 0
-    sequence: str | None = None  # of its own, in libraries
+    sequence: str | None = None  # in libraries, where it differs from the construct's
     annotations: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Construct:
-    """What a section that begins with NAME has said so far."""
+    """The content of a section that begins with NAME, as far as it was read."""
 
     name: str = ""
     sequence: str | None = None
@@ -59,10 +59,11 @@ class _Construct:
 
 
 def read_rdat(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
-    """Yield the profile of each row of data, or what is wrong with it.
+    """Yield the profile of each row of data, or an error.
 
-    The id is the construct's name, with `_` for white space. A row with a sequence of its own has
-    the id `NAME:row`, or its annotation `name`. Rows of unmodified RNA and of mutants are left out.
+    The id is the construct's name, with `_` for white space. The id of a row with its own
+    sequence is its annotation `name`, or `NAME:row`. Rows of unmodified RNA and of mutants are
+    ignored.
 
     Raises:
         ProbingError: another version, or a construct that contradicts itself.
@@ -108,10 +109,10 @@ def _check_version(line: str, number: int) -> None:
 
 
 def _take(construct: _Construct, key: str, index: int | None, rest: str, line: int) -> None:
-    """Note a line of a construct; those with other keywords are not needed.
+    """Store a line of a construct; lines with other keywords are ignored.
 
     Raises:
-        ProbingError: a line that cannot be read, or a row that is there twice.
+        ProbingError: a line that cannot be read, or a duplicate row.
     """
     is_second = _is_there(construct, key, index)
     try:
@@ -133,7 +134,7 @@ def _take(construct: _Construct, key: str, index: int | None, rest: str, line: i
 
 
 def _is_there(construct: _Construct, key: str, index: int | None) -> bool:
-    """Whether a keyword that a construct or row has once was met before."""
+    """Whether a keyword that may occur once per construct or row was read before."""
     if key == "SEQUENCE":
         owner = construct if index is None else construct.row(index)
         return owner.sequence is not None
@@ -144,11 +145,11 @@ def _is_there(construct: _Construct, key: str, index: int | None) -> bool:
 
 def _refuse_second(is_second: bool, key: str) -> None:
     if is_second:
-        raise ProbingError(f"a second {key} of the same construct or row")
+        raise ProbingError(f"duplicate {key} of a construct or row")
 
 
 def _take_sequence(construct: _Construct, index: int | None, letters: str) -> None:
-    """Note the sequence of the construct, or that of one row."""
+    """Store the sequence of the construct or of one row."""
     if index is None:
         construct.sequence = letters
     else:
@@ -156,12 +157,12 @@ def _take_sequence(construct: _Construct, index: int | None, letters: str) -> No
 
 
 def _take_row(row: _Row, key: str, rest: str, line: int) -> None:
-    """Note the values of a row, or what is said of them."""
+    """Store the values or the annotations of a row."""
     if key in _ABOUT_DATA:
         row.annotations.update(_annotations(rest))
         return
     if row.line:
-        raise ProbingError(f"the same row a second time, the first is in line {row.line}")
+        raise ProbingError(f"duplicate row, the first is in line {row.line}")
     row.text, row.line = rest, line
 
 
@@ -172,7 +173,7 @@ def _offset(text: str) -> int:
 
 
 def _seqpos(text: str) -> list[tuple[str, int]]:
-    """Letters, "" where there are none, and positions before the offset is taken off."""
+    """Letters, "" where there are none, and positions before the offset is subtracted."""
     found = []
     for entry in filter(None, _SEPARATOR.split(text)):
         match = _SEQPOS.fullmatch(entry)
@@ -192,7 +193,7 @@ def _annotations(text: str) -> dict[str, str]:
 
 
 def _profiles(construct: _Construct | None) -> Iterator[ProbingProfile | ProbingError]:
-    """The profiles of all rows with data of the construct's own RNA, or of one of their own."""
+    """The profiles of all rows with data, except those of mutants and unmodified RNA."""
     if construct is None:
         return
     positions = [number - (construct.offset or 0) for _, number in construct.seqpos]
@@ -216,7 +217,7 @@ def _profiles(construct: _Construct | None) -> Iterator[ProbingProfile | Probing
 
 
 def _check_seqpos(construct: _Construct, positions: list[int]) -> None:
-    """Refuse positions that the sequence does not have, or letters that it has not there.
+    """Refuse positions outside the sequence, and letters that differ from those of the sequence.
 
     Raises:
         ProbingError: the first such position.
@@ -228,7 +229,7 @@ def _check_seqpos(construct: _Construct, positions: list[int]) -> None:
     for (letter, number), position in zip(construct.seqpos, positions, strict=True):
         entry = f"{letter}{number} in SEQPOS"
         if position < 1 or (sequence is not None and position > len(sequence)):
-            message = f"{entry} is no base of the sequence (offset {offset})"
+            message = f"{entry} is not a position of the sequence (offset {offset})"
             raise ProbingError(message, line=line, record=name)
         base = sequence[position - 1] if sequence is not None else UNKNOWN
         if _is_other(letter.upper().replace("T", "U"), base):
@@ -249,6 +250,6 @@ def _profile(
     builder = ProfileBuilder(name)
     for position, text in zip(positions, values, strict=True):
         value = parse_value(text, position)
-        if sequence is None or position <= len(sequence):  # rows of a library are filled up
+        if sequence is None or position <= len(sequence):  # rows of a library are padded
             builder.add(position, value, row.line)
     return builder.build(sequence, None, reagent)

@@ -18,17 +18,17 @@ from rnaformer_cli.probing.profile import (
 )
 
 _TEXTS = ("sequence", "reactivity")
-_BLOCK = 1 << 16  # letters that the parser is given at once, or a line
+_BLOCK = 1 << 16  # letters passed to the parser in one call; a longer line is passed whole
 _MAX_MARKUP = 1_000_000  # bytes of a tag or comment that is longer than a block
 
 
 def read_xml(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
-    """Yield the profile of each `<transcript>`, or what is wrong with it.
+    """Yield the profile of each `<transcript>`, or an error.
 
     NaN is missing. Elements other than `<sequence>` and `<reactivity>` are ignored.
 
     Raises:
-        ProbingError: text that is no XML, has a document type (entities could fill the memory),
+        ProbingError: text that is not XML, has a document type (entities could fill the memory),
             or has no transcript.
     """
     reader = _Reader()
@@ -47,7 +47,7 @@ def read_xml(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
 def _blocks(lines: Iterable[str]) -> Iterator[str]:
     """The text in blocks of whole lines, and "" as its end.
 
-    With each call the parser reads again the tag or comment that is not complete.
+    Each call makes the parser scan an incomplete tag or comment again.
     """
     block: list[str] = []
     size = 0
@@ -63,18 +63,20 @@ def _blocks(lines: Iterable[str]) -> Iterator[str]:
 
 
 class _Reader:
-    """What the parser has met: the transcript at hand and those that are complete."""
+    """The state of the parser: the current transcript and the complete ones."""
 
     def __init__(self) -> None:
         self.found: list[ProbingProfile | ProbingError] = []
-        self.parser = expat.ParserCreate("utf-8")  # as the lines are, whatever the file says
+        self.parser = expat.ParserCreate(
+            "utf-8"
+        )  # the encoding of the lines; the declaration in the file is ignored
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
         self.parser.StartDoctypeDeclHandler = self._refuse
         self._name: str | None = None  # of the transcript
-        self._line = 0  # of the element at hand
+        self._line = 0  # of the current element
         self._element = ""
         self._texts: dict[str, list[str]] = {}
         self._n_letters = 0
@@ -82,12 +84,12 @@ class _Reader:
         self._n_bytes = 0  # of the text so far
 
     def parse(self, block: str) -> ProbingError | None:
-        """Read on; the end of the text is "". The result is why no more can be read."""
+        """Parse a block, "" at the end; return the error if parsing cannot continue."""
         try:
             self.parser.Parse(block, not block)
             self._n_bytes += len(block.encode())
             if block and self._n_bytes - self.parser.CurrentByteIndex > _MAX_MARKUP:
-                message = f"a tag or comment of more than {_MAX_MARKUP:,} bytes, which is the limit"
+                message = f"a tag or comment of more than {_MAX_MARKUP:,} bytes (the limit)"
                 return ProbingError(message, line=self.parser.CurrentLineNumber)
         except expat.ExpatError as error:
             return ProbingError(f"not XML: {expat.ErrorString(error.code)}", line=error.lineno)
@@ -96,7 +98,7 @@ class _Reader:
         return None
 
     def _refuse(self, *_: object) -> None:
-        message = "has a document type, which is not read"
+        message = "document types (DOCTYPE) are not supported"
         raise ProbingError(message, line=self.parser.CurrentLineNumber)
 
     def _start(self, element: str, attributes: dict[str, str]) -> None:
@@ -109,7 +111,7 @@ class _Reader:
             self._name, self._texts, self._line, self._n_letters = name, {}, line, 0
         elif element in _TEXTS and self._name is not None:
             if element in self._texts:
-                message = f"a second <{element}>"
+                message = f"duplicate <{element}>"
                 raise ProbingError(message, line=line, record=self._name)
             self._element, self._texts[element] = element, []
             if element == "reactivity":
@@ -119,7 +121,7 @@ class _Reader:
         if self._element:
             self._n_letters += len(text)
             if self._n_letters > MAX_LINE:
-                message = f"more than {MAX_LINE:,} letters, which is the limit of a transcript"
+                message = f"more than {MAX_LINE:,} letters (the limit per transcript)"
                 raise ProbingError(message, line=self._line, record=self._name)
             self._texts[self._element].append(text)
 

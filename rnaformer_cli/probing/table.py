@@ -22,13 +22,13 @@ _BASE = "base"
 
 
 def read_table(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
-    """Yield the profile of each id, or the first thing that is wrong with it, by first rows.
+    """Yield the profile or the first error of each id, in the order of their first rows.
 
     The first line names the columns: `id`, `position` and `value` in any order, `base` if it is
     there; others are ignored. Rows of an id need not follow each other.
 
     Raises:
-        ProbingError: a column that is missing or there twice, or a row without all columns.
+        ProbingError: a missing or duplicate column, or a row without all columns.
     """
     builders: dict[str, ProfileBuilder | ProbingError] = {}
     places: dict[str, int] = {}
@@ -62,7 +62,7 @@ def _header(fields: list[str], line: int) -> dict[str, int]:
     names = [field.lower() for field in fields]
     for name in (*COLUMNS, _BASE):
         if names.count(name) > 1:
-            raise ProbingError(f"the column {name!r} a second time", line=line)
+            raise ProbingError(f"duplicate column {name!r}", line=line)
     missing = [name for name in COLUMNS if name not in names]
     if missing:
         raise ProbingError(f"no column {missing[0]!r}", line=line)
@@ -72,7 +72,7 @@ def _header(fields: list[str], line: int) -> dict[str, int]:
 def _add(
     builders: dict[str, ProfileBuilder | ProbingError], row: dict[str, str], line: int
 ) -> None:
-    """Add a row to the profile of its id, which its first error replaces."""
+    """Add a row to the profile of its id; the first error replaces the profile."""
     name = one_word(row["id"])
     if not name:
         raise ProbingError(f"{shorten_repr(row['id'])} is not an id", line=line)

@@ -1,4 +1,4 @@
-"""Pictures as SVG elements, any number of which can be embedded in one HTML page."""
+"""Pictures as SVG elements; one HTML page can embed any number of them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def embed_svg(svg: bytes, prefix: str, label: str) -> str:
 
 
 def _references(element: ElementTree.Element) -> list[str]:
-    """The ids that an element refers to, as `#x` or `url(#x)`; also colours, which do no harm."""
+    """The ids that an element refers to, as `#x` or `url(#x)`; colours, too, which is harmless."""
     return [name for value in element.attrib.values() for name in _REFERENCE.findall(value)]
 
 

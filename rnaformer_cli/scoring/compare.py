@@ -17,8 +17,8 @@ _BASES = frozenset("ACGU")
 class ScoringRules:
     """Which pairs are compared and which pairs match."""
 
-    canonical: bool = False  # leave out the non-canonical pairs of both structures
-    tolerance: int = 0  # n > 0: score also with one end of a pair off by up to n
+    canonical: bool = False  # ignore the non-canonical pairs of both structures
+    tolerance: int = 0  # n > 0: score also with one base of a pair shifted by up to n
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class RecordScore:
     exact: PairCounts
     tolerant: PairCounts | None  # with the tolerance of the rules; None if that is 0
     pseudoknot: PairCounts  # pairs that cross another pair of the same structure
-    is_missing: bool = False  # no prediction: counted as an empty structure, and all figures are 0
+    is_missing: bool = False  # no prediction: counted as an empty structure, all metrics are 0
 
     @property
     def precision(self) -> float:
-        """Precision with exact pairs; 0 for a missing prediction, as all figures."""
+        """Precision with exact pairs; 0 for a missing prediction, as all metrics."""
         return 0.0 if self.is_missing else self.exact.precision
 
     @property
@@ -142,7 +142,7 @@ def check_same_rna(prediction: StructureRecord, reference: StructureRecord) -> N
     """Check that two records are the same RNA; letters other than A C G U match any letter.
 
     Raises:
-        ScoreError: the lengths differ, or a base.
+        ScoreError: the lengths or a base differ.
     """
     lengths = len(prediction.sequence), len(reference.sequence)
     if lengths[0] != lengths[1]:

@@ -18,7 +18,7 @@ _CHUNK = 500  # resamples drawn at once, to bound memory
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The figures of a set of records; precision, recall, f1 and mcc are means over records."""
+    """The metrics of a set of records; precision, recall, f1 and mcc are means over records."""
 
     records: int
     missing: int
@@ -34,7 +34,7 @@ class Summary:
 
 
 def summarise(scores: Sequence[RecordScore], seed: int = 0) -> Summary:
-    """The figures of a set of records.
+    """The metrics of a set of records.
 
     Raises:
         ScoreError: no record.

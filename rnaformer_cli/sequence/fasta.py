@@ -154,7 +154,7 @@ class _LineCheck:
     def _check_letters(self, line: str, number: int) -> bool:
         self._letters += len(line)
         if self._letters > MAX_BASES:  # further lines are dropped, to bound the memory
-            message = f"more than {MAX_BASES:,} letters, which is the limit of a record"
+            message = f"more than {MAX_BASES:,} letters (the limit per record)"
             self._errors.setdefault(self._count, (message, number, 1))
             return False
         if self._allowed.issuperset(line):

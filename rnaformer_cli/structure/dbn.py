@@ -1,7 +1,7 @@
 """Dot-bracket files: a header, the sequence, the structure.
 
-Also the output of ViennaRNA (energies, `RNAfold -p` lines), the files of bpRNA (`#Name:` instead of
-a header), and files without headers.
+The reader also accepts the output of ViennaRNA (energies, `RNAfold -p` lines), the files of bpRNA
+(`#Name:` instead of a header), and files without headers.
 """
 
 from __future__ import annotations

@@ -174,7 +174,7 @@ def _head(lines: Iterator[str]) -> list[str]:
 
 
 def detect_format(head: Iterable[str]) -> ReadFormat:
-    """Detect the format by the first lines of a text; dot-bracket if no other format fits.
+    """Detect the format from the first lines of a text; dot-bracket if no other format fits.
 
     Raises:
         StructureError: FASTA, which holds no structure.

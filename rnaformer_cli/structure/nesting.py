@@ -36,7 +36,7 @@ def heaviest_nested(
     chosen: list[int] = []
     for group in conflict_groups(arcs):
         if len({end for index in group for end in arcs[index]}) > limit:
-            message = f"more than {limit:,} ends of crossing helices, which is the limit"
+            message = f"more than {limit:,} ends of crossing helices (the limit)"
             raise StructureError(message)
         best = _heaviest([arcs[index] for index in group], [weights[index] for index in group])
         chosen.extend(group[index] for index in best)

@@ -44,7 +44,7 @@ def _within_limit(lines: Iterable[str]) -> Iterator[str]:
         expanded = f"{line.expandtabs()}\n"
         n_letters += len(expanded)
         if n_letters > MAX_ALIGNMENT:
-            raise StructureError(f"more than {MAX_ALIGNMENT:,} letters, which is the limit")
+            raise StructureError(f"more than {MAX_ALIGNMENT:,} letters (the limit)")
         yield expanded
 
 

@@ -117,7 +117,7 @@ def check_size(bases: int, name: str | None = None, line: int | None = None) -> 
         StructureError: more than MAX_BASES bases.
     """
     if bases > MAX_BASES:
-        message = f"more than {MAX_BASES:,} bases, which is the limit of a record"
+        message = f"more than {MAX_BASES:,} bases (the limit per record)"
         raise StructureError(message, record=name, line=line)
 
 

@@ -43,7 +43,7 @@ PUBLISHED = {
 READ_TIMEOUT = 30.0  # seconds without a byte
 HEADER_TIMEOUT = 120.0  # seconds until the body begins
 _CHUNK = 1 << 20
-_MAX_TEXT = 200  # letters of a server's own words in a message
+_MAX_TEXT = 200  # maximum length of a server's text in a message
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -101,7 +101,7 @@ def new_checkpoint_folder(target: str | Path) -> Path:
     is_name = text and not text.startswith(".") and os.sep not in text
     folder = list_weights().get(text, user_folder() / text) if is_name else Path(target)
     if (folder / CONFIG_FILE).exists():
-        raise OutputError("holds a checkpoint already; choose another name", path=folder)
+        raise OutputError("already contains a checkpoint; choose another name", path=folder)
     return folder
 
 
@@ -119,8 +119,8 @@ def fetch(
     Raises:
         WeightsError: a name that is not published.
         OutputError: a checkpoint of this name exists already.
-        InputError: the transfer failed, broke off, was too slow or too large, went to another
-            host, or brought another checksum; or all of it took longer than MAX_FETCH_SECONDS.
+        InputError: the download failed, stopped early, was too slow or too large, was redirected to
+            another host, has another checksum, or took longer than MAX_FETCH_SECONDS in total.
     """
     if name not in PUBLISHED:
         listed = ", ".join(PUBLISHED)
@@ -163,9 +163,9 @@ def download(url: str, path: Path, limit: int, latest: float) -> None:
             if not watchdog.has_fired:
                 raise
         if watchdog.has_fired:  # a closed connection may look like the end of the body
-            message = "no whole answer in time: the server only drips"
+            message = "timed out: the server sends data too slowly"
             if time.monotonic() >= latest:
-                message = f"not done within {MAX_FETCH_SECONDS:,g} seconds, which is the limit"
+                message = f"not done within {MAX_FETCH_SECONDS:,g} seconds (the limit)"
             raise InputError(message, path=shown)
 
 
@@ -174,29 +174,29 @@ def _download(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
     try:
         _copy(url, path, limit, watchdog)
     except urllib.error.HTTPError as error:
-        raise InputError(f"the server says {_status(error.code)}", path=shown) from None
+        raise InputError(f"the server returned {_status(error.code)}", path=shown) from None
     except urllib.error.URLError as error:
         why = os_error_text(error.reason) if isinstance(error.reason, OSError) else error.reason
-        raise InputError(f"no connection: {_cut(str(why))}", path=shown) from None
+        raise InputError(f"cannot connect: {_cut(str(why))}", path=shown) from None
     except TimeoutError:
-        raise InputError(f"no answer for {READ_TIMEOUT:g} seconds", path=shown) from None
+        raise InputError(f"no response for {READ_TIMEOUT:g} seconds", path=shown) from None
     except (InvalidURL, ValueError):  # the URL was checked
-        raise InputError("the address of the proxy is no URL", path=shown) from None
+        raise InputError("the proxy address is not a valid URL", path=shown) from None
     except HTTPException:
-        raise InputError("the server's answer is not HTTP or broke off", path=shown) from None
+        raise InputError("invalid or incomplete HTTP response", path=shown) from None
     except OSError as error:
         raise InputError(f"transfer failed: {_cut(os_error_text(error))}", path=shown) from None
 
 
 def _status(code: int) -> str:
-    """A status in the words of the standard: a server's own may hold anything."""
+    """A status with the phrase of the HTTP standard; the phrase of a server may be any text."""
     known = {status.value: status.phrase for status in HTTPStatus}
-    more = ", and leads to no other page" if code in _REDIRECTS else ""
+    more = " without a valid redirect" if code in _REDIRECTS else ""
     return f"{code} {known.get(code, '')}".rstrip() + more
 
 
 def _cut(text: str) -> str:
-    """What may be a server's or a proxy's text, no longer than a line."""
+    """Text that may come from a server or a proxy, cut to _MAX_TEXT letters."""
     return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
 
 
@@ -204,16 +204,16 @@ def _copy(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
     shown = without_credentials(url)
     handlers = (SameHostRedirects, WatchedHTTP(watchdog), WatchedHTTPS(watchdog))
     with urllib.request.build_opener(*handlers).open(url, timeout=READ_TIMEOUT) as answer:
-        if answer.status != HTTPStatus.OK:  # 206, for one, is a part
-            raise InputError(f"the server says {_status(answer.status)}", path=shown)
+        if answer.status != HTTPStatus.OK:  # for example 206, partial content
+            raise InputError(f"the server returned {_status(answer.status)}", path=shown)
         announced = answer.headers.get("Content-Length")
         if announced is not None and not re.fullmatch("[0-9]{1,18}", announced):
-            message = f"the Content-Length is no number: {cut_short(announced)}"
+            message = f"Content-Length is not a number: {cut_short(announced)}"
             raise InputError(message, path=shown)
         with path.open("wb") as file:
             received = _receive_body(answer, file, shown, limit, watchdog)
     if announced is not None and received != int(announced):
-        raise InputError(f"broke off after {received} of {announced} bytes", path=shown)
+        raise InputError(f"download stopped after {received} of {announced} bytes", path=shown)
 
 
 def _receive_body(
@@ -231,10 +231,10 @@ def _receive_body(
         file.write(chunk)
         received += len(chunk)
         if received > limit:
-            raise InputError(f"more than {limit:,} bytes, which is the limit", path=url)
+            raise InputError(f"more than {limit:,} bytes (the limit)", path=url)
         if time.monotonic() - began > DOWNLOAD_WINDOW_SECONDS:
             if received - counted < MIN_DOWNLOAD_RATE * DOWNLOAD_WINDOW_SECONDS:
-                message = f"slower than {MIN_DOWNLOAD_RATE:,} bytes a second"
+                message = f"slower than {MIN_DOWNLOAD_RATE:,} bytes per second"
                 raise InputError(message, path=url)
             began, counted = time.monotonic(), received
             watchdog.extend(2 * DOWNLOAD_WINDOW_SECONDS)

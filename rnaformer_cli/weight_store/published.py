@@ -109,23 +109,23 @@ _NO_YAML = (yaml.YAMLError, ValueError, OverflowError, LookupError, TypeError, A
 
 
 def _check_events(content: bytes, path: str | Path) -> None:
-    """Refuse aliases, tags and deep nesting, which can take minutes to build, during the scan."""
+    """Refuse aliases, tags and deep nesting before objects are built, which could take minutes."""
     depth = 0
     for event in yaml.parse(content, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):  # nested aliases grow exponentially
-            raise InputError("an alias, which no config needs", path=path, line=line)
+            raise InputError("YAML aliases are not supported", path=path, line=line)
         if getattr(event, "tag", None) is not None:
-            raise InputError("a tag, which no config needs", path=path, line=line)
+            raise InputError("YAML tags are not supported", path=path, line=line)
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_CONFIG_DEPTH:
-            message = f"nested more than {MAX_CONFIG_DEPTH} deep, which is the limit"
+            message = f"nested more than {MAX_CONFIG_DEPTH} levels deep (the limit)"
             raise InputError(message, path=path, line=line)
 
 
 def _check_keys(node: yaml.Node | None, path: str | Path) -> None:
-    """Refuse duplicate keys, of which PyYAML silently takes the last."""
+    """Refuse duplicate keys; PyYAML would silently use the last one."""
     if isinstance(node, yaml.SequenceNode):
         for value in node.value:
             _check_keys(value, path)
@@ -135,7 +135,7 @@ def _check_keys(node: yaml.Node | None, path: str | Path) -> None:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
                     line, name = key.start_mark.line + 1, shorten_repr(key.value)
-                    raise InputError(f"the key {name} a second time", path=path, line=line)
+                    raise InputError(f"duplicate key {name}", path=path, line=line)
                 seen.add(key.value)
             _check_keys(value, path)
 
@@ -159,10 +159,10 @@ def _check_size(state: Mapping[str, Tensor], path: str | Path) -> None:
     """Refuse tensors with more bytes than the file, such as views that repeat stored values."""
     needed = sum(tensor.numel() * tensor.element_size() for tensor in state.values())
     if needed > Path(path).stat().st_size:
-        raise InputError(f"holds less than the {needed:,} bytes of its tensors", path=path)
+        raise InputError(f"is smaller than the {needed:,} bytes of its tensors", path=path)
     for name, tensor in state.items():
         if not tensor.is_floating_point() or tensor.layout != torch.strided:
-            raise InputError(f"tensor {name!r} is no array of floating point numbers", path=path)
+            raise InputError(f"tensor {name!r} is not a dense floating-point tensor", path=path)
 
 
 def published_config(raw: Mapping[str, Any]) -> ModelConfig:
@@ -248,10 +248,12 @@ def _resolve_recycling(config: ModelConfig, tensors: Tensors) -> tuple[ModelConf
     if has_norm == config.recycling:
         return config, []
     if not has_norm:
-        raise WeightsError(f"the config asks for {config.cycles} cycles, but no recycling norm")
+        raise WeightsError(
+            f"the config has {config.cycles} cycles, but no tensor of a recycling norm"
+        )
     note = (
-        "the config says 'cycling: false', but the weights carry a recycling norm; "
-        f"taking {DEFAULT_CYCLES} cycles"
+        "the config says 'cycling: false', but the weights have a recycling norm; "
+        f"using {DEFAULT_CYCLES} cycles"
     )
     return replace(config, recycling=True, cycles=DEFAULT_CYCLES), [note]
 
@@ -269,7 +271,7 @@ def _check_constants(config: ModelConfig, tensors: Tensors) -> None:
             if name.endswith(ending):
                 stored = tensors.pop(name)
                 if stored.shape != value.shape or not torch.allclose(stored, value, atol=1e-4):
-                    raise WeightsError(f"{name!r} is not the constant that the config implies")
+                    raise WeightsError(f"{name!r} differs from the constant given by the config")
 
 
 def _transpose_positions(config: ModelConfig, tensors: Tensors) -> None:

@@ -34,7 +34,7 @@ def user_folder() -> Path:
     try:
         cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     except RuntimeError:
-        message = "no home folder to keep weights in; set RNAFORMER_HOME"
+        message = "no home folder to store weights in; set RNAFORMER_HOME"
         raise WeightsError(message) from None
     return Path(cache) / "rnaformer" / "weights"
 
@@ -53,7 +53,7 @@ def list_weights() -> dict[str, Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What a folder holds, in order; nothing if it is somebody else's, or no folder at all."""
+    """The entries of a folder, in order; none if it belongs to another user or is not a folder."""
     try:
         return sorted(folder.iterdir())
     except OSError:

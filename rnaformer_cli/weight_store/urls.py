@@ -100,9 +100,10 @@ class SameHostRedirects(urllib.request.HTTPRedirectHandler):
             target = headers.get("Location", "")
             if urlsplit(target).scheme in (*_PORTS, ""):
                 return super().http_error_302(req, fp, code, msg, headers)
-            message = f"redirected to what is not the web: {_cut(without_credentials(target))}"
+            shown = _cut(without_credentials(target))
+            message = f"redirected to a URL that is not http or https: {shown}"
         except (ValueError, InvalidURL):
-            message = "redirected to what is no URL"
+            message = "redirected to an invalid URL"
         raise InputError(message, path=without_credentials(req.full_url))
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
@@ -113,14 +114,14 @@ def _cut(url: str) -> str:
 
 
 def _redirect_fault(original: SplitResult, target: SplitResult) -> str | None:
-    """What a refused target is, for the message; None for an allowed redirect.
+    """A description of a refused target for the message; None for an allowed redirect.
 
     A redirect from http to https on the default ports is allowed.
     """
     if target.hostname != original.hostname:
         return "another host"
     if target.scheme not in _PORTS:
-        return "what is not the web"
+        return "a URL that is not http or https"
     if "@" in target.netloc:
         return "a URL with a user name"
     if (original.scheme, target.scheme) == ("https", "http"):

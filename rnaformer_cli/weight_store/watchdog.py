@@ -1,4 +1,4 @@
-"""A deadline for a whole transfer, which time limits of single reads do not give."""
+"""A deadline for a whole transfer; timeouts of single reads do not limit its total time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Watchdog:
-    """Closes its connections at a deadline, so that pending reads fail.
+    """Closes its connections at a deadline. Pending reads then fail.
 
     With a server that sends single bytes or repeated interim responses, no read times out.
     """
@@ -97,7 +97,7 @@ class WatchedHTTPS(urllib.request.HTTPSHandler):
 
 def _watched_connection(watchdog: Watchdog, kind: type[HTTPConnection]) -> Any:
     class Connection(kind):  # type: ignore[misc,valid-type]  # either of two classes of http.client
-        """Adds its socket to the watchdog at once: the response of a proxy may be slow, too."""
+        """Adds its socket to the watchdog before any read, because a proxy may be slow, too."""
 
         @property
         def sock(self) -> socket.socket | None:

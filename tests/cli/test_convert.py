@@ -141,7 +141,7 @@ def test_out_dir_may_not_be_a_file(run_cli):
 
 def test_output_and_out_dir_exclude_each_other(run_cli):
     finished = run_cli("convert", "-", "-o", "a", "--out-dir", "b", stdin=KNOT)
-    assert finished.err.endswith("\nError: --output and --out-dir exclude each other\n")
+    assert finished.err.endswith("\nError: --output and --out-dir cannot be combined\n")
     assert (finished.code, os.listdir()) == (2, [])
 
 
@@ -194,5 +194,5 @@ def test_text_that_is_no_structure_is_reported_with_its_line(run_cli, text, mess
 
 def test_standard_input_cannot_be_read_twice(run_cli):
     finished = run_cli("score", "-", "--ref", "-", stdin=KNOT)
-    message = "stdin: was read already, and can be read only once"
+    message = "stdin: was already read, and can be read only once"
     assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)

@@ -98,8 +98,11 @@ def test_what_cannot_be_drawn_is_one_line(run_cli, files, options, message):
         ([], "give --output (a file) or --out-dir (a folder)"),
         (["-o", "x.svg", "--out-dir", "p"], "give --output (a file) or --out-dir (a folder)"),
         (["-o", "x.svg", "--ref", "one.dbn"], "--ref needs --as arcs or --as dots"),
-        (["-o", "x.svg", "--as", "dots"], "--as dots and --scores go together"),
-        (["-o", "x.svg", "--scores", "scores.npz"], "--as dots and --scores go together"),
+        (["-o", "x.svg", "--as", "dots"], "--as dots and --scores must be given together"),
+        (
+            ["-o", "x.svg", "--scores", "scores.npz"],
+            "--as dots and --scores must be given together",
+        ),
         (["-o", "x.json", "--as", "arcs"], "RNA 2D JSON needs --as plane"),
         (["--out-dir", "p", "-f", "rna2d", "--as", "arcs"], "RNA 2D JSON needs --as plane"),
     ],

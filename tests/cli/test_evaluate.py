@@ -71,7 +71,7 @@ def test_an_empty_set_is_reported(run_cli, tmp_path):
 def test_two_forms_of_output_exclude_each_other(run_cli, hairpin_set):
     done = run_cli("evaluate", "--data", hairpin_set, "--json", "--tsv")
     assert done.code == 2
-    assert "--json and --tsv exclude each other" in done.err
+    assert "--json and --tsv cannot be combined" in done.err
 
 
 def test_a_missing_matplotlib_is_reported_before_the_evaluation(run_cli, hairpin_set, monkeypatch):

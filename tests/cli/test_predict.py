@@ -287,7 +287,7 @@ def test_nested_decoding_crosses_no_pairs_and_matching_may(run_predict):
 def test_a_record_whose_pairs_cross_at_too_many_places_fails_alone(run_predict, monkeypatch):
     monkeypatch.setattr(nesting, "MAX_ENDS", 12)
     finished = run_predict("-", "--decode", "nested", "--threshold", 0.0, "--quiet", stdin=MIXED)
-    message = "more than 12 ends of crossing helices, which is the limit"
+    message = "more than 12 ends of crossing helices (the limit)"
     expected = [f"rnaformer: record {name!r}: {message}" for name in ("middle", "long")]
     assert (ids(finished.out), finished.err.splitlines()) == (["short", "second"], expected)
     assert finished.code == 1
@@ -495,7 +495,7 @@ def test_fail_fast_writes_what_came_before_the_bad_record(run_predict):
 
 def test_predicting_like_a_program_needs_weights_with_a_label_flag(run_predict):
     finished = run_predict("-", "--like", "computed", stdin=">a\nGGGGAAAACCCC\n")
-    message = "these weights have no label flag: they know one kind of labels"
+    message = "these weights have no label flag: they were trained on one kind of labels"
     assert (finished.out, finished.err, finished.code) == ("", f"rnaformer: {message}\n", 1)
 
 
@@ -560,7 +560,7 @@ def test_an_unknown_device_is_wrong_usage(run_cli):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["-o", "a", "--out-dir", "b"], "--output and --out-dir exclude each other"),
+        (["-o", "a", "--out-dir", "b"], "--output and --out-dir cannot be combined"),
         (["-f", "ct", "-f", "dbn"], "several formats need --out-dir"),
         (
             ["--threshold", "1.5"],
@@ -577,8 +577,8 @@ def test_an_unknown_device_is_wrong_usage(run_cli):
         ),
         (
             ["--max-memory", "much"],
-            "Invalid value for '--max-memory': 'much' is no size; "
-            "expected a number of bytes, or 500M, 4G",
+            "Invalid value for '--max-memory': 'much' is not a size; "
+            "expected a number of bytes, 500M or 4G",
         ),
     ],
 )

@@ -56,7 +56,7 @@ def test_half_precision_halves_the_file(run_cli, validation, tmp_path):
 def test_existing_weights_are_not_overwritten(run_cli, validation, tmp_path):
     run_cli("release", DEFAULT, "--val", validation, "-o", tmp_path / "new")
     done = run_cli("release", DEFAULT, "--val", validation, "-o", tmp_path / "new")
-    message = "holds a checkpoint already; choose another folder"
+    message = "already contains a checkpoint; choose another folder"
     assert (done.err, done.code) == (f"rnaformer: {tmp_path / 'new'}: {message}\n", 1)
 
 

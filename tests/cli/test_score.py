@@ -280,7 +280,7 @@ def test_a_file_without_structures_is_reported(run_cli, predicted, reference, me
 
 def test_json_and_tsv_exclude_each_other(run_score):
     finished = run_score("--json", "--tsv")
-    assert finished.err.endswith("\nError: --json and --tsv exclude each other\n")
+    assert finished.err.endswith("\nError: --json and --tsv cannot be combined\n")
     assert (finished.out, finished.code) == ("", 2)
 
 

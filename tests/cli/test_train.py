@@ -60,7 +60,7 @@ def test_a_run_ends_with_weights_that_predict(run_cli, files):
 def test_a_finished_run_is_not_started_again_by_accident(run_cli, files):
     run_cli(*arguments(files, "--quiet"))
     done = run_cli(*arguments(files))
-    message = f"rnaformer: {files / 'run'}: holds a run already; --resume goes on with it\n"
+    message = f"rnaformer: {files / 'run'}: already contains a run; use --resume to continue it\n"
     assert (done.err, done.code) == (message, 1)
 
 
@@ -145,7 +145,7 @@ def test_a_run_with_a_damaged_config_is_not_resumed(run_cli, files):
     run_cli(*arguments(files, "--quiet"))
     (files / "run" / "config.json").write_text("{")
     done = run_cli(*arguments(files, "--resume"))
-    assert done.err == f"rnaformer: {files / 'run'}: holds a run with another config\n"
+    assert done.err == f"rnaformer: {files / 'run'}: contains a run with another config\n"
 
 
 def test_a_tensor_file_that_is_no_state_is_refused(run_cli, files):

@@ -166,6 +166,6 @@ def test_dissimilar_records_make_no_library(run_cli, tmp_path):
     done = run_cli(
         "train-families", "--data", tmp_path / "few.jsonl.gz", "-o", tmp_path / "x", "-q"
     )
-    message = "rnaformer: no two records are alike, so there is no family to learn\n"
+    message = "rnaformer: no two records are similar enough to form a family\n"
     assert (done.err, done.code) == (message, 1)
     assert not (tmp_path / "x").exists()

@@ -322,14 +322,14 @@ def test_an_import_never_overwrites(run_import, store, target):
     folder = store / "mine" if target == "mine" else Path("mine")
     before = (folder / "model.safetensors").read_bytes()
     finished = run_import("bprna_like", target)
-    message = f"{folder}: holds a checkpoint already; choose another name"
+    message = f"{folder}: already contains a checkpoint; choose another name"
     assert (finished.out, finished.err) == ("", f"rnaformer: {message}\n")
     assert (finished.code, (folder / "model.safetensors").read_bytes()) == (1, before)
 
 
 def test_a_name_that_the_shipped_weights_would_hide_is_refused(run_import):
     finished = run_import("linear_ff", DEFAULT)
-    message = f"{shipped_folder() / DEFAULT}: holds a checkpoint already; choose another name"
+    message = f"{shipped_folder() / DEFAULT}: already contains a checkpoint; choose another name"
     assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)
 
 
@@ -350,7 +350,7 @@ def test_an_import_does_not_remove_a_folder_that_holds_something_else(run_import
         (
             "bprna_like.pth",
             "bprna_like.pth",
-            "bprna_like.pth: more than 100,000 bytes, which is the limit",
+            "bprna_like.pth: more than 100,000 bytes (the limit)",
         ),
         ("bprna_like.npz", "bprna_like.yml", "bprna_like.npz: not a PyTorch state dict of tensors"),
         ("bprna_like.yml", "bprna_like.yml", "bprna_like.yml: not a PyTorch state dict of tensors"),
@@ -473,7 +473,7 @@ def test_existing_weights_are_not_downloaded_again(run_fetch, server, store):
     run_fetch(server.url)
     server.answers.clear()
     finished = run_fetch(server.url)
-    message = f"{store / NAME}: holds a checkpoint already; choose another name"
+    message = f"{store / NAME}: already contains a checkpoint; choose another name"
     assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)
 
 
@@ -481,7 +481,7 @@ def test_existing_weights_are_not_downloaded_again(run_fetch, server, store):
 def test_a_file_missing_on_the_server_is_reported(run_fetch, server, store, missing, fetched):
     del server.answers[f"/models/{missing}"]
     finished = run_fetch(server.url)
-    assert_nothing_came(finished, store, server.url, "the server says 404 Not Found", fetched)
+    assert_nothing_came(finished, store, server.url, "the server returned 404 Not Found", fetched)
 
 
 def test_an_incomplete_transfer_is_reported_and_dropped(run_fetch, server, store):
@@ -494,7 +494,7 @@ def test_an_incomplete_transfer_is_reported_and_dropped(run_fetch, server, store
         handler.wfile.write(whole[:1000])
 
     server.answers[f"/models/{STATE}"] = break_off
-    message = f"broke off after 1000 of {len(whole)} bytes"
+    message = f"download stopped after 1000 of {len(whole)} bytes"
     assert_nothing_came(run_fetch(server.url), store, server.url, message, fetched=2)
 
 
@@ -527,12 +527,12 @@ def test_a_refused_connection_is_reported(run_fetch, server, store):
         unused.bind(("127.0.0.1", 0))  # the port is reserved, and no server listens on it
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         finished = run_fetch(url)
-    assert_nothing_came(finished, store, url, "no connection: connection refused")
+    assert_nothing_came(finished, store, url, "cannot connect: connection refused")
 
 
 def test_a_response_that_is_not_http_is_reported(run_fetch, server, store):
     server.answers[f"/models/{CONFIG}"] = lambda handler: handler.wfile.write(b"hello\r\n\r\n")
-    message = "the server's answer is not HTTP or broke off"
+    message = "invalid or incomplete HTTP response"
     assert_nothing_came(run_fetch(server.url), store, server.url, message)
 
 
@@ -543,7 +543,7 @@ def test_a_silent_server_times_out(run_fetch, server, store, monkeypatch):
     finished = run_fetch(server.url)
     done.set()
     assert requested.is_set()
-    assert_nothing_came(finished, store, server.url, "no answer for 0.2 seconds")
+    assert_nothing_came(finished, store, server.url, "no response for 0.2 seconds")
 
 
 def send_slowly(handler):
@@ -561,7 +561,7 @@ def test_a_slow_server_times_out(run_fetch, server, store, monkeypatch):
     monkeypatch.setattr(fetch, "DOWNLOAD_WINDOW_SECONDS", 0.1)
     finished = run_fetch(server.url)
     server.enough.set()
-    assert_nothing_came(finished, store, server.url, "slower than 1,000 bytes a second")
+    assert_nothing_came(finished, store, server.url, "slower than 1,000 bytes per second")
 
 
 def drip_headers(handler):
@@ -596,7 +596,7 @@ def test_a_server_with_slow_headers_times_out(run_fetch, server, store, monkeypa
     monkeypatch.setattr(fetch, "DOWNLOAD_WINDOW_SECONDS", 0.15)
     finished = run_fetch(server.url)
     server.enough.set()
-    message = "no whole answer in time: the server only drips"
+    message = "timed out: the server sends data too slowly"
     assert_nothing_came(finished, store, server.url, message)
 
 
@@ -607,7 +607,7 @@ def test_a_slow_proxy_times_out(run_fetch, server, store, monkeypatch):
     monkeypatch.setattr(fetch, "HEADER_TIMEOUT", 0.3)
     finished = run_fetch("https://host.example/models")
     server.enough.set()
-    message = "no whole answer in time: the server only drips"
+    message = "timed out: the server sends data too slowly"
     assert_nothing_came(finished, store, "https://host.example/models", message)
 
 
@@ -618,14 +618,18 @@ def test_an_invalid_content_length_is_reported(run_fetch, server, store):
         handler.end_headers()
 
     server.answers[f"/models/{CONFIG}"] = lie
-    message = "the Content-Length is no number: 'abc'"
+    message = "Content-Length is not a number: 'abc'"
     assert_nothing_came(run_fetch(server.url), store, server.url, message)
 
 
 @pytest.mark.parametrize(
     ("requested", "target", "message"),
     [
-        ("http://host/a", "ftp://host/b", "redirected to what is not the web: ftp://host/b"),
+        (
+            "http://host/a",
+            "ftp://host/b",
+            "redirected to a URL that is not http or https: ftp://host/b",
+        ),
         ("http://host/a", "http://host:81/b", "redirected to another port: http://host:81/b"),
         ("http://me:pw@host/a", "http://me:pw@no/b", "redirected to another host: http://no/b"),
     ],
@@ -720,7 +724,7 @@ def test_an_endless_transfer_is_stopped_at_the_limit(run_fetch, server, store, m
     monkeypatch.setattr(fetch, "MAX_DOWNLOAD_BYTES", 3)
     finished = run_fetch(server.url)
     server.enough.set()
-    assert_nothing_came(finished, store, server.url, "more than 3 bytes, which is the limit")
+    assert_nothing_came(finished, store, server.url, "more than 3 bytes (the limit)")
 
 
 def test_nothing_is_sent_to_the_host_of_a_refused_redirect(run_fetch, server):
@@ -734,7 +738,7 @@ def test_nothing_is_sent_to_the_host_of_a_refused_redirect(run_fetch, server):
 
 def test_a_redirect_to_a_file_is_refused(run_fetch, server, store):
     server.answers[f"/models/{CONFIG}"] = redirect_to("file:///etc/hostname")
-    message = "redirected to what is not the web: file:///etc/hostname"
+    message = "redirected to a URL that is not http or https: file:///etc/hostname"
     assert_nothing_came(run_fetch(server.url), store, server.url, message)
 
 
@@ -764,7 +768,7 @@ def test_a_concurrent_fetch_does_not_disturb_the_first(run_fetch, server, store,
     server.answers[f"/models/{STATE}"] = be_overtaken
     finished = run_fetch(server.url)
     assert finished.err.endswith(
-        f"rnaformer: {store / NAME}: holds a checkpoint already; choose another name\n"
+        f"rnaformer: {store / NAME}: already contains a checkpoint; choose another name\n"
     )
     assert (finished.out, finished.code) == ("", 1)
     assert os.listdir(store) == [NAME]
@@ -832,17 +836,17 @@ def shifted(folder, tmp_path, by):
     return network
 
 
-@pytest.mark.parametrize(("options", "share"), [([], 0.5), (["--share", 0.25], 0.25)])
-def test_the_mean_of_two_weights(run_cli, tiny_weights, tmp_path, options, share):
+@pytest.mark.parametrize(("options", "weight"), [([], 0.5), (["--weight", 0.25], 0.25)])
+def test_the_mean_of_two_weights(run_cli, tiny_weights, tmp_path, options, weight):
     network = shifted(tiny_weights, tmp_path, 1.0)
     target = tmp_path / "mean"
     done = run_cli("weights", "average", tiny_weights, tmp_path / "other", "-o", target, *options)
     assert (done.out, done.err, done.code) == (f"{target}\n", "", 0)
     mean, _ = load_network(target)
     for name, tensor in network.state_dict().items():
-        torch.testing.assert_close(mean.state_dict()[name], tensor + share)
+        torch.testing.assert_close(mean.state_dict()[name], tensor + weight)
     again = run_cli("weights", "average", tiny_weights, tmp_path / "other", "-o", target)
-    message = "holds a checkpoint already; choose another folder"
+    message = "already contains a checkpoint; choose another folder"
     assert (again.err, again.code) == (f"rnaformer: {target}: {message}\n", 1)
 
 
@@ -916,8 +920,8 @@ def test_grown_weights_are_the_same_every_time(run_cli, tiny_weights, tmp_path):
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (("--double", "9"), "no block 9; there are 2"),
-        (("--ff-factor", "2"), "32 hidden channels are not more than the 32 there are"),
+        (("--double", "9"), "no block 9; the network has 2 blocks"),
+        (("--ff-factor", "2"), "expected more than the present 32 hidden channels, not 32"),
     ],
 )
 def test_weights_that_cannot_grow_are_reported(run_cli, tiny_weights, tmp_path, options, line):
@@ -935,13 +939,19 @@ def test_growing_needs_an_option_for_the_size(run_cli, tiny_weights, tmp_path):
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("file://me:pw@host/x?token=pw", "redirected to what is not the web: file://host/x"),
+        (
+            "file://me:pw@host/x?token=pw",
+            "redirected to a URL that is not http or https: file://host/x",
+        ),
         ("http://me:pw@127.0.0.1:PORT/x", "redirected to a URL with a user name: {url}/x"),
         ("http://no.example/x?token=pw", "redirected to another host: http://no.example/x"),
-        ("http://127.0.0.1:abc/", "redirected to what is no URL"),
-        ("http://[::1", "redirected to what is no URL"),
-        (f"/models/{CONFIG}", "the server says 302 Found, and leads to no other page"),
-        ("gopher://" + 300 * "x", f"redirected to what is not the web: gopher://{191 * 'x'}..."),
+        ("http://127.0.0.1:abc/", "redirected to an invalid URL"),
+        ("http://[::1", "redirected to an invalid URL"),
+        (f"/models/{CONFIG}", "the server returned 302 Found without a valid redirect"),
+        (
+            "gopher://" + 300 * "x",
+            f"redirected to a URL that is not http or https: gopher://{191 * 'x'}...",
+        ),
     ],
 )
 def test_the_message_of_a_refused_redirect_is_short_and_without_credentials(
@@ -957,9 +967,9 @@ def test_the_message_of_a_refused_redirect_is_short_and_without_credentials(
     ("head", "message"),
     [
         (b"200 OK\r\nContent-Length: " + 5000 * b"9", f"'{37 * '9'}...{38 * '9'}'"),
-        (b"404 " + 50_000 * b"x", "the server says 404 Not Found"),
-        (b"206 Partial Content\r\nContent-Length: 3", "the server says 206 Partial Content"),
-        (b"299 \x1b]0;x\x07", "the server says 299"),
+        (b"404 " + 50_000 * b"x", "the server returned 404 Not Found"),
+        (b"206 Partial Content\r\nContent-Length: 3", "the server returned 206 Partial Content"),
+        (b"299 \x1b]0;x\x07", "the server returned 299"),
     ],
 )
 def test_messages_of_a_server_are_shortened(run_fetch, server, store, head, message):
@@ -968,7 +978,7 @@ def test_messages_of_a_server_are_shortened(run_fetch, server, store, head, mess
 
     server.answers[f"/models/{CONFIG}"] = answer
     if "9999" in message:
-        message = f"the Content-Length is no number: {message}"
+        message = f"Content-Length is not a number: {message}"
     assert_nothing_came(run_fetch(server.url), store, server.url, message)
 
 
@@ -984,7 +994,7 @@ def test_a_query_is_neither_sent_nor_printed(run_fetch, store, url):
 def test_an_invalid_proxy_url_is_reported_without_the_url(run_fetch, server, store, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://me:pw@127.0.0.1:abc")
     monkeypatch.setenv("no_proxy", "")
-    message = "the address of the proxy is no URL"
+    message = "the proxy address is not a valid URL"
     assert_nothing_came(run_fetch(server.url), store, server.url, message)
 
 
@@ -996,7 +1006,7 @@ def test_all_files_of_a_fetch_have_one_deadline(run_fetch, server, store, monkey
     monkeypatch.setattr(fetch, "MAX_FETCH_SECONDS", 0.5)
     finished = run_fetch(server.url)
     server.enough.set()
-    message = "not done within 0.5 seconds, which is the limit"
+    message = "not done within 0.5 seconds (the limit)"
     assert_nothing_came(finished, store, server.url, message, fetched=2)
 
 
@@ -1006,7 +1016,7 @@ def test_a_config_may_not_be_as_large_as_tensors(run_fetch, server, store, monke
     monkeypatch.setattr(fetch, "MAX_CONFIG_TEXT", 3)
     finished = run_fetch(server.url)
     server.enough.set()
-    assert_nothing_came(finished, store, server.url, "more than 3 bytes, which is the limit")
+    assert_nothing_came(finished, store, server.url, "more than 3 bytes (the limit)")
 
 
 def test_an_empty_url_is_not_the_default_server(run_fetch, store):

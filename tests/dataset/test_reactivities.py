@@ -89,7 +89,7 @@ def test_common_ends_of_designs_are_left_out(sequence, design):
     [
         (
             '{"id": "x", "seq": "A", "reactivity": [1], "seq": "C"}',
-            "1: the key 'seq' a second time",
+            "1: duplicate key 'seq'",
         ),
         (
             '{"id": null, "seq": "A", "reactivity": [1]}',

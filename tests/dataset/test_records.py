@@ -111,4 +111,4 @@ def test_values_of_another_kind_are_refused(change):
 def test_a_key_that_is_there_twice_is_refused():
     with pytest.raises(DatasetError) as caught:
         record_from_json('{"id": "x", "seq": "GAC", "pairs": [[0, 2]], "source": "s", "pairs": []}')
-    assert str(caught.value) == "the key 'pairs' a second time"
+    assert str(caught.value) == "duplicate key 'pairs'"

@@ -96,4 +96,4 @@ def test_a_set_of_one_family_cannot_be_split():
     records = [make_record(f"r{n}", random_rna(70, n), family="RF1") for n in range(9)]
     with pytest.raises(DatasetError) as caught:
         split(records, {"test": 0.2}, "family")
-    assert str(caught.value) == "no group of relatives is small enough for test"
+    assert str(caught.value) == "no group of related records is small enough for test"

@@ -322,7 +322,7 @@ def test_json_with_other_types_is_refused(folder, text):
 def test_a_config_of_a_gigabyte_is_refused_before_it_is_read(folder):
     with (folder / "config.json").open("r+b") as file:
         file.truncate(1_000_000_000)  # a sparse file: it uses no disk space
-    message = f"{folder / 'config.json'}: more than 10,000,000 bytes, which is the limit"
+    message = f"{folder / 'config.json'}: more than 10,000,000 bytes (the limit)"
     assert load_with_little_memory(folder) == [message]
 
 

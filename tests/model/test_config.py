@@ -25,7 +25,7 @@ def test_a_stored_config_is_read_back():
         ({"recycling": False}, "cycles must be 1 without recycling, not 2"),
         (
             {"rotary_fraction": 0.5},
-            "patch 2 knows neither rotary_fraction nor outputs 2",
+            "patch 2 supports neither rotary_fraction nor outputs 2",
         ),
         (
             {"patch": 1, "heads": 1, "rotary_fraction": 1.0},

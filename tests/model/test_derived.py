@@ -41,7 +41,7 @@ def test_a_copy_follows_its_block_and_can_be_trained(tiny_network):
 def test_a_missing_block_is_refused(tiny_network, number):
     with pytest.raises(ConfigError) as caught:
         deepen_network(tiny_network, [number])
-    assert str(caught.value) == f"no block {number}; there are 2"
+    assert str(caught.value) == f"no block {number}; the network has 2 blocks"
 
 
 @torch.no_grad()
@@ -73,4 +73,4 @@ def test_new_channels_have_gradients(tiny_network):
 def test_a_wider_network_has_more_channels(tiny_network, factor, hidden):
     with pytest.raises(ConfigError) as caught:
         widen_network(tiny_network, factor)
-    assert str(caught.value) == f"{hidden} hidden channels are not more than the 32 there are"
+    assert str(caught.value) == f"expected more than the present 32 hidden channels, not {hidden}"

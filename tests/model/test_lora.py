@@ -22,7 +22,7 @@ LORA = {"r": 2, "lora_alpha": 4}
             {"a.lora_A": torch.ones(2, 3), "a.weight": torch.ones(3, 3)},
             LORA,
             WeightsError,
-            "'a.lora_A' lacks its other half or its weight",
+            "'a.lora_A' has no matching LoRA matrix or no base weight",
         ),
         (
             {

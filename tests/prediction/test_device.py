@@ -45,7 +45,7 @@ def test_bf16_on_a_device_without_it_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: False)
     with pytest.raises(DeviceError) as caught:
         choose_dtype("bf16", torch.device("cuda:0"))
-    assert str(caught.value) == "device 'cuda:0' has no bf16; use --precision fp32"
+    assert str(caught.value) == "device 'cuda:0' does not support bf16; use --precision fp32"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def test_sizes_are_read_as_people_write_them(text, size):
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(ConfigError) as caught:
         parse_size(text)
-    message = f"{text!r} is no size; expected a number of bytes, or 500M, 4G"
+    message = f"{text!r} is not a size; expected a number of bytes, 500M or 4G"
     assert str(caught.value) == message
 
 

@@ -128,7 +128,7 @@ def test_a_network_with_a_label_flag_predicts_like_either_label_source_or_as_rel
 def test_a_network_without_a_label_flag_cannot_predict_like_a_program(tiny_network):
     with pytest.raises(ConfigError) as caught:
         Predictor(tiny_network, "tiny", Options(like="computed"))
-    message = "these weights have no label flag: they know one kind of labels"
+    message = "these weights have no label flag: they were trained on one kind of labels"
     assert str(caught.value) == message
 
 

@@ -76,7 +76,7 @@ def test_a_worker_that_is_killed_loses_nothing(predictor, source):
     found = list(predict_with_workers(predictor, source, records(), 2, messages.append))
     assert [answer.record for answer in found] == many
     assert len({answer.structure for answer in found}) == 1
-    assert messages == ["a worker process was ended from outside; going on without workers"]
+    assert messages == ["a worker process was killed; continuing without workers"]
 
 
 def test_closing_the_iterator_ends_the_workers(predictor, source):
@@ -150,6 +150,6 @@ def test_without_files_for_workers_records_are_predicted_here(predictor, source,
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert same(answers, alone)
-    why = "no worker process can be started (too many open files); going on without workers"
+    why = "cannot start worker processes (too many open files); continuing without workers"
     assert messages == [why]
     assert set(active_children()) == before

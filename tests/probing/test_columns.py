@@ -66,7 +66,7 @@ def test_lines_are_counted_with_comments_and_blank_ones():
         (["1 1_0"], "line:1: the value of position 1 is '1_0'; expected a number or NA"),
         (["1 inf"], "line:1: the value of position 1 is 'inf'; expected a number or NA"),
         (["1 1e999"], "line:1: the value of position 1 is '1e999'; expected a number or NA"),
-        (["2 1", "1 1", "2 NA"], "line:3: position 2 has a second value, the first is in line 1"),
+        (["2 1", "1 1", "2 NA"], "line:3: duplicate value of position 2, the first is in line 1"),
         (["# nothing"], "no reactivities"),
     ],
 )
@@ -80,4 +80,4 @@ def test_a_file_beyond_the_limit_is_refused(monkeypatch):
     monkeypatch.setattr(columns, "MAX_REACTIVITIES", 2)
     with pytest.raises(ProbingError) as caught:
         list(read_columns(["1 1", "2 1", "3 1"]))
-    assert str(caught.value) == "line:3: more than 2 values, which is the limit"
+    assert str(caught.value) == "line:3: more than 2 values (the limit)"

@@ -64,8 +64,8 @@ def test_every_format_is_recognised(tmp_path_factory, made, name):
     [
         ("", "is empty; expected reactivities"),
         ("\n# nothing\n", "is empty; expected reactivities"),
-        ("\n>x\nACGU\n", f"2: no known format of reactivities; expected {EXPECTED}"),
-        ("# a\n1 0.5\n1 0.5\n", "3: position 1 has a second value, the first is in line 2"),
+        ("\n>x\nACGU\n", f"2: unknown format of reactivities; expected {EXPECTED}"),
+        ("# a\n1 0.5\n1 0.5\n", "3: duplicate value of position 1, the first is in line 2"),
         ("id\tposition\tvalue\nx\t1\n", "2: a row without all of id, position, value"),
     ],
 )

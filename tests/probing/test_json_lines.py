@@ -72,7 +72,7 @@ def test_a_number_beyond_all_floats_is_refused():
         ('{"id": null}', EXPECTED),
         ('{"id": " "}', EXPECTED),
         ("[" * 100_000, EXPECTED),
-        ('{"id": "x", "id": "y"}', "the key 'id' a second time"),
+        ('{"id": "x", "id": "y"}', "duplicate key 'id'"),
     ],
 )
 def test_what_is_no_object_with_an_id_is_refused(line, message):
@@ -86,8 +86,8 @@ def test_profiles_beyond_the_limits_are_refused(monkeypatch):
     monkeypatch.setattr(json_lines, "MAX_REACTIVITIES", 3)
     with pytest.raises(ProbingError) as caught:
         list(read_json_lines(lines))
-    assert str(caught.value) == "line:2: more than 3 values, which is the limit"
+    assert str(caught.value) == "line:2: more than 3 values (the limit)"
     monkeypatch.setattr(json_lines, "MAX_BASES", 1)
     error, _ = read_json_lines(lines)
-    message = "more than 1 values, which is the limit of a record"
+    message = "more than 1 values (the limit per record)"
     assert str(error) == f"line:1: record 'x': {message}"

@@ -98,26 +98,26 @@ def test_an_error_affects_its_own_row_only():
         (f"{HEAD}REACTIVITY one 1", "line:5: REACTIVITY without the number of its row"),
         (
             f"{HEAD}REACTIVITY:1 1\nREACTIVITY:1 1",
-            "line:6: the same row a second time, the first is in line 5",
+            "line:6: duplicate row, the first is in line 5",
         ),
         (
             f"{HEAD}SEQPOS G1 G8",
-            "line:5: record 'x': G8 in SEQPOS is no base of the sequence (offset 0)",
+            "line:5: record 'x': G8 in SEQPOS is not a position of the sequence (offset 0)",
         ),
         (
             f"{HEAD}SEQPOS 0",
-            "line:5: record 'x': 0 in SEQPOS is no base of the sequence (offset 0)",
+            "line:5: record 'x': 0 in SEQPOS is not a position of the sequence (offset 0)",
         ),
         (
             f"{HEAD}SEQPOS G1 A2",
             "line:5: record 'x': A2 in SEQPOS is 'G' in the sequence (offset 0)",
         ),
-        (f"{HEAD}OFFSET 0", "line:5: a second OFFSET of the same construct or row"),
-        (f"{HEAD}SEQUENCE A", "line:5: a second SEQUENCE of the same construct or row"),
-        (f"{HEAD}SEQPOS 1\nSEQPOS 2", "line:6: a second SEQPOS of the same construct or row"),
+        (f"{HEAD}OFFSET 0", "line:5: duplicate OFFSET of a construct or row"),
+        (f"{HEAD}SEQUENCE A", "line:5: duplicate SEQUENCE of a construct or row"),
+        (f"{HEAD}SEQPOS 1\nSEQPOS 2", "line:6: duplicate SEQPOS of a construct or row"),
         (
             f"{HEAD}SEQUENCE:1 A\nSEQUENCE:1 C",
-            "line:6: a second SEQUENCE of the same construct or row",
+            "line:6: duplicate SEQUENCE of a construct or row",
         ),
         ("RDAT_VERSION 0.3\nNAME\nSEQPOS 1\nREACTIVITY:1 1", "a construct without a name"),
     ],
@@ -130,11 +130,11 @@ def test_a_file_that_contradicts_itself_is_refused(text, message):
 
 def test_a_position_twice_is_refused():
     [error] = read(f"{HEAD}SEQPOS 1 1\nREACTIVITY:1 1 2")
-    assert str(error) == "line:6: record 'x': position 1 has a second value"
+    assert str(error) == "line:6: record 'x': duplicate value of position 1"
 
 
 def test_a_file_beyond_the_limit_is_refused(monkeypatch):
     monkeypatch.setattr(rdat, "MAX_REACTIVITIES", 3)
     with pytest.raises(ProbingError) as caught:
         read(f"{HEAD}SEQPOS 1 2\nREACTIVITY:1 1 2\nREACTIVITY:2 1 2")
-    assert str(caught.value) == "line:7: more than 3 values, which is the limit"
+    assert str(caught.value) == "line:7: more than 3 values (the limit)"

@@ -71,13 +71,16 @@ def test_an_error_affects_its_own_transcript_only(inside, message):
         ("<data>&a;</data>", "line:1: not XML: undefined entity"),
         ("<data/>", "no <transcript>; expected XML as RNA Framework writes it"),
         ("<html><p>1</p></html>", "no <transcript>; expected XML as RNA Framework writes it"),
-        ('<!DOCTYPE d [<!ENTITY a "b">]><data/>', "line:1: has a document type, which is not read"),
-        ('<!DOCTYPE d SYSTEM "file"><data/>', "line:1: has a document type, which is not read"),
+        (
+            '<!DOCTYPE d [<!ENTITY a "b">]><data/>',
+            "line:1: document types (DOCTYPE) are not supported",
+        ),
+        ('<!DOCTYPE d SYSTEM "file"><data/>', "line:1: document types (DOCTYPE) are not supported"),
         ("<data><transcript/></data>", "line:1: a <transcript> without an id"),
         (transcript(transcript("")), "line:1: a <transcript> in another"),
         (
             transcript("<reactivity>1</reactivity><reactivity>1</reactivity>"),
-            "line:1: record 'x': a second <reactivity>",
+            "line:1: record 'x': duplicate <reactivity>",
         ),
     ],
 )
@@ -90,11 +93,11 @@ def test_what_is_no_xml_of_transcripts_is_refused(text, message):
 def test_texts_beyond_the_limits_are_refused(monkeypatch):
     lines = [transcript("<sequence>ACG</sequence><reactivity>1,2,3</reactivity>")]
     for name, limit, message in (
-        ("MAX_REACTIVITIES", 2, "line:1: more than 2 values, which is the limit"),
+        ("MAX_REACTIVITIES", 2, "line:1: more than 2 values (the limit)"),
         (
             "MAX_LINE",
             4,
-            "line:1: record 'x': more than 4 letters, which is the limit of a transcript",
+            "line:1: record 'x': more than 4 letters (the limit per transcript)",
         ),
     ):
         with monkeypatch.context() as patch, pytest.raises(ProbingError) as caught:
@@ -103,7 +106,7 @@ def test_texts_beyond_the_limits_are_refused(monkeypatch):
         assert str(caught.value) == message
     monkeypatch.setattr(profile, "MAX_BASES", 2)
     [error] = read_xml(lines)
-    message = "more than 2 bases, which is the limit of a record"
+    message = "more than 2 bases (the limit per record)"
     assert str(error) == f"line:1: record 'x': {message}"
 
 
@@ -121,6 +124,6 @@ def test_markup_of_many_lines_is_not_read_again_with_each(markup):
     assert next(found).id == "a"
     with pytest.raises(ProbingError) as caught:
         next(found)
-    message = "a tag or comment of more than 1,000,000 bytes, which is the limit"
+    message = "a tag or comment of more than 1,000,000 bytes (the limit)"
     assert str(caught.value) == f"line:1: {message}"
     assert time.process_time() - before < 5  # a minute, if it is

@@ -37,7 +37,7 @@ def test_an_error_affects_its_own_profile_only():
     )
     assert (good.id, values_of(good)) == ("y", {1: 0.5})
     assert str(repeated) == (
-        "line:6: record 'z': position 1 has a second value, the first is in line 5"
+        "line:6: record 'z': duplicate value of position 1, the first is in line 5"
     )
 
 
@@ -58,7 +58,7 @@ def test_a_bad_row_is_located(row, message):
     ("lines", "message"),
     [
         (["id\tposition"], "line:1: no column 'value'"),
-        ([f"{HEAD}\tVALUE"], "line:1: the column 'value' a second time"),
+        ([f"{HEAD}\tVALUE"], "line:1: duplicate column 'value'"),
         ([HEAD, "x\t1"], "line:2: a row without all of id, position, value"),
         ([HEAD, " \t1\t0.5"], "line:2: '' is not an id"),
     ],
@@ -73,4 +73,4 @@ def test_a_table_beyond_the_limit_is_refused(monkeypatch):
     monkeypatch.setattr(table, "MAX_REACTIVITIES", 1)
     with pytest.raises(ProbingError) as caught:
         list(read_table([HEAD, "x\t1\t1", "y\t1\t1"]))
-    assert str(caught.value) == "line:3: more than 1 values, which is the limit"
+    assert str(caught.value) == "line:3: more than 1 values (the limit)"

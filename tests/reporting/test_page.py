@@ -92,7 +92,7 @@ def test_references_add_precision_recall_and_f1():
     assert "Precision, recall 0.500, 1.000 means over 1 reference" in text
     assert " x 8 2 0.80 0.500 1.000 0.667 " in text
     assert f" y 8 2 0.80 {DASH} {DASH} {DASH} " in text
-    assert "No reference for 1 of the records, which the means leave out." in text
+    assert "No reference for 1 of the records (not included in the means)." in text
     assert "* not in the reference" in text
 
 

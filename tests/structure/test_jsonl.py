@@ -279,7 +279,7 @@ def test_a_key_that_is_there_twice_is_refused():
     line = '{"id": "x", "sequence": "GAC", "pairs": [[1, 3]], "pairs": []}'
     with pytest.raises(StructureError) as caught:
         list(read_json([line]))
-    assert str(caught.value) == "line:1: the key 'pairs' a second time"
+    assert str(caught.value) == "line:1: duplicate key 'pairs'"
 
 
 @pytest.mark.parametrize("name", [None, ["a"], 1.5, True, {}])

@@ -183,7 +183,7 @@ def test_without_a_home_the_shipped_weights_are_found(monkeypatch):
     assert find_weights(DEFAULT) == shipped_folder() / DEFAULT
     with pytest.raises(WeightsError) as caught:
         user_folder()
-    assert str(caught.value) == "no home folder to keep weights in; set RNAFORMER_HOME"
+    assert str(caught.value) == "no home folder to store weights in; set RNAFORMER_HOME"
 
 
 @pytest.mark.parametrize(

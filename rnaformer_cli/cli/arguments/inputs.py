@@ -56,9 +56,9 @@ class Inputs:
         self._report_unmatched(report)
 
     def _part(self) -> Iterator[tuple[RnaRecord | RnaformerError, str, bool]]:
-        """What this part of the run holds, with names and whether it is all there is.
+        """The records of this part, their file names, and whether the run has only one record.
 
-        Names are those of a whole run, so those of other parts are taken too, as are their data.
+        Names and data are assigned as in an undivided run, so records of other parts count, too.
         """
         part, parts = self.shard or (1, 1)
         taken = UniqueFileNames() if self.needs_names else None

@@ -32,7 +32,7 @@ class NonEmptyPath(click.Path):
 
 
 class NonEmptyText(click.types.StringParamType):
-    """Text that is not empty, as that of an unset variable is: it would mean the default."""
+    """Text that is not empty. An unset shell variable would otherwise select the default."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The text.
@@ -99,12 +99,12 @@ def _check_no_checkpoint(_: click.Context, __: click.Parameter, value: str | Non
     from rnaformer_cli.model.config import CONFIG_FILE
 
     if value is not None and (Path(value) / CONFIG_FILE).exists():
-        raise OutputError("holds a checkpoint already; choose another folder", path=value)
+        raise OutputError("already contains a checkpoint; choose another folder", path=value)
     return value
 
 
 def or_default(weights: str | None) -> str:
-    """The given weights or the default; an empty name (of an unset variable) is not the default."""
+    """The given weights, or the default for None; an empty name is not the default."""
     from rnaformer_cli.weight_store.store import DEFAULT
 
     return DEFAULT if weights is None else weights
@@ -216,7 +216,7 @@ shard = click.option(
     "--shard",
     metavar="I/N",
     callback=_parse_shard,
-    help="Predict part I of N: every N-th record, with the file names of a whole run.",
+    help="Predict part I of N: every N-th record. File names are those of an undivided run.",
 )
 max_memory = click.option(
     "--max-memory",

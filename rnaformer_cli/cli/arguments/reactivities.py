@@ -1,4 +1,4 @@
-"""Files of chemical probing data that a command is given."""
+"""Files of chemical probing data on the command line."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from rnaformer_cli.probing.profile import ProbingProfile
 def read_profiles(
     paths: Iterable[str], reagent: str | None, report: RunReporter, fail_fast: bool
 ) -> ProfileIndex:
-    """The profiles of all files and folders; what cannot be read is reported.
+    """The profiles of all files and folders; unreadable files and profiles are reported.
 
     Raises:
-        ProbingError, InputError: with `fail_fast`, the first thing that cannot be read.
+        ProbingError, InputError: with `fail_fast`, the first error.
     """
     index = ProfileIndex(reagent)
     for found in _scan(paths):
@@ -47,7 +47,7 @@ def _scan(paths: Iterable[str]) -> Iterator[ProbingProfile | ProbingError | Inpu
 def _scan_file(
     file: str | Path, is_in_folder: bool
 ) -> Iterator[ProbingProfile | ProbingError | InputError]:
-    """The profiles of a file, or why it cannot be read; files after it are read all the same."""
+    """The profiles of a file, or the error if it cannot be read; later files are still read."""
     try:
         if is_in_folder:
             check_regular(Path(file))

@@ -1,1 +1,1 @@
-"""Formats of the command line alone: tables, MultiQC, score archives, terminal text."""
+"""Formats used only by the command line: tables, MultiQC, score archives, terminal text."""

@@ -25,10 +25,10 @@ _NO_ARCHIVE = "not a NumPy archive of score matrices"
 
 
 class ScoreArchiveReader:
-    """The matrices of an archive, each of which is read when it is requested.
+    """The matrices of an archive; each is read when it is requested.
 
     Raises:
-        InputError: a file that cannot be read, that is no archive or that repeats a name.
+        InputError: a file that cannot be read, is not an archive or repeats a name.
         ScoreError: the archive has more matrices of one id than there are records.
     """
 

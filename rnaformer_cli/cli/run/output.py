@@ -172,7 +172,7 @@ class FolderDestination:
             write_text(self._folder / f"{name}.{kind}", head + text, follow=False)
 
     def is_done(self, record: RnaRecord, name: str) -> bool:
-        """Always False: only LoggedDestination knows; see Destination."""
+        """Always False: only LoggedDestination records this; see Destination."""
         return False
 
 

@@ -20,7 +20,7 @@ Kind = Literal["plane", "arcs", "dots"]
 
 
 class Drawer:
-    """Draws pictures of one kind: "arcs" and "dots" with references, "dots" with scores.
+    """Draws pictures of one kind. "arcs" and "dots" may show references; "dots" needs scores.
 
     `references` are in the order of the records. A record without a reference has None.
     """
@@ -39,7 +39,7 @@ class Drawer:
         """The picture of the record with this index.
 
         Raises:
-            ScoreError: the reference or the scores of this id are missing or those of another RNA.
+            ScoreError: the reference or the scores of this id are missing or belong to another RNA.
             DependencyError: ViennaRNA or matplotlib is not installed.
         """
         from rnaformer_cli.drawing.picture import draw_arcs, draw_dots, draw_plane

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
 
-LOW_CONFIDENCE = 0.5  # expected F1 below which a structure is a guess
+LOW_CONFIDENCE = 0.5  # expected F1 below which a warning is printed
 LONG_RUN_RECORDS = 100  # records
 MAX_LISTED_FAILURES = 20  # failed records that are reported one by one; further ones are counted
 
@@ -31,7 +31,7 @@ class Workload:
     """The size of the input of a run."""
 
     records: int
-    cells: int  # sum of L x L, to which the time is proportional
+    cells: int  # sum of L x L; the time is proportional to it
 
     @classmethod
     def of(cls, lengths: Iterable[int]) -> Workload:
@@ -69,16 +69,16 @@ class RunReporter:
         self._ambiguous_records += record.n_ambiguous > 0
 
     def fail(self, error: RnaformerError) -> None:
-        """RunReporter a failure that does not end the run."""
+        """Report a failure that does not end the run."""
         self.failures += 1
-        self._tell_failure(error)
+        self._report_failure(error)
 
     def fail_data(self, error: RnaformerError) -> None:
         """Report why probing data are not used; their record is predicted without them."""
         self.data_failures += 1
-        self._tell_failure(error)
+        self._report_failure(error)
 
-    def _tell_failure(self, error: RnaformerError) -> None:
+    def _report_failure(self, error: RnaformerError) -> None:
         if self._failure_table is not None:
             self._failure_table.add(error)
         self._failed_records += error.location.record is not None
@@ -91,7 +91,7 @@ class RunReporter:
             self._print(f"rnaformer: further failed records are only counted ({where})")
 
     def report_unlisted(self) -> None:
-        """RunReporter the number of failed records that were not listed."""
+        """Report the number of failed records that were not listed."""
         unlisted = self._failed_records - MAX_LISTED_FAILURES
         if unlisted > 0:
             self._print(f"rnaformer: {format_count(unlisted, 'more record')} failed")
@@ -121,7 +121,7 @@ class RunReporter:
             self._n_with_data += any(used_bases(record.sequence, data.values, data.reagent))
 
     def report_data(self) -> None:
-        """Tell how many records had probing data that count, in a run that was given some."""
+        """Report the number of records with usable probing data, in a run with probing data."""
         if self._n_matched and not self.quiet:
             verb = "has" if self._n_with_data == 1 else "have"
             records = f"{self._n_with_data:,} of {format_count(self._n_matched, 'record')}"
@@ -135,12 +135,12 @@ class RunReporter:
             self.warn(f"read {letters} as N in {records}")
 
     def report_skipped(self) -> None:
-        """RunReporter the number of records that an earlier run has finished."""
+        """Report the number of records that an earlier run has finished."""
         if self.skipped and not self.quiet:
             self._print(f"rnaformer: {format_count(self.skipped, 'record')} done before")
 
     def report_summary(self) -> None:
-        """RunReporter the records and the time of a long run, or of any run that shows progress."""
+        """Report the records and the time of a long run, or of any run that shows progress."""
         done = self.written - self.skipped
         if self.quiet or (done + self.failures < LONG_RUN_RECORDS and not self.shows_progress):
             return
@@ -151,12 +151,12 @@ class RunReporter:
 
     @property
     def shows_progress(self) -> bool:
-        """Whether progress is shorten_repr: only if stderr is a terminal and stdout is not."""
+        """Whether progress is shown: only if stderr is a terminal and stdout is not."""
         return not self.quiet and sys.stderr.isatty() and not sys.stdout.isatty()
 
     @contextlib.contextmanager
     def progress(self, workload: Workload | None = None) -> Iterator[None]:
-        """Show the progress inside the block; with the time left if the workload is known."""
+        """Show the progress inside the block, with the remaining time if the workload is known."""
         self._started = time.perf_counter()
         if not self.shows_progress:
             yield

@@ -17,10 +17,10 @@ class BatchConfig:
     lengths: tuple[int, ...] = (128, 128, 200, 300, 500)  # longest record in each part of the run
     cluster_exponent: float = 0.3  # a cluster of n records has weight n ** this
     length_exponent: float = 1.0  # a record of L > 100 bases has weight (100 / L) ** this
-    computed_fraction: float = 0.35  # of the records, those with computed labels
+    computed_fraction: float = 0.35  # fraction of the records that have computed labels
     source_weights: Mapping[str, float] = field(default_factory=lambda: {"rfam-predicted": 0.5})
-    negative_fraction: float = 1.0  # of the cells without a pair, those that enter the loss
-    augmented_fraction: float = 0.0  # of the curated records, those with redrawn letters
+    negative_fraction: float = 1.0  # fraction of the cells without a pair that enter the loss
+    augmented_fraction: float = 0.0  # fraction of the curated records whose letters are redrawn
     max_mutation_rate: float = 0.5  # maximum fraction of pairs and unpaired letters redrawn
 
     def __post_init__(self) -> None:

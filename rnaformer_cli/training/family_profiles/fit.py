@@ -42,7 +42,7 @@ _ITERATIONS = 2  # of alignment and counting
 _PSEUDO_CLUSTERS = 0.5  # clusters without any pair, added to those observed
 _NAMING_LOG_ODDS = 25.0  # nats; above it an unnamed profile may take the name of a match
 _COMMON_PAIR = 0.3  # pairs of higher frequency are compared for naming
-_MIN_PAIR_FREQUENCY = 0.05  # pairs of lower frequency are left out of a profile
+_MIN_PAIR_FREQUENCY = 0.05  # a profile omits pairs of lower frequency
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ProfileTrainingConfig:
     records_per_cluster: int = 3  # records of a cluster that are used; together they have weight 1
     min_f1: float = 0.65  # of transferred pairs against the record's own; below it, none joins
     min_records: int = 2  # of a profile
-    max_rounds: int = 15  # records without a profile after these are left out
+    max_rounds: int = 15  # records without a profile after these rounds are ignored
     seed: int = 0
 
 
@@ -81,7 +81,7 @@ def learn_library(
     config: ProfileTrainingConfig,
     report: Callable[[RoundReport], None] = lambda _: None,
 ) -> Library:
-    """Profiles of all families with enough similar records; computed labels are left out.
+    """Profiles of all families with enough similar records; computed labels are ignored.
 
     Raises:
         TrainingError: no two records are similar enough to form a profile.
@@ -111,7 +111,7 @@ def learn_library(
         if not groups:
             break
     if not profiles:
-        raise TrainingError("no two records are alike, so there is no family to learn")
+        raise TrainingError("no two records are similar enough to form a family")
     return _named(Library(tuple(profiles), idf), config.min_f1)
 
 

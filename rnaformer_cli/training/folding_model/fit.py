@@ -1,8 +1,8 @@
 """Fit the scores of the folding model by maximum conditional likelihood of labelled structures.
 
-The log-probability of a structure is its score less the logarithm of the partition function. The
-gradient of the former is the loop counts of the structure, that of the latter the expected loop
-counts (Do, Woods, Batzoglou 2006).
+The log-probability of a structure is its score minus the logarithm of the partition function. The
+gradient of the score is the loop counts of the structure; the gradient of the log partition
+function is the expected loop counts (Do, Woods, Batzoglou 2006).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ INITIAL_SCORES = {  # 0 for all other tables
     "single_mismatch": -0.5,
     "multi": -2.0,
 }
-_RATE_FACTORS = {  # of the learning rate: many bases of a structure add up these scores
+_RATE_FACTORS = {  # of the learning rate; small where a score is counted for many bases
     "unpaired_hairpin": 0.3,
     "unpaired_interior": 0.3,
     "unpaired_multi": 0.1,
@@ -68,8 +68,8 @@ class FoldingTrainingConfig:
     steps: int = 0  # if above 0, replaces minutes
     max_length: int = 200  # bases of the longest record
     max_cells: int = 400_000  # B·L·L of a batch
-    computed_fraction: float = 0.0  # of the records, those with computed labels
-    learning_rate: float = 0.05  # of Adam, at its peak
+    computed_fraction: float = 0.0  # fraction of the records that have computed labels
+    learning_rate: float = 0.05  # of Adam, peak value
     seed: int = 0
     reactivity_weight: float = 0.3  # of the loss per reactivity, relative to the loss per base
     reactivity_cells: int = 200_000  # B·L·L of a batch of profiles, which takes two inside passes
@@ -96,7 +96,7 @@ def fit_scores(
 ) -> Scores:
     """The scores that maximise the likelihood of the records' structures and of reactivities.
 
-    Only pairs that the model can represent count: canonical pairs without pseudoknots. Training
+    Pairs that the model cannot represent (non-canonical, crossing) are ignored. Training
     begins with the scores `start`, by default with `initial_scores`.
 
     Raises:
@@ -212,7 +212,7 @@ def read_scores(path: str | Path) -> Scores:
 
     Raises:
         InputError: a file that cannot be read.
-        WeightsError: not a safetensors file, or other tensors in it.
+        WeightsError: not a safetensors file, or one with other tensors.
     """
     data = read_bytes(path)
     try:

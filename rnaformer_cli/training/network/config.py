@@ -29,12 +29,12 @@ class OptimiserConfig:
     """Settings of the optimiser. `muon` is for the matrices of the blocks; the rest uses AdamW."""
 
     kind: Literal["muon", "adamw"] = "muon"
-    learning_rate: float = 4e-3  # at its peak
+    learning_rate: float = 4e-3  # peak value
     final_learning_rate_fraction: float = 0.02  # of the peak, at the end of the run
     warmup: float = 0.03  # fraction of the run
     weight_decay: float = 0.01  # on the matrices of the blocks
     max_gradient_norm: float = 1.0  # larger gradients are scaled down to this norm
-    ema_decay: float = 0.999  # of the averaged weights, which are the ones that are saved
+    ema_decay: float = 0.999  # of the moving average of the weights, which is saved
 
     def __post_init__(self) -> None:
         check_fractions(self, "final_learning_rate_fraction", "warmup", "ema_decay")
@@ -53,7 +53,7 @@ class RunConfig:
     seed: int = 0
     validate_every: float = 5.0  # minutes
     validate_records: int = 120  # fixed random sample of each validation set
-    validate_length: int = 300  # bases of the longest record used
+    validate_length: int = 300  # bases; longer records are not used
 
     def __post_init__(self) -> None:
         if (self.steps > 0) == (self.minutes > 0):
@@ -106,7 +106,7 @@ def read_config(path: str | Path) -> TrainConfig:
     try:
         text = read_bytes(path, MAX_CONFIG_TEXT).decode()
         if _DEEP_KEY.search(text):  # tomllib takes time quadratic in the number of parts
-            message = f"a key of more than {MAX_CONFIG_DEPTH} parts, which is the limit"
+            message = f"a key of more than {MAX_CONFIG_DEPTH} parts (the limit)"
             raise InputError(message, path=path)
         values = tomllib.loads(text)
     except ValueError as error:

@@ -23,8 +23,8 @@ _ADAMW_SIZE = 0.2  # root mean square of an entry of AdamW's steps
 class Muon(torch.optim.Optimizer):
     """Muon for weights of at least two dimensions, as matrices (outputs, product of the others).
 
-    PyTorch's Muon iterates in bf16, one matrix at a time. This one iterates in `dtype`, which
-    suits processors without bf16, and on all matrices of one shape at once.
+    PyTorch's Muon iterates in bf16, one matrix at a time. This one iterates in `dtype`, for
+    processors without bf16, and processes all matrices of one shape together.
     """
 
     def __init__(

@@ -30,7 +30,7 @@ BEST = "best"
 LAST_VALIDATED = "latest"  # weights of the last validation
 CURVES = "curves.svg"
 
-PART_BYTES = 15 * 2**20  # of a part of the state: some file transfers limit the size of a file
+PART_BYTES = 15 * 2**20  # maximum size of a state file; some file transfers have a size limit
 _STATE = {"network", "average", "optimiser", "step", "position"}  # keys that every state has
 
 
@@ -38,7 +38,7 @@ class RunFolder:
     """The files of a run. All but the metrics are written atomically.
 
     Raises:
-        TrainingError: the folder holds a run and `resume` is False, or a run with another config.
+        TrainingError: the folder has a run and `resume` is False, or a run with another config.
     """
 
     def __init__(self, path: str | Path, config: TrainConfig, resume: bool) -> None:
@@ -46,7 +46,7 @@ class RunFolder:
         self.config = config
         stored = self.path / CONFIG
         if stored.exists() and not resume:
-            raise TrainingError("holds a run already; --resume goes on with it", path=path)
+            raise TrainingError("already contains a run; use --resume to continue it", path=path)
         if stored.exists():
             _check_same_config(_read_json(stored), config, path)
         make_folder(self.path)
@@ -159,12 +159,12 @@ def _check_same_config(stored: Any, config: TrainConfig, path: str | Path) -> No
     try:
         before = TrainConfig.from_dict(stored).to_dict()
     except (ConfigError, AttributeError):
-        raise TrainingError("holds a run with another config", path=path) from None
+        raise TrainingError("contains a run with another config", path=path) from None
     for section, keys in config.to_dict().items():
         for key, value in keys.items():
             if before[section][key] != value:
-                hint = "; --stop-after cuts a run into pieces" if key == "minutes" else ""
-                message = f"holds a run with {key} {before[section][key]}, not {value}{hint}"
+                hint = "; use --stop-after to train in several parts" if key == "minutes" else ""
+                message = f"contains a run with {key} {before[section][key]}, not {value}{hint}"
                 raise TrainingError(message, path=path)
 
 

@@ -187,7 +187,7 @@ class Trainer:
     def clip_pause(self, seconds: float) -> float:
         """The seconds of a step, at most _PAUSE_FACTOR times the median of the last steps.
 
-        A suspended process or a sleeping laptop thus does not use up the run's time.
+        Time in which the process or the machine is suspended is therefore not counted.
         """
         median = statistics.median(self._durations) if self._durations else seconds
         has_median = len(self._durations) >= _MIN_MEDIAN_STEPS

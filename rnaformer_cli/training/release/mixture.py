@@ -45,14 +45,14 @@ def fit_mixture(
 ) -> FamilyMixture:
     """The mixture of highest likelihood on labelled records, their network scores and regions.
 
-    Records without regions do not enter.
+    Records without regions are ignored.
 
     Raises:
         TrainingError: no record has a region, or too few to determine the parameters.
     """
     regions = [region for example in examples for region in _examples(*example)]
     if not regions:
-        raise TrainingError("no validation record is like any family of the library")
+        raise TrainingError("no validation record matches a family profile")
     sizes = torch.tensor([len(region.is_pair) for region in regions])
     hits = max(len(region.log_odds) for region in regions)
     scores = torch.from_numpy(np.concatenate([region.pairs.scores for region in regions]))
@@ -94,7 +94,7 @@ def fit_mixture(
     effect = by_family + interaction * network.median()  # of the family, at the median score
     is_plausible = bool(torch.isfinite(values).all()) and min(scale, effect) >= 0
     if not is_plausible or is_pair.all() or not is_pair.any():
-        message = "too few validation records are like a family of the library to learn from"
+        message = "too few validation records match a family profile to fit the mixture"
         raise TrainingError(message)
     fitted = (*rest, torch.sigmoid(ceiling), slope)
     names = [field.name for field in fields(FamilyMixture)]

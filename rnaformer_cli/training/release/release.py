@@ -1,7 +1,7 @@
 """Release trained weights: calibrate their logits and choose the decoding threshold.
 
 Platt scaling (Platt 1999): a scale and a shift of the logits maximise the likelihood of the labels
-of validation records. Both are merged into the read-out layer, so that prediction needs neither.
+of validation records. Both are merged into the read-out layer.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from rnaformer_cli.training.release.mixture import fit_mixture
 THRESHOLDS = tuple(round(0.02 * step, 2) for step in range(5, 26))  # 0.10 to 0.50
 RATIOS = tuple(round(0.04 * step, 2) for step in range(5, 16))  # 0.20 to 0.60
 TOLERANCE = 0.001  # of F1; within it, the smallest threshold is chosen
-MIN_SCORE = 1e-3  # pairs below it are left out of the calibration
+MIN_SCORE = 1e-3  # less probable pairs are ignored in the calibration
 _STEPS = 50  # of Newton's method
 _CONVERGED = 1e-9  # change of a parameter at which Newton's method stops
 _MAX_LOGIT = 50.0  # beyond it a sigmoid is constant to 1e-21
@@ -210,7 +210,7 @@ def fit_platt_scaling(
         TrainingError: labels that are all the same.
     """
     if not is_pair.any() or is_pair.all():
-        raise TrainingError("validation needs pairs that are there and pairs that are not")
+        raise TrainingError("calibration needs both pairs and non-pairs in the validation records")
     design = np.stack([logits, np.ones_like(logits)], axis=1)
     values = np.array([1.0, 0.0])
     for _ in range(_STEPS):

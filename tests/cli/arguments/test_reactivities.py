@@ -138,7 +138,7 @@ def test_data_come_from_standard_input_and_cannot_be_read_twice(run_predict):
     finished = run_predict("in.fa", "-f", "jsonl", "--reactivities", "-", stdin="1 0.5\n")
     assert data_of(finished)["one"]["used"] == 1
     finished = run_predict("-", "--reactivities", "-", stdin="1 0.5\n")
-    assert expected("stdin: was read already, and can be read only once") in finished.err
+    assert expected("stdin: was already read, and can be read only once") in finished.err
     assert finished.code == 1
 
 
@@ -146,7 +146,7 @@ BAD = [
     ("a.shape", "13 1\n", ":1: record 'a': position 13 is beyond the RNA, which has 12 bases"),
     ("a.shape", "1 G 1\n2 A 1\n", ":2: record 'a': 'A' at position 2, where the RNA has 'G'"),
     ("a.shape", "1 x1\n", ":1: the value of position 1 is 'x1'; expected a number or NA"),
-    ("a.shape", "1 1\n1 2\n", ":2: position 1 has a second value, the first is in line 1"),
+    ("a.shape", "1 1\n1 2\n", ":2: duplicate value of position 1, the first is in line 1"),
     ("z.shape", "1 1\n", ": no record 'z'; a file of one RNA is named after its record"),
     ("z.jsonl", '{"id": "z", "reactivity": [1]}\n', ":1: no record 'z'"),
     ("a.tsv", "id\tposition\tvalue\na\t2\tx\n", ":2: record 'a': the value of position 2 is 'x'; "),

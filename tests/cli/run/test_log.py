@@ -96,7 +96,7 @@ def test_other_settings_are_refused(run_predict, tmp_path, options, message):
         *(
             (
                 ["--out-dir", "o", f"--{name}", "file"],
-                f"--resume and --{name} exclude each other: --{name} needs all records",
+                f"--resume and --{name} cannot be combined: --{name} needs all records",
             )
             for name in ("scores", "ref", "table")
         ),

@@ -194,4 +194,4 @@ def test_many_families_keep_their_own_members():
 def test_dissimilar_records_are_refused(records):
     with pytest.raises(TrainingError) as caught:
         learned(records)
-    assert str(caught.value) == "no two records are alike, so there is no family to learn"
+    assert str(caught.value) == "no two records are similar enough to form a family"

@@ -184,14 +184,14 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
     RunFolder(tmp_path, config(4), resume=False)
     with pytest.raises(TrainingError) as caught:
         RunFolder(tmp_path, config(4), resume=False)
-    assert str(caught.value) == f"{tmp_path}: holds a run already; --resume goes on with it"
+    assert str(caught.value) == f"{tmp_path}: already contains a run; use --resume to continue it"
 
 
 def test_a_run_is_not_resumed_with_another_config(tmp_path):
     RunFolder(tmp_path, config(4), resume=False)
     with pytest.raises(TrainingError) as caught:
         RunFolder(tmp_path, config(5), resume=True)
-    assert str(caught.value) == f"{tmp_path}: holds a run with steps 4, not 5"
+    assert str(caught.value) == f"{tmp_path}: contains a run with steps 4, not 5"
 
 
 def test_a_run_that_is_older_than_a_setting_is_resumed(tmp_path):
@@ -203,7 +203,7 @@ def test_a_run_that_is_older_than_a_setting_is_resumed(tmp_path):
     other = replace(config(4), model=replace(MODEL, flag=0.5))
     with pytest.raises(TrainingError) as caught:
         RunFolder(tmp_path, other, resume=True)
-    assert str(caught.value) == f"{tmp_path}: holds a run with flag 1.0, not 0.5"
+    assert str(caught.value) == f"{tmp_path}: contains a run with flag 1.0, not 0.5"
 
 
 def test_the_error_for_another_duration_names_stop_after(tmp_path):
@@ -211,7 +211,9 @@ def test_the_error_for_another_duration_names_stop_after(tmp_path):
     RunFolder(tmp_path, plans[0], resume=False)
     with pytest.raises(TrainingError) as caught:
         RunFolder(tmp_path, plans[1], resume=True)
-    message = "holds a run with minutes 60.0, not 9.0; --stop-after cuts a run into pieces"
+    message = (
+        "contains a run with minutes 60.0, not 9.0; use --stop-after to train in several parts"
+    )
     assert str(caught.value) == f"{tmp_path}: {message}"
 
 

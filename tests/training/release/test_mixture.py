@@ -80,7 +80,7 @@ def test_records_without_regions_do_not_count():
 def test_a_library_that_matches_no_record_is_refused():
     with pytest.raises(TrainingError) as caught:
         fit_mixture([(make_record("x", "A" * LENGTH), scores(np.random.default_rng(1)), [])])
-    assert str(caught.value) == "no validation record is like any family of the library"
+    assert str(caught.value) == "no validation record matches a family profile"
 
 
 def test_labels_that_are_all_pairs_are_refused():
@@ -89,5 +89,5 @@ def test_labels_that_are_all_pairs_are_refused():
     every = [tuple(pair) for pair in np.argwhere(np.triu(np.ones((LENGTH, LENGTH)), 1)).tolist()]
     with pytest.raises(TrainingError) as caught:
         fit_mixture([(make_record("x", "A" * LENGTH, every), network_scores, regions)])
-    message = "too few validation records are like a family of the library to learn from"
+    message = "too few validation records match a family profile to fit the mixture"
     assert str(caught.value) == message

@@ -41,7 +41,7 @@ def test_the_fit_recovers_scale_and_shift(scale, shift):
 def test_labels_that_are_all_the_same_are_refused(value):
     with pytest.raises(TrainingError) as caught:
         fit_platt_scaling(np.array([0.0, 1.0]), np.array([value, value]))
-    message = "validation needs pairs that are there and pairs that are not"
+    message = "calibration needs both pairs and non-pairs in the validation records"
     assert str(caught.value) == message
 
 
