@@ -97,6 +97,10 @@ class MultiloopTable:
         self.by_left[:, rows].diagonal(span, 1, 2).copy_(sums)
         self.by_right[:, rows].diagonal(-span, 1, 2).copy_(sums)
 
+    def matrix(self) -> Tensor:
+        """The sums by left and right base, (B, L, L)."""
+        return self.by_left[:, _PAD_ROWS : _PAD_ROWS + self.length]
+
     def convolve(self, other: MultiloopTable, span: int) -> Tensor:
         """For all (i, j) of a span: the sum over k of self(i, k) · other(k + 1, j)."""
         left, right = self._offset(0, 0), self._offset(span, 1)
