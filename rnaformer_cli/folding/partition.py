@@ -297,3 +297,11 @@ def to_matrix(table: Tensor) -> Tensor:
     spans = index[None, :] - index[:, None]
     matrix = table[:, spans.clamp(min=0), index[:, None]]
     return torch.where(spans >= 0, matrix, 0.0)
+
+
+def to_spans(matrix: Tensor) -> Tensor:
+    """The upper triangle of a matrix (B, L, L) by left and right base -> a table (B, D, L)."""
+    index = torch.arange(matrix.shape[2], device=matrix.device)
+    right = index[:, None] + index  # [d, i] -> i + d
+    table = matrix[:, index, right.clamp(max=len(index) - 1)]
+    return torch.where(right < len(index), table, 0.0)

@@ -67,22 +67,26 @@ def format_json(
     for left, right in record.structure.sorted_pairs:
         score = [] if scores is None else [round(scores[left, right], 4)]
         pairs.append([left + 1, right + 1, *score])
-    try:
-        dot_bracket = format_dot_bracket(record.structure)
-    except StructureError:
-        dot_bracket = None
     values = {
         "schema_version": SCHEMA_VERSION,
         "id": record.id,
         "description": record.description,
         "length": len(record.sequence),
         "sequence": record.sequence,
-        "structure": dot_bracket,
+        "structure": dot_bracket_or_none(record.structure),
         "pairs": pairs,
         "multiplets": [base + 1 for base in record.structure.multiplets()],
         **(details or {}),
     }
     return json.dumps(values, ensure_ascii=False) + "\n"
+
+
+def dot_bracket_or_none(structure: Structure) -> str | None:
+    """The structure in dot-bracket, None if it cannot hold it."""
+    try:
+        return format_dot_bracket(structure)
+    except StructureError:
+        return None
 
 
 def read_json(lines: Iterable[str]) -> Iterator[StructureRecord]:
