@@ -137,7 +137,8 @@ class _Traceback:
     def _pair_terms(self, left: int, right: int) -> _Terms:
         """The loops that a pair closes: hairpin, fixed sizes, multiloop, other interior loops."""
         span, at = right - left, (right - left, left)
-        weights, inner = [self._hairpin[at]], [()]
+        weights = [self._hairpin[at]]
+        inner: list[tuple[_Part, ...]] = [()]
         for name, (from_left, from_right) in FIXED_SIZE_LOOPS.items():
             enclosed = _Part("pair", left + from_left, right - from_right)
             inner_span = span - from_left - from_right
@@ -212,7 +213,8 @@ class _Traceback:
 
 def _hash(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """The mixing function of SplitMix64 (Steele 2014)."""
-    mixed = values + np.uint64(_GOLDEN_RATIO)
+    mixed: NDArray[np.uint64] = values + np.uint64(_GOLDEN_RATIO)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(_FIRST)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(_SECOND)
-    return mixed ^ (mixed >> np.uint64(31))
+    mixed ^= mixed >> np.uint64(31)
+    return mixed

@@ -1,8 +1,8 @@
 """Different structures of one RNA, from a sample of its posterior distribution.
 
-The distribution is that of the folding model with an additional score of each pair. A few steps fit
-these scores, so that pairs are about as frequent as the prediction's probabilities say. The sample
-is drawn by stochastic traceback.
+The distribution is that of the folding model with an additional score of each pair: a fraction of
+the difference between its logit in the prediction and in the folding model. The sample is drawn by
+stochastic traceback.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 
 N_SAMPLES = 1000
 _EPSILON = 1e-3  # probabilities are clipped to [this, 1 - this] before their logits are compared
-_N_STEPS = 5
-_STEP_SIZE = 0.2  # of the difference of the logits; the pairs of a helix come and go together
+_PAIR_WEIGHT = 0.2  # of the difference of the logits; the pairs of a helix come and go together
 # Additional scores are multiples of this, in nats: the last digits of probabilities depend on the
 # batch, and the sample should not.
 _SCORE_UNIT = 0.0625
@@ -42,12 +41,9 @@ def sample_structures(
     folding: FoldingModel, bases: Tensor, scores: NDArray[np.float32], seed: int
 ) -> NDArray[np.int32]:
     """Sample structures of one RNA, bases (1, L), scores (L, L) -> partners (N_SAMPLES, L)."""
-    target = _logits(scores)
-    of_pairs = np.zeros_like(target)
-    for _ in range(_N_STEPS):
-        current = folding(bases, pair_scores=torch.from_numpy(of_pairs)[None])[0].cpu().numpy()
-        change = _STEP_SIZE * (target - _logits(current))
-        of_pairs = np.round((of_pairs + change) / _SCORE_UNIT) * _SCORE_UNIT
+    prior = folding(bases)[0].cpu().numpy()
+    difference = _PAIR_WEIGHT * (_logits(scores) - _logits(prior))
+    of_pairs = np.round(difference / _SCORE_UNIT) * _SCORE_UNIT
     return folding.sample(bases, torch.from_numpy(of_pairs)[None], N_SAMPLES, seed)
 
 

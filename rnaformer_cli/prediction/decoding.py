@@ -113,7 +113,8 @@ def expected_f1(scores: NDArray[np.float32], structure: Structure) -> float:
 def unpaired_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     """The probability of each base of being unpaired (L,): 1 less the sum of its scores, or 0."""
     sums = scores.sum(1, dtype=np.float64)
-    return np.clip(1.0 - sums, 0.0, 1.0).astype(np.float32)
+    unpaired: NDArray[np.float32] = np.clip(1.0 - sums, 0.0, 1.0).astype(np.float32)
+    return unpaired
 
 
 def candidate_pairs(

@@ -85,10 +85,16 @@ class Formatter:
             "cycles": self._cycles,
             "min_score": self._min_score,
             "plain_headers": self._plain_headers,
-            "unpaired": self._unpaired,
-            "alternatives": self._alternatives,
-            "seed": self._seed,
+            **self._optional_settings,
         }
+
+    @property
+    def _optional_settings(self) -> dict[str, Any]:
+        """The settings of options that were given; a run without them has none."""
+        found: dict[str, Any] = {"unpaired": True} if self._unpaired else {}
+        if self._alternatives is not None:
+            found.update(alternatives=self._alternatives, seed=self._seed)
+        return found
 
     def format(self, prediction: Prediction, name: str) -> str:
         """The text of one record, without the header of a table."""
