@@ -19,7 +19,6 @@ from rnaformer_cli.cli.main import cli
 TIMEOUT = 60.0  # seconds to wait for a shell
 FREE_TEXT = {  # neither a list nor a folder has these values
     "--from",  # an address
-    "--alternatives",
     "--cycles",
     "--device",
     "--family",
