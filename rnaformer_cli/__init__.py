@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rnaformer_cli.prediction.predictor import Options, Prediction, Predictor, load, predict
     from rnaformer_cli.scoring.counts import PairCounts, count_pairs
     from rnaformer_cli.sequence.fasta import read_fasta
+    from rnaformer_cli.sequence.reactivities import Reactivities
     from rnaformer_cli.sequence.record import RnaRecord
     from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
     from rnaformer_cli.structure.formats import read_structures
@@ -34,6 +35,7 @@ _MODULES = {  # public name -> module
     "count_pairs": "scoring.counts",
     "read_fasta": "sequence.fasta",
     "RnaRecord": "sequence.record",
+    "Reactivities": "sequence.reactivities",
     "format_dot_bracket": "structure.brackets",
     "parse_dot_bracket": "structure.brackets",
     "read_structures": "structure.formats",
@@ -49,6 +51,7 @@ __all__ = [  # noqa: RUF022  # in the order of docs/api.md
     "Options",
     "read_fasta",
     "RnaRecord",
+    "Reactivities",
     "read_structures",
     "Structure",
     "StructureRecord",

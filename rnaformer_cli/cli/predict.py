@@ -12,15 +12,15 @@ import click
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.inputs import Inputs, standard_input
 from rnaformer_cli.cli.arguments.paths import check_paths
-from rnaformer_cli.cli.arguments.reactivities import read_profiles
+from rnaformer_cli.cli.arguments.reactivities import complete_reagent, parse_reagent, read_profiles
 from rnaformer_cli.cli.run.output import Destination, open_destination
 from rnaformer_cli.cli.run.pictures import check_drawing
 from rnaformer_cli.cli.run.progress import FailureTable, RunReporter
-from rnaformer_cli.errors import ProbingError, RnaformerError
+from rnaformer_cli.errors import RnaformerError
 from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
 from rnaformer_cli.probing.matching import ProfileIndex
 from rnaformer_cli.sequence.fasta import SUFFIXES
-from rnaformer_cli.sequence.reactivities import REAGENTS, find_reagent
+from rnaformer_cli.sequence.reactivities import REAGENTS
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -33,17 +33,6 @@ PROBABILITY_FORMATS = {"jsonl", "tsv"}
 ALTERNATIVE_FORMATS = {"dbn", "jsonl"}
 MAX_ALTERNATIVES = 100
 MAX_SEED = 2**32 - 1
-
-
-def _complete_reagent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in REAGENTS if name.casefold().startswith(incomplete.casefold())]
-
-
-def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    try:
-        return None if value is None else find_reagent(value)
-    except ProbingError as error:
-        raise click.BadParameter(str(error)) from None
 
 
 @click.command()
@@ -95,8 +84,8 @@ def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> 
 @click.option(
     "--reagent",
     metavar="|".join(REAGENTS),
-    callback=_parse_reagent,
-    shell_complete=_complete_reagent,
+    callback=parse_reagent,
+    shell_complete=complete_reagent,
     help="Reagent of the probing data.  [default: what their files say]",
 )
 @click.option(
