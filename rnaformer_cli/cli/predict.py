@@ -122,6 +122,7 @@ MAX_SEED = 2**32 - 1
 )
 @click.option(
     "--seed",
+    metavar="N",
     type=click.IntRange(0, MAX_SEED),
     help="Seed of the sample from which --alternatives are taken.  [default: 0]",
 )

@@ -75,7 +75,7 @@ def test_the_stub_makes_the_files_that_are_expected(run_module, tmp_path):
 
 def test_the_description_names_the_inputs_and_outputs_of_the_process():
     assert list(META["output"]) == re.findall(r"emit: (\w+)", PROCESS)
-    assert [list(one)[0] for group in META["input"] for one in group] == [
+    assert [next(iter(one)) for group in META["input"] for one in group] == [
         *("meta", "fasta", "shapes", "reagent")
     ]
     assert META["name"].upper() == re.match(r"process (\w+)", PROCESS)[1]

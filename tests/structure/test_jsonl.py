@@ -4,6 +4,7 @@ import json
 
 import pytest
 from conftest import any_structure_records
+from factories.predictions import make_prediction_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
