@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rnaformer_cli.prediction.predictor import Options, Prediction, Predictor, load, predict
     from rnaformer_cli.scoring.counts import PairCounts, count_pairs
     from rnaformer_cli.sequence.fasta import read_fasta
+    from rnaformer_cli.sequence.reactivities import Reactivities
     from rnaformer_cli.sequence.record import RnaRecord
     from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
     from rnaformer_cli.structure.formats import (
@@ -44,6 +45,7 @@ _MODULES = {  # public name -> module
     "count_pairs": "scoring.counts",
     "read_fasta": "sequence.fasta",
     "RnaRecord": "sequence.record",
+    "Reactivities": "sequence.reactivities",
     "format_dot_bracket": "structure.brackets",
     "parse_dot_bracket": "structure.brackets",
     "format_structure": "structure.formats",
@@ -61,6 +63,7 @@ __all__ = [  # noqa: RUF022  # in the order of docs/api.md
     "Options",
     "read_fasta",
     "RnaRecord",
+    "Reactivities",
     "read_structures",
     "write_structures",
     "format_structure",

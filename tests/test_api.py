@@ -14,7 +14,7 @@ import rnaformer_cli
 
 NAMES = [  # in the order in which one meets them; a change here is a change of the interface
     *("load", "predict", "Predictor", "Prediction", "Options"),
-    *("read_fasta", "RnaRecord"),
+    *("read_fasta", "RnaRecord", "Reactivities"),
     *("read_structures", "write_structures", "format_structure", "Structure", "StructureRecord"),
     *("parse_dot_bracket", "format_dot_bracket"),
     *("count_pairs", "PairCounts"),

@@ -10,11 +10,18 @@ import click
 
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.arguments.reactivities import (
+    complete_reagent,
+    parse_reagent,
+    relative_reactivities_of,
+)
 from rnaformer_cli.cli.formats.score_archive import ScoreArchiveReader
 from rnaformer_cli.cli.run.pictures import Drawer
 from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import UniqueFileNames, make_folder
+from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
 from rnaformer_cli.scoring.compare import match_ids
+from rnaformer_cli.sequence.reactivities import REAGENTS
 from rnaformer_cli.structure.formats import READ_FORMATS, read_structures
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -40,6 +47,20 @@ from rnaformer_cli.structure.structure import StructureRecord
     metavar="FILE.npz",
     type=options.PATH,
     help="Base-pair probabilities written by `predict --scores` (--as dots).",
+)
+@click.option(
+    "--reactivities",
+    metavar="FILE|DIR",
+    multiple=True,
+    type=options.PATH,
+    help="Chemical probing data by which bases are coloured (--as plane); may be repeated.",
+)
+@click.option(
+    "--reagent",
+    metavar="|".join(REAGENTS),
+    callback=parse_reagent,
+    shell_complete=complete_reagent,
+    help="Reagent of the probing data.  [default: what their files say]",
 )
 @options.output
 @click.option(
@@ -69,12 +90,14 @@ def command(source: str, **chosen: Any) -> None:
     Examples:
       rnaformer draw trna.dbn -o trna.svg
       rnaformer draw predicted.dbn --ref known.ct --as arcs -o arcs.pdf
+      rnaformer draw predicted.dbn --reactivities probed.rdat -o probed.svg
       rnaformer predict rnas.fasta -o rnas.dbn --scores rnas.npz
       rnaformer draw rnas.dbn --as dots --scores rnas.npz --out-dir pictures -f png
       rnaformer draw trna.dbn -o trna.json   # to edit in RNAcanvas or XRNA
 
     Pseudoknots are curves over the helices. With --ref, pairs in both structures are blue, pairs
-    only in the prediction orange, pairs only in the reference grey.
+    only in the prediction orange, pairs only in the reference grey. With --reactivities, bases are
+    white for 0 to orange for the 90th percentile of the record, and grey without a value.
     """
     from rnaformer_cli.drawing.picture import drawing_format
 
@@ -85,10 +108,15 @@ def command(source: str, **chosen: Any) -> None:
     if target_format == "rna2d" and chosen["kind"] != "plane":
         raise click.UsageError("RNA 2D JSON needs --as plane")
     check_paths({"--output": chosen["output"]}, [source, chosen["ref"], chosen["scores"]])
+    check_paths({"--output": chosen["output"]}, chosen["reactivities"], PROBING_SUFFIXES)
     records = list(read_structures(source, chosen["source_format"]))
     references = _references(records, chosen["ref"]) if chosen["ref"] else None
     archive = ScoreArchiveReader(chosen["scores"], records) if chosen["scores"] else None
-    drawer = Drawer(chosen["kind"], references, archive)
+    relative = None
+    if chosen["reactivities"]:
+        data = chosen["reactivities"], chosen["reagent"]
+        relative = relative_reactivities_of(records, *data)
+    drawer = Drawer(chosen["kind"], references, archive, relative)
     if chosen["out_dir"]:
         make_folder(chosen["out_dir"])
         names = UniqueFileNames()
@@ -110,6 +138,10 @@ def _check_usage(chosen: dict[str, Any]) -> None:
         raise click.UsageError("--ref needs --as arcs or --as dots")
     if (chosen["kind"] == "dots") != bool(chosen["scores"]):
         raise click.UsageError("--as dots and --scores must be given together")
+    if chosen["reactivities"] and chosen["kind"] != "plane":
+        raise click.UsageError("--reactivities needs --as plane")
+    if chosen["reagent"] and not chosen["reactivities"]:
+        raise click.UsageError("--reagent needs --reactivities")
 
 
 def _references(records: Sequence[StructureRecord], path: str) -> list[StructureRecord | None]:

@@ -12,15 +12,15 @@ import click
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.inputs import Inputs, standard_input
 from rnaformer_cli.cli.arguments.paths import check_paths
-from rnaformer_cli.cli.arguments.reactivities import read_profiles
+from rnaformer_cli.cli.arguments.reactivities import complete_reagent, parse_reagent, read_profiles
 from rnaformer_cli.cli.run.output import Destination, open_destination
 from rnaformer_cli.cli.run.pictures import check_drawing
 from rnaformer_cli.cli.run.progress import FailureTable, RunReporter
-from rnaformer_cli.errors import ProbingError, RnaformerError
+from rnaformer_cli.errors import RnaformerError
 from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
 from rnaformer_cli.probing.matching import ProfileIndex
 from rnaformer_cli.sequence.fasta import SUFFIXES
-from rnaformer_cli.sequence.reactivities import REAGENTS, find_reagent
+from rnaformer_cli.sequence.reactivities import REAGENTS
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -29,17 +29,10 @@ if TYPE_CHECKING:
 
 FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
 MULTIPLET_FORMATS = {"jsonl", "tsv"}
-
-
-def _complete_reagent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in REAGENTS if name.casefold().startswith(incomplete.casefold())]
-
-
-def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    try:
-        return None if value is None else find_reagent(value)
-    except ProbingError as error:
-        raise click.BadParameter(str(error)) from None
+PROBABILITY_FORMATS = {"jsonl", "tsv"}
+ALTERNATIVE_FORMATS = {"dbn", "jsonl"}
+MAX_ALTERNATIVES = 100
+MAX_SEED = 2**32 - 1
 
 
 @click.command()
@@ -91,8 +84,8 @@ def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> 
 @click.option(
     "--reagent",
     metavar="|".join(REAGENTS),
-    callback=_parse_reagent,
-    shell_complete=_complete_reagent,
+    callback=parse_reagent,
+    shell_complete=complete_reagent,
     help="Reagent of the probing data.  [default: what their files say]",
 )
 @click.option(
@@ -115,6 +108,23 @@ def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> 
     "--min-score",
     type=options.FiniteRange(0, 1),
     help="Lowest base-pair probability in TSV output.  [default: the threshold]",
+)
+@click.option(
+    "--unpaired",
+    is_flag=True,
+    help="Add the probability of each base of being unpaired (-f jsonl or tsv).",
+)
+@click.option(
+    "--alternatives",
+    metavar="N",
+    type=click.IntRange(1, MAX_ALTERNATIVES),
+    help="Write up to N different structures of each record, the best first (-f dbn or jsonl).",
+)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, MAX_SEED),
+    help="Seed of the sample from which --alternatives are taken.  [default: 0]",
 )
 @click.option(
     "--plain-headers",
@@ -256,6 +266,7 @@ def _check_usage(chosen: dict[str, Any]) -> None:
         raise click.UsageError(
             "--draw needs at most one partner per base; a raw structure may have several"
         )
+    _check_formats(chosen)
     if chosen["draw"]:
         check_drawing()
     lossy = [name for name in chosen["formats"] if name not in MULTIPLET_FORMATS]
@@ -263,6 +274,19 @@ def _check_usage(chosen: dict[str, Any]) -> None:
         raise click.UsageError(
             f"a base of a raw structure may have several partners, which {lossy[0]} cannot hold; "
             "use -f jsonl or -f tsv"
+        )
+
+
+def _check_formats(chosen: dict[str, Any]) -> None:
+    """Reject options for values that no chosen format, or not every one, can hold."""
+    if chosen["unpaired"] and not PROBABILITY_FORMATS.intersection(chosen["formats"]):
+        raise click.UsageError("--unpaired needs -f jsonl or -f tsv")
+    if chosen["seed"] is not None and chosen["alternatives"] is None:
+        raise click.UsageError("--seed needs --alternatives")
+    single = [name for name in chosen["formats"] if name not in ALTERNATIVE_FORMATS]
+    if chosen["alternatives"] is not None and single:
+        raise click.UsageError(
+            f"--alternatives needs -f dbn or -f jsonl; {single[0]} holds one structure of a record"
         )
 
 
@@ -304,6 +328,8 @@ def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
         like=chosen["like"],
         families=not chosen["no_families"],
         max_memory=chosen["max_memory"],
+        alternatives=chosen["alternatives"],
+        seed=chosen["seed"] or 0,
     )
     weights = options.or_default(chosen["weights"])
     predictor = load(weights, prediction_options, chosen["device"], chosen["precision"])

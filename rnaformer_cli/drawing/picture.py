@@ -6,7 +6,7 @@ The colours are the palette of Okabe and Ito, which colour-blind readers can dis
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
@@ -35,6 +35,7 @@ LETTER_COLOURS = {"A": "#E69F00", "C": "#56B4E9", "G": "#009E73", "U": "#F0E442"
 OTHER_LETTER = "#BBBBBB"
 PAIR_COLOUR, PSEUDOKNOT_COLOUR, BACKBONE_COLOUR = "#333333", "#CC79A7", "#999999"
 COMMON_COLOUR, PREDICTED_COLOUR, MISSED_COLOUR = "#0072B2", "#D55E00", "#999999"
+REACTIVE_COLOUR = "#D55E00"
 NUMBERING_INTERVAL = 10  # bases between numbers
 
 MAX_BASES = 30_000  # limit of ViennaRNA's layouts; a picture of this size takes half a minute
@@ -46,8 +47,13 @@ _MAX_ARC_HEIGHT = 20.0  # bases
 _MAX_LETTERS = 1_000  # longer RNAs are drawn without letters, which would be too small
 
 
-def draw_plane(record: StructureRecord) -> Figure:
+def draw_plane(
+    record: StructureRecord, reactivities: Sequence[float | None] | None = None
+) -> Figure:
     """Draw the structure in the plane, with letters, ends and numbers; pseudoknots are curves.
+
+    Bases are coloured by letter, or by their reactivity: from white for 0 to orange for 1, grey
+    without a value.
 
     Raises:
         DependencyError: ViennaRNA or matplotlib is not installed.
@@ -65,7 +71,8 @@ def draw_plane(record: StructureRecord) -> Figure:
         )
     for left, right in crossing:
         axes.add_patch(_curve(coordinates[left], coordinates[right]))
-    _draw_bases(axes, coordinates, record.sequence)
+    colours = None if reactivities is None else list(map(_reactivity_colour, reactivities))
+    _draw_bases(axes, coordinates, record.sequence, colours)
     middle = coordinates.mean(0)
     for number in _numbered_bases(record.structure.length):
         out = _outwards(coordinates, number - 1, middle)
@@ -228,8 +235,23 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _draw_bases(axes: Axes, coordinates: NDArray[np.float64], sequence: str) -> None:
-    colours = [LETTER_COLOURS.get(letter, OTHER_LETTER) for letter in sequence]
+def _reactivity_colour(value: float | None) -> str:
+    """A mixture of white and REACTIVE_COLOUR, which gets darker with the value; grey for None."""
+    if value is None:
+        return OTHER_LETTER
+    reactive = [int(REACTIVE_COLOUR[place : place + 2], 16) for place in (1, 3, 5)]
+    return "#" + "".join(f"{round(255 + value * (part - 255)):02X}" for part in reactive)
+
+
+def _draw_bases(
+    axes: Axes,
+    coordinates: NDArray[np.float64],
+    sequence: str,
+    colours: Sequence[str] | None = None,
+) -> None:
+    """Draw the bases, in the colours of their letters unless others are given."""
+    if colours is None:
+        colours = [LETTER_COLOURS.get(letter, OTHER_LETTER) for letter in sequence]
     across, up = coordinates[:, 0], coordinates[:, 1]
     edge: dict[str, Any] = {"edgecolors": PAIR_COLOUR, "linewidths": 0.4}
     axes.scatter(across, up, s=95, c=colours, zorder=2, gid="bases", **edge)

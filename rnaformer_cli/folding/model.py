@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rnaformer_cli.folding.partition import (
@@ -14,9 +16,11 @@ from rnaformer_cli.folding.partition import (
     inside,
     outside,
     to_matrix,
+    to_spans,
 )
+from rnaformer_cli.folding.sampling import sample_partners
 from rnaformer_cli.folding.scores import TABLE_SHAPES, LoopScores, score_loops
-from rnaformer_cli.folding.soft_constraints import add_unpaired_scores
+from rnaformer_cli.folding.soft_constraints import add_pair_scores, add_unpaired_scores
 
 _LOG_SCALE = 0.3  # typical score per base of an RNA under learned scores
 _MAX_LOG_SCALE = 10.0  # above the score per base of every RNA
@@ -38,11 +42,17 @@ class FoldingModel(nn.Module):
         return {name: getattr(self, name) for name in TABLE_SHAPES}
 
     @torch.no_grad()
-    def forward(self, bases: Tensor, unpaired_scores: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        bases: Tensor,
+        unpaired_scores: Tensor | None = None,
+        pair_scores: Tensor | None = None,
+    ) -> Tensor:
         """bases (B, L) -> base-pair probabilities (B, L, L), symmetric, float32.
 
         `unpaired_scores` (B, L) are soft constraints in nats: the logarithm of the factor by which
-        a structure is more likely if the base is unpaired.
+        a structure is more likely if the base is unpaired. `pair_scores` (B, L, L) are those of
+        pairs; their upper triangle counts.
 
         Padding at the end changes nothing. The sums are computed in float64, on the CPU if the
         device has no float64.
@@ -55,11 +65,26 @@ class FoldingModel(nn.Module):
             loops = score_loops(bases, scores)
             if unpaired_scores is not None:
                 loops = add_unpaired_scores(loops, unpaired_scores.to(bases.device))
+            if pair_scores is not None:
+                loops = add_pair_scores(loops, to_spans(pair_scores.to(bases.device)))
             weights, sums = scaled_inside(loops)
             outside_sums = outside(weights, sums)
             upper = to_matrix(outside_sums.qb * sums.qb / sums.total[:, None, None])
         probabilities = (upper + upper.transpose(1, 2)).nan_to_num().clamp(0.0, 1.0)
         return probabilities.to(device, torch.float32)
+
+    @torch.no_grad()
+    def sample(
+        self, bases: Tensor, pair_scores: Tensor, n_samples: int, seed: int
+    ) -> NDArray[np.int32]:
+        """Draw structures of one sequence, bases (1, L) -> partners (n_samples, L), -1 for none.
+
+        `pair_scores` (1, L, L) are those of `forward`. The sums are computed on the CPU.
+        """
+        scores = {name: score.cpu() for name, score in self.scores.items()}
+        loops = score_loops(bases.cpu(), scores)
+        loops = add_pair_scores(loops, to_spans(pair_scores.cpu()))
+        return sample_partners(*scaled_inside(loops), n_samples, seed)
 
 
 def scaled_inside(loop_scores: LoopScores) -> tuple[BoltzmannFactors, Inside]:

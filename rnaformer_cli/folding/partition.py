@@ -97,6 +97,10 @@ class MultiloopTable:
         self.by_left[:, rows].diagonal(span, 1, 2).copy_(sums)
         self.by_right[:, rows].diagonal(-span, 1, 2).copy_(sums)
 
+    def matrix(self) -> Tensor:
+        """The sums by left and right base, (B, L, L)."""
+        return self.by_left[:, _PAD_ROWS : _PAD_ROWS + self.length]
+
     def convolve(self, other: MultiloopTable, span: int) -> Tensor:
         """For all (i, j) of a span: the sum over k of self(i, k) · other(k + 1, j)."""
         left, right = self._offset(0, 0), self._offset(span, 1)
@@ -293,3 +297,11 @@ def to_matrix(table: Tensor) -> Tensor:
     spans = index[None, :] - index[:, None]
     matrix = table[:, spans.clamp(min=0), index[:, None]]
     return torch.where(spans >= 0, matrix, 0.0)
+
+
+def to_spans(matrix: Tensor) -> Tensor:
+    """The upper triangle of a matrix (B, L, L) by left and right base -> a table (B, D, L)."""
+    index = torch.arange(matrix.shape[2], device=matrix.device)
+    right = index[:, None] + index  # [d, i] -> i + d
+    table = matrix[:, index, right.clamp(max=len(index) - 1)]
+    return torch.where(right < len(index), table, 0.0)

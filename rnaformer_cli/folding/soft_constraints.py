@@ -1,4 +1,4 @@
-"""Soft constraints: additional scores of unpaired bases, for example from reactivities."""
+"""Soft constraints: additional scores of unpaired bases or pairs, for example from reactivities."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def add_unpaired_scores(loop_scores: LoopScores, scores: Tensor) -> LoopScores:
     index = torch.arange(scores.shape[1], device=scores.device)
     right = index[:, None] + index  # [d, i] -> i + d, which may lie beyond the sequence
     of_pairs = scores[:, None, :] + gather(F.pad(scores, (0, 1)), right)  # (B, D, L)
-    changed = {name: getattr(loop_scores, name) - of_pairs for name in _CLOSING_FIELDS}
-    interior_closing = loop_scores.interior_closing - of_pairs[:, None]
+    return add_pair_scores(loop_scores, -of_pairs)
+
+
+def add_pair_scores(loop_scores: LoopScores, scores: Tensor) -> LoopScores:
+    """Loop scores with an additional score of each pair, (B, D, L), in the loop that it closes."""
+    changed = {name: getattr(loop_scores, name) + scores for name in _CLOSING_FIELDS}
+    interior_closing = loop_scores.interior_closing + scores[:, None]
     return replace(loop_scores, **changed, interior_closing=interior_closing)

@@ -110,6 +110,13 @@ def expected_f1(scores: NDArray[np.float32], structure: Structure) -> float:
     return 2 * matches / (len(structure.pairs) + expected) if structure.pairs else 0.0
 
 
+def unpaired_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The probability of each base of being unpaired (L,): 1 less the sum of its scores, or 0."""
+    sums = scores.sum(1, dtype=np.float64)
+    unpaired: NDArray[np.float32] = np.clip(1.0 - sums, 0.0, 1.0).astype(np.float32)
+    return unpaired
+
+
 def candidate_pairs(
     scores: NDArray[np.float32], threshold: float, min_loop: int = MIN_LOOP
 ) -> dict[BasePair, float]:

@@ -27,6 +27,11 @@ from rnaformer_cli.model.checkpoint import (
 from rnaformer_cli.model.config import MAX_VALUES
 from rnaformer_cli.model.engine import STRIP_BYTES, Engine, estimate_memory
 from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.alternatives import (
+    Alternative,
+    find_alternatives,
+    sample_structures,
+)
 from rnaformer_cli.prediction.batching import make_batches, read_windows, to_tensors
 from rnaformer_cli.prediction.decoding import (
     Decoding,
@@ -34,6 +39,7 @@ from rnaformer_cli.prediction.decoding import (
     decode,
     decode_adaptively,
     expected_f1,
+    unpaired_probabilities,
 )
 from rnaformer_cli.prediction.device import Precision, choose_device, choose_dtype
 from rnaformer_cli.prediction.memory import format_size, free_bytes
@@ -68,6 +74,8 @@ class Options:
     like: Labels | None = None  # which kind of labels to imitate, for weights with a label flag
     families: bool = True  # use the family profiles, if the weights have some
     keep_scores: bool = False  # keep the score matrix in each prediction
+    alternatives: int | None = None  # number of structures of a record; None: no sample is drawn
+    seed: int = 0  # of the sample of alternative structures
     max_cells: int = MAX_CELLS  # of the matrices of one batch
     max_memory: int | None = None  # bytes for one record; None: the free memory
 
@@ -91,6 +99,10 @@ class Prediction:
     cycles: int  # recycling passes
     matches: tuple[FamilyMatch, ...] = ()  # matches to families, by falling posterior
     scores: Scores | None = None  # with Options.keep_scores
+    # The structure and different ones, if Options.alternatives is set.
+    alternatives: tuple[Alternative, ...] = ()
+    # The probability of each base of being unpaired (L,).
+    unpaired: NDArray[np.float32] | None = None
 
     @property
     def recognised(self) -> float:
@@ -211,6 +223,8 @@ class Predictor:
         if gate is not None and not config.folding:
             raise ConfigError("by_evidence of families needs a network with a folding model")
         self._needs_folding = gate is not None
+        if self.options.alternatives is not None and network.folding is None:
+            raise ConfigError("these weights have no folding model, which alternatives need")
 
     @property
     def config_digest(self) -> str:
@@ -491,7 +505,9 @@ class Predictor:
             return self._to_prediction(record, matrix, seconds, cycles, regions)
         except StructureError as error:  # too many crossing pairs for `nested`
             return DeviceError(error.message, record=record.id)
-        except MemoryError:
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             message = f"not enough memory to decode {len(record)} bases"
             return DeviceError(message, record=record.id)
 
@@ -504,6 +520,7 @@ class Predictor:
         lowest = threshold if min_score is None else min(min_score, threshold)
         pair_scores = candidate_pairs(matrix, lowest, min_loop=0)
         pair_scores |= {pair: float(matrix[pair]) for pair in structure.pairs}
+        alternatives = self._alternatives(record, structure, matrix)
         return Prediction(
             record,
             structure,
@@ -514,7 +531,20 @@ class Predictor:
             cycles,
             self.families.mixture.matches(regions) if self.families else (),
             matrix.copy() if self.options.keep_scores else None,
+            alternatives,
+            unpaired_probabilities(matrix),
         )
+
+    def _alternatives(
+        self, record: RnaRecord, structure: Structure, matrix: Scores
+    ) -> tuple[Alternative, ...]:
+        """The structure and different ones, if they are asked for."""
+        limit, folding = self.options.alternatives, self.engine.network.folding
+        if limit is None or folding is None:
+            return ()
+        bases = to_tensors([record.sequence])[0].to(self.device)
+        sample = sample_structures(folding, bases, matrix, self.options.seed)
+        return find_alternatives(structure, matrix, sample, limit)
 
     def _decode(self, matrix: Scores) -> tuple[Structure, float]:
         """The structure and its threshold."""

@@ -51,6 +51,20 @@ def log_likelihood_ratios(
     return ratios
 
 
+def relative_reactivities(
+    sequence: str, reactivities: Sequence[float | None], reagent: str | None = None
+) -> list[float | None]:
+    """The reactivity of each base in units of the 90th percentile, from 0 to 1; None if not used.
+
+    Values outside of this range are set to its ends.
+    """
+    is_used = used_bases(sequence, reactivities, reagent)
+    values = np.array(reactivities, dtype=np.float64)
+    unit = _unit(values[is_used]) or 1.0
+    relative = (values.clip(min=0.0) / unit).clip(max=1.0).tolist()
+    return [value if used else None for value, used in zip(relative, is_used, strict=True)]
+
+
 def used_bases(
     sequence: str, reactivities: Sequence[float | None], reagent: str | None = None
 ) -> NDArray[np.bool_]:

@@ -73,6 +73,11 @@ class ReportPage:
         return sum(bool(entry.prediction.warnings) for entry in self.entries)
 
     @property
+    def n_probed(self) -> int:
+        """The number of records with chemical probing data."""
+        return sum(entry.prediction.agreement is not None for entry in self.entries)
+
+    @property
     def n_pictures(self) -> int:
         """The number of records with a picture."""
         return sum(bool(entry.picture) for entry in self.entries)

@@ -42,6 +42,16 @@ class FamilySpan:
 
 
 @dataclass(frozen=True, slots=True)
+class DataAgreement:
+    """The agreement of a prediction with its chemical probing data."""
+
+    reagent: str | None
+    used: int  # bases
+    auc: float | None  # of the reactivities of unpaired against paired bases
+    spearman: float | None  # correlation of reactivity and probability of being unpaired
+
+
+@dataclass(frozen=True, slots=True)
 class PredictedRecord:
     """A predicted structure with its probabilities and settings, as read from a file."""
 
@@ -51,6 +61,7 @@ class PredictedRecord:
     settings: PredictionSettings
     warnings: tuple[str, ...] = ()
     families: tuple[FamilySpan, ...] = ()  # family matches
+    agreement: DataAgreement | None = None  # None without probing data
 
 
 def format_json(
@@ -67,22 +78,26 @@ def format_json(
     for left, right in record.structure.sorted_pairs:
         score = [] if scores is None else [round(scores[left, right], 4)]
         pairs.append([left + 1, right + 1, *score])
-    try:
-        dot_bracket = format_dot_bracket(record.structure)
-    except StructureError:
-        dot_bracket = None
     values = {
         "schema_version": SCHEMA_VERSION,
         "id": record.id,
         "description": record.description,
         "length": len(record.sequence),
         "sequence": record.sequence,
-        "structure": dot_bracket,
+        "structure": dot_bracket_or_none(record.structure),
         "pairs": pairs,
         "multiplets": [base + 1 for base in record.structure.multiplets()],
         **(details or {}),
     }
     return json.dumps(values, ensure_ascii=False) + "\n"
+
+
+def dot_bracket_or_none(structure: Structure) -> str | None:
+    """The structure in dot-bracket, None if it cannot hold it."""
+    try:
+        return format_dot_bracket(structure)
+    except StructureError:
+        return None
 
 
 def read_json(lines: Iterable[str]) -> Iterator[StructureRecord]:
@@ -185,7 +200,18 @@ def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
     if not isinstance(parts, list):
         raise TypeError
     families = tuple(_part(part, len(record.sequence)) for part in parts)
-    return PredictedRecord(record, scores, confidence, settings, warnings, families)
+    agreement = _agreement(values.get("reactivities"))
+    return PredictedRecord(record, scores, confidence, settings, warnings, families, agreement)
+
+
+def _agreement(values: Any) -> DataAgreement | None:
+    """The agreement of an object with data; files of earlier versions lack the two measures."""
+    if values is None:
+        return None
+    reagent = None if values.get("reagent") is None else _check_type(values, "reagent", str)
+    auc = None if values.get("auc") is None else _fraction(values, "auc")
+    spearman = None if values.get("spearman") is None else _fraction(values, "spearman", -1.0)
+    return DataAgreement(reagent, _check_type(values, "used", int), auc, spearman)
 
 
 def _part(values: Any, length: int) -> FamilySpan:
@@ -199,12 +225,13 @@ def _part(values: Any, length: int) -> FamilySpan:
     return FamilySpan(family, first, last)
 
 
-def _fraction(values: Any, key: str | int) -> float:
-    """A number from 0 to 1 in an object or a row."""
+def _fraction(values: Any, key: str | int, least: float = 0.0) -> float:
+    """A number from `least` to 1 in an object or a row."""
     value = values[key]
-    if type(value) not in (int, float) or not 0 <= value <= 1:  # neither True nor NaN
+    if type(value) not in (int, float) or not least <= value <= 1:  # neither True nor NaN
         what = key if isinstance(key, str) else "the score of a pair"
-        raise StructureError(f"{what} is {shorten_repr(value)}; expected a number from 0 to 1")
+        expected = f"expected a number from {least:g} to 1"
+        raise StructureError(f"{what} is {shorten_repr(value)}; {expected}")
     return float(value)
 
 

@@ -316,3 +316,55 @@ def test_each_record_of_a_folder_is_a_json_file(run_cli, files):
     done = run_cli("draw", "both.dbn", "--out-dir", "p", "-f", "rna2d")
     assert (done.err, done.code) == ("", 0)
     assert sorted(path.name for path in Path("p").iterdir()) == ["a.json", "b_c.json"]
+
+
+def test_reactivities_colour_the_bases(run_cli, files):
+    rows = "".join(f"{base} {0.1 * base}\n" for base in range(1, 11))
+    (files / "a.shape").write_text(rows)
+    assert run_cli("draw", "one.dbn", "-o", "plain.svg").code == 0
+    done = run_cli("draw", "one.dbn", "--reactivities", "a.shape", "-o", "probed.svg")
+    assert (done.out, done.err, done.code) == ("", "", 0)
+    plain, probed = ((files / name).read_text() for name in ("plain.svg", "probed.svg"))
+    assert "#d55e00" in probed
+    assert "#d55e00" not in plain
+
+
+def test_records_without_reactivities_are_coloured_by_letter(run_cli, files):
+    (files / "a.shape").write_text("1 0.5\n")
+    options = ("--out-dir", "pictures", "--reactivities", "a.shape")
+    assert run_cli("draw", "both.dbn", *options).code == 0
+    assert run_cli("draw", "both.dbn", "--out-dir", "plain").code == 0
+    same = [
+        (files / "pictures" / name).read_bytes() == (files / "plain" / name).read_bytes()
+        for name in ("a.svg", "b_c.svg")
+    ]
+    assert same == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "code"),
+    [
+        (
+            ["--reactivities", "z.shape"],
+            "rnaformer: z.shape: no record 'z'; a file of one RNA is named after its record",
+            1,
+        ),
+        (
+            ["--reactivities", "a.shape"],
+            "rnaformer: a.shape:1: record 'a': position 99 is beyond the RNA, which has 12 bases",
+            1,
+        ),
+        (
+            ["--reactivities", "a.shape", "--as", "arcs"],
+            "Error: --reactivities needs --as plane",
+            2,
+        ),
+        (["--reagent", "DMS"], "Error: --reagent needs --reactivities", 2),
+    ],
+)
+def test_reactivities_that_cannot_be_drawn_are_one_line(run_cli, files, options, message, code):
+    for name in ("a", "z"):
+        (files / f"{name}.shape").write_text("99 0.5\n")
+    done = run_cli("draw", "both.dbn", "--out-dir", "pictures", *options)
+    assert (done.err.splitlines()[-1], done.code) == (message, code)
+    assert not list(files.glob("pictures/*"))

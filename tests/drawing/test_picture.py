@@ -7,13 +7,16 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from rnaformer_cli.drawing.picture import (
     COMMON_COLOUR,
     LETTER_COLOURS,
     MISSED_COLOUR,
+    OTHER_LETTER,
     PREDICTED_COLOUR,
     PSEUDOKNOT_COLOUR,
+    REACTIVE_COLOUR,
     draw_arcs,
     draw_dots,
     draw_plane,
@@ -154,3 +157,17 @@ def test_a_reference_of_too_many_pairs_is_refused():
     known = Structure(300, frozenset(itertools.combinations(range(300), 2)))
     with pytest.raises(StructureError):
         draw_arcs(StructureRecord("x", "A" * 300, Structure(300)), known)
+
+
+def base_colours(figure):
+    """The colours of the bases, in order."""
+    [bases] = [one for one in figure.axes[0].collections if one.get_gid() == "bases"]
+    return [to_hex(colour).upper() for colour in bases.get_facecolors()]
+
+
+def test_bases_are_coloured_by_reactivity():
+    record = StructureRecord("x", "GAC", parse_dot_bracket("..."))
+    figure = draw_plane(record, [0.0, 1.0, None])
+    assert base_colours(figure) == ["#FFFFFF", REACTIVE_COLOUR, OTHER_LETTER]
+    assert base_colours(draw_plane(record, [0.5, 0.5, 0.5])) == ["#EAAE80"] * 3  # half of each
+    assert base_colours(draw_plane(record)) == [LETTER_COLOURS[letter] for letter in "GAC"]

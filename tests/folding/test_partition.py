@@ -4,9 +4,10 @@ import math
 
 import pytest
 import torch
+from factories.foldings import nested_structures, random_loop_tables
 
 from rnaformer_cli.folding.model import FoldingModel, probabilities_to_features, scaled_inside
-from rnaformer_cli.folding.pairs import MIN_LOOP, NO_LETTER, PAIR_TYPES
+from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.folding.partition import boltzmann_factors, inside, outside, to_matrix
 from rnaformer_cli.folding.scores import FIXED_SIZE_LOOPS, TABLE_SHAPES, score_loops
 from rnaformer_cli.training.folding_model.structure_loops import decompose_loops, score_structure
@@ -22,27 +23,6 @@ EXAMPLES = [
     "GGAAAACGUAAAACCUUGC",
     "AUGCGNAUGCAUUGGCAU",
 ]
-
-
-def structures(sequence, first, last):
-    """All nested structures of canonical pairs between two bases."""
-    if last - first <= MIN_LOOP:
-        yield ()
-        return
-    yield from structures(sequence, first + 1, last)
-    for partner in range(first + MIN_LOOP + 1, last + 1):
-        if sequence[first] + sequence[partner] in PAIR_TYPES:
-            for within in structures(sequence, first + 1, partner - 1):
-                for following in structures(sequence, partner + 1, last):
-                    yield ((first, partner), *within, *following)
-
-
-def scores(seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        name: torch.randn(shape, generator=generator, dtype=torch.float64)
-        for name, shape in TABLE_SHAPES.items()
-    }
 
 
 def codes(*sequences):
@@ -61,10 +41,10 @@ def probabilities(loop_scores, scale=0.2):
 
 @pytest.mark.parametrize("sequence", EXAMPLES)
 def test_each_structure_is_counted_once(sequence):
-    loop_scores = score_loops(codes(sequence), scores())
+    loop_scores = score_loops(codes(sequence), random_loop_tables())
     each = {
         pairs: math.exp(score_structure(loop_scores, 0, pairs))
-        for pairs in structures(sequence, 0, len(sequence) - 1)
+        for pairs in nested_structures(sequence)
     }
     total = sum(each.values())
     pair_probabilities, log_z = probabilities(loop_scores)
@@ -84,7 +64,7 @@ def test_the_examples_have_every_loop():
             index[0] if name in ("interior_closing", "interior_inner", "interior_size") else None,
         )
         for sequence in EXAMPLES
-        for pairs in structures(sequence, 0, len(sequence) - 1)
+        for pairs in nested_structures(sequence)
         for name, index in decompose_loops(pairs, len(sequence))
     }
     simple = {
@@ -105,8 +85,10 @@ def test_the_examples_have_every_loop():
 
 
 def test_padding_and_neighbours_change_nothing():
-    alone = [probabilities(score_loops(codes(text), scores()))[0][0] for text in EXAMPLES]
-    together, _ = probabilities(score_loops(codes(*EXAMPLES), scores()))
+    alone = [
+        probabilities(score_loops(codes(text), random_loop_tables()))[0][0] for text in EXAMPLES
+    ]
+    together, _ = probabilities(score_loops(codes(*EXAMPLES), random_loop_tables()))
     for row, expected in enumerate(alone):
         size = len(expected)
         torch.testing.assert_close(together[row, :size, :size], expected, atol=1e-14, rtol=1e-10)
@@ -115,7 +97,7 @@ def test_padding_and_neighbours_change_nothing():
 
 
 def test_the_scale_changes_nothing():
-    loop_scores = score_loops(codes(EXAMPLES[-2]), scores())
+    loop_scores = score_loops(codes(EXAMPLES[-2]), random_loop_tables())
     one, other = probabilities(loop_scores, 0.0), probabilities(loop_scores, 1.5)
     torch.testing.assert_close(one[0], other[0], atol=1e-14, rtol=1e-10)
     torch.testing.assert_close(one[1], other[1])
@@ -123,7 +105,9 @@ def test_the_scale_changes_nothing():
 
 @pytest.mark.parametrize("length", [1, 2, 4, 5, 6])
 def test_short_sequences_fold_if_they_can(length):
-    pair_probabilities, _ = probabilities(score_loops(codes("GAAAAC"[:length]), scores()))
+    pair_probabilities, _ = probabilities(
+        score_loops(codes("GAAAAC"[:length]), random_loop_tables())
+    )
     assert pair_probabilities.shape == (1, length, length)
     assert bool(pair_probabilities.any()) == (length == 6)
 

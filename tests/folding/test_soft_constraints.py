@@ -5,7 +5,7 @@ import torch
 
 from rnaformer_cli.folding.model import scaled_inside
 from rnaformer_cli.folding.scores import TABLE_SHAPES, score_loops
-from rnaformer_cli.folding.soft_constraints import add_unpaired_scores
+from rnaformer_cli.folding.soft_constraints import add_pair_scores, add_unpaired_scores
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.training.folding_model.structure_loops import score_structure
 
@@ -61,3 +61,14 @@ def test_a_base_that_must_pair_is_paired_in_all_structures():
     _, sums = scaled_inside(add_unpaired_scores(loop_scores, of_bases))
     count = (sums.total.log() + sums.scale * 7 + of_bases.sum()).exp()
     assert float(count) == pytest.approx(3.0, rel=1e-6)  # G1-C6; G1-C7 with G2-C6 or without
+
+
+@pytest.mark.parametrize(("sequence", "signs"), STRUCTURES)
+def test_a_structure_gets_the_scores_of_its_pairs(sequence, signs):
+    loop_scores, size = score_loops(codes(sequence), model_scores()), len(sequence)
+    generator = torch.Generator().manual_seed(4)
+    of_pairs = torch.randn(1, size, size, generator=generator, dtype=torch.float64)  # [span, left]
+    pairs = parse_dot_bracket(signs).pairs
+    given = score_structure(add_pair_scores(loop_scores, of_pairs), 0, pairs)
+    expected = sum(float(of_pairs[0, right - left, left]) for left, right in pairs)
+    assert float(given - score_structure(loop_scores, 0, pairs)) == pytest.approx(expected)

@@ -9,6 +9,7 @@ from rnaformer_cli.probing.likelihood import (
     BIN_EDGES,
     WEIGHT,
     log_likelihood_ratios,
+    relative_reactivities,
 )
 
 VALUES = [0.1, 2.0, 0.0, 1.0, 0.5, 0.05, 1.5, 0.2, 0.9, 0.3]
@@ -68,3 +69,17 @@ def test_bins_grow():
 def test_a_value_far_beyond_the_others_is_in_the_last_bin():
     ratios = log_likelihood_ratios("A" * 20, [*[0.001] * 19, 1e308])
     assert ratios[-1] == WEIGHT * 3.49
+
+
+def test_relative_reactivities_are_from_zero_to_the_90th_percentile():
+    values = [-0.5, None, *[0.1 * step for step in range(11)], 2.0]
+    found = relative_reactivities("A" * len(values), values)
+    assert found[:3] == [0.0, None, 0.0]
+    assert found[-1] == 1.0
+    unit = np.quantile(np.clip([v for v in values if v is not None], 0.0, None), 0.9)
+    assert found[7] == pytest.approx(0.5 / unit)
+
+
+def test_bases_that_the_reagent_does_not_modify_have_no_relative_reactivity():
+    assert relative_reactivities("ACGU", [1.0] * 4, "DMS") == [1.0, 1.0, None, None]
+    assert relative_reactivities("AC", [0.0, 0.0]) == [0.0, 0.0]

@@ -193,3 +193,24 @@ def test_every_id_is_used_once_and_what_a_button_controls_exists():
 def test_the_same_run_gives_the_same_page():
     report = ReportPage("A run", add_pictures([ReportEntry(make_prediction())], 1))
     assert render(report) == render(report)
+
+
+def test_records_with_data_show_how_well_they_agree():
+    data = {"reagent": "1M7", "used": 7, "missing": 1, "auc": 0.912, "spearman": -0.05}
+    text = page(make_prediction(reactivities=data), make_prediction("y")).text
+    assert "Confidence AUC of data" in text
+    assert "0.80 0.91" in text
+    expected = "Reactivities (1M7): 7 bases used, AUC 0.91, Spearman's correlation -0.05"
+    assert expected in text
+    assert text.count("Reactivities") == 1
+
+
+def test_data_of_an_earlier_version_have_no_measures():
+    data = {"reagent": None, "used": 7, "missing": 1}
+    text = page(make_prediction(reactivities=data)).text
+    assert f"0.80 {DASH}" in text
+    assert "Reactivities: 7 bases used " in text
+
+
+def test_without_data_the_page_has_no_column_for_them():
+    assert "AUC" not in page().text

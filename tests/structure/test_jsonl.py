@@ -4,6 +4,7 @@ import json
 
 import pytest
 from conftest import any_structure_records
+from factories.predictions import make_prediction_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -295,3 +296,21 @@ def test_numbers_of_many_digits_are_cut_in_messages():
         list(read_json([json.dumps(values)]))
     assert str(caught.value).startswith("line:1: record 'x': pair (1, 1000")
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"reagent": 7, "used": 1}, "reagent is 7; expected text"),
+        ({"reagent": None, "used": 1.5}, "used is 1.5; expected a whole number"),
+        ({"reagent": None, "used": 1, "auc": 2}, "auc is 2; expected a number from 0 to 1"),
+        (
+            {"reagent": None, "used": 1, "spearman": -2},
+            "spearman is -2; expected a number from -1 to 1",
+        ),
+    ],
+)
+def test_a_wrong_agreement_with_data_is_refused(data, message):
+    with pytest.raises(StructureError) as caught:
+        list(read_predictions([make_prediction_line(reactivities=data)]))
+    assert caught.value.message == message

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
 
@@ -20,14 +21,15 @@ from rnaformer_cli.cli.run.progress import format_count
 from rnaformer_cli.drawing.picture import save_figure
 from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import make_folder, write_atomically, write_text
-from rnaformer_cli.probing.likelihood import used_bases
+from rnaformer_cli.probing.agreement import measure_agreement
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.dbn import format_dbn
 from rnaformer_cli.structure.formats import SINGLE_RECORD_FORMATS, WRITERS
-from rnaformer_cli.structure.jsonl import format_json
-from rnaformer_cli.structure.pair_table import HEADER, format_pair_rows
+from rnaformer_cli.structure.jsonl import dot_bracket_or_none, format_json
+from rnaformer_cli.structure.pair_table import HEADER, format_pair_rows, format_unpaired_rows
 
 if TYPE_CHECKING:
+    from rnaformer_cli.prediction.alternatives import Alternative
     from rnaformer_cli.prediction.predictor import Prediction, Predictor
 
 
@@ -52,9 +54,15 @@ class Formatter:
     """Formats predictions in any of the output formats."""
 
     def __init__(
-        self, predictor: Predictor, min_score: float | None, plain_headers: bool = False
+        self,
+        predictor: Predictor,
+        min_score: float | None,
+        plain_headers: bool = False,
+        unpaired: bool = False,
     ) -> None:
         self._min_score = min_score
+        self._unpaired = unpaired
+        self._alternatives, self._seed = predictor.options.alternatives, predictor.options.seed
         self._plain_headers = plain_headers
         self._model = predictor.name
         self._config = predictor.config_digest
@@ -77,7 +85,16 @@ class Formatter:
             "cycles": self._cycles,
             "min_score": self._min_score,
             "plain_headers": self._plain_headers,
+            **self._optional_settings,
         }
+
+    @property
+    def _optional_settings(self) -> dict[str, Any]:
+        """The settings of options that were given; a run without them has none."""
+        found: dict[str, Any] = {"unpaired": True} if self._unpaired else {}
+        if self._alternatives is not None:
+            found.update(alternatives=self._alternatives, seed=self._seed)
+        return found
 
     def format(self, prediction: Prediction, name: str) -> str:
         """The text of one record, without the header of a table."""
@@ -86,11 +103,18 @@ class Formatter:
             scores = prediction.pair_scores
             if self._min_score is not None:
                 scores = {pair: score for pair, score in scores.items() if score > self._min_score}
-            return format_pair_rows(record.id, scores)
+            rows = format_pair_rows(record.id, scores)
+            return rows + self._unpaired_rows(prediction)
+        if name == "dbn" and prediction.alternatives:
+            return self._format_alternatives(prediction)
         if name == "dbn" and not self._plain_headers:
             return format_dbn(record, f"confidence={prediction.confidence:.2f}")
         if name != "jsonl":
             return WRITERS[name](record)  # type: ignore[index]  # the command checked the name
+        return self._format_json(prediction)
+
+    def _format_json(self, prediction: Prediction) -> str:
+        """One line of JSON."""
         n_ambiguous = prediction.record.n_ambiguous
         details: dict[str, object] = {
             "confidence": round(prediction.confidence, 4),
@@ -112,20 +136,60 @@ class Formatter:
             "decoding": self._decoding,
             "seconds": round(prediction.seconds, 4),
             "warnings": [],
-            **_reactivities(prediction.record),
+            **_reactivities(prediction),
         }
+        if self._unpaired and prediction.unpaired is not None:
+            details["unpaired"] = [round(p, 4) for p in prediction.unpaired.tolist()]
+        if prediction.alternatives:
+            details["alternatives"] = list(map(_alternative, prediction.alternatives))
         if n_ambiguous:
             details["warnings"] = [f"{format_count(n_ambiguous, 'ambiguous letter')} read as N"]
-        return format_json(record, prediction.pair_scores, details)
+        return format_json(prediction.structure_record, prediction.pair_scores, details)
+
+    def _unpaired_rows(self, prediction: Prediction) -> str:
+        """The rows of a table for the probabilities of being unpaired, if they are asked for."""
+        if not self._unpaired or prediction.unpaired is None:
+            return ""
+        return format_unpaired_rows(prediction.record.id, prediction.unpaired.tolist())
+
+    def _format_alternatives(self, prediction: Prediction) -> str:
+        """One dot-bracket record for each structure: `id`, `id/2`, `id/3`."""
+        texts = []
+        for number, found in enumerate(prediction.alternatives, start=1):
+            record = prediction.structure_record
+            name = record.id if number == 1 else f"{record.id}/{number}"
+            note = f"confidence={found.confidence:.2f} probability={found.probability:.3f}"
+            record = replace(record, id=name, structure=found.structure)
+            texts.append(format_dbn(record, "" if self._plain_headers else note))
+        return "".join(texts)
 
 
-def _reactivities(record: RnaRecord) -> dict[str, Any]:
+def _alternative(found: Alternative) -> dict[str, Any]:
+    """The object of an alternative structure."""
+    return {
+        "structure": dot_bracket_or_none(found.structure),
+        "probability": round(found.probability, 4),
+        "confidence": round(found.confidence, 4),
+    }
+
+
+def _reactivities(prediction: Prediction) -> dict[str, Any]:
     """The field for the probing data of a record; none without data."""
+    record, structure, unpaired = prediction.record, prediction.structure, prediction.unpaired
     data = record.reactivities
-    if data is None:
+    if data is None or unpaired is None:
         return {}
-    used = int(used_bases(record.sequence, data.values, data.reagent).sum())
-    return {"reactivities": {"reagent": data.reagent, "used": used, "missing": data.n_missing}}
+    paired = {base for pair in structure.pairs for base in pair}
+    is_paired = [base in paired for base in range(len(record))]
+    found = measure_agreement(record.sequence, data, is_paired, unpaired)
+    values = {"reagent": data.reagent, "used": found.n_used, "missing": data.n_missing}
+    return {
+        "reactivities": {**values, "auc": _rounded(found.auc), "spearman": _rounded(found.spearman)}
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 class StreamDestination:
@@ -259,7 +323,8 @@ class ScoreArchiveWriter:
 @contextlib.contextmanager
 def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[Destination]:
     """The destination that the options select; single files appear after the last record."""
-    formatter = Formatter(predictor, chosen["min_score"], chosen["plain_headers"])
+    headers, unpaired = chosen["plain_headers"], chosen["unpaired"]
+    formatter = Formatter(predictor, chosen["min_score"], headers, unpaired)
     formats: tuple[str, ...] = chosen["formats"]
     with contextlib.ExitStack() as stack:
         destination: Destination

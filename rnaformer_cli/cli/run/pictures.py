@@ -22,7 +22,8 @@ Kind = Literal["plane", "arcs", "dots"]
 class Drawer:
     """Draws pictures of one kind. "arcs" and "dots" may show references; "dots" needs scores.
 
-    `references` are in the order of the records. A record without a reference has None.
+    `references` and `reactivities` (for "plane", from 0 to 1) are in the order of the records. A
+    record without them has None.
     """
 
     def __init__(
@@ -30,10 +31,12 @@ class Drawer:
         kind: Kind,
         references: Sequence[StructureRecord | None] | None = None,
         archive: ScoreArchiveReader | None = None,
+        reactivities: Sequence[Sequence[float | None] | None] | None = None,
     ) -> None:
         self._kind = kind
         self._references = references
         self._archive = archive
+        self._reactivities = reactivities
 
     def draw(self, record: StructureRecord, index: int = 0) -> Figure:
         """The picture of the record with this index.
@@ -45,7 +48,7 @@ class Drawer:
         from rnaformer_cli.drawing.picture import draw_arcs, draw_dots, draw_plane
 
         if self._kind == "plane":
-            return draw_plane(record)
+            return draw_plane(record, self._reactivities[index] if self._reactivities else None)
         reference = None
         if self._references is not None:
             reference_record = self._references[index]

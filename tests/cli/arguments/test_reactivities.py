@@ -49,8 +49,14 @@ def expected(*lines):
 
 
 def data_of(finished):
+    """The data of each record, without their agreement with the structure."""
     rows = [json.loads(line) for line in finished.out.splitlines()]
-    return {row["id"]: row.get("reactivities") for row in rows}
+    found = {row["id"]: row.get("reactivities") for row in rows}
+    return {name: data and without_agreement(data) for name, data in found.items()}
+
+
+def without_agreement(data):
+    return {key: value for key, value in data.items() if key not in ("auc", "spearman")}
 
 
 def without_seconds(finished):
@@ -75,7 +81,8 @@ def test_records_without_data_are_written_as_before(run_predict):
     plain = run_predict("in.fa", "-f", "jsonl")
     finished = run_predict("in.fa", "-f", "jsonl", "--reactivities", "a.shape", "--reagent", "dms")
     first, *others = without_seconds(finished)
-    assert first.pop("reactivities") == {"reagent": "DMS", "used": 1, "missing": 10}  # of A and C
+    data = without_agreement(first.pop("reactivities"))
+    assert data == {"reagent": "DMS", "used": 1, "missing": 10}  # of A and C
     assert list(first) == KEYS
     assert others == without_seconds(plain)[1:]
     assert all(list(row) == KEYS for row in without_seconds(plain))
@@ -281,3 +288,31 @@ def test_values_of_bases_that_the_reagent_does_not_modify_do_not_count(run_predi
     done = run_predict(tmp_path / "x.fa", "-f", "jsonl", *data, "1M7")
     assert data_of(done)["x"] == {"reagent": "1M7", "used": 3, "missing": 5}
     assert done.err == "rnaformer: 1 of 1 record has reactivities\n"
+
+
+def test_json_has_the_agreement_of_data_and_structure(run_cli, tmp_path):
+    """The loop of GGGGAAAACCCC is unpaired; the second profile is that of the opposite."""
+    (tmp_path / "x.fa").write_text(">x\nGGGGAAAACCCC\n")
+    agreements = []
+    for name, (paired, unpaired) in {"good": (0.1, 1.0), "bad": (0.1, 0.05)}.items():
+        values = [paired] * 4 + [unpaired] * 4 + [paired] * 4
+        rows = "".join(f"{base} {value}\n" for base, value in enumerate(values, start=1))
+        (tmp_path / f"{name}.shape").write_text(rows)
+        data = ("--reactivities", tmp_path / f"{name}.shape", "--reagent", "1M7")
+        [row] = run_cli("predict", tmp_path / "x.fa", "-f", "jsonl", *data).out.splitlines()
+        agreements.append(json.loads(row))
+    good, bad = (row["reactivities"] for row in agreements)
+    assert agreements[0]["structure"] == "((((....))))"
+    assert list(good) == ["reagent", "used", "missing", "auc", "spearman"]
+    assert (good["auc"], good["used"]) == (1.0, 12)
+    assert good["spearman"] > 0.8
+    assert bad["spearman"] < 0.0
+
+
+def test_an_agreement_that_is_not_defined_is_null(run_predict, tmp_path):
+    (tmp_path / "x.fa").write_text(">x\nGGAAACCU\n")
+    (tmp_path / "x.shape").write_text("1 0.5\n")
+    data = ("--reactivities", tmp_path / "x.shape", "--reagent", "DMS")
+    [row] = run_predict(tmp_path / "x.fa", "-f", "jsonl", *data).out.splitlines()
+    found = json.loads(row)["reactivities"]
+    assert (found["auc"], found["spearman"]) == (None, None)
