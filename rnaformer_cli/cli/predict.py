@@ -73,7 +73,8 @@ def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> 
     "--table",
     metavar="FILE.tsv",
     type=options.PATH,
-    help="Write a table of the length, number of pairs and confidence of each record.",
+    help="Write a table of the length, pairs, confidence and family of each record, "
+    "and of its F1 with --ref.",
 )
 @click.option(
     "--scores",
@@ -172,7 +173,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     report = _report(chosen)
     references = _read_references(chosen["ref"])
     inputs = _inputs(files or standard_input(), chosen, report)
-    predicted = _predict(inputs, chosen, report, keep=references is not None)
+    predicted = _predict(inputs, chosen, report, references)
     report.warn_ambiguous()
     report.report_skipped()
     report.report_data()
@@ -188,14 +189,18 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
 
 
 def _predict(
-    inputs: Inputs, chosen: dict[str, Any], report: RunReporter, keep: bool
+    inputs: Inputs,
+    chosen: dict[str, Any],
+    report: RunReporter,
+    references: list[StructureRecord] | None,
 ) -> list[StructureRecord]:
-    """Write a prediction for every record; with `keep`, return the structures as well."""
+    """Write a prediction for every record; with references, return the structures as well."""
     predictor = _load(chosen, report)
     names: deque[str] = deque()  # file names of the records that are being predicted
     predicted: list[StructureRecord] = []
     workload = inputs.workload() if report.shows_progress else None
-    with open_destination(chosen, predictor.predictor) as destination, report.progress(workload):
+    destinations = open_destination(chosen, predictor.predictor, references)
+    with destinations as destination, report.progress(workload):
         records = _queue_names(inputs.records(report, destination.is_done), names)
         for result in predictor.predict(records):
             name = names.popleft()
@@ -203,7 +208,7 @@ def _predict(
                 _fail(result, chosen["fail_fast"], report)
                 continue
             _write(destination, result, name, chosen["fail_fast"], report)
-            if keep:
+            if references is not None:
                 predicted.append(result.structure_record)
         report.report_unlisted()
         if report.ended_by is not None:

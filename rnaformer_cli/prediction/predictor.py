@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rnaformer_cli.errors import ConfigError, DeviceError, StructureError, shorten_repr
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyModel
+from rnaformer_cli.families.names import family_name
 from rnaformer_cli.families.recognition import Region
 from rnaformer_cli.folding.model import MIN_PROBABILITY
 from rnaformer_cli.folding.pairs import NO_LETTER
@@ -99,6 +100,11 @@ class Prediction:
     def family(self) -> str | None:
         """The family of the best match that has a name."""
         return next((match.family for match in self.matches if match.family), None)
+
+    @property
+    def family_name(self) -> str | None:
+        """The Rfam name of this family, such as `tRNA`; None if it is not known."""
+        return family_name(self.family)
 
     @property
     def structure_record(self) -> StructureRecord:
