@@ -15,6 +15,7 @@ from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import OutputError, RnaformerError
 from rnaformer_cli.files import os_error_text
 from rnaformer_cli.probing.likelihood import used_bases
+from rnaformer_cli.reporting.failures import FAILURE_COLUMNS
 from rnaformer_cli.sequence.record import RnaRecord
 
 if TYPE_CHECKING:
@@ -209,7 +210,7 @@ class FailureTable:
         OutputError: the file cannot be written.
     """
 
-    HEADER = ("file", "line", "column", "record", "message")
+    HEADER = FAILURE_COLUMNS
 
     def __init__(self, path: str) -> None:
         self._path = path
