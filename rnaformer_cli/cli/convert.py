@@ -11,7 +11,7 @@ from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.formats.text import escape_for_terminal
 from rnaformer_cli.errors import OutputError, RnaformerError
-from rnaformer_cli.files import UniqueFileNames, make_folder, write_text
+from rnaformer_cli.files import UniqueFileNames, make_folder, suffix_of, write_text
 from rnaformer_cli.structure.formats import (
     READ_FORMATS,
     SINGLE_RECORD_FORMATS,
@@ -61,7 +61,8 @@ def command(
       rnaformer convert family.sto -t jsonl -o family.jsonl
       rnaformer convert predicted.dbn -t bpseq --out-dir bpseq
 
-    A CT or BPSEQ file holds one record, so several records need --out-dir.
+    A BPSEQ file holds one record, so several records need --out-dir. Files whose names end in .gz
+    are compressed.
     """
     if output and out_dir:
         raise click.UsageError("--output and --out-dir exclude each other")
@@ -95,5 +96,5 @@ def _format(record: StructureRecord, chosen: WriteFormat) -> str:
 
 
 def _format_by_name(output: str | None) -> WriteFormat:
-    suffix = Path(output).suffix.removeprefix(".") if output else ""
+    suffix = suffix_of(output).removeprefix(".") if output else ""
     return next((name for name in WRITE_FORMATS if name == suffix), "dbn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,13 @@ if TYPE_CHECKING:
     type=options.PATH,
     help="Base-pair probabilities written by `predict --scores` (--as dots).",
 )
-@options.output
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=options.PATH,
+    help="File to write; `-` is stdout.",
+)
 @click.option(
     "--out-dir",
     metavar="DIR",
@@ -98,6 +105,9 @@ def command(source: str, **chosen: Any) -> None:
     if len(records) > 1:
         message = f"holds {len(records)} structures, but a picture shows one; use --out-dir"
         raise OutputError(message, path=source)
+    if chosen["output"] in options.STDOUT:
+        save_figure(drawer.draw(records[0]), sys.stdout.buffer, chosen["image"] or "svg")
+        return
     image = chosen["image"] or image_format(chosen["output"])
     save_figure(drawer.draw(records[0]), chosen["output"], image)
 

@@ -81,7 +81,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     try:
         entries = add_pictures(entries, 0 if chosen["no_pictures"] else chosen["pictures"])
     except DependencyError as error:
-        raise DependencyError(f"{error.message}, or --no-pictures") from None
+        click.echo(f"rnaformer: warning: no pictures: {error.message}, or --no-pictures", err=True)
     title = chosen["title"] or _title(files)
     page = render(ReportPage(title, entries, summary, missing, failures, __version__))
     if chosen["output"] in options.STDOUT:

@@ -172,14 +172,19 @@ class Predictor:
         Records are read ahead in windows and predicted in batches of similar lengths. A prediction
         does not depend on the other records.
         """
+        return reorder(self.predict_as_done(records))
+
+    def predict_as_done(
+        self, records: Iterable[RnaRecord]
+    ) -> Iterator[tuple[int, Prediction | DeviceError]]:
+        """Yield the index of each record with its result, as soon as its batch is done."""
+        begin = 0
         for window in read_windows(records):
-            yield from reorder(
-                pair
-                for group in self.groups(window)
-                for pair in zip(
-                    group, self.predict_group([window[index] for index in group]), strict=True
-                )
-            )
+            for group in self.groups(window):
+                results = self.predict_group([window[index] for index in group])
+                for index, result in zip(group, results, strict=True):
+                    yield begin + index, result
+            begin += len(window)
 
     def groups(self, window: Sequence[RnaRecord]) -> list[list[int]]:
         """Indices into a window, longest first, in groups that the folding model takes at once."""

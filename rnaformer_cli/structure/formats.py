@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Set
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from rnaformer_cli.structure.jsonl import (
     read_json,
     read_predictions,
 )
+from rnaformer_cli.structure.pair_table import HEADER as PAIR_TABLE
 from rnaformer_cli.structure.stockholm import read_stockholm
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -34,7 +36,7 @@ WRITERS: dict[WriteFormat, Callable[[StructureRecord], str]] = {
     "bpseq": format_bpseq,
     "jsonl": format_json,
 }
-SINGLE_RECORD_FORMATS: tuple[WriteFormat, ...] = ("ct", "bpseq")
+SINGLE_RECORD_FORMATS: tuple[WriteFormat, ...] = ("bpseq",)
 SUFFIXES: Set[str] = {
     ".dbn",
     ".db",
@@ -50,6 +52,7 @@ SUFFIXES: Set[str] = {
 Read = TypeVar("Read")
 
 DETECTION_LINES = 1000  # lines used to detect the format; a long sequence may be wrapped
+_MIN_COLUMNS = 3  # of the head of a table
 DETECTION_LETTERS = 10_000_000  # limit of the letters in these lines
 
 
@@ -136,7 +139,7 @@ def detect_format(head: Iterable[str]) -> ReadFormat:
     """Detect the format by the first lines of a text; dot-bracket if no other format fits.
 
     Raises:
-        StructureError: FASTA, which holds no structure.
+        StructureError: FASTA or a table, which hold no structure.
     """
     lines = [line for line in head if line.strip()]
     if lines and lines[0].startswith("# STOCKHOLM"):
@@ -150,10 +153,25 @@ def detect_format(head: Iterable[str]) -> ReadFormat:
         return "ct"
     if any(bpseq.is_row(line.split()) for line in content):
         return "bpseq"
+    _refuse_table(content[0])
     if content[0].startswith(">") and all(_is_fasta(line) for line in content):
         message = "this looks like FASTA; expected structures, as `rnaformer predict` writes them"
         raise StructureError(message, line=1)
     return "dbn"
+
+
+def _refuse_table(line: str) -> None:
+    """Refuse a text that begins with the head of a table.
+
+    Raises:
+        StructureError: the head of a table.
+    """
+    cells = re.split(r"[\t,;]", line.strip())
+    if len(cells) < _MIN_COLUMNS or not all(re.fullmatch(r"[A-Za-z]\w*", cell) for cell in cells):
+        return
+    what = "a table of base-pair probabilities" if line == PAIR_TABLE.rstrip("\n") else "a table"
+    message = f"this looks like {what}; expected structures, as `rnaformer predict` writes them"
+    raise StructureError(message, line=1)
 
 
 def base_name(path: str | Path) -> str:

@@ -51,6 +51,13 @@ class Destination(Protocol):
         """Whether an earlier run has written this record under this name."""
 
 
+class SingleRecordError(OutputError):
+    """A second record for a file of a format that holds one."""
+
+    def __init__(self, name: str, record: str) -> None:
+        super().__init__(f"a {name} file holds one record; use --out-dir", record=record)
+
+
 class Formatter:
     """Formats predictions in any of the output formats."""
 
@@ -147,8 +154,7 @@ class StreamDestination:
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
         if self._count and self._name in SINGLE_RECORD_FORMATS:
-            message = f"a {self._name} file holds one record; use --out-dir"
-            raise OutputError(message, record=prediction.record.id)
+            raise SingleRecordError(self._name, prediction.record.id)
         self._stream.write(
             escape_for_terminal(self._formatter.format(prediction, self._name), self._stream)
         )
