@@ -247,8 +247,12 @@ def _checksum(ctx: click.Context, parameter: click.Parameter, text: str | None) 
 def fetch(name: str, base_url: str | None, sha256: str | None) -> None:
     """Download published weights into the weight store and record their checksums.
 
-    NAME is rnaformer-32m-biophysical, rnaformer-32m-bprna, rnaformer-32m-intra-family or
-    rnaformer-32m-inter-family.
+    \b
+    NAME is one of:
+      rnaformer-32m-biophysical
+      rnaformer-32m-bprna
+      rnaformer-32m-intra-family
+      rnaformer-32m-inter-family
     """
     from rnaformer_cli.weight_store.fetch import PUBLISHED_URL
     from rnaformer_cli.weight_store.fetch import fetch as fetch_weights
