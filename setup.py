@@ -26,6 +26,7 @@ setup(
     package_dir={"rnaformer_cli.weights": "weights"},
     package_data={
         "rnaformer_cli": ["py.typed"],
+        "rnaformer_cli.families": ["rfam_names.tsv"],
         "rnaformer_cli.reporting": ["page/*"],
         "rnaformer_cli.weights": ["*.md", "*/config.json", "*/*.safetensors", "*/README.md"],
     },

@@ -162,7 +162,8 @@ def write_atomically(
     """Open a temporary file that replaces the target when the block ends without an error.
 
     Readers never see an incomplete file. The target of a symbolic link is replaced, not the link.
-    A device or a named pipe is written directly. Without `follow`, links, devices and pipes are
+    Text is compressed if the name ends in `.gz`; equal text gives equal bytes. A device or a named
+    pipe is written directly. Without `follow`, links, devices and pipes are
     replaced: in a folder of many files they could lead to another record's file.
 
     Raises:
@@ -173,7 +174,8 @@ def write_atomically(
     is_special = follow and Path(path).exists() and not Path(path).is_file()
     place = os.path.realpath(path) if follow else path
     try:
-        with _open_as(path, "w", binary) if is_special else _open_temporary(place, binary) as file:
+        opened = _open_special(path, binary) if is_special else _open_temporary(place, binary)
+        with opened as file:
             yield file
     except BrokenPipeError:
         raise  # from stdout, which the block may also write to
@@ -181,15 +183,20 @@ def write_atomically(
         raise OutputError(os_error_text(error), path=path) from None
 
 
+def _open_special(path: str | Path, binary: bool) -> IO[str] | IO[bytes]:
+    return open(path, "wb") if binary else open_text(path, is_compressed=is_gzip_name(path))
+
+
 @contextlib.contextmanager
 def _open_temporary(path: str | Path, binary: bool) -> Iterator[IO[str] | IO[bytes]]:
     target = Path(path)
+    is_compressed = is_gzip_name(path)
     temporary = target.with_name(f".{target.name[:40]}.{os.urandom(8).hex()}")
     try:  # before the file is opened, because an interrupt at any time must remove it
-        with _open_as(temporary, "x", binary) as file:
+        with open(temporary, "xb") if binary else open_text(temporary, "x", is_compressed) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
         temporary.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -197,10 +204,40 @@ def _open_temporary(path: str | Path, binary: bool) -> Iterator[IO[str] | IO[byt
         raise
 
 
-def _open_as(path: str | Path, mode: Literal["w", "x"], binary: bool) -> IO[str] | IO[bytes]:
-    if binary:
-        return open(path, f"{mode}b")
+def open_text(
+    path: str | Path, mode: Literal["w", "x"] = "w", is_compressed: bool = False
+) -> IO[str]:
+    """Open a text file for writing as UTF-8 with LF line ends, compressed by gzip on request."""
+    if is_compressed:
+        return _GzipText(cast("BinaryIO", open(path, f"{mode}b")))  # closed with the text
     return open(path, mode, encoding="utf-8", newline="\n")
+
+
+def is_gzip_name(path: str | Path) -> bool:
+    """Whether the name of a file says that it is compressed."""
+    return Path(path).suffix.lower() == ".gz"
+
+
+class _GzipText(io.TextIOWrapper):
+    """Text that is compressed into a binary file, without a name and a time in its header.
+
+    Flushing fills the buffer only: a compressed block for every record would be larger than the
+    text.
+    """
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        packed = gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0)
+        buffer = io.BufferedWriter(cast("io.RawIOBase", packed), _CHUNK)
+        super().__init__(buffer, encoding="utf-8", newline="\n")
+        self._packed = packed
+
+    def close(self) -> None:
+        """Write what is buffered, and close the binary file."""
+        try:
+            super().close()
+        finally:
+            self._raw.close()
 
 
 def write_text(path: str | Path, text: str, follow: bool = True) -> None:

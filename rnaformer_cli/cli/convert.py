@@ -61,7 +61,8 @@ def command(
       rnaformer convert family.sto -t jsonl -o family.jsonl
       rnaformer convert predicted.dbn -t bpseq --out-dir bpseq
 
-    A CT or BPSEQ file holds one record, so several records need --out-dir.
+    A BPSEQ file holds one record, so several records need --out-dir. Files whose names end in .gz
+    are compressed.
     """
     if output and out_dir:
         raise click.UsageError("--output and --out-dir cannot be combined")

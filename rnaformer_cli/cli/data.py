@@ -69,6 +69,13 @@ def import_(
     The formats are dot-bracket, CT, BPSEQ, JSON Lines, Stockholm and CSV. Bad records are reported,
     all others are imported, and the exit code is 1. A bad row of a CSV table is skipped; any other
     file is read up to its first bad record.
+
+    \b
+    Columns of a CSV table, in any order and case; others are ignored:
+      id or name (optional)
+      sequence or seq
+      structure, dot_bracket, dotbracket or secondary_structure
+      family or rfam (optional)
     """
     from rnaformer_cli.dataset.importing import import_files
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 
 import click
@@ -15,6 +17,11 @@ from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import RnaformerError
 
 PACKAGES = ("torch", "numpy", "biopython", "rustworkx", "safetensors", "click", "rich", "pyyaml")
+TASKS = {  # task -> the packages that it needs besides, by the module that is imported
+    "pictures": {"matplotlib": "matplotlib", "RNA": "viennarna"},
+    "labels": {"RNA": "viennarna"},
+    "reports": {"jinja2": "jinja2"},
+}
 
 # Yeast tRNA-Phe with the 21 pairs of its cloverleaf (Kim 1974, PDB 1EHZ).
 SELF_TEST = "GCGGAUUUAGCUCAGUUGGGAGAGCGCCAGACUGAAGAUCUGGAGGUCCUGUGUUCGAUCCACAGAAUUCGCACCA"
@@ -28,7 +35,8 @@ SELF_TEST_MIN_PAIRS = 10  # correct pairs; a working installation finds more
 def command(weights: str | None, device: str) -> None:
     """Show versions, devices and memory, and predict a known tRNA as a self-test.
 
-    The exit code is 1 if the self-test fails.
+    `pictures`, `labels` and `reports` tell whether the packages are installed that `draw`,
+    `data label --rnafold` and `report` need. The exit code is 1 if the self-test fails.
     """
     _row("rnaformer", __version__)
     _row("python", f"{platform.python_version()} ({sys.executable})")
@@ -41,11 +49,19 @@ def command(weights: str | None, device: str) -> None:
     _row("threads", f"{torch.get_num_threads()} of {os.cpu_count()} processors")
     _row("bf16", _bf16())
     _row("cuda", _cuda())
+    for task, modules in TASKS.items():
+        _row(task, _task(modules))
     try:
         _row("self-test", _self_test(weights, device))
     except RnaformerError as error:
         _row("self-test", f"FAILED: {escape_controls(str(error))}")
         raise click.exceptions.Exit(1) from None
+
+
+def _task(modules: Mapping[str, str]) -> str:
+    """Whether the packages of a task are installed; else which are missing."""
+    missing = [name for module, name in modules.items() if importlib.util.find_spec(module) is None]
+    return f"no: needs {' and '.join(missing)}" if missing else "yes"
 
 
 def _row(name: str, value: str) -> None:

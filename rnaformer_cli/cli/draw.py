@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,13 @@ from rnaformer_cli.structure.structure import StructureRecord
     shell_complete=complete_reagent,
     help="Reagent of the probing data.  [default: what their files say]",
 )
-@options.output
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=options.PATH,
+    help="File to write; `-` is stdout.",
+)
 @click.option(
     "--out-dir",
     metavar="DIR",
@@ -104,7 +111,8 @@ def command(source: str, **chosen: Any) -> None:
     _check_usage(chosen)
     target_format = chosen["target_format"]
     if target_format is None:
-        target_format = drawing_format(chosen["output"]) if chosen["output"] else "svg"
+        is_named = chosen["output"] and chosen["output"] not in options.STDOUT
+        target_format = drawing_format(chosen["output"]) if is_named else "svg"
     if target_format == "rna2d" and chosen["kind"] != "plane":
         raise click.UsageError("RNA 2D JSON needs --as plane")
     check_paths({"--output": chosen["output"]}, [source, chosen["ref"], chosen["scores"]])
@@ -128,6 +136,9 @@ def command(source: str, **chosen: Any) -> None:
     if len(records) > 1:
         message = f"holds {len(records)} structures, but a picture shows one; use --out-dir"
         raise OutputError(message, path=source)
+    if chosen["output"] in options.STDOUT:
+        drawer.save(records[0], sys.stdout.buffer, target_format)
+        return
     drawer.save(records[0], chosen["output"], target_format)
 
 

@@ -175,10 +175,10 @@ def _print(evaluations: list[Evaluation], seed: int) -> None:
     rows = []
     for evaluation in evaluations:
         summary = evaluation.summary(seed)
-        low, high = summary.f1_interval
         tolerant = summary.tolerant_f1 or 0.0
         row = [escape_controls(evaluation.name), str(summary.records), f"{summary.f1:.3f}"]
-        row += [f"{low:.3f} to {high:.3f}"]
+        interval = summary.f1_interval
+        row += ["-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"]
         figures = [summary.precision, summary.recall, tolerant, evaluation.canonical_f1]
         figures += [evaluation.f1_by_family, summary.pooled.f1]
         row += [f"{figure:.3f}" for figure in figures]

@@ -37,6 +37,12 @@ COMMANDS = {  # name -> help line; listing the commands imports none of their mo
     "doctor": "Show the installation and run a self-test.",
 }
 
+COMMAND_GROUPS = {  # of --help
+    "Use": ("predict", "score", "convert", "draw", "report"),
+    "Weights": ("weights", "evaluate", "doctor", "completion"),
+    "Training": ("data", "train", "train-folding", "train-families", "release"),
+}
+
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
@@ -73,9 +79,10 @@ class CommandGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        """The commands in groups, without importing them."""
+        for title, names in COMMAND_GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, COMMANDS[name]) for name in names])
 
 
 @click.group(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,18 +12,21 @@ from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.inputs import Inputs, standard_input
 from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.arguments.reactivities import complete_reagent, parse_reagent, read_profiles
-from rnaformer_cli.cli.run.output import Destination, open_destination
+from rnaformer_cli.cli.run.output import Destination, SingleRecordError, open_destination
 from rnaformer_cli.cli.run.pictures import check_drawing
 from rnaformer_cli.cli.run.progress import FailureTable, RunReporter
-from rnaformer_cli.errors import RnaformerError
+from rnaformer_cli.errors import DeviceError, RnaformerError
+from rnaformer_cli.files import suffix_of
 from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
 from rnaformer_cli.probing.matching import ProfileIndex
 from rnaformer_cli.sequence.fasta import SUFFIXES
 from rnaformer_cli.sequence.reactivities import REAGENTS
 from rnaformer_cli.sequence.record import RnaRecord
+from rnaformer_cli.structure.formats import SINGLE_RECORD_FORMATS
 from rnaformer_cli.structure.structure import StructureRecord
 
 if TYPE_CHECKING:
+    from rnaformer_cli.prediction.predictor import Prediction
     from rnaformer_cli.prediction.workers import ParallelPredictor
 
 FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
@@ -35,8 +37,31 @@ MAX_ALTERNATIVES = 100
 MAX_SEED = 2**32 - 1
 
 
-@click.command()
+OPTION_GROUPS = {
+    "Input": ("--seq", "--reactivities", "--reagent", "--max-length", "--strict"),
+    "Output": (
+        *("--output", "--out-dir", "--format", "--table", "--scores", "--draw", "--ref"),
+        *("--min-score", "--unpaired", "--plain-headers", "--quiet"),
+    ),
+    "Decoding": (
+        *("--decode", "--threshold", "--cycles", "--like", "--no-families", "--alternatives"),
+        "--seed",
+    ),
+    "Compute": ("--weights", "--device", "--precision", "--threads", "--jobs", "--max-memory"),
+    "Many records": ("--resume", "--shard", "--failures", "--fail-fast"),
+}
+
+
+@click.command(cls=options.GroupedCommand, groups=OPTION_GROUPS)
 @click.argument("files", nargs=-1, metavar="[FILES | -]...", type=options.PATH)
+@click.option(
+    "--seq",
+    "sequences",
+    metavar="SEQUENCE",
+    multiple=True,
+    type=options.NonEmptyText(),
+    help="A sequence to predict, named sequence_1 and so on; may be repeated.",
+)
 @options.output
 @click.option(
     "--out-dir",
@@ -66,7 +91,8 @@ MAX_SEED = 2**32 - 1
     "--table",
     metavar="FILE.tsv",
     type=options.PATH,
-    help="Write a table of the length, number of pairs and confidence of each record.",
+    help="Write a table of the length, pairs, confidence and family of each record, "
+    "and of its F1 with --ref.",
 )
 @click.option(
     "--scores",
@@ -167,11 +193,13 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
       rnaformer predict seqs.fasta --ref known.dbn
       rnaformer predict seqs.fasta -f jsonl -o out.jsonl
       rnaformer predict seqs.fasta --out-dir out -f dbn -f ct -f bpseq
+      rnaformer predict --seq GGGGAAAACCCC
       zcat seqs.fa.gz | rnaformer predict - | head
 
     Structures are written to stdout, messages to stderr. FILES may be gzip-compressed. A folder
-    stands for all FASTA files in it; `-` or no file reads standard input. Bad records are reported,
-    all others are predicted, and the exit code is 1.
+    stands for all FASTA files in it; `-` or no file reads standard input, which may also hold bare
+    sequences, one a line. Bad records are reported, all others are predicted, and the exit code is
+    1. Output files whose names end in .gz are compressed.
     """
     _check_usage(chosen)
     outputs = ("output", "table", "failures", "scores")
@@ -181,8 +209,11 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     check_paths(written, chosen["reactivities"], PROBING_SUFFIXES)
     report = _report(chosen)
     references = _read_references(chosen["ref"])
-    inputs = _inputs(files or standard_input(), chosen, report)
-    predicted = _predict(inputs, chosen, report, keep=references is not None)
+    if not files and not chosen["sequences"]:
+        files = standard_input()
+    inputs = _inputs(files, chosen, report)
+    _check_single(inputs, chosen)
+    predicted = _predict(inputs, chosen, report, references)
     report.warn_ambiguous()
     report.report_skipped()
     report.report_data()
@@ -191,6 +222,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     if references is not None:
         from rnaformer_cli.cli.score import print_scores
 
+        references = _of_given(references, predicted, report)
         err = not (chosen["output"] or chosen["out_dir"])
         print_scores(predicted, references, err, quiet=chosen["quiet"])
     if report.failures or report.data_failures:
@@ -198,22 +230,26 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
 
 
 def _predict(
-    inputs: Inputs, chosen: dict[str, Any], report: RunReporter, keep: bool
+    inputs: Inputs,
+    chosen: dict[str, Any],
+    report: RunReporter,
+    references: list[StructureRecord] | None,
 ) -> list[StructureRecord]:
-    """Write a prediction for every record; with `keep`, return the structures as well."""
+    """Write a prediction for every record; with references, return the structures as well."""
     predictor = _load(chosen, report)
-    names: deque[str] = deque()  # file names of the records that are being predicted
+    names: dict[int, str] = {}  # file names of the records that are being predicted, by index
     predicted: list[StructureRecord] = []
     workload = inputs.workload() if report.shows_progress else None
-    with open_destination(chosen, predictor.predictor) as destination, report.progress(workload):
+    destinations = open_destination(chosen, predictor.predictor, references)
+    with destinations as destination, report.progress(workload):
         records = _queue_names(inputs.records(report, destination.is_done), names)
-        for result in predictor.predict(records):
-            name = names.popleft()
+        for index, result in _results(predictor, records, chosen, report):
+            name = names.pop(index)
             if isinstance(result, RnaformerError):
                 _fail(result, chosen["fail_fast"], report)
                 continue
             _write(destination, result, name, chosen["fail_fast"], report)
-            if keep:
+            if references is not None:
                 predicted.append(result.structure_record)
         report.report_unlisted()
         if report.ended_by is not None:
@@ -224,19 +260,54 @@ def _predict(
 
 
 def _queue_names(
-    named_records: Iterator[tuple[RnaRecord, str]], names: deque[str]
+    named_records: Iterator[tuple[RnaRecord, str]], names: dict[int, str]
 ) -> Iterator[RnaRecord]:
-    for record, name in named_records:
-        names.append(name)
+    for index, (record, name) in enumerate(named_records):
+        names[index] = name
         yield record
 
 
+def _results(
+    predictor: ParallelPredictor,
+    records: Iterator[RnaRecord],
+    chosen: dict[str, Any],
+    report: RunReporter,
+) -> Iterator[tuple[int, Prediction | DeviceError]]:
+    """The results with their indices: in input order, or for --out-dir alone as they are done."""
+    from rnaformer_cli.prediction.predictor import reorder
+
+    done = _count_done(predictor.predict_as_done(records), report)
+    has_order = any(chosen[name] for name in ("ref", "scores", "table", "fail_fast"))
+    return done if chosen["out_dir"] and not has_order else enumerate(reorder(done))
+
+
+def _count_done(
+    results: Iterator[tuple[int, Prediction | DeviceError]], report: RunReporter
+) -> Iterator[tuple[int, Prediction | DeviceError]]:
+    for index, result in results:
+        report.show_done(0 if isinstance(result, DeviceError) else len(result.record))
+        yield index, result
+
+
 def _inputs(files: tuple[str, ...], chosen: dict[str, Any], report: RunReporter) -> Inputs:
-    input_options = ("strict", "max_length", "shard", "fail_fast")
+    input_options = ("strict", "max_length", "shard", "fail_fast", "sequences")
     needs_names = any(chosen[option] for option in ("out_dir", "scores", "draw"))
     profiles = _profiles(chosen, report)
     found = {name: chosen[name] for name in input_options}
     return Inputs(files, **found, needs_names=needs_names, profiles=profiles)
+
+
+def _check_single(inputs: Inputs, chosen: dict[str, Any]) -> None:
+    """Refuse a second record where the format holds one, before anything is predicted.
+
+    Raises:
+        OutputError: naming the record.
+    """
+    if chosen["out_dir"] or chosen["formats"][0] not in SINGLE_RECORD_FORMATS:
+        return
+    second = inputs.second_record()
+    if second is not None:
+        raise SingleRecordError(chosen["formats"][0], second.id)
 
 
 def _profiles(chosen: dict[str, Any], report: RunReporter) -> ProfileIndex | None:
@@ -295,12 +366,13 @@ def _report(chosen: dict[str, Any]) -> RunReporter:
     table = FailureTable(path) if path else None
     if table is not None:
         click.get_current_context().call_on_close(table.close)
-    return RunReporter(chosen["quiet"], table)
+    uses_stdout = not (chosen["output"] or chosen["out_dir"])
+    return RunReporter(chosen["quiet"], table, uses_stdout)
 
 
 def _format_by_name(output: str | None) -> str:
     """The output format that the suffix names, else dbn."""
-    suffix = Path(output).suffix.removeprefix(".") if output else ""
+    suffix = suffix_of(output).removeprefix(".") if output else ""
     return suffix if suffix in FORMATS else "dbn"
 
 
@@ -310,6 +382,27 @@ def _read_references(path: str | None) -> list[StructureRecord] | None:
     from rnaformer_cli.structure.formats import read_structures
 
     return list(read_structures(path))
+
+
+def _of_given(
+    references: list[StructureRecord], predicted: list[StructureRecord], report: RunReporter
+) -> list[StructureRecord]:
+    """The references of the records of the input; the others are counted in a note.
+
+    All of them if there is none, or if one record and one reference are compared.
+    """
+    given = Counter([*(record.id for record in predicted), *report.failed_ids])
+    if len(predicted) == len(references) == 1:
+        return references
+    kept = []
+    for reference in references:
+        if given[reference.id] > 0:
+            given[reference.id] -= 1
+            kept.append(reference)
+    if not kept:
+        return references
+    report.note_references(len(references) - len(kept))
+    return kept
 
 
 def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
@@ -342,8 +435,10 @@ def _write(
 ) -> None:
     try:
         destination.write(prediction, name)
-        report.advance(len(prediction.record))
+        report.count_written(len(prediction.record))
         report.count_confidence(prediction.confidence)
+    except SingleRecordError:
+        raise  # as would all records after it
     except RnaformerError as error:
         _fail(error, fail_fast, report)
 

@@ -32,6 +32,12 @@ DEFAULT_PICTURES = 100  # about 3 MB and ten seconds
     "--ref", metavar="REF", type=options.PATH, help="File or folder of reference structures."
 )
 @click.option(
+    "--failures",
+    metavar="FILE.tsv",
+    type=options.PATH,
+    help="Count and list the failed records in FILE.tsv, which `predict --failures` writes.",
+)
+@click.option(
     "--title", metavar="TEXT", help="Heading of the page.  [default: the name of the input]"
 )
 @click.option(
@@ -57,11 +63,13 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     structures as arcs. The page loads nothing from the internet.
     """
     from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries
+    from rnaformer_cli.reporting.failures import read_failures
     from rnaformer_cli.reporting.page import ReportPage, render
     from rnaformer_cli.scoring.summary import summarise
     from rnaformer_cli.structure.formats import read_prediction_files, read_structures
 
-    check_paths({"--output": chosen["output"]}, [*files, chosen["ref"]])
+    check_paths({"--output": chosen["output"]}, [*files, chosen["ref"], chosen["failures"]])
+    failures = read_failures(chosen["failures"]) if chosen["failures"] else []
     predictions = [prediction for file in files for prediction in read_prediction_files(file)]
     entries, summary, missing = [ReportEntry(prediction) for prediction in predictions], None, []
     if chosen["ref"]:
@@ -73,9 +81,9 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     try:
         entries = add_pictures(entries, 0 if chosen["no_pictures"] else chosen["pictures"])
     except DependencyError as error:
-        raise DependencyError(f"{error.message}, or --no-pictures") from None
+        click.echo(f"rnaformer: warning: no pictures: {error.message}, or --no-pictures", err=True)
     title = chosen["title"] or _title(files)
-    page = render(ReportPage(title, entries, summary, missing, __version__))
+    page = render(ReportPage(title, entries, summary, missing, failures, __version__))
     if chosen["output"] in options.STDOUT:
         sys.stdout.write(page)
     else:

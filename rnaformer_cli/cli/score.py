@@ -92,6 +92,9 @@ def command(predicted: str, ref: str, **chosen: Any) -> None:
     warn_unmatched(ours, extra)
     if chosen["multiqc"]:
         write_text(chosen["multiqc"], format_multiqc(ours))
+        if not chosen["multiqc"].endswith("_mqc.tsv"):
+            hint = "MultiQC finds only files whose names end in _mqc.tsv"
+            click.echo(f"rnaformer: warning: {hint}", err=True)
     if chosen["as_json"]:
         values = _as_json(ours, theirs, extra, chosen["seed"])
         print_result(json.dumps(values, ensure_ascii=False))
@@ -175,8 +178,11 @@ def _pooled_row(summary: Summary, width: int) -> list[str]:
 def _notes(
     summary: Summary, ours: list[RecordScore], theirs: list[RecordScore] | None, seed: int
 ) -> list[str]:
-    low, high = summary.f1_interval
-    notes = [f"mean F1 {summary.f1:.3f}, 95 % interval {low:.3f} to {high:.3f} (bootstrap)"]
+    notes = []
+    if summary.f1_interval is not None:
+        low, high = summary.f1_interval
+        interval = f"95 % interval {low:.3f} to {high:.3f} (bootstrap)"
+        notes.append(f"mean F1 {summary.f1:.3f}, {interval}")
     if summary.missing:
         notes.append(f"F1 is 0 for {format_count(summary.missing, 'missing prediction')}")
     if summary.pseudoknot_records:

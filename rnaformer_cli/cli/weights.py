@@ -274,7 +274,15 @@ def _checksum(ctx: click.Context, parameter: click.Parameter, text: str | None) 
     "publish no checksums: use the one that `weights show` printed after an earlier download.",
 )
 def fetch(name: str, base_url: str | None, sha256: str | None) -> None:
-    """Download published weights into the weight store and record their checksums."""
+    """Download published weights into the weight store and record their checksums.
+
+    \b
+    NAME is one of:
+      rnaformer-32m-biophysical
+      rnaformer-32m-bprna
+      rnaformer-32m-intra-family
+      rnaformer-32m-inter-family
+    """
     from rnaformer_cli.weight_store.fetch import PUBLISHED_URL
     from rnaformer_cli.weight_store.fetch import fetch as fetch_weights
 

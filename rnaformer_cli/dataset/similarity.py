@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +19,7 @@ from rnaformer_cli.dataset.records import LabelledRecord
 from rnaformer_cli.errors import DatasetError
 
 IDENTITY = 0.8
+_CLUSTER_MEMBER = re.compile(r"nt, >(\d+)\.\.\. (\S+)")
 CDHIT = "cd-hit-est-2d"
 
 # At 80 % identity about 0.8 ** 8 = 17 % of the 8-mers are unchanged; two unrelated sequences of 100
@@ -162,6 +164,22 @@ def _cdhit(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> l
         if done.returncode:
             output = (done.stderr or done.stdout).strip().splitlines()
             raise DatasetError(f"{CDHIT} failed: {output[-1] if output else done.returncode}")
-        kept = {int(line[1:]) for line in paths[2].read_text().splitlines() if line[:1] == ">"}
+        clusters = paths[2].with_name(f"{paths[2].name}.clstr").read_text()
     reason = f"identity of {IDENTITY:.0%} ({CDHIT})"
-    return [Leak("-", r.id, reason) for number, r in enumerate(test) if number not in kept]
+    similar = _read_clusters(clusters)
+    return [Leak(train[other].id, test[number].id, reason) for number, other in similar]
+
+
+def _read_clusters(text: str) -> list[tuple[int, int]]:
+    """Test and training record of each similar pair in a .clstr file of CD-HIT-EST-2D.
+
+    A cluster is a training record, whose line ends in `*`, and the test records that are similar.
+    """
+    pairs = []
+    for cluster in text.split(">Cluster ")[1:]:
+        members = _CLUSTER_MEMBER.findall(cluster)
+        training = [int(number) for number, mark in members if mark == "*"]
+        pairs += [
+            (int(number), other) for number, mark in members if mark != "*" for other in training
+        ]
+    return sorted(pairs)

@@ -12,19 +12,24 @@ from rnaformer_cli.sequence.encode import ALPHABET, UNKNOWN, encode
 from rnaformer_cli.sequence.record import RnaRecord
 
 WINDOW_RECORDS = 256  # records that are read ahead and sorted by length
+FIRST_WINDOW_RECORDS = 8  # of the first window; few, so that its results come soon
+_WINDOW_GROWTH = 4  # ratio of the records of a window to those of the one before
 WINDOW_CELLS = 2**24  # limit of the cells of their matrices, which may be kept in memory
 
 
-def read_windows(records: Iterable[RnaRecord]) -> Iterator[list[RnaRecord]]:
-    """Yield windows of up to WINDOW_RECORDS records and about WINDOW_CELLS cells, in order."""
+def read_windows(
+    records: Iterable[RnaRecord], first: int = FIRST_WINDOW_RECORDS
+) -> Iterator[list[RnaRecord]]:
+    """Yield windows of about WINDOW_CELLS cells in order: of `first` to WINDOW_RECORDS records."""
     window: list[RnaRecord] = []
-    size = 0
+    size, limit = 0, first
     for record in records:
         window.append(record)
         size += len(record) ** 2
-        if len(window) == WINDOW_RECORDS or size >= WINDOW_CELLS:
+        if len(window) == limit or size >= WINDOW_CELLS:
             yield window
             window, size = [], 0
+            limit = min(limit * _WINDOW_GROWTH, WINDOW_RECORDS)
     if window:
         yield window
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rnaformer_cli.errors import ConfigError, DeviceError, StructureError, shorten_repr
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyModel
+from rnaformer_cli.families.names import family_name
 from rnaformer_cli.families.recognition import Region
 from rnaformer_cli.folding.model import MIN_PROBABILITY
 from rnaformer_cli.folding.pairs import NO_LETTER
@@ -113,6 +114,11 @@ class Prediction:
     def family(self) -> str | None:
         """The family of the best match that has a name."""
         return next((match.family for match in self.matches if match.family), None)
+
+    @property
+    def family_name(self) -> str | None:
+        """The Rfam name of this family, such as `tRNA`; None if it is not known."""
+        return family_name(self.family)
 
     @property
     def structure_record(self) -> StructureRecord:
@@ -263,14 +269,20 @@ class Predictor:
         return result
 
     def _predict_records(self, records: Iterable[RnaRecord]) -> Iterator[Prediction | DeviceError]:
+        """Yield a prediction or an error for each record, in input order."""
+        return reorder(self.predict_as_done(records))
+
+    def predict_as_done(
+        self, records: Iterable[RnaRecord]
+    ) -> Iterator[tuple[int, Prediction | DeviceError]]:
+        """Yield the index of each record with its result, as soon as its batch is done."""
+        begin = 0
         for window in read_windows(records):
-            yield from reorder(
-                pair
-                for group in self.groups(window)
-                for pair in zip(
-                    group, self.predict_group([window[index] for index in group]), strict=True
-                )
-            )
+            for group in self.groups(window):
+                results = self.predict_group([window[index] for index in group])
+                for index, result in zip(group, results, strict=True):
+                    yield begin + index, result
+            begin += len(window)
 
     def groups(self, window: Sequence[RnaRecord]) -> list[list[int]]:
         """Indices into a window, longest first, in groups that the folding model takes at once."""

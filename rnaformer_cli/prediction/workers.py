@@ -26,7 +26,7 @@ import torch
 
 from rnaformer_cli.errors import DeviceError
 from rnaformer_cli.files import os_error_text
-from rnaformer_cli.prediction.batching import read_windows
+from rnaformer_cli.prediction.batching import WINDOW_RECORDS, read_windows
 from rnaformer_cli.prediction.device import Precision
 from rnaformer_cli.prediction.predictor import (
     Options,
@@ -74,23 +74,34 @@ def predict_with_workers(
     jobs: int | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Iterator[PredictionResult]:
-    """Yield the results of `predictor.predict` from `jobs` processes; None chooses the number.
+    """Yield the results of `predict_as_done` in the order of the records."""
+    return reorder(predict_as_done(predictor, source, records, jobs, warn))
+
+
+def predict_as_done(
+    predictor: Predictor,
+    source: WorkerConfig,
+    records: Iterable[RnaRecord],
+    jobs: int | None = None,
+    warn: Callable[[str], None] = lambda _: None,
+) -> Iterator[tuple[int, PredictionResult]]:
+    """Yield what `predictor.predict_as_done` does, from `jobs` processes; None chooses the number.
 
     If a worker dies (the system may kill it when memory is short), its records are predicted in
     the main process, and `warn` is called.
     """
-    batched = read_windows(records)
-    first = next(batched, None)
+    records = iter(records)
+    first = next(read_windows(records, WINDOW_RECORDS), None)
     if first is None:
         return
     jobs = suggested_jobs(predictor, first) if jobs is None else jobs
-    everything = itertools.chain([first], batched)
+    everything = itertools.chain(first, records)
     if jobs == 1 or predictor.device.type != "cpu":
-        yield from predictor.predict(itertools.chain.from_iterable(everything))
+        yield from predictor.predict_as_done(everything)
         return
     shared = _WorkerPool(predictor, source, jobs, warn)
     try:
-        yield from shared.predict(everything)
+        yield from shared.predict(read_windows(everything))
     finally:
         shared.close()
 
@@ -106,7 +117,13 @@ class ParallelPredictor:
 
     def predict(self, records: Iterable[RnaRecord]) -> Iterator[PredictionResult]:
         """Yield the results of all records, in order."""
-        return predict_with_workers(self.predictor, self.source, records, self.jobs, self.warn)
+        return reorder(self.predict_as_done(records))
+
+    def predict_as_done(
+        self, records: Iterable[RnaRecord]
+    ) -> Iterator[tuple[int, PredictionResult]]:
+        """Yield the index of each record with its result, as soon as its group is done."""
+        return predict_as_done(self.predictor, self.source, records, self.jobs, self.warn)
 
 
 class _WorkerPool:
@@ -125,11 +142,13 @@ class _WorkerPool:
         except _START_ERRORS as error:
             self._do_without(error)
 
-    def predict(self, batches: Iterable[list[RnaRecord]]) -> Iterator[PredictionResult]:
-        """Yield the results of all windows, in order."""
+    def predict(self, windows: Iterable[list[RnaRecord]]) -> Iterator[tuple[int, PredictionResult]]:
+        """Yield the index and the result of each record, window by window."""
         submitted: deque[_Window] = deque()
-        for records in batches:
-            submitted.append(self._begin(records))
+        begin = 0
+        for records in windows:
+            submitted.append(self._begin(records, begin))
+            begin += len(records)
             if len(submitted) > _PREFETCHED_WINDOWS:
                 yield from self._finish(submitted.popleft(), submitted)
         while submitted:
@@ -140,8 +159,8 @@ class _WorkerPool:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def _begin(self, records: list[RnaRecord]) -> _Window:
-        window = _Window(records)
+    def _begin(self, records: list[RnaRecord], begin: int) -> _Window:
+        window = _Window(records, begin)
         for group in self._predictor.groups(records):
             members = [records[place] for place in group]
             is_long = len(members[0]) > _MAX_WORKER_LENGTH  # the longest comes first
@@ -160,16 +179,14 @@ class _WorkerPool:
             self._do_without(error)
             return None
 
-    def _finish(self, window: _Window, later: Iterable[_Window]) -> Iterator[PredictionResult]:
-        return reorder(
-            pair
-            for group, future in window.by_worker_first()
-            for pair in zip(
-                group,
-                self._group_results([window.records[place] for place in group], future, later),
-                strict=True,
-            )
-        )
+    def _finish(
+        self, window: _Window, later: Iterable[_Window]
+    ) -> Iterator[tuple[int, PredictionResult]]:
+        for group, future in window.by_worker_first():
+            members = [window.records[place] for place in group]
+            results = self._group_results(members, future, later)
+            for place, result in zip(group, results, strict=True):
+                yield window.begin + place, result
 
     def _group_results(
         self,
@@ -209,6 +226,7 @@ class _Window:
     """Records in groups of indices, with the future results of workers."""
 
     records: list[RnaRecord]
+    begin: int  # index of the first record
     groups: list[tuple[list[int], Future[list[PredictionResult]] | None]] = field(
         default_factory=list
     )

@@ -34,6 +34,16 @@ class ReportEntry:
         return shows_arcs(self.record.structure, self.reference)
 
     @property
+    def n_crossing(self) -> int:
+        """The number of pairs that cross another pair."""
+        return len(self.record.structure.crossing_pairs())
+
+    @property
+    def families_text(self) -> str:
+        """The names and accessions of the families, each once."""
+        return ", ".join(dict.fromkeys(part.label for part in self.prediction.families))
+
+    @property
     def sequence_text(self) -> str:
         """The sequence, and the structure below it if dot-bracket can hold it."""
         try:

@@ -17,6 +17,7 @@ from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from rnaformer_cli.reporting.entries import ReportEntry
+from rnaformer_cli.reporting.failures import FailedRecord
 from rnaformer_cli.reporting.text import sanitise
 from rnaformer_cli.scoring.summary import Summary
 
@@ -29,6 +30,7 @@ class ReportPage:
     entries: Sequence[ReportEntry]  # at least one
     summary: Summary | None = None  # of the comparison with references, if there are any
     missing: Sequence[str] = ()  # references without a prediction
+    failures: Sequence[FailedRecord] = ()  # records that were not predicted
     version: str = ""  # of the program
 
     @property
@@ -76,6 +78,16 @@ class ReportPage:
     def n_probed(self) -> int:
         """The number of records with chemical probing data."""
         return sum(entry.prediction.agreement is not None for entry in self.entries)
+
+    @property
+    def n_crossing(self) -> int:
+        """The number of predicted pairs that cross another pair."""
+        return sum(entry.n_crossing for entry in self.entries)
+
+    @property
+    def has_families(self) -> bool:
+        """Whether a record belongs to a named family."""
+        return any(entry.prediction.families for entry in self.entries)
 
     @property
     def n_pictures(self) -> int:

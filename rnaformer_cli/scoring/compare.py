@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,22 @@ def compare(
     ]
     matched = set(indices)
     return scores, [record.id for index, record in enumerate(predicted) if index not in matched]
+
+
+def f1_of_predictions(
+    predictions: Sequence[StructureRecord], references: Sequence[StructureRecord]
+) -> list[float | None]:
+    """The F1 of each prediction; None without a reference, or with one of another RNA."""
+    found: list[float | None] = [None] * len(predictions)
+    try:
+        indices = match_ids(predictions, references)
+    except ScoreError:  # no id in common
+        return found
+    for index, reference in zip(indices, references, strict=True):
+        if index is not None:
+            with contextlib.suppress(ScoreError):
+                found[index] = score_record(predictions[index], reference, ScoringRules()).f1
+    return found
 
 
 def match_ids(

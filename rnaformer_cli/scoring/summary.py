@@ -25,7 +25,7 @@ class Summary:
     precision: float
     recall: float
     f1: float
-    f1_interval: tuple[float, float]  # 95 % bootstrap interval
+    f1_interval: tuple[float, float] | None  # 95 % bootstrap interval; None for one record
     mcc: float
     pooled: PairCounts
     tolerant_f1: float | None
@@ -50,7 +50,7 @@ def summarise(scores: Sequence[RecordScore], seed: int = 0) -> Summary:
         precision=float(np.mean([score.precision for score in scores])),
         recall=float(np.mean([score.recall for score in scores])),
         f1=float(np.mean(f1)),
-        f1_interval=bootstrap_interval(f1, seed),
+        f1_interval=bootstrap_interval(f1, seed) if len(f1) > 1 else None,
         mcc=float(np.mean([score.mcc for score in scores])),
         pooled=pool_counts(score.exact for score in scores),
         tolerant_f1=float(np.mean(tolerant)) if tolerant else None,

@@ -6,6 +6,7 @@ comments, digits and dot-bracket lines as parts of a sequence.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -75,6 +76,8 @@ def fasta_files(path: str | Path) -> list[str | Path]:
 def read_fasta_file(path: str | Path, strict: bool = False) -> Iterator[RnaRecord | SequenceError]:
     """Yield the records of a file ("-": standard input), with an error for each bad record.
 
+    Standard input may also hold bare sequences, one a line, as RNAfold reads them.
+
     Raises:
         InputError: the file cannot be read, or holds no record.
         SequenceError: text before the first header.
@@ -82,7 +85,11 @@ def read_fasta_file(path: str | Path, strict: bool = False) -> Iterator[RnaRecor
     name = "stdin" if str(path) == STDIN else str(path)
     is_empty = True
     try:
-        for result in scan_fasta(read_lines(path), strict):
+        lines = read_lines(path)
+        is_bare = False
+        if name == "stdin":
+            is_bare, lines = _peek_bare(lines)
+        for result in (scan_bare if is_bare else scan_fasta)(lines, strict):
             is_empty = False
             yield result.at(name) if isinstance(result, SequenceError) else result  # type: ignore[misc]  # at() keeps the class
     except SequenceError as error:
@@ -107,6 +114,41 @@ def scan_fasta(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord
             yield SequenceError("no sequence below this header", line=header, record=name)
         else:
             yield _record(name, title, text)
+
+
+def scan_bare(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord | SequenceError]:
+    """Yield a record `sequence_N`, or its first error, for each line that is not blank.
+
+    Raises:
+        SequenceError: a header between the sequences.
+    """
+    check = _LineCheck((), strict)
+    count = 0
+    for number, raw_line in enumerate(lines, start=1):
+        line = raw_line.rstrip()
+        if line.startswith(">"):
+            message = "a FASTA header after sequences without one; expected one kind of input"
+            raise SequenceError(message, line=number, column=1)
+        if not line or line.startswith(";"):
+            continue
+        count += 1
+        name = f"sequence_{count}"
+        error = check.line_error(line, number)
+        if error is not None:
+            yield SequenceError(error[0], line=error[1], column=error[2], record=name)
+        else:
+            yield _record(name, "", "".join(line.split()))
+
+
+def _peek_bare(lines: Iterator[str]) -> tuple[bool, Iterator[str]]:
+    """Whether the first line with content is a bare sequence, and all lines."""
+    head: list[str] = []
+    for line in lines:
+        head.append(line)
+        if line.strip() and not line.startswith((";", "#")):
+            break
+    is_bare = bool(head) and bool(head[-1].strip()) and READABLE.issuperset(head[-1])
+    return is_bare, itertools.chain(head, lines)
 
 
 def record_id(title: str, number: int) -> str:
@@ -153,19 +195,22 @@ class _LineCheck:
 
     def _check_letters(self, line: str, number: int) -> bool:
         self._letters += len(line)
-        if self._letters > MAX_BASES:  # further lines are dropped, to bound the memory
+        error = self.line_error(line, number, self._letters)
+        if error is not None:
+            self._errors.setdefault(self._count, error)
+        return error is None
+
+    def line_error(
+        self, line: str, number: int, letters: int | None = None
+    ) -> tuple[str, int, int] | None:
+        """Message, line and column of the first error, if `letters` is the record's size so far."""
+        if (len(line) if letters is None else letters) > MAX_BASES:  # bounds the memory
             message = f"more than {MAX_BASES:,} letters (the limit per record)"
-            self._errors.setdefault(self._count, (message, number, 1))
-            return False
-        if self._allowed.issuperset(line):
-            return True
-        column, letter = next(
-            (position, symbol)
-            for position, symbol in enumerate(line, 1)
-            if symbol not in self._allowed
-        )
-        self._errors.setdefault(self._count, (letter_error(letter, line), number, column))
-        return False
+            return message, number, 1
+        for column, letter in enumerate(line, 1) if not self._allowed.issuperset(line) else ():
+            if letter not in self._allowed:
+                return letter_error(letter, line), number, column
+        return None
 
     def finish(self, record: int) -> tuple[int, tuple[str, int, int] | None]:
         """The header line and the error of a record that was read to its end."""

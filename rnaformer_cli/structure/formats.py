@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Set
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from rnaformer_cli.errors import InputError, OutputError, StructureError
-from rnaformer_cli.files import STDIN, check_regular, list_files, read_lines, text_name, write_text
+from rnaformer_cli.files import (
+    STDIN,
+    check_regular,
+    list_files,
+    read_lines,
+    suffix_of,
+    text_name,
+    write_text,
+)
 from rnaformer_cli.structure import bpseq, ct
 from rnaformer_cli.structure.bpseq import format_bpseq, read_bpseq
 from rnaformer_cli.structure.ct import format_ct, read_ct
@@ -20,6 +29,7 @@ from rnaformer_cli.structure.jsonl import (
     read_json,
     read_predictions,
 )
+from rnaformer_cli.structure.pair_table import HEADER as PAIR_TABLE
 from rnaformer_cli.structure.stockholm import read_stockholm
 from rnaformer_cli.structure.structure import StructureRecord
 from rnaformer_cli.structure.wuss import format_wuss_record
@@ -36,7 +46,7 @@ WRITERS: dict[WriteFormat, Callable[[StructureRecord], str]] = {
     "jsonl": format_json,
     "wuss": format_wuss_record,
 }
-SINGLE_RECORD_FORMATS: tuple[WriteFormat, ...] = ("ct", "bpseq")
+SINGLE_RECORD_FORMATS: tuple[WriteFormat, ...] = ("bpseq",)
 SUFFIXES: Set[str] = {
     ".dbn",
     ".db",
@@ -53,6 +63,7 @@ SUFFIXES: Set[str] = {
 Read = TypeVar("Read")
 
 DETECTION_LINES = 1000  # lines used to detect the format; a long sequence may be wrapped
+_MIN_COLUMNS = 3  # of the head of a table
 DETECTION_LETTERS = 10_000_000  # limit of the letters in these lines
 
 
@@ -105,7 +116,7 @@ def format_structure(record: StructureRecord, target: WriteFormat = "dbn") -> st
 
 def format_by_name(path: str | Path | None) -> WriteFormat:
     """The format that the suffix of a file name selects; dot-bracket if there is none."""
-    suffix = Path(path).suffix.removeprefix(".") if path else ""
+    suffix = suffix_of(path).removeprefix(".") if path else ""
     return next((name for name in WRITE_FORMATS if name == suffix), "dbn")
 
 
@@ -177,7 +188,7 @@ def detect_format(head: Iterable[str]) -> ReadFormat:
     """Detect the format from the first lines of a text; dot-bracket if no other format fits.
 
     Raises:
-        StructureError: FASTA, which holds no structure.
+        StructureError: FASTA or a table, which hold no structure.
     """
     lines = [line for line in head if line.strip()]
     if lines and lines[0].startswith("# STOCKHOLM"):
@@ -191,10 +202,25 @@ def detect_format(head: Iterable[str]) -> ReadFormat:
         return "ct"
     if any(bpseq.is_row(line.split()) for line in content):
         return "bpseq"
+    _refuse_table(content[0])
     if content[0].startswith(">") and all(_is_fasta(line) for line in content):
         message = "this looks like FASTA; expected structures, as `rnaformer predict` writes them"
         raise StructureError(message, line=1)
     return "dbn"
+
+
+def _refuse_table(line: str) -> None:
+    """Refuse a text that begins with the head of a table.
+
+    Raises:
+        StructureError: the head of a table.
+    """
+    cells = re.split(r"[\t,;]", line.strip())
+    if len(cells) < _MIN_COLUMNS or not all(re.fullmatch(r"[A-Za-z]\w*", cell) for cell in cells):
+        return
+    what = "a table of base-pair probabilities" if line == PAIR_TABLE.rstrip("\n") else "a table"
+    message = f"this looks like {what}; expected structures, as `rnaformer predict` writes them"
+    raise StructureError(message, line=1)
 
 
 def base_name(path: str | Path) -> str:

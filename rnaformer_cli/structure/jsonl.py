@@ -39,6 +39,12 @@ class FamilySpan:
     family: str
     first: int
     last: int
+    name: str | None = None  # its Rfam name, such as `tRNA` of the family RF00005
+
+    @property
+    def label(self) -> str:
+        """The name and the accession, or the only one of them."""
+        return self.family if self.name is None else f"{self.name} ({self.family})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +228,8 @@ def _part(values: Any, length: int) -> FamilySpan:
         raise StructureError(
             f"a family from base {shorten_repr(first)} to {shorten_repr(last)}, of {length} bases"
         )
-    return FamilySpan(family, first, last)
+    name = None if values.get("name") is None else _check_type(values, "name", str)
+    return FamilySpan(family, first, last, name)
 
 
 def _fraction(values: Any, key: str | int, least: float = 0.0) -> float:

@@ -1,5 +1,6 @@
 """`rnaformer convert`: any format to any other, and what a format cannot hold."""
 
+import gzip
 import os
 import threading
 from pathlib import Path
@@ -79,7 +80,20 @@ def test_a_base_with_several_partners_is_refused_by_name(run_cli, target):
     assert (finished.out, finished.code) == ("", 1)
 
 
-@pytest.mark.parametrize("target", ["ct", "bpseq"])
+def test_a_ct_file_holds_several_records(run_cli):
+    run_cli("convert", "-", "-o", "two.ct", stdin=TWO)
+    assert run_cli("convert", "two.ct").out == run_cli("convert", "-", stdin=TWO).out
+
+
+def test_an_output_file_is_compressed_if_its_name_says_so(run_cli):
+    run_cli("convert", "-", "-o", "two.ct", stdin=TWO)
+    run_cli("convert", "-", "-o", "two.ct.gz", stdin=TWO)
+    packed = Path("two.ct.gz").read_bytes()
+    assert gzip.decompress(packed) == Path("two.ct").read_bytes()
+    assert packed[3:8] == bytes(5)  # neither a name nor a time
+
+
+@pytest.mark.parametrize("target", ["bpseq"])
 def test_a_second_record_does_not_go_into_a_file_for_one(run_cli, target):
     finished = run_cli("convert", "-", "-t", target, "-o", f"out.{target}", stdin=TWO)
     message = f"a {target} file holds one record; use --out-dir"

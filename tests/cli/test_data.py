@@ -4,6 +4,7 @@ import pytest
 import torch
 from factories.datasets import make_hairpin, make_record, mutate, random_rna
 
+from rnaformer_cli.dataset.importing import _COLUMNS
 from rnaformer_cli.dataset.records import read_dataset, write_dataset
 from rnaformer_cli.folding.scores import TABLE_SHAPES
 from rnaformer_cli.training.folding_model.fit import write_scores
@@ -140,3 +141,8 @@ def test_no_leaks_are_sought_in_an_empty_set(run_cli, tmp_path, empty):
     done = run_cli("data", "leaks", tmp_path / "train", tmp_path / "test")
     message = f"rnaformer: {tmp_path / empty}: no record in this file\n"
     assert (done.out, done.err, done.code) == ("", message, 1)
+
+
+def test_the_help_of_import_lists_all_columns(run_cli):
+    words = run_cli("data", "import", "--help").out.replace(",", " ").split()
+    assert {name for names in _COLUMNS.values() for name in names} <= set(words)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rnaformer_cli import __version__
-from rnaformer_cli.cli.doctor import PACKAGES, SELF_TEST, SELF_TEST_PAIRS
+from rnaformer_cli.cli.doctor import PACKAGES, SELF_TEST, SELF_TEST_PAIRS, TASKS
 from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 
 ROWS = [
@@ -19,6 +19,7 @@ ROWS = [
     "threads",
     "bf16",
     "cuda",
+    *TASKS,
     "self-test",
 ]
 
@@ -49,6 +50,13 @@ def test_a_sound_installation_finds_a_known_trna(run_doctor):
 def test_every_package_that_is_needed_has_a_version(run_doctor):
     rows, _, _ = run_doctor()
     assert all(re.match(r"\d+\.", rows[package]) for package in PACKAGES)
+
+
+def test_tasks_that_need_other_packages_are_listed(run_doctor, monkeypatch):
+    monkeypatch.setitem(TASKS, "labels", {"RNA": "viennarna", "absent_1": "x", "absent_2": "y"})
+    rows, _, code = run_doctor()
+    found = [rows[task] for task in ("pictures", "labels", "reports")]
+    assert (found, code) == (["yes", "no: needs x and y", "yes"], 0)
 
 
 def test_memory_and_processors_are_reported(run_doctor):

@@ -4,6 +4,7 @@ import io
 import json
 import resource
 import struct
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -31,6 +32,14 @@ def test_one_structure_is_one_picture(run_cli, files, name, magic):
     done = run_cli("draw", "one.dbn", "-o", name)
     assert (done.out, done.err, done.code) == ("", "", 0)
     assert (files / name).read_bytes().startswith(magic)
+
+
+@pytest.mark.parametrize(("options", "name"), [([], "x.svg"), (["-f", "png"], "x.png")])
+def test_a_picture_goes_to_standard_output(files, options, name):
+    program = [sys.executable, "-m", "rnaformer_cli", "draw", "one.dbn", "-o"]
+    subprocess.run([*program, name], check=True)
+    done = subprocess.run([*program, "-", *options], check=True, capture_output=True)
+    assert (done.stdout, done.stderr) == ((files / name).read_bytes(), b"")
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_wrong_usage_is_reported_on_stderr_with_exit_code_2(run_cli, arguments, 
 
 def test_without_a_command_help_is_shown(run_cli):
     finished = run_cli()
-    assert "Commands:\n  predict " in finished.out + finished.err
+    assert "Use:\n  predict " in finished.out + finished.err
 
 
 def test_a_failure_is_one_line_on_stderr_with_exit_code_1(run_cli):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -148,8 +149,8 @@ def test_json_lines_have_every_field_of_each_record(run_predict, tiny_weights):
     long = rows[2]
     assert list(long) == [
         *("schema_version", "id", "description", "length", "sequence", "structure", "pairs"),
-        *("multiplets", "confidence", "family", "recognised", "families", "model", "cycles"),
-        *("threshold", "decoding", "seconds", "warnings"),
+        *("multiplets", "confidence", "family", "family_name", "recognised", "families"),
+        *("model", "cycles", "threshold", "decoding", "seconds", "warnings"),
     ]
     checksum = json.loads((tiny_weights / "config.json").read_text())["sha256"]
     expected = {
@@ -203,13 +204,84 @@ def test_every_format_holds_the_same_structure(run_predict, name):
     assert expected.structure.pairs
 
 
-@pytest.mark.parametrize("name", ["ct", "bpseq"])
-def test_a_second_record_in_a_format_for_one_is_an_error(run_predict, name):
-    finished = run_predict("-", "-f", name, stdin=HAIRPIN + ">b\nACGU\n")
-    message = f"a {name} file holds one record; use --out-dir"
+def test_a_second_record_in_a_format_for_one_ends_the_run(run_predict):
+    finished = run_predict("-", "-f", "bpseq", stdin=HAIRPIN + ">b\nACGU\n>c\nACGU\n")
+    message = "a bpseq file holds one record; use --out-dir"
     assert finished.err == f"rnaformer: record 'b': {message}\n"
     assert finished.code == 1
-    assert [len(record.sequence) for record in records_of(finished.out, name)] == [12]
+    assert [len(record.sequence) for record in records_of(finished.out, "bpseq")] == [12]
+
+
+def test_a_second_record_of_a_file_is_refused_before_the_run(run_predict):
+    Path("in.fa").write_text(">bad\nX\n" + HAIRPIN + ">b\nACGU\n")
+    finished = run_predict("in.fa", "-f", "bpseq")
+    message = "record 'b': a bpseq file holds one record; use --out-dir"
+    assert (finished.out, finished.err, finished.code) == ("", f"rnaformer: {message}\n", 1)
+    part = run_predict("in.fa", "-f", "bpseq", "--shard", "3/3")
+    assert (len(part.out.splitlines()), part.err, part.code) == (4, "", 0)
+
+
+def test_several_records_in_one_ct_file_are_read_back(run_predict):
+    expected = records_of(run_predict("-", stdin=MIXED).out)
+    found = records_of(run_predict("-", "-f", "ct", stdin=MIXED).out, "ct")
+    assert [(r.id, r.sequence, r.structure) for r in found] == [
+        (r.id, r.sequence, r.structure) for r in expected
+    ]
+
+
+@pytest.mark.parametrize("name", ["dbn", "ct", "jsonl", "tsv"])
+def test_an_output_file_is_compressed_if_its_name_says_so(run_predict, name):
+    run_predict("-", "-o", f"out.{name}", stdin=MIXED)
+    run_predict("-", "-o", f"out.{name}.gz", "--table", "t.tsv.gz", stdin=MIXED)
+    run_predict("-", "-o", "again.gz", "-f", name, stdin=MIXED)
+    packed = Path(f"out.{name}.gz").read_bytes()
+    plain = re.sub(r'"seconds": [\d.e-]+', "", Path(f"out.{name}").read_text())
+    assert re.sub(r'"seconds": [\d.e-]+', "", gzip.decompress(packed).decode()) == plain
+    assert gzip.decompress(Path("t.tsv.gz").read_bytes()).startswith(b"id\tlength")
+    assert name == "jsonl" or Path("again.gz").read_bytes() == packed
+
+
+def test_failures_are_compressed_too(run_predict):
+    run_predict("-", "--failures", "f.tsv.gz", stdin=BAD)
+    assert b"\tgap\t" in gzip.decompress(Path("f.tsv.gz").read_bytes())
+
+
+# Sequences without FASTA
+
+
+def test_bare_sequences_on_standard_input_are_predicted(run_predict):
+    finished = run_predict("-", stdin="\nGGGGAAAACCCC\n; a comment\nacgt\n")
+    assert (ids(finished.out), finished.err, finished.code) == (
+        ["sequence_1", "sequence_2"],
+        "",
+        0,
+    )
+    assert [record.sequence for record in records_of(finished.out)] == ["GGGGAAAACCCC", "ACGU"]
+
+
+def test_a_bad_bare_sequence_is_reported_with_its_line(run_predict):
+    finished = run_predict("-", stdin="ACGU\nAC-U\nGG\n>x\nA\n")
+    gap = f"'-' is a gap; {EXPECTED} without gaps: remove the gaps first"
+    header = "a FASTA header after sequences without one; expected one kind of input"
+    assert finished.err.splitlines() == [
+        f"rnaformer: stdin:2:3: record 'sequence_2': {gap}",
+        f"rnaformer: stdin:4:1: {header}",
+    ]
+    assert (ids(finished.out), finished.code) == (["sequence_1", "sequence_3"], 1)
+
+
+def test_sequences_are_given_by_an_option(run_predict):
+    finished = run_predict("--seq", "GGGGAAAACCCC", "--seq", "ACXU")
+    message = "--seq:2:3: record 'sequence_2': 'X' is not an RNA base"
+    assert finished.err.startswith(f"rnaformer: {message}")
+    assert ids(finished.out) == ["sequence_1"]
+
+
+def test_a_sequence_instead_of_a_file_names_the_option(run_predict):
+    finished = run_predict("GGGGAAAACCCC")
+    message = "no such file or directory; --seq GGGGAAAACCCC predicts this sequence"
+    assert finished.err == f"rnaformer: GGGGAAAACCCC: {message}\n"
+    assert run_predict("GGX.fa").err == "rnaformer: GGX.fa: no such file or directory\n"
 
 
 @pytest.mark.parametrize(
@@ -252,6 +324,16 @@ def test_a_record_that_failed_is_missing_from_the_figures(run_predict):
     assert extra == "rnaformer: warning: no reference for also"
     assert [line.split()[0] for line in table[:3]] == ["id", "good", "gap"]
     assert finished.code == 1
+
+
+def test_references_of_other_rnas_are_left_out_and_counted(run_predict):
+    pairs = "GGGGAAAACCCC\n((((....))))\n"
+    Path("ref.dbn").write_text(f">x\n{pairs}>hairpin\n{pairs}>hairpin\n{pairs}>y\n{pairs}")
+    finished = run_predict("-", "--ref", "ref.dbn", "-o", "out.dbn", stdin=HAIRPIN)
+    note = "3 references without a record in the input are left out"
+    assert finished.err == f"rnaformer: {note}\n"
+    assert [line.split()[0] for line in finished.out.splitlines()[:3]] == ["id", "hairpin", "mean"]
+    assert "mean of 1 " in finished.out
 
 
 def test_a_reference_of_another_rna_is_an_error_after_the_structures(run_predict):
@@ -444,7 +526,7 @@ def test_a_missing_file_does_not_keep_the_others_from_being_read(run_predict):
     [
         (b"", "stdin: no FASTA record (expected a line that starts with '>')"),
         (b"\n\n", "stdin: no FASTA record (expected a line that starts with '>')"),
-        (b"ACGU\n", "stdin:1:1: expected a FASTA header ('>' and a name) before any sequence"),
+        (b"ACXU\n", "stdin:1:1: expected a FASTA header ('>' and a name) before any sequence"),
         (
             b"@a\nACGU\n+\nIIII\n",
             "stdin:1:1: this looks like FASTQ; expected FASTA, with '>' before each name",

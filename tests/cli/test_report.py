@@ -76,6 +76,23 @@ def test_references_add_f1_and_arcs(run_cli, files):
     assert '<figure class="arcs"' in done.out
 
 
+def test_failed_records_of_a_run_are_counted(run_cli, run_predict, files):
+    run_predict(
+        "-", "-f", "jsonl", "-o", "p.jsonl", "--failures", "f.tsv", stdin=">a\nACGU\n>b\nX\n"
+    )
+    assert run_cli("report", "p.jsonl", "--failures", "f.tsv", "-o", "x.html").code == 0
+    assert "Not predicted: b (&#39;X&#39; is not an RNA base" in (files / "x.html").read_text()
+
+
+@pytest.mark.parametrize(("text", "line"), [("id\tlength\n", 1), ("{head}\nx\n", 2)])
+def test_another_table_is_no_table_of_failures(run_cli, files, text, line):
+    head = "file\tline\tcolumn\trecord\tmessage"
+    Path("f.tsv").write_text(text.format(head=head))
+    done = run_cli("report", "a.jsonl", "--failures", "f.tsv", "-o", "x.html")
+    message = "expected a table that `rnaformer predict --failures` writes"
+    assert (done.err, done.code) == (f"rnaformer: f.tsv:{line}: {message}\n", 1)
+
+
 def test_records_without_a_counterpart_are_warned_of(run_cli, files):
     (files / "known.dbn").write_text(f"{REFERENCE}>c\nAAAA\n....\n")
     done = run_cli("report", "both", "--ref", "known.dbn", "-o", "-")
@@ -163,13 +180,14 @@ def test_wrong_usage_has_exit_code_2(run_cli, files, options, message):
     ("package", "what"),
     [("RNA", "layouts need ViennaRNA"), ("matplotlib.figure", "pictures need matplotlib")],
 )
-def test_a_missing_package_is_named_with_the_way_round_it(
+def test_without_a_package_for_pictures_the_page_has_none_and_one_warning(
     run_cli, files, monkeypatch, package, what
 ):
     monkeypatch.setitem(sys.modules, package, None)
-    expected = f"rnaformer: {what}: pip install '.[draw]' in a checkout, or --no-pictures\n"
-    done = run_cli("report", "a.jsonl", "-o", "x.html")
-    assert (done.err, done.code) == (expected, 1)
+    way = "pip install '.[draw]' in a checkout, or --no-pictures"
+    done = run_cli("report", "both", "-o", "x.html")
+    assert (done.err, done.code) == (f"rnaformer: warning: no pictures: {what}: {way}\n", 0)
+    assert "Without pictures of the structures." in (files / "x.html").read_text()
     assert run_cli("report", "a.jsonl", "-o", "x.html", "--no-pictures").code == 0
 
 

@@ -80,6 +80,14 @@ def test_figures_of_each_record_are_those_worked_out_by_hand(run_score):
     ]
 
 
+def test_one_record_has_no_interval(run_cli):
+    Path("one.dbn").write_text(">a\nGGGAAACCC\n(((...)))\n")
+    finished = run_cli("score", "one.dbn", "--ref", "one.dbn")
+    assert "interval" not in finished.out
+    values = run_cli("score", "one.dbn", "--ref", "one.dbn", "--json").out
+    assert json.loads(values)["f1_interval"] is None
+
+
 def test_the_mean_is_over_records_and_the_pool_over_pairs(run_score):
     figures = json.loads(run_score("--json").out)
     assert figures["f1"] == pytest.approx((1 + 2 / 3 + 0 + 1) / 4)

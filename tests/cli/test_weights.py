@@ -809,6 +809,11 @@ def test_text_that_is_no_url_is_reported(run_fetch, store):
     assert_nothing_came(run_fetch("somewhere"), store, "somewhere", "not a URL")
 
 
+def test_the_help_of_fetch_lists_all_names(run_cli):
+    words = run_cli("weights", "fetch", "--help").out.replace(",", " ").replace(". ", " ").split()
+    assert set(fetch.PUBLISHED) <= {word.rstrip(".") for word in words}
+
+
 def test_an_unpublished_name_is_reported_with_the_published_ones(run_cli):
     finished = run_cli("weights", "fetch", "none", "--from", "http://127.0.0.1:9")
     known = ", ".join(fetch.PUBLISHED)

@@ -9,6 +9,7 @@ from factories.datasets import make_record, mutate, random_rna
 from rnaformer_cli.dataset.similarity import (
     CDHIT,
     KmerIndex,
+    Leak,
     cluster_by_similarity,
     find_leaks,
     kmers,
@@ -89,16 +90,15 @@ def install_cdhit(folder, monkeypatch, script):
 
 
 def test_cdhit_is_used_where_it_is_installed(tmp_path, monkeypatch):
-    # Keeps only the first test record, as if the second were alike.
-    script = "while [ $# -gt 0 ]; do case $1 in -i2) in=$2;; -o) out=$2;; esac; shift; done\n"
-    install_cdhit(tmp_path, monkeypatch, script + 'head -2 "$in" > "$out"')
+    # The second test record is like the training record.
+    script = "while [ $# -gt 0 ]; do case $1 in -o) out=$2;; esac; shift; done\n"
+    cluster = r">Cluster 0\n0\t50nt, >0... *\n1\t50nt, >1... at +/96.00%%\n"
+    install_cdhit(tmp_path, monkeypatch, f"{script}printf '{cluster}' > \"$out.clstr\"")
     leaks, method = find_leaks(
         [make_record("t", random_rna(50, 1))],
         [make_record("kept", random_rna(50, 2)), make_record("alike", random_rna(50, 3))],
     )
-    assert [(leak.test, leak.reason) for leak in leaks] == [
-        ("alike", "identity of 80% (cd-hit-est-2d)")
-    ]
+    assert leaks == [Leak("t", "alike", "identity of 80% (cd-hit-est-2d)")]
     assert method == "cd-hit-est-2d -c 0.8"
 
 

@@ -1,6 +1,7 @@
 """Splits: everything is somewhere once, and no relatives are apart."""
 
 import random
+import sys
 
 import pytest
 from factories.datasets import make_record, mutate, random_rna
@@ -74,6 +75,38 @@ def test_many_leaks_are_counted():
     test = [make_record(f"u{n}", random_rna(80, 10 + n), family="RF1") for n in range(7)]
     with pytest.raises(DatasetError, match=r"u4 like t: the same family and 2 more$"):
         check_leaks(train, test, "test")
+
+
+FAKE_CDHIT = """\
+#!{python}
+import sys
+from pathlib import Path
+values = dict(zip(sys.argv[1::2], sys.argv[2::2]))
+train, test = (Path(values[name]).read_text().split() for name in ("-i", "-i2"))
+clusters = []
+for number, one in enumerate(train[1::2]):
+    clusters += [f">Cluster {{number}}", f"0\\t9nt, >{{number}}... *"]
+    for index, other in enumerate(test[1::2]):
+        if one[:2] == other[:2]:
+            clusters.append(f"1\\t9nt, >{{index}}... at +/90.00%")
+Path(values["-o"] + ".clstr").write_text("\\n".join(clusters) + "\\n")
+"""
+
+
+def test_records_that_only_the_check_finds_similar_are_put_together(tmp_path, monkeypatch):
+    program = tmp_path / "cd-hit-est-2d"  # finds sequences similar that begin with the same letters
+    program.write_text(FAKE_CDHIT.format(python=sys.executable))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    records = [make_record(f"r{n}", random_rna(5 + n % 7, n)) for n in range(100)]
+    for seed in range(3):
+        parts, method = split(records, {"val": 0.1, "test": 0.1}, "identity", seed)
+        starts = [{record.sequence[:2] for record in part} for part in parts.values()]
+        assert method == "cd-hit-est-2d -c 0.8"
+        assert not starts[0] & (starts[1] | starts[2])
+        assert sorted(r.id for part in parts.values() for r in part) == sorted(
+            r.id for r in records
+        )
 
 
 @pytest.mark.parametrize("fractions", [{"test": 0.0}, {"val": 0.5, "test": 0.5}, {"test": -0.1}])

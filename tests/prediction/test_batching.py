@@ -4,7 +4,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnaformer_cli.prediction.batching import WINDOW_RECORDS, make_batches, read_windows, to_tensors
+from rnaformer_cli.prediction.batching import (
+    FIRST_WINDOW_RECORDS,
+    WINDOW_RECORDS,
+    make_batches,
+    read_windows,
+    to_tensors,
+)
 from rnaformer_cli.sequence.record import RnaRecord
 
 LENGTHS = st.lists(st.integers(1, 300), max_size=40)
@@ -41,9 +47,17 @@ def test_windows_keep_order_and_read_no_further_than_needed():
             read.append(index)
             yield RnaRecord(str(index), "A")
 
-    first = next(read_windows(records()))
-    assert [record.id for record in first] == [str(index) for index in range(WINDOW_RECORDS)]
-    assert len(read) == WINDOW_RECORDS
+    windows = read_windows(records())
+    first = next(windows)
+    assert [record.id for record in first] == [str(index) for index in range(FIRST_WINDOW_RECORDS)]
+    assert len(read) == FIRST_WINDOW_RECORDS
+    rest = [record.id for window in windows for record in window]
+    assert rest == [str(index) for index in range(FIRST_WINDOW_RECORDS, 2 * WINDOW_RECORDS)]
+
+
+def test_windows_grow_to_their_limit():
+    sizes = [len(window) for window in read_windows([RnaRecord("r", "A")] * 700)]
+    assert sizes == [8, 32, 128, 256, 256, 20]
 
 
 def test_a_window_is_bounded_by_its_cells_too():

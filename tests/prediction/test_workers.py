@@ -21,6 +21,7 @@ from rnaformer_cli.prediction.workers import (
     MIN_CELLS_FOR_WORKERS,
     WorkerConfig,
     _defer_signals,
+    predict_as_done,
     predict_with_workers,
     suggested_jobs,
 )
@@ -61,6 +62,11 @@ def test_workers_give_the_same_predictions_in_the_same_order(predictor, source, 
     answers = predict_with_workers(predictor, source, MIXED, jobs=2)
     assert same(list(answers), alone)
     assert active_children() == []
+
+
+def test_workers_give_the_index_of_each_record(predictor, source, alone):
+    found = dict(predict_as_done(predictor, source, MIXED, jobs=2))
+    assert same([found[index] for index in range(len(MIXED))], alone)
 
 
 def test_a_worker_that_is_killed_loses_nothing(predictor, source):

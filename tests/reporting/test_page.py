@@ -10,6 +10,7 @@ import pytest
 from factories.predictions import make_prediction
 
 from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries
+from rnaformer_cli.reporting.failures import FailedRecord
 from rnaformer_cli.reporting.page import ReportPage, render
 from rnaformer_cli.scoring.summary import summarise
 from rnaformer_cli.structure.brackets import parse_dot_bracket
@@ -82,8 +83,39 @@ def test_a_row_has_id_length_pairs_and_confidence():
 
 def test_the_families_of_a_record_are_shown():
     named = replace(make_prediction(), families=(FamilySpan(EVIL, 1, 5), FamilySpan("tRNA", 6, 8)))
-    assert f"Recognised: {EVIL} (1-5), tRNA (6-8)" in page(named).text
+    assert f"Recognised: {EVIL} 1-5, tRNA 6-8" in page(named).text
     assert "Recognised" not in page().text
+
+
+def test_families_have_a_column_with_names_and_accessions():
+    spans = FamilySpan("RF00005", 1, 3, "tRNA"), FamilySpan("RF00005", 5, 8, "tRNA")
+    found = page(replace(make_prediction(), families=spans), make_prediction("y"))
+    assert (
+        "Confidence Family x 8 2 0.80 tRNA (RF00005) Recognised: tRNA (RF00005) 1-3" in found.text
+    )
+    assert f" y 8 2 0.80 {DASH} GGAAAACC" in found.text
+
+
+def test_crossing_pairs_are_counted():
+    found = page(make_prediction("x", "((..[.))]", "GGAAAACCA"), make_prediction("y"))
+    assert "Pairs 5 predicted, 3 crossing" in found.text
+    assert "Crossing Confidence x 9 3 3 0.80 " in found.text
+    assert " y 8 2 0 0.80 " in found.text
+    assert "rossing" not in page().text.split("Records")[1].split("How")[0]
+
+
+def test_records_without_pairs_have_no_value_to_sort_by():
+    found = page(make_prediction("x", "........", confidence=0.0), make_prediction("y"))
+    values = [value for tag, name, value in found.attributes if (tag, name) == ("td", "data-value")]
+    assert values == ["8", "", "", "8", "2", "0.8"]
+
+
+def test_failed_records_are_counted_and_the_first_are_listed():
+    failures = [FailedRecord(f"r{number}", EVIL) for number in range(22)]
+    text = page(failures=failures).text
+    assert "Failed 22 not predicted" in text
+    assert f"Not predicted: r0 ({EVIL}); r1 ({EVIL});" in text
+    assert f"; r19 ({EVIL}) and 2 more." in text
 
 
 def test_references_add_precision_recall_and_f1():

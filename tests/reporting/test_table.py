@@ -35,7 +35,11 @@ pytestmark = pytest.mark.skipif(
 def path(tmp_path_factory):
     """A page with every kind of record; only `b10` and `b9` have references."""
     predictions = [
-        make_prediction("b10", "((....))", "GGAAAACC", "of yeast", confidence=0.5),
+        make_prediction(
+            *("b10", "((....))", "GGAAAACC", "of yeast"),
+            confidence=0.5,
+            families=[{"family": "RF00005", "name": "tRNA", "first": 1, "last": 8}],
+        ),
         make_prediction(
             "b9", "....", "GGAA", confidence=0.9, warnings=["1 ambiguous letter read as N"]
         ),
@@ -114,8 +118,9 @@ def test_a_click_on_a_heading_sorts_up_then_down_then_as_in_the_input(page):
     ("heading", "up"),
     [
         ("Record", [EVIL, LONG, "b9", "b10"]),  # numbers in names count as numbers
-        ("Pairs", ["b9", LONG, "b10", EVIL]),
-        ("Confidence", [LONG, "b10", EVIL, "b9"]),
+        ("Pairs", ["b10", EVIL, "b9", LONG]),  # records without pairs stay last
+        ("Confidence", ["b10", EVIL, "b9", LONG]),
+        ("Family", ["b10", "b9", EVIL, LONG]),
         ("F1", ["b9", "b10", EVIL, LONG]),
         ("Warnings", ["b9", "b10", EVIL, LONG]),
     ],
@@ -132,7 +137,7 @@ def test_one_column_at_a_time_is_sorted_also_by_the_keyboard(page):
     order_by(page, "Length")
     page.get_by_role("button", name="Confidence", exact=True).press("Enter")
     assert (sorted_as(page, "Length"), sorted_as(page, "Confidence")) == ("none", "ascending")
-    assert order(page)[0] == LONG
+    assert order(page) == ["b10", EVIL, "b9", LONG]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +145,8 @@ def test_one_column_at_a_time_is_sorted_also_by_the_keyboard(page):
     [
         ("b9", ["b9"]),
         ("YEAST", ["b10"]),
+        ("trna", ["b10"]),
+        ("RF00005", ["b10"]),
         ("ccuu", [EVIL]),
         ("ambiguous", ["b9"]),
         ("((....))", ["b10", EVIL]),

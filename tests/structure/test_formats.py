@@ -90,6 +90,21 @@ def test_the_format_is_recognised_from_the_text(text, name):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("id\ti\tj\tscore\nx\t1\t9\t0.9\n", "a table of base-pair probabilities"),
+        ("id\tlength\tpairs\tconfidence\nx\t9\t2\t0.9\n", "a table"),
+        ("name,sequence,structure\nx,GAC,(.)\n", "a table"),
+    ],
+)
+def test_a_table_is_refused_by_name(text, what):
+    with pytest.raises(StructureError) as caught:
+        detect_format(text.split("\n"))
+    expected = "expected structures, as `rnaformer predict` writes them"
+    assert str(caught.value) == f"line:1: this looks like {what}; {expected}"
+
+
 def test_a_long_wrapped_sequence_does_not_look_like_fasta():
     lines = 80  # of 60 letters
     text = ">x\n" + f"{'A' * 60}\n" * lines + f"{'.' * 60}\n" * lines

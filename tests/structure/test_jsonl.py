@@ -229,6 +229,7 @@ def test_a_field_that_a_prediction_lacks_is_named(name):
         ({"families": [{"family": 5}]}, "family is 5; expected text"),
         ({"families": [{**PART, "last": "3"}]}, "last is '3'; expected a whole number"),
         ({"families": [{"family": "x", "first": 1}]}, "no field 'last'"),
+        ({"families": [{**PART, "name": 5}]}, "name is 5; expected text"),
         ({"families": [1]}, PREDICTION),
         ({"families": 1}, PREDICTION),
         ({"families": {}}, PREDICTION),

@@ -14,8 +14,10 @@ from rnaformer_cli.cli.run.progress import RunReporter, Workload
 from rnaformer_cli.errors import InputError, ProbingError, RnaformerError, SequenceError
 from rnaformer_cli.files import STDIN, UniqueFileNames, check_regular
 from rnaformer_cli.probing.matching import ProfileIndex
-from rnaformer_cli.sequence.fasta import fasta_files, read_fasta_file
+from rnaformer_cli.sequence.fasta import fasta_files, read_fasta_file, scan_bare
 from rnaformer_cli.sequence.record import RnaRecord
+
+_MIN_SEQUENCE = 4  # letters of a missing file's name that is taken for a sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Inputs:
     fail_fast: bool = False
     needs_names: bool = False  # whether each record needs a unique file name
     profiles: ProfileIndex | None = None  # probing data for the records
+    sequences: tuple[str, ...] = ()  # given by --seq
 
     def records(
         self, report: RunReporter, is_written: Callable[[RnaRecord, str], bool]
@@ -97,13 +100,27 @@ class Inputs:
 
     def workload(self) -> Workload | None:
         """Read all inputs in advance and measure them; None if one can be read only once."""
-        if any(not (Path(path).is_file() or Path(path).is_dir()) for path in self.paths):
+        if not self._is_repeatable():
             return None
         part, parts = self.shard or (1, 1)
         lengths = [len(record) for record in self._scan() if isinstance(record, RnaRecord)]
         return Workload.of(lengths[part - 1 :: parts])
 
+    def second_record(self) -> RnaRecord | None:
+        """The second valid record, if there is one and all inputs can be read in advance."""
+        if not self._is_repeatable():
+            return None
+        part, parts = self.shard or (1, 1)
+        found = itertools.islice(self._scan(), part - 1, None, parts)
+        valid = (one for one in found if isinstance(one, RnaRecord) and self._error(one) is None)
+        return next(itertools.islice(valid, 1, None), None)
+
+    def _is_repeatable(self) -> bool:
+        return all(Path(path).is_file() or Path(path).is_dir() for path in self.paths)
+
     def _scan(self) -> Iterator[RnaRecord | RnaformerError]:
+        for result in scan_bare(self.sequences, self.strict):
+            yield result.at("--seq") if isinstance(result, SequenceError) else result
         for path in self.paths:
             try:
                 for file in fasta_files(path):
@@ -120,7 +137,7 @@ class Inputs:
                 check_regular(Path(file))
             yield from read_fasta_file(file, self.strict)
         except RnaformerError as error:
-            yield error
+            yield _with_hint(error, str(file))
 
     def _error(self, scanned: RnaRecord | RnaformerError) -> RnaformerError | None:
         """The error for which a record is not predicted; None for a valid record."""
@@ -130,6 +147,14 @@ class Inputs:
             return None
         message = f"{len(scanned)} bases are more than --max-length {self.max_length}"
         return SequenceError(message, record=scanned.id)
+
+
+def _with_hint(error: RnaformerError, file: str) -> RnaformerError:
+    """The error; that of a missing file whose name is a sequence names the option --seq."""
+    is_sequence = len(file) >= _MIN_SEQUENCE and set(file.upper()) <= set("ACGUTN")
+    if not is_sequence or Path(file).exists():
+        return error
+    return InputError(f"{error.message}; --seq {file} predicts this sequence", path=file)
 
 
 def standard_input() -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,27 @@ class NonEmptyText(click.types.StringParamType):
         if not text:
             self.fail("the text is empty", param, ctx)
         return text
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options in groups; others are in the last one, "Options"."""
+
+    def __init__(self, *arguments: Any, groups: Mapping[str, Sequence[str]], **values: Any) -> None:
+        super().__init__(*arguments, **values)
+        self._groups = groups
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of each group under its title."""
+        rows = {}
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx)
+            if row is not None and isinstance(parameter, click.Option):
+                rows[parameter.opts[-1]] = row
+        for title, names in self._groups.items():
+            with formatter.section(title):
+                formatter.write_dl([rows.pop(name) for name in names])
+        with formatter.section("Options"):
+            formatter.write_dl(list(rows.values()))
 
 
 PATH = NonEmptyPath(readable=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast
@@ -20,13 +20,16 @@ from rnaformer_cli.cli.run.pictures import Drawer
 from rnaformer_cli.cli.run.progress import format_count
 from rnaformer_cli.drawing.picture import save_figure
 from rnaformer_cli.errors import OutputError
+from rnaformer_cli.families.names import family_name
 from rnaformer_cli.files import make_folder, write_atomically, write_text
 from rnaformer_cli.probing.agreement import measure_agreement
+from rnaformer_cli.scoring.compare import f1_of_predictions
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.dbn import format_dbn
 from rnaformer_cli.structure.formats import SINGLE_RECORD_FORMATS, WRITERS
 from rnaformer_cli.structure.jsonl import dot_bracket_or_none, format_json
 from rnaformer_cli.structure.pair_table import HEADER, format_pair_rows, format_unpaired_rows
+from rnaformer_cli.structure.structure import StructureRecord
 
 if TYPE_CHECKING:
     from rnaformer_cli.prediction.alternatives import Alternative
@@ -48,6 +51,13 @@ class Destination(Protocol):
 
     def is_done(self, record: RnaRecord, name: str) -> bool:
         """Whether an earlier run has written this record under this name."""
+
+
+class SingleRecordError(OutputError):
+    """A second record for a file of a format that holds one."""
+
+    def __init__(self, name: str, record: str) -> None:
+        super().__init__(f"a {name} file holds one record; use --out-dir", record=record)
 
 
 class Formatter:
@@ -119,10 +129,12 @@ class Formatter:
         details: dict[str, object] = {
             "confidence": round(prediction.confidence, 4),
             "family": prediction.family,
+            "family_name": prediction.family_name,
             "recognised": round(prediction.recognised, 4),
             "families": [
                 {
                     "family": match.family,
+                    "name": family_name(match.family),
                     "first": match.start + 1,
                     "last": match.stop,
                     "recognised": round(match.recognised, 4),
@@ -206,8 +218,7 @@ class StreamDestination:
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
         if self._count and self._name in SINGLE_RECORD_FORMATS:
-            message = f"a {self._name} file holds one record; use --out-dir"
-            raise OutputError(message, record=prediction.record.id)
+            raise SingleRecordError(self._name, prediction.record.id)
         self._stream.write(
             escape_for_terminal(self._formatter.format(prediction, self._name), self._stream)
         )
@@ -278,20 +289,52 @@ class PictureDestination:
 
 
 class TableDestination:
-    """Adds a table of length, number of pairs and confidence to another destination."""
+    """Adds a table with one row per record to another destination.
 
-    HEADER = "id\tlength\tpairs\tconfidence\n"
+    With references it has the F1 of each record, which is empty without a reference of its id.
+    """
 
-    def __init__(self, wrapped: Destination, file: IO[str]) -> None:
+    HEADER = (
+        *("id", "length", "pairs", "confidence", "crossing_pairs"),
+        *("threshold", "recognised", "family", "family_name"),
+    )
+
+    def __init__(
+        self,
+        wrapped: Destination,
+        file: IO[str],
+        references: Sequence[StructureRecord] | None = None,
+    ) -> None:
         self._wrapped = wrapped
         self._file = file
-        file.write(self.HEADER)
+        self._references = references
+        self._rows: list[str] = []  # that wait for their F1
+        self._predicted: list[StructureRecord] = []
+        self._write_row([*self.HEADER, *(["f1"] if references is not None else [])])
 
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
         self._wrapped.write(prediction, name)
-        record, pairs = prediction.record, len(prediction.structure.pairs)
-        self._file.write(f"{record.id}\t{len(record)}\t{pairs}\t{prediction.confidence:.4f}\n")
+        record, structure = prediction.record, prediction.structure
+        counts = len(structure.pairs), len(structure.crossing_pairs())
+        row = [record.id, str(len(record)), str(counts[0]), f"{prediction.confidence:.4f}"]
+        row += [str(counts[1]), f"{prediction.threshold:g}", f"{prediction.recognised:.4f}"]
+        row += [prediction.family or "", prediction.family_name or ""]
+        if self._references is None:
+            self._write_row(row)
+        else:
+            self._rows.append("\t".join(row))
+            self._predicted.append(prediction.structure_record)
+
+    def close(self) -> None:
+        """Write the rows with F1: which reference belongs to a record is known at the end."""
+        if self._references is not None:
+            scores = f1_of_predictions(self._predicted, self._references)
+            for row, f1 in zip(self._rows, scores, strict=True):
+                self._write_row([row, "" if f1 is None else f"{f1:.4f}"])
+
+    def _write_row(self, cells: Iterable[str]) -> None:
+        self._file.write("\t".join(cells) + "\n")
 
     def is_done(self, record: RnaRecord, name: str) -> bool:
         """Always False: the table is written anew; see Destination."""
@@ -321,7 +364,11 @@ class ScoreArchiveWriter:
 
 
 @contextlib.contextmanager
-def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[Destination]:
+def open_destination(
+    chosen: dict[str, Any],
+    predictor: Predictor,
+    references: Sequence[StructureRecord] | None = None,
+) -> Iterator[Destination]:
     """The destination that the options select; single files appear after the last record."""
     headers, unpaired = chosen["plain_headers"], chosen["unpaired"]
     formatter = Formatter(predictor, chosen["min_score"], headers, unpaired)
@@ -350,7 +397,9 @@ def open_destination(chosen: dict[str, Any], predictor: Predictor) -> Iterator[D
             destination = archive
         if chosen["table"]:
             table = stack.enter_context(write_atomically(chosen["table"]))
-            destination = TableDestination(destination, cast("IO[str]", table))
+            rows = TableDestination(destination, cast("IO[str]", table), references)
+            stack.callback(rows.close)
+            destination = rows
         yield destination
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 from rnaformer_cli.cli.formats.score_archive import ScoreArchiveReader, check_length
 from rnaformer_cli.errors import ScoreError
@@ -67,7 +67,7 @@ class Drawer:
     def save(
         self,
         record: StructureRecord,
-        target: str | Path,
+        target: str | Path | IO[bytes],
         target_format: DrawingFormat,
         index: int = 0,
         follow: bool = True,
@@ -79,12 +79,14 @@ class Drawer:
             OutputError: the file cannot be written.
         """
         from rnaformer_cli.drawing.picture import save_figure
-        from rnaformer_cli.drawing.rna2d import save_rna2d
+        from rnaformer_cli.drawing.rna2d import format_rna2d, save_rna2d
 
-        if target_format == "rna2d":
+        if target_format != "rna2d":
+            save_figure(self.draw(record, index), target, target_format, follow)
+        elif isinstance(target, (str, Path)):
             save_rna2d(record, target, follow)
         else:
-            save_figure(self.draw(record, index), target, target_format, follow)
+            target.write(format_rna2d(record).encode())
 
 
 def check_drawing() -> None:

@@ -13,8 +13,9 @@ import click
 
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import OutputError, RnaformerError
-from rnaformer_cli.files import os_error_text
+from rnaformer_cli.files import is_gzip_name, open_text, os_error_text
 from rnaformer_cli.probing.likelihood import used_bases
+from rnaformer_cli.reporting.failures import FAILURE_COLUMNS
 from rnaformer_cli.sequence.record import RnaRecord
 
 if TYPE_CHECKING:
@@ -43,8 +44,17 @@ class Workload:
 class RunReporter:
     """Counts records, failures and warnings and reports them on stderr."""
 
-    def __init__(self, quiet: bool = False, failure_table: FailureTable | None = None) -> None:
+    def __init__(
+        self,
+        quiet: bool = False,
+        failure_table: FailureTable | None = None,
+        uses_stdout: bool = True,
+    ) -> None:
         self.quiet = quiet
+        self._uses_stdout = uses_stdout  # for structures, with which progress must not mix
+        self._done = 0  # records that are predicted, or were before
+        self._done_bases = 0
+        self.failed_ids: list[str] = []
         self._failure_table = failure_table
         self._started = time.perf_counter()
         self._bases = 0  # of the written records
@@ -81,7 +91,9 @@ class RunReporter:
     def _report_failure(self, error: RnaformerError) -> None:
         if self._failure_table is not None:
             self._failure_table.add(error)
-        self._failed_records += error.location.record is not None
+        if error.location.record is not None:
+            self._failed_records += 1
+            self.failed_ids.append(error.location.record)
         if error.location.record is None or self._failed_records <= MAX_LISTED_FAILURES:
             self._print(f"rnaformer: {escape_controls(str(error))}")
         elif self._failed_records == MAX_LISTED_FAILURES + 1:
@@ -149,10 +161,18 @@ class RunReporter:
         records = format_count(done, "record")
         self._print(f"rnaformer: {records}, {self._bases:,} nt in {seconds:.1f} s{failed}")
 
+    def note_references(self, number: int) -> None:
+        """Tell how many references have no record in the input, if there are any."""
+        if number and not self.quiet:
+            verb = "is" if number == 1 else "are"
+            records = format_count(number, "reference")
+            self._print(f"rnaformer: {records} without a record in the input {verb} left out")
+
     @property
     def shows_progress(self) -> bool:
-        """Whether progress is shown: only if stderr is a terminal and stdout is not."""
-        return not self.quiet and sys.stderr.isatty() and not sys.stdout.isatty()
+        """Whether progress is drawn: on a terminal that shows no structures at the same time."""
+        is_mixed = self._uses_stdout and sys.stdout.isatty()
+        return not self.quiet and sys.stderr.isatty() and not is_mixed
 
     @contextlib.contextmanager
     def progress(self, workload: Workload | None = None) -> Iterator[None]:
@@ -176,18 +196,31 @@ class RunReporter:
         """Count a record that an earlier run has written."""
         self.skipped += 1
         self._bases -= bases  # the rate is that of this run; advance() adds them again
+        self._done_bases -= bases
         self.advance(bases)
 
     def advance(self, bases: int = 0) -> None:
+        """Count a record that is predicted and written."""
+        self.count_written(bases)
+        self.show_done(bases)
+
+    def count_written(self, bases: int = 0) -> None:
         """Count a written record."""
         self.written += 1
         self._bases += bases
+
+    def show_done(self, bases: int = 0) -> None:
+        """Show that one more record is predicted, which may be written later."""
+        self._done += 1
+        self._done_bases += bases
         if self._progress is None:
             return
-        rate = self._bases / max(time.perf_counter() - self._started, 1e-9)
-        number = f"{self.written:,} of " if self._workload else ""
-        total = format_count(self._workload.records if self._workload else self.written, "record")
-        status = f"{number}{total}, {rate:,.0f} nt/s" if self._bases else f"{number}{total}"
+        rate = self._done_bases / max(time.perf_counter() - self._started, 1e-9)
+        number = f"{self._done:,} of " if self._workload else ""
+        total = format_count(self._workload.records if self._workload else self._done, "record")
+        status = (
+            f"{number}{total}, {rate:,.0f} nt/s" if self._done_bases > 0 else f"{number}{total}"
+        )
         self._progress.update(self._progress.task_ids[0], advance=bases**2, status=status)
 
     def set_count(self, number: int) -> None:
@@ -209,12 +242,12 @@ class FailureTable:
         OutputError: the file cannot be written.
     """
 
-    HEADER = ("file", "line", "column", "record", "message")
+    HEADER = FAILURE_COLUMNS
 
     def __init__(self, path: str) -> None:
         self._path = path
         try:
-            self._file = open(path, "w", encoding="utf-8", newline="\n")  # noqa: SIM115  # closed by close()
+            self._file = open_text(path, is_compressed=is_gzip_name(path))
         except OSError as error:
             raise OutputError(os_error_text(error), path=path) from None
         self._write(self.HEADER)

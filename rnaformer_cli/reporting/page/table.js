@@ -17,7 +17,8 @@ function isOpen(record) {
   return !record.rows[1].hidden;
 }
 
-// Ascending, descending, and then as in the input. What has no value stays at the end.
+// Ascending, descending, and then as in the input. What has no value stays at the end; records
+// without pairs have no number of pairs and no confidence.
 function sort(heading) {
   const next = { none: "ascending", ascending: "descending", descending: "none" };
   const order = next[heading.getAttribute("aria-sort")];

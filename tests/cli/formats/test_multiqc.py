@@ -73,6 +73,13 @@ def test_what_is_printed_stays_the_same(table, run_cli):
     assert (plain.out, plain.err) == (table[1].out, table[1].err)
 
 
+def test_a_name_that_multiqc_does_not_look_for_is_warned_of(run_cli):
+    Path("pred.dbn").write_text(PREDICTED)
+    finished = run_cli("score", "pred.dbn", "--ref", "pred.dbn", "--tsv", "--multiqc", "x.tsv")
+    hint = "MultiQC finds only files whose names end in _mqc.tsv"
+    assert (finished.err, finished.code) == (f"rnaformer: warning: {hint}\n", 0)
+
+
 def test_a_path_that_cannot_be_written_is_reported(run_cli):
     Path("pred.dbn").write_text(PREDICTED)
     finished = run_cli("score", "pred.dbn", "--ref", "pred.dbn", "--multiqc", "absent/x_mqc.tsv")

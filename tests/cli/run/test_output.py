@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rnaformer_cli import Options, RnaRecord, load, read_structures
+from rnaformer_cli.structure.brackets import parse_dot_bracket
 
 READS = ">one\nGGGGAAAACCCC\n>two\nACGUACGU\n"
 FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
@@ -176,8 +177,43 @@ def test_a_table_has_the_confidence_of_each_record(run_predict):
     finished = run_predict("-", "--table", "records.tsv", "-f", "jsonl", stdin=READS)
     rows = [line.split("\t") for line in Path("records.tsv").read_text().splitlines()]
     found = [json.loads(line) for line in finished.out.splitlines()]
-    assert rows[0] == ["id", "length", "pairs", "confidence"]
-    assert [[r[0], int(r[1]), int(r[2]), float(r[3])] for r in rows[1:]] == [
-        [r["id"], r["length"], len(r["pairs"]), r["confidence"]] for r in found
+    columns = ["id", "length", "pairs", "confidence", "crossing_pairs", "threshold"]
+    assert rows[0] == [*columns, "recognised", "family", "family_name"]
+    assert [[r[0], int(r[1]), int(r[2]), float(r[3]), float(r[5])] for r in rows[1:]] == [
+        [r["id"], r["length"], len(r["pairs"]), r["confidence"], r["threshold"]] for r in found
     ]
     assert len(found) == 2
+
+
+def test_a_table_names_families_and_counts_crossing_pairs(run_cli, examples_folder):
+    run_cli("predict", examples_folder / "rnas.fasta", "-o", "x.jsonl", "--table", "x.tsv")
+    found = [json.loads(line) for line in Path("x.jsonl").read_text().splitlines()]
+    rows = [line.split("\t") for line in Path("x.tsv").read_text().splitlines()[1:]]
+    named = {row[0]: row[7:] for row in rows}
+    assert named["tRNA-Phe"] == ["RF00005", "tRNA"]
+    assert [[row[6], *row[7:]] for row in rows] == [
+        [f"{r['recognised']:.4f}", r["family"] or "", r["family_name"] or ""] for r in found
+    ]
+    crossing = [len(parse_dot_bracket(r["structure"]).crossing_pairs()) for r in found]
+    assert [int(row[4]) for row in rows] == crossing
+    assert {match["family"]: match["name"] for r in found for match in r["families"]} == {
+        r["family"]: r["family_name"] for r in found if r["family"]
+    }
+
+
+def test_a_table_has_f1_where_there_is_a_reference(run_predict):
+    reference = ">two\nGGGGAAAACCCC\n............\n"
+    Path("ref.dbn").write_text(reference + ">else\nA\n.\n")
+    reads = ">one\nACGU\n>two\nGGGGAAAACCCC\n"
+    run_predict("-", "--ref", "ref.dbn", "--table", "t.tsv", "--threshold", 1, stdin=reads)
+    rows = [line.split("\t") for line in Path("t.tsv").read_text().splitlines()]
+    assert [[row[0], row[-1]] for row in rows] == [["id", "f1"], ["one", ""], ["two", "1.0000"]]
+
+
+def test_a_reference_of_another_rna_leaves_its_f1_empty(run_predict):
+    Path("ref.dbn").write_text(">two\nGGGGAAAACCCA\n............\n")
+    reads = ">one\nACGU\n>two\nGGGGAAAACCCC\n"
+    finished = run_predict("-", "--ref", "ref.dbn", "--table", "t.tsv", stdin=reads)
+    rows = [line.split("\t") for line in Path("t.tsv").read_text().splitlines()]
+    assert [row[-1] for row in rows] == ["f1", "", ""]
+    assert finished.code == 1

@@ -139,6 +139,24 @@ def test_no_progress_when_it_is_not_wanted_or_would_mix_with_structures(monkeypa
         assert shown() == ""
 
 
+def test_progress_is_drawn_on_the_terminal_of_stdout_if_structures_go_to_a_file(monkeypatch):
+    with terminal_as_stderr(monkeypatch) as shown:
+        monkeypatch.setattr(sys, "stdout", sys.stderr)
+        report = RunReporter(uses_stdout=False)
+        with report.progress():
+            report.advance()
+        assert "1 record" in shown()
+
+
+def test_progress_counts_predicted_records_before_they_are_written(monkeypatch):
+    with terminal_as_stderr(monkeypatch) as shown:
+        report = RunReporter()
+        with report.progress(Workload.of([100, 300])):
+            report.show_done(300)
+        assert "1 of 2 records, " in shown()
+    assert report.written == 0
+
+
 def test_no_progress_in_a_log(capsys):
     report = RunReporter()
     with report.progress():
