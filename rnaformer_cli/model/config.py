@@ -25,6 +25,11 @@ MAX_VALUES = {  # far above usable values: a damaged config is refused before me
 }
 
 
+PREDICTION_SETTINGS = frozenset(  # settings that do not change the tensors of a network
+    ("cycles", "folding_logit_weight", "dropout", "flag", "threshold", "threshold_ratio")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
     """The settings of a network.
