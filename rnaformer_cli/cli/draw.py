@@ -109,14 +109,14 @@ def command(source: str, **chosen: Any) -> None:
     from rnaformer_cli.drawing.picture import drawing_format
 
     _check_usage(chosen)
+    check_paths({"--output": chosen["output"]}, [source, chosen["ref"], chosen["scores"]])
+    check_paths({"--output": chosen["output"]}, chosen["reactivities"], PROBING_SUFFIXES)
     target_format = chosen["target_format"]
     if target_format is None:
         is_named = chosen["output"] and chosen["output"] not in options.STDOUT
         target_format = drawing_format(chosen["output"]) if is_named else "svg"
     if target_format == "rna2d" and chosen["kind"] != "plane":
         raise click.UsageError("RNA 2D JSON needs --as plane")
-    check_paths({"--output": chosen["output"]}, [source, chosen["ref"], chosen["scores"]])
-    check_paths({"--output": chosen["output"]}, chosen["reactivities"], PROBING_SUFFIXES)
     records = list(read_structures(source, chosen["source_format"]))
     references = _references(records, chosen["ref"]) if chosen["ref"] else None
     archive = ScoreArchiveReader(chosen["scores"], records) if chosen["scores"] else None

@@ -23,6 +23,7 @@ FREE_TEXT = {  # neither a list nor a folder has these values
     "--device",
     "--family",
     "--max-memory",
+    "--seq",
     "--sha256",
     "--shard",
     "--source",

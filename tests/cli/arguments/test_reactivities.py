@@ -17,8 +17,8 @@ from rnaformer_cli.sequence.record import RnaRecord
 FASTA = ">a\nGGGGAAAACCCC\n>b\nGGGAAACCC\n>c\nACGU\n"
 KEYS = [  # of a prediction without data
     *("schema_version", "id", "description", "length", "sequence", "structure", "pairs"),
-    *("multiplets", "confidence", "family", "recognised", "families", "model", "cycles"),
-    *("threshold", "decoding", "seconds", "warnings"),
+    *("multiplets", "confidence", "family", "family_name", "recognised", "families", "model"),
+    *("cycles", "threshold", "decoding", "seconds", "warnings"),
 ]
 PROBING = GOLDEN / "probing"
 CHOICES = "expected one of 1M7, 1M6, NMIA, NAI, FAI, 2A3, 5NIA, BzCN, DMS, CMCT"
