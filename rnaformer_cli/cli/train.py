@@ -14,7 +14,7 @@ import click
 
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.main import EXIT_INTERRUPTED
-from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, read_sets
+from rnaformer_cli.dataset.records import LabelledRecord, check_labels, read_dataset, read_sets
 from rnaformer_cli.errors import TrainingError, WeightsError
 from rnaformer_cli.training.network.config import TrainConfig, read_config
 
@@ -170,7 +170,12 @@ def _trainer(
 
 
 def _read(files: tuple[str, ...]) -> list[LabelledRecord]:
-    return [record for path in files for record in read_dataset(path)]
+    records = []
+    for path in files:
+        of_file = list(read_dataset(path))
+        check_labels(of_file, path)
+        records += of_file
+    return records
 
 
 def _initial_tensors(weights: str | None) -> dict[str, Tensor] | None:
