@@ -66,6 +66,8 @@ def command(
     if output and out_dir:
         raise click.UsageError("--output and --out-dir exclude each other")
     check_paths({"--output": output}, [source])
+    if output and Path(output).suffix.lower() == ".gz":
+        raise click.UsageError("structures are not written compressed; give --output without .gz")
     chosen = target or _format_by_name(output)
     records = read_structures(source, source_format)
     if out_dir:
@@ -95,5 +97,5 @@ def _format(record: StructureRecord, chosen: WriteFormat) -> str:
 
 
 def _format_by_name(output: str | None) -> WriteFormat:
-    suffix = Path(output).suffix.removeprefix(".") if output else ""
+    suffix = Path(output).suffix.removeprefix(".").lower() if output else ""
     return next((name for name in WRITE_FORMATS if name == suffix), "dbn")

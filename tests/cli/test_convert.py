@@ -196,3 +196,17 @@ def test_standard_input_cannot_be_read_twice(run_cli):
     finished = run_cli("score", "-", "--ref", "-", stdin=KNOT)
     message = "stdin: was read already, and can be read only once"
     assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)
+
+
+def test_the_suffix_of_the_output_may_be_in_capitals(run_cli):
+    """It was written as dot-bracket."""
+    assert run_cli("convert", "-", "-o", "knot.CT", stdin=KNOT).code == 0
+    assert Path("knot.CT").read_text() == (GOLDEN / "knot.ct").read_text()
+
+
+def test_a_compressed_output_is_refused(run_cli):
+    """It was written as plain dot-bracket, whatever the suffix before."""
+    finished = run_cli("convert", "-", "-o", "knot.ct.gz", stdin=KNOT)
+    message = "structures are not written compressed; give --output without .gz"
+    assert finished.err.endswith(f"Error: {message}\n")
+    assert (finished.code, Path("knot.ct.gz").exists()) == (2, False)
