@@ -203,7 +203,10 @@ def _resume(trainer: Trainer, folder: Path) -> None:
 
     state = load_state(folder)
     if state is not None:
-        trainer.load_state_dict(state)
+        try:
+            trainer.load_state_dict(state)
+        except TrainingError as error:
+            raise error.at(folder) from None
 
 
 class StopRequest:
