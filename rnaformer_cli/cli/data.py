@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from rnaformer_cli.cli.arguments import options
-from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.arguments.paths import check_folders, check_paths
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.run.progress import RunReporter, format_count
 from rnaformer_cli.dataset.labelling import KINDS, RnafoldLabel, SequenceKind
@@ -221,6 +221,7 @@ def sample(file: str, count: int, output: str, kinds: tuple[SequenceKind, ...], 
     from rnaformer_cli.dataset.labelling import Recipe, make_sequences
 
     check_paths({"--output": output}, [file])
+    check_folders(output)
     recipe = Recipe().only(kinds) if kinds else Recipe()
     made = make_sequences(list(read_dataset(file)), count, seed, recipe)
     _report_written(write_dataset(output, made), output)
@@ -264,6 +265,7 @@ def label(
     """
     unfinished = None if folding else f"{output}.part"
     check_paths({"--output": output, "--output with .part": unfinished}, [file, folding])
+    check_folders(output)
     if (label is None) == (folding is None):
         raise click.UsageError("give either --rnafold or --folding")
     report = RunReporter()

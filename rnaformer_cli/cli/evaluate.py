@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli.arguments import options
-from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.arguments.paths import check_folders, check_paths
 from rnaformer_cli.cli.formats.tables import print_table
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.run.progress import RunReporter
@@ -102,6 +102,7 @@ def command(**chosen: Any) -> None:
     if chosen["as_json"] and chosen["as_tsv"]:
         raise click.UsageError("--json and --tsv exclude each other")
     check_paths({"--plot": chosen["plot"]}, chosen["data"])
+    check_folders(chosen["plot"])
     if chosen["plot"]:
         _import_matplotlib()  # fails before the prediction, not after it
     set_threads(chosen["threads"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli.arguments import options
-from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.arguments.paths import check_folders, check_paths
 
 if TYPE_CHECKING:
     from rnaformer_cli.training.family_profiles.fit import RoundReport
@@ -51,6 +51,7 @@ def command(data: tuple[str, ...], output: str, seed: int, **chosen: Any) -> Non
     two records.
     """
     check_paths({"--output": output}, data)
+    check_folders(output)
     from rnaformer_cli.dataset.records import read_structure_set
     from rnaformer_cli.families.profiles import write_library
     from rnaformer_cli.training.family_profiles.fit import ProfileTrainingConfig, learn_library

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli.arguments import options
-from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.arguments.paths import check_folders, check_paths
 
 if TYPE_CHECKING:
     from rnaformer_cli.training.folding_model.fit import StepReport
@@ -93,6 +93,7 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
     """
     inputs = (*data, *chosen["reactivities"], chosen["start_from"])
     check_paths({"--output": output}, inputs)
+    check_folders(output)
     from rnaformer_cli.dataset.reactivities import read_reactivities
     from rnaformer_cli.dataset.records import read_structure_set
     from rnaformer_cli.prediction.device import set_threads
