@@ -281,3 +281,17 @@ def test_values_of_bases_that_the_reagent_does_not_modify_do_not_count(run_predi
     done = run_predict(tmp_path / "x.fa", "-f", "jsonl", *data, "1M7")
     assert data_of(done)["x"] == {"reagent": "1M7", "used": 3, "missing": 5}
     assert done.err == "rnaformer: 1 of 1 record has reactivities\n"
+
+
+def test_many_data_without_a_record_are_counted(run_predict):
+    """They were a line each: 15,000 lines hid all others."""
+    Path("many.tsv").write_text(
+        "id\tposition\tvalue\n" + "".join(f"z{number}\t1\t0.5\n" for number in range(12))
+    )
+    finished = run_predict("in.fa", "--reactivities", "many.tsv", "--failures", "failed.tsv")
+    assert finished.err == expected(
+        *(f"many.tsv:{number + 2}: no record 'z{number}'" for number in range(10)),
+        "probing data of 2 more ids belong to no record",
+        "0 of 3 records have reactivities",
+    )
+    assert (finished.code, len(Path("failed.tsv").read_text().splitlines())) == (1, 13)
