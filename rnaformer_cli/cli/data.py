@@ -8,14 +8,18 @@ from pathlib import Path
 import click
 
 from rnaformer_cli.cli.arguments import options
-from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.arguments.paths import check_folders, check_paths
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.run.progress import RunReporter, format_count
 from rnaformer_cli.dataset.labelling import KINDS, RnafoldLabel, SequenceKind
-from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
+from rnaformer_cli.dataset.records import (
+    LabelledRecord,
+    read_dataset,
+    set_names,
+    write_dataset,
+)
 from rnaformer_cli.dataset.splitting import SplitBy
 from rnaformer_cli.errors import InputError, RnaformerError
-from rnaformer_cli.files import text_name
 from rnaformer_cli.structure.formats import READ_FORMATS, ReadFormat
 
 
@@ -46,10 +50,14 @@ def command() -> None:
     "--source",
     required=True,
     metavar="NAME",
+    type=options.NonEmptyText(),
     help="Origin of the structures, for example rcsb or rfam.",
 )
 @click.option(
-    "--family", metavar="NAME", help="Family of all records.  [default: as given in the files]"
+    "--family",
+    metavar="NAME",
+    type=options.NonEmptyText(),
+    help="Family of all records.  [default: as given in the files]",
 )
 @click.option(
     "--from",
@@ -107,13 +115,13 @@ def stats_(files: tuple[str, ...]) -> None:
     head = ["set", "records", "bases", "length", "pairs", "families", "clans", "clusters"]
     head += ["non-canonical", "pseudoknots", "multiplets", "N", "sources"]
     rows = []
-    for path in files:
+    for name, path in zip(set_names(files), files, strict=True):
         stats = compute_stats(read_dataset(path))
         low, _, median, _, _, high = stats.length_quantiles
         counts = [stats.pairs, stats.families, stats.clans, stats.clusters]
         fractions = [stats.noncanonical_fraction, stats.pseudoknot_fraction]
         fractions += [stats.multiplet_fraction, stats.unknown_fraction]
-        row = [text_name(path).split(".")[0], str(stats.records), str(stats.bases)]
+        row = [name, str(stats.records), str(stats.bases)]
         row += [f"{low} to {high}, median {median}", *map(str, counts)]
         row += [f"{fraction:.1%}" for fraction in fractions]
         row += [", ".join(f"{escape_controls(name)} {n}" for name, n in stats.sources.items())]
@@ -220,6 +228,7 @@ def sample(file: str, count: int, output: str, kinds: tuple[SequenceKind, ...], 
     from rnaformer_cli.dataset.labelling import Recipe, make_sequences
 
     check_paths({"--output": output}, [file])
+    check_folders(output)
     recipe = Recipe().only(kinds) if kinds else Recipe()
     made = make_sequences(list(read_dataset(file)), count, seed, recipe)
     _report_written(write_dataset(output, made), output)
@@ -261,7 +270,9 @@ def label(
 
     --rnafold needs ViennaRNA. A stopped --rnafold run continues when the command is repeated.
     """
-    check_paths({"--output": output}, [file, folding])
+    unfinished = None if folding else f"{output}.part"
+    check_paths({"--output": output, "--output with .part": unfinished}, [file, folding])
+    check_folders(output)
     if (label is None) == (folding is None):
         raise click.UsageError("give either --rnafold or --folding")
     report = RunReporter()

@@ -86,10 +86,13 @@ def command(predicted: str, ref: str, **chosen: Any) -> None:
     rules = ScoringRules(chosen["canonical"], chosen["tolerance"])
     references = list(read_structures(ref, chosen["ref_from"]))
     ours, extra = compare(read_structures(predicted, chosen["source_format"]), references, rules)
-    theirs = None
+    theirs: list[RecordScore] | None = None
+    other_extra: list[str] = []
     if chosen["vs"]:
-        theirs, _ = compare(read_structures(chosen["vs"]), references, rules)
+        theirs, other_extra = compare(read_structures(chosen["vs"]), references, rules)
     warn_unmatched(ours, extra)
+    if theirs:
+        warn_unmatched(theirs, other_extra, f" in {chosen['vs']}")
     if chosen["multiqc"]:
         write_text(chosen["multiqc"], format_multiqc(ours))
         if not chosen["multiqc"].endswith("_mqc.tsv"):
@@ -121,14 +124,19 @@ def print_scores(
     _print(scores, None, seed=0, tolerance=0, err=err)
 
 
-def warn_unmatched(scores: list[RecordScore], extra: list[str]) -> None:
-    """Warn of references without a prediction and of predictions without a reference."""
+def warn_unmatched(scores: list[RecordScore], extra: list[str], where: str = "") -> None:
+    """Warn of references without a prediction and of predictions without a reference.
+
+    `where` names the file of the predictions, if there are several.
+    """
     missing = [score.id for score in scores if score.is_missing]
     for ids, what in ((missing, "no prediction for"), (extra, "no reference for")):
         if ids:
             listed = ", ".join(escape_controls(name) for name in ids[:5])
             more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-            click.echo(f"rnaformer: warning: {what} {listed}{more}", err=True)
+            click.echo(
+                f"rnaformer: warning: {what} {listed}{more}{escape_controls(where)}", err=True
+            )
 
 
 def _print(
@@ -191,6 +199,9 @@ def _notes(
             f"of {format_count(summary.pseudoknot_records, 'reference')}"
         )
     if theirs:
+        missing = sum(score.is_missing for score in theirs)
+        if missing:
+            notes.append(f"F1 other is 0 for {format_count(missing, 'missing prediction')}")
         difference, p = _difference(ours, theirs, seed)
         notes.append(f"mean F1 difference {difference:+.3f}, p = {p:.2g} (paired sign flips)")
     return notes

@@ -16,7 +16,7 @@ import click
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.main import EXIT_INTERRUPTED
-from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, read_sets
+from rnaformer_cli.dataset.records import LabelledRecord, check_labels, read_dataset, read_sets
 from rnaformer_cli.errors import TrainingError, WeightsError
 from rnaformer_cli.model.config import PREDICTION_SETTINGS, ModelConfig
 from rnaformer_cli.training.network.config import TrainConfig, read_config
@@ -173,7 +173,12 @@ def _trainer(
 
 
 def _read(files: tuple[str, ...]) -> list[LabelledRecord]:
-    return [record for path in files for record in read_dataset(path)]
+    records = []
+    for path in files:
+        of_file = list(read_dataset(path))
+        check_labels(of_file, path)
+        records += of_file
+    return records
 
 
 def _initial_tensors(weights: str, model: ModelConfig, is_quiet: bool) -> dict[str, Tensor]:
@@ -232,7 +237,10 @@ def _resume(trainer: Trainer, folder: Path) -> None:
 
     state = load_state(folder)
     if state is not None:
-        trainer.load_state_dict(state)
+        try:
+            trainer.load_state_dict(state)
+        except TrainingError as error:
+            raise error.at(folder) from None
 
 
 class StopRequest:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import random
+import signal
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rnaformer_cli.dataset.records import (
+    UNLABELLED,
     LabelledRecord,
     read_dataset,
     record_from_json,
@@ -26,6 +30,7 @@ KINDS: tuple[SequenceKind, ...] = get_args(SequenceKind)
 SOURCE = "rnafold"
 MIN_PROBABILITY = 0.02  # less probable pairs are omitted from a label, which halves the file
 _CHUNK_RECORDS = 16  # records per task of a worker process
+_BROKEN = "a worker process was ended from outside; repeat the command to continue"
 _NOT_A_PREFIX = "does not hold the first of these labels; remove it to start again"
 
 
@@ -75,7 +80,7 @@ def make_sequences(
         [kind] = generator.choices(list(kinds), list(kinds.values()))
         origin = generator.choice(clusters[generator.choice(keys)])
         sequence = _make(kind, origin, recipe, generator)
-        yield LabelledRecord(f"{kind}_{seed}_{number}", sequence, (), "none")
+        yield LabelledRecord(f"{kind}_{seed}_{number}", sequence, (), UNLABELLED)
 
 
 def _make(kind: str, origin: str, recipe: Recipe, generator: random.Random) -> str:
@@ -138,14 +143,27 @@ def label_records(
 
     Raises:
         DependencyError: ViennaRNA is not installed.
+        DatasetError: a process was ended from outside.
     """
     import_vienna()
     work = label_mfe if label == "mfe" else label_probabilities
     if jobs == 1:
         yield from map(work, records)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap(work, records, _CHUNK_RECORDS)
+    # Not multiprocessing.Pool, which waits for ever for the records of a process that was killed.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, context, _ignore_interrupts)
+    try:
+        yield from pool.map(work, records, chunksize=_CHUNK_RECORDS)
+    except BrokenProcessPool:
+        raise DatasetError(_BROKEN) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the parent, which ends its processes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def label_mfe(record: LabelledRecord) -> LabelledRecord:

@@ -146,3 +146,28 @@ def test_no_leaks_are_sought_in_an_empty_set(run_cli, tmp_path, empty):
 def test_the_help_of_import_lists_all_columns(run_cli):
     words = run_cli("data", "import", "--help").out.replace(",", " ").split()
     assert {name for names in _COLUMNS.values() for name in names} <= set(words)
+
+
+@pytest.mark.parametrize("option", ["--source", "--family"])
+def test_an_empty_name_is_refused(run_cli, option):
+    names = {"--source": "s", "--family": "f", option: ""}
+    done = run_cli("data", "import", "x.dbn", "-o", "out", *(w for p in names.items() for w in p))
+    assert done.err.endswith(f"Error: Invalid value for '{option}': the text is empty\n")
+    assert done.code == 2
+
+
+def test_the_unfinished_labels_of_a_run_are_not_its_input(run_cli, tmp_path):
+    """The input was taken for finished labels, written as such and deleted."""
+    part = tmp_path / "out.part"
+    write_dataset(part, [make_hairpin("h", 8, 1)])
+    done = run_cli("data", "label", part, "--rnafold", "mfe", "-o", tmp_path / "out")
+    assert done.err.endswith(f"Error: --output with .part would replace an input: {part}\n")
+    assert (part.exists(), done.code) == (True, 2)
+
+
+def test_sets_with_one_file_name_have_different_names(run_cli, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write_dataset(tmp_path / folder / "x.jsonl.gz", [make_hairpin("h", 8, 1)])
+    done = run_cli("data", "stats", tmp_path / "a/x.jsonl.gz", tmp_path / "b/x.jsonl.gz")
+    assert [line.split()[0] for line in done.out.splitlines()] == ["set", "x", "x_2"]

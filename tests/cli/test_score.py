@@ -296,3 +296,14 @@ def helix(name, pairs):
     """An RNA that could form ten pairs, with that many of them."""
     sequence = "G" * 10 + "AAAA" + "C" * 10
     return f">{name}\n{sequence}\n{('(' * pairs).ljust(12, '.')}{(')' * pairs).rjust(12, '.')}\n"
+
+
+def test_what_the_other_prediction_lacks_is_reported(run_score):
+    """Its F1 was 0 there without a word."""
+    Path("renamed.dbn").write_text(OTHER.replace("knot", "k"))
+    finished = run_score("--vs", "renamed.dbn")
+    assert finished.err.splitlines() == [
+        "rnaformer: warning: no prediction for knot in renamed.dbn",
+        "rnaformer: warning: no reference for k in renamed.dbn",
+    ]
+    assert "F1 other is 0 for 1 missing prediction" in finished.out.splitlines()

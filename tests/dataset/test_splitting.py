@@ -130,3 +130,20 @@ def test_a_set_of_one_family_cannot_be_split():
     with pytest.raises(DatasetError) as caught:
         split(records, {"test": 0.2}, "family")
     assert str(caught.value) == "no group of related records is small enough for test"
+
+
+def test_versions_of_a_family_stay_together():
+    records = [
+        make_record(f"f{n}v{version}", random_rna(70, 2 * n + version), family=f"RF0000{n}{name}")
+        for n in range(9)
+        for version, name in enumerate(["", ".7"])
+    ]
+    parts, _ = split(records, {"test": 0.4}, "family")
+    families = [{record.id[:2] for record in part} for part in parts.values()]
+    assert not families[0] & families[1]
+
+
+def test_an_empty_set_is_not_split():
+    """It passed as one without leaks."""
+    with pytest.raises(DatasetError, match=r"^no record to split$"):
+        split([], {"test": 0.2}, "family")

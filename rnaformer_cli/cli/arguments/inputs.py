@@ -92,11 +92,11 @@ class Inputs:
 
     def _report_unmatched(self, report: RunReporter) -> None:
         """Report probing data of ids that no record has; with `fail_fast` only the first."""
-        for error in self.profiles.unmatched() if self.profiles is not None else ():
-            if self.fail_fast:
-                report.ended_by = error
-                return
-            report.fail_data(error)
+        unmatched = [] if self.profiles is None else self.profiles.unmatched()
+        if self.fail_fast:
+            report.ended_by = next(iter(unmatched), None)
+        else:
+            report.fail_unmatched(unmatched)
 
     def workload(self) -> Workload | None:
         """Read all inputs in advance and measure them; None if one can be read only once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 import statistics
@@ -104,6 +105,7 @@ class Trainer:
         self.average = WeightAverage(self.network, config.optimiser.ema_decay)
         self.stream = BatchStream(records, config.batches, config.run.seed)
         self.validation = validation
+        self._data = _checksum(records)
         self.progress = TrainingProgress()
         self._losses: list[float] = []
         self._durations: deque[float] = deque(maxlen=_SMOOTHING_STEPS)  # seconds of the last steps
@@ -270,10 +272,21 @@ class Trainer:
             "position": [progress.position.round, progress.position.batch],
             "length_limit": self.stream.round_limit,
             "best_f1": progress.best_f1,
+            "data": self._data,
+            "validation": self._validation_checksums(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the state of `state_dict`."""
+        """Restore the state of `state_dict`.
+
+        Raises:
+            TrainingError: the state of a run with other training or validation records.
+        """
+        if state.get("data", self._data) != self._data:  # not in states of earlier versions
+            raise TrainingError("holds a run with other --data")
+        checksums = self._validation_checksums()
+        if self.process_group.is_main and state.get("validation", checksums) != checksums:
+            raise TrainingError("holds a run with other --val")
         self.network.load_state_dict(state["network"])
         self.average.tensors = {
             name: tensor.to(self.compute.device) for name, tensor in state["average"].items()
@@ -287,6 +300,17 @@ class Trainer:
         )
         self.stream.resume(position, state["length_limit"])
 
+    def _validation_checksums(self) -> dict[str, str]:
+        return {name: _checksum(records) for name, records in self.validation.items()}
+
     def _save(self, folder: RunFolder | None) -> None:
         if folder is not None and self.process_group.is_main:
             folder.save_state(self.state_dict())
+
+
+def _checksum(records: Sequence[LabelledRecord]) -> str:
+    """A checksum of the ids, sequences and sources of records in their order."""
+    digest = hashlib.sha256()
+    for record in records:
+        digest.update(f"{record.id}\n{record.sequence}\n{record.source}\n".encode())
+    return digest.hexdigest()

@@ -250,3 +250,33 @@ def test_a_run_in_pieces_is_validated_at_the_same_times(monkeypatch):
     monkeypatch.setattr(trainer, "_validate", lambda _: at_steps.append(trainer.progress.step))
     trainer.run()
     assert at_steps == [1, 3]
+
+
+def test_a_run_is_not_resumed_with_other_records():
+    """Its batches, and its best F1, were those of other records."""
+    state = Trainer(config(4), RECORDS, SETS).state_dict()
+    for records, sets, option in ((RECORDS[1:], SETS, "data"), (RECORDS, {}, "val")):
+        with pytest.raises(TrainingError, match=f"^holds a run with other --{option}$"):
+            Trainer(config(4), records, sets).load_state_dict(state)
+    del state["data"], state["validation"]  # as in states of earlier versions
+    Trainer(config(4), RECORDS[1:], {}).load_state_dict(state)
+
+
+def test_metrics_of_steps_after_the_saved_state_are_replaced(tmp_path):
+    folder = RunFolder(tmp_path, config(4), resume=False)
+    for step in (5, 9, 7):  # the process was killed at 9, and resumed
+        folder.add_metrics({"step": step, "f1": {}})
+    assert [row["step"] for row in folder.metrics()] == [5, 7]
+
+
+@pytest.mark.parametrize("line", ['{"step": 7', "[]", "{}", '"\\xff"'])
+def test_damaged_metrics_are_reported(tmp_path, line):
+    """They ended in a traceback."""
+    folder = RunFolder(tmp_path, config(4), resume=False)
+    folder.add_metrics({"step": 5, "f1": {}})
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write(line)
+    with pytest.raises(InputError) as caught:
+        folder.add_metrics({"step": 9, "f1": {}})
+    message = "not a row of metrics; remove this line"
+    assert str(caught.value) == f"{tmp_path / 'metrics.jsonl'}:2: {message}"
