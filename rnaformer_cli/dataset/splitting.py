@@ -64,7 +64,7 @@ def _draw(
         parts[open_sets[0] if open_sets else "train"] += group
     for name in fractions:
         if wanted[name] and not parts[name]:
-            raise DatasetError(f"no group of relatives is small enough for {name}")
+            raise DatasetError(f"no group of related records is small enough for {name}")
     return parts
 
 

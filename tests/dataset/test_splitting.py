@@ -98,7 +98,7 @@ def test_records_that_only_the_check_finds_similar_are_put_together(tmp_path, mo
     program.write_text(FAKE_CDHIT.format(python=sys.executable))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    records = [make_record(f"r{n}", random_rna(5 + n % 7, n)) for n in range(100)]
+    records = [make_record(f"r{n}", random_rna(11 + n % 7, n)) for n in range(100)]
     for seed in range(3):
         parts, method = split(records, {"val": 0.1, "test": 0.1}, "identity", seed)
         starts = [{record.sequence[:2] for record in part} for part in parts.values()]
