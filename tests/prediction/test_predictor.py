@@ -257,7 +257,9 @@ def test_the_shipped_weights_fold_a_plain_hairpin():
 
 
 def test_missing_weights_are_refused():
-    with pytest.raises(WeightsError, match=r"^no weights named 'absent'; known: rnaformer-small"):
+    with pytest.raises(
+        WeightsError, match=r"^no weights named 'absent'; known: rnaformer-base, rnaformer-small"
+    ):
         load("absent")
 
 
