@@ -70,6 +70,13 @@ def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> 
     "--draw", metavar="DIR", type=options.FOLDER, help="Draw each structure as DIR/ID.svg."
 )
 @click.option(
+    "--draw-format",
+    type=click.Choice(["svg", "png", "pdf"]),
+    default="svg",
+    show_default=True,
+    help="Image format of --draw.",
+)
+@click.option(
     "--table",
     metavar="FILE.tsv",
     type=options.PATH,

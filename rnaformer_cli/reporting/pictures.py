@@ -6,7 +6,9 @@ import io
 import re
 from xml.etree import ElementTree
 
-from rnaformer_cli.drawing.picture import draw_arcs, draw_plane, save_figure
+from rnaformer_cli.drawing.arcs import draw_arcs
+from rnaformer_cli.drawing.canvas import save_figure
+from rnaformer_cli.drawing.plane import draw_plane
 from rnaformer_cli.reporting.text import sanitise
 from rnaformer_cli.structure.structure import Structure, StructureRecord
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from rnaformer_cli.cli.formats.score_archive import ScoreArchiveReader, check_length
+from rnaformer_cli.drawing.style import BaseValues, Style, probability_values
 from rnaformer_cli.errors import ScoreError
 from rnaformer_cli.scoring.compare import check_same_rna
-from rnaformer_cli.structure.structure import Structure, StructureRecord
+from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from rnaformer_cli.cli.formats.score_archive import Matrix
 
 Kind = Literal["plane", "arcs", "dots"]
 
 
 class Drawer:
-    """Draws pictures of one kind: "arcs" and "dots" with references, "dots" with scores.
+    """Draws pictures of one kind, with references, scores and colours by probability if given.
 
-    `references` are in the order of the records. A record without a reference has None.
+    `references` and `pair_scores` are in the order of the records. A record without a reference
+    has None.
     """
 
     def __init__(
@@ -27,10 +31,14 @@ class Drawer:
         kind: Kind,
         references: Sequence[StructureRecord | None] | None = None,
         archive: ScoreArchiveReader | None = None,
+        style: Style | None = None,
+        pair_scores: Sequence[Mapping[BasePair, float]] | None = None,
     ) -> None:
         self._kind = kind
         self._references = references
         self._archive = archive
+        self._style = style or Style()
+        self._pair_scores = pair_scores
 
     def draw(self, record: StructureRecord, index: int = 0) -> Figure:
         """The picture of the record with this index.
@@ -39,24 +47,49 @@ class Drawer:
             ScoreError: the reference or the scores of this id are missing or those of another RNA.
             DependencyError: ViennaRNA or matplotlib is not installed.
         """
-        from rnaformer_cli.drawing.picture import draw_arcs, draw_dots, draw_plane
+        from rnaformer_cli.drawing.arcs import draw_arcs
+        from rnaformer_cli.drawing.dots import draw_dots
+        from rnaformer_cli.drawing.plane import draw_plane
 
-        if self._kind == "plane":
-            return draw_plane(record)
-        reference = None
-        if self._references is not None:
-            reference_record = self._references[index]
-            if reference_record is None:
-                raise ScoreError("no reference with this id", record=record.id)
-            check_length("reference", reference_record.structure.length, record)
-            check_same_rna(record, reference_record)
-            reference = reference_record.structure
+        reference = self._reference(record, index)
+        matrix = self._matrix(record, index)
+        if self._kind == "dots":
+            assert matrix is not None
+            return draw_dots(record, matrix, reference, self._style)
+        values = self._values(record, index, matrix)
         if self._kind == "arcs":
-            return draw_arcs(record, reference)
-        scores = None if self._archive is None else self._archive.matrix(index, record)
-        if scores is None:
+            return draw_arcs(record, reference, self._style, values)
+        return draw_plane(record, self._style, values, reference)
+
+    def _reference(self, record: StructureRecord, index: int) -> Structure | None:
+        if self._references is None:
+            return None
+        reference = self._references[index]
+        if reference is None:
+            raise ScoreError("no reference with this id", record=record.id)
+        check_length("reference", reference.structure.length, record)
+        check_same_rna(record, reference)
+        return reference.structure
+
+    def _matrix(self, record: StructureRecord, index: int) -> Matrix | None:
+        if self._archive is None:
+            return None
+        matrix = self._archive.matrix(index, record)
+        if matrix is None:
             raise ScoreError("no scores with this id", record=record.id)
-        return draw_dots(record, scores, reference)
+        return matrix
+
+    def _values(
+        self, record: StructureRecord, index: int, matrix: Matrix | None
+    ) -> BaseValues | None:
+        """The values that colour the bases, if they are not coloured by letter."""
+        if matrix is not None:
+            pairs = record.structure.pairs
+            scores = {pair: float(matrix[pair]) for pair in pairs}
+            return probability_values(record.structure, scores, matrix)
+        if self._pair_scores is not None:
+            return probability_values(record.structure, self._pair_scores[index])
+        return None
 
 
 def check_drawing() -> None:
