@@ -17,6 +17,7 @@ Coordinates = NDArray[np.float64]
 
 BASE_DISTANCE = 1.0  # distance of neighbouring bases in a helix
 MIN_DISTANCE = 0.9  # of bases that are no neighbours
+MAX_COMPARED = 2_000  # bases of the longest RNA with several layouts; their time is quadratic
 STRETCHED = 1.3  # distance of neighbouring bases from which the backbone is stretched
 # Limits of RNApuzzler, whose time grows without bound with the number of overlaps to resolve.
 MAX_HAIRPINS = 150
@@ -29,7 +30,8 @@ def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     The largest set of pairs that do not cross is laid out. The caller draws the other pairs, the
     pseudoknots, on top of it. Of the layouts of RNAturtle, RNAplot and RNApuzzler (Wiegreffe
     2019), the first without overlaps and stretched steps is taken, else the one with the fewest.
-    Structures beyond MAX_HAIRPINS or MAX_BRANCHINGS are laid out by RNAturtle.
+    RNAs of more than MAX_COMPARED bases have the layout of RNApuzzler, and structures beyond
+    MAX_HAIRPINS or MAX_BRANCHINGS that of RNAturtle.
 
     Raises:
         DependencyError: ViennaRNA is not installed.
@@ -41,7 +43,9 @@ def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     dot_bracket = format_dot_bracket(Structure(structure.length, frozenset(nested)))
     kinds = [vienna.PLOT_TYPE_TURTLE, vienna.PLOT_TYPE_SIMPLE, vienna.PLOT_TYPE_PUZZLER]
     if not _is_simple(dot_bracket):
-        kinds = kinds[:1]
+        kinds = [vienna.PLOT_TYPE_TURTLE]
+    elif structure.length > MAX_COMPARED:
+        kinds = [vienna.PLOT_TYPE_PUZZLER]
     layouts = [_layout(vienna, dot_bracket, kind) for kind in kinds]
     coordinates = min(layouts, key=_defects) if len(layouts) > 1 else layouts[0]
     return coordinates, sorted(structure.pairs - set(nested))
