@@ -86,8 +86,8 @@ def _draw_frame(axes: Axes, length: int, style: Style, margin: float) -> None:
     first, last = 0.5, length + 0.5
     corners = np.array([(first, first), (last, first), (last, last), (first, last), (first, first)])
     line = {"color": BACKBONE_COLOUR, "linewidth": 0.6, "clip_on": False}
-    axes.plot(*corners.T, gid="background", **line)
-    axes.plot([first, last], [first, last], gid="backbone", **line)
+    axes.plot(*corners.T, gid="frame", **line)
+    axes.plot([first, last], [first, last], gid="diagonal", **line)
     numbers = style.numbered(length)
     every = max(1, int(np.ceil(0.6 * margin / numbers.step)))
     for number in numbers[every - 1 :: every]:

@@ -12,6 +12,8 @@ XLINK = "http://www.w3.org/1999/xlink"
 # The id of a layer: the label, and the ids of its elements up to the first digit.
 LAYERS = {
     "background": ("Background", ("background",)),
+    "frame": ("Frame", ("frame",)),
+    "diagonal": ("Diagonal", ("diagonal",)),
     "backbone": ("Backbone", ("backbone",)),
     "pairs": ("Base pairs", ("pair-",)),
     "pseudoknots": ("Pseudoknots", ("knot-",)),
