@@ -108,7 +108,8 @@ def test_what_cannot_be_drawn_is_one_line(run_cli, files, options, message):
         ),
         (
             ["-o", "x.svg", "--from", "dbn", "--colour", "probability"],
-            "--from dbn has no base-pair probabilities; give --scores or a file of predict -f jsonl",
+            "--from dbn has no base-pair probabilities; "
+            "give --scores or a file of predict -f jsonl",
         ),
     ],
 )

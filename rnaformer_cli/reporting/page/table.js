@@ -56,7 +56,7 @@ const COMPARE = {
 // Comparisons of numbers, such as `confidence < 0.5`, and the other words of a filter.
 function parseFilter(words) {
   const comparisons = [];
-  const rest = words.replace(/([a-z]\w*)\s*(<=|>=|<|>|=)\s*(\d*\.?\d+)/g, (all, name, sign, number) => {
+  const rest = words.replace(/([a-z]\w*)\s*(<=|>=|<|>|=)\s*(\d*\.?\d+)(?![\w.])/g, (all, name, sign, number) => {
     const heading = headings.find((one) => one.textContent.trim().toLowerCase() === name);
     if (heading?.querySelector("button").dataset.kind !== "number") return all;
     comparisons.push((record) => {
