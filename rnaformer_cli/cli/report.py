@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rnaformer_cli.reporting.entries import ReportEntry
     from rnaformer_cli.reporting.pictures import PictureReader
 
-DEFAULT_PICTURES = 100  # about 3 MB and ten seconds
+DEFAULT_PICTURES = 100  # records
 
 
 @click.command()
@@ -79,7 +79,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     PREDICTED are files written by `predict -f jsonl`, folders of them, or `-`. The page has a table
     of the records, which can be sorted and filtered, and shows the picture, the structure and the
     pair probabilities of each record. With --ref it also shows precision, recall and F1, and both
-    structures as arcs. The page loads nothing from the internet.
+    structures in each picture. The page loads nothing from the internet.
     """
     from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries
     from rnaformer_cli.reporting.page import ReportPage, render
