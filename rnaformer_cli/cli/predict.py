@@ -63,6 +63,13 @@ MAX_SEED = 2**32 - 1
     "--draw", metavar="DIR", type=options.FOLDER, help="Draw each structure as DIR/ID.svg."
 )
 @click.option(
+    "--draw-format",
+    type=click.Choice(["svg", "png", "pdf"]),
+    default="svg",
+    show_default=True,
+    help="Image format of --draw.",
+)
+@click.option(
     "--table",
     metavar="FILE.tsv",
     type=options.PATH,

@@ -16,6 +16,9 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 Coordinates = NDArray[np.float64]
 
 BASE_DISTANCE = 1.0  # distance of neighbouring bases in a helix
+MIN_DISTANCE = 0.9  # of bases that are no neighbours
+MAX_COMPARED = 2_000  # bases of the longest RNA with several layouts; their time is quadratic
+STRETCHED = 1.3  # distance of neighbouring bases from which the backbone is stretched
 # Limits of RNApuzzler, whose time grows without bound with the number of overlaps to resolve.
 MAX_HAIRPINS = 150
 MAX_BRANCHINGS = 30  # multiloops inside each other
@@ -24,9 +27,11 @@ MAX_BRANCHINGS = 30  # multiloops inside each other
 def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     """The coordinates (L, 2) of the bases, and the pairs that are not part of the layout.
 
-    RNApuzzler (Wiegreffe 2019) lays out the largest set of pairs that do not cross, without
-    overlaps. The caller draws the other pairs, the pseudoknots, on top of it. Structures
-    beyond MAX_HAIRPINS or MAX_BRANCHINGS are laid out by RNAturtle, where branches may overlap.
+    The largest set of pairs that do not cross is laid out. The caller draws the other pairs, the
+    pseudoknots, on top of it. Of the layouts of RNAturtle, RNAplot and RNApuzzler (Wiegreffe
+    2019), the first without overlaps and stretched steps is taken, else the one with the fewest.
+    RNAs of more than MAX_COMPARED bases have the layout of RNApuzzler, and structures beyond
+    MAX_HAIRPINS or MAX_BRANCHINGS that of RNAturtle.
 
     Raises:
         DependencyError: ViennaRNA is not installed.
@@ -36,13 +41,33 @@ def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     pairs = [pair for pair in structure.sorted_pairs if pair[1] > pair[0] + 1]
     nested = [pairs[index] for index in heaviest_nested(pairs, [1] * len(pairs))]
     dot_bracket = format_dot_bracket(Structure(structure.length, frozenset(nested)))
-    kind = vienna.PLOT_TYPE_PUZZLER if _is_simple(dot_bracket) else vienna.PLOT_TYPE_TURTLE
+    kinds = [vienna.PLOT_TYPE_TURTLE, vienna.PLOT_TYPE_SIMPLE, vienna.PLOT_TYPE_PUZZLER]
+    if not _is_simple(dot_bracket):
+        kinds = [vienna.PLOT_TYPE_TURTLE]
+    elif structure.length > MAX_COMPARED:
+        kinds = [vienna.PLOT_TYPE_PUZZLER]
+    layouts = [_layout(vienna, dot_bracket, kind) for kind in kinds]
+    coordinates = min(layouts, key=_defects) if len(layouts) > 1 else layouts[0]
+    return coordinates, sorted(structure.pairs - set(nested))
+
+
+def _layout(vienna: Any, dot_bracket: str, kind: int) -> Coordinates:
     vienna.cvar.rna_plot_type = kind
     points = vienna.get_xy_coordinates(dot_bracket)
     coordinates = np.array([(points.get(i).X, points.get(i).Y) for i in range(len(dot_bracket))])
     steps = np.linalg.norm(np.diff(coordinates, axis=0), axis=1)
     scale = BASE_DISTANCE / float(np.median(steps)) if len(steps) and np.median(steps) > 0 else 1.0
-    return (coordinates - coordinates[0]) * scale, sorted(structure.pairs - set(nested))
+    scaled: Coordinates = (coordinates - coordinates[0]) * scale
+    return scaled
+
+
+def _defects(coordinates: Coordinates) -> float:
+    """How many bases overlap others or helices they are not part of, and how long steps are."""
+    between = np.linalg.norm(coordinates[:, None] - coordinates[None], axis=2)
+    apart = np.triu(np.ones(between.shape, dtype=bool), 2)
+    overlaps = int((apart & (between < MIN_DISTANCE)).sum())
+    steps = np.linalg.norm(np.diff(coordinates, axis=0), axis=1)
+    return 10 * overlaps + float(np.maximum(steps - STRETCHED, 0).sum())
 
 
 def _is_simple(dot_bracket: str) -> bool:
