@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +56,14 @@ def draw_dots(
     probabilities = np.clip(upper[left, right].astype(float), LOWEST, 1.0)
     order = np.argsort(probabilities, kind="stable")
     levels = 1 - np.log10(probabilities[order]) / np.log10(LOWEST)
-    squares = _squares(right[order] + 1.0, left[order] + 1.0, np.sqrt(probabilities[order]))
+    squares = _squares(
+        right[order].astype(float) + 1, left[order].astype(float) + 1, np.sqrt(probabilities[order])
+    )
     _draw_squares(axes, squares, colour_map(COLOURS)(levels), "probabilities")
     compared = record.structure if reference is None else reference
     if compared.pairs:
         left, right = np.array(sorted(compared.pairs)).T
-        squares = _squares(left + 1.0, right + 1.0, np.ones(len(left)))
+        squares = _squares(left.astype(float) + 1, right.astype(float) + 1, np.ones(len(left)))
         _draw_squares(axes, squares, PREDICTED_COLOUR, "structure")
     below = "structure" if reference is None else "reference"
     size = 7
@@ -85,7 +87,7 @@ def _draw_frame(axes: Axes, length: int, style: Style, margin: float) -> None:
     """The frame, the diagonal, and the numbers with their tick lines at the left and the top."""
     first, last = 0.5, length + 0.5
     corners = np.array([(first, first), (last, first), (last, last), (first, last), (first, first)])
-    line = {"color": BACKBONE_COLOUR, "linewidth": 0.6, "clip_on": False}
+    line: dict[str, Any] = {"color": BACKBONE_COLOUR, "linewidth": 0.6, "clip_on": False}
     axes.plot(*corners.T, gid="frame", **line)
     axes.plot([first, last], [first, last], gid="diagonal", **line)
     numbers = style.numbered(length)
@@ -93,11 +95,13 @@ def _draw_frame(axes: Axes, length: int, style: Style, margin: float) -> None:
     for number in numbers[every - 1 :: every]:
         for across in (True, False):
             tick = np.array([(number, first), (number, first - 0.12 * margin)])
-            place = (number, first - 0.2 * margin)
+            above = first - 0.2 * margin
+            x, y = (float(number), above) if across else (above, float(number))
             turned = tick if across else tick[:, ::-1]
             axes.plot(*turned.T, gid=f"tick-{number}", **line)
             axes.text(
-                *(place if across else place[::-1]),
+                x,
+                y,
                 str(number),
                 ha="center" if across else "right",
                 va="bottom" if across else "center",
@@ -112,7 +116,9 @@ def _squares(
 ) -> NDArray[np.float64]:
     """The corners (n, 4, 2) of squares with these middles and sides."""
     corners = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
-    return np.stack([across, down], 1)[:, None] + sides[:, None, None] * corners
+    middles = np.stack([across, down], 1)
+    squares: NDArray[np.float64] = middles[:, None] + sides[:, None, None] * corners
+    return squares
 
 
 def _draw_squares(axes: Axes, squares: NDArray[np.float64], colours: object, gid: str) -> None:

@@ -82,11 +82,11 @@ def _outwards(coordinates: Coordinates, base: int) -> Place:
     last = len(coordinates) - 1
     if last == 0:
         return np.array([0.0, 1.0])
-    along = coordinates[min(base + 1, last)] - coordinates[max(base - 1, 0)]
-    along = along / max(float(np.linalg.norm(along)), 1e-9)
+    along: Place = coordinates[min(base + 1, last)] - coordinates[max(base - 1, 0)]
+    along /= max(float(np.linalg.norm(along)), 1e-9)
     if base in (0, last):
         return -along if base == 0 else along
-    across = np.array([-along[1], along[0]])
+    across: Place = np.array([-along[1], along[0]])
     here = coordinates[base]
     others = np.delete(coordinates, base, axis=0)
     sides = [

@@ -18,6 +18,7 @@ Coordinates = NDArray[np.float64]
 BASE_DISTANCE = 1.0  # distance of neighbouring bases in a helix
 MIN_DISTANCE = 0.9  # of bases that are no neighbours
 MAX_COMPARED = 2_000  # bases of the longest RNA with several layouts; their time is quadratic
+TURNS = (0, 90, -90, 180, -180, 270, -270)  # degrees by which the exterior loop is bent
 STRETCHED = 1.3  # distance of neighbouring bases from which the backbone is stretched
 # Limits of RNApuzzler, whose time grows without bound with the number of overlaps to resolve.
 MAX_HAIRPINS = 150
@@ -29,7 +30,8 @@ def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
 
     The largest set of pairs that do not cross is laid out. The caller draws the other pairs, the
     pseudoknots, on top of it. Of the layouts of RNAturtle, RNAplot and RNApuzzler (Wiegreffe
-    2019), the first without overlaps and stretched steps is taken, else the one with the fewest.
+    2019), and of the first two with a bent exterior loop, the first without overlaps and stretched
+    steps is taken, else the one with the fewest.
     RNAs of more than MAX_COMPARED bases have the layout of RNApuzzler, and structures beyond
     MAX_HAIRPINS or MAX_BRANCHINGS that of RNAturtle.
 
@@ -46,15 +48,52 @@ def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
         kinds = [vienna.PLOT_TYPE_TURTLE]
     elif structure.length > MAX_COMPARED:
         kinds = [vienna.PLOT_TYPE_PUZZLER]
-    layouts = [_layout(vienna, dot_bracket, kind) for kind in kinds]
-    coordinates = min(layouts, key=_defects) if len(layouts) > 1 else layouts[0]
+    coordinates = _layout(vienna, dot_bracket, kinds[0])
+    if len(kinds) > 1:
+        coordinates = _best(vienna, dot_bracket, kinds)
     return coordinates, sorted(structure.pairs - set(nested))
+
+
+def _best(vienna: Any, dot_bracket: str, kinds: list[int]) -> Coordinates:
+    """The first layout without defects, else the one with the fewest."""
+    layouts = {kind: _layout(vienna, dot_bracket, kind) for kind in kinds}
+    best, fewest = layouts[kinds[0]], np.inf
+    for turn in TURNS:
+        for kind in kinds if turn == 0 else kinds[:2]:
+            layout = _bend(layouts[kind], dot_bracket, turn)
+            defects = _defects(layout)
+            if defects == 0:
+                return layout
+            if defects < fewest:
+                best, fewest = layout, defects
+    return best
+
+
+def _bend(coordinates: Coordinates, dot_bracket: str, turn: float) -> Coordinates:
+    """The layout with its exterior loop bent by this angle, so that its branches spread.
+
+    The bases between two joints of the exterior loop turn together: helices stay as they are.
+    """
+    depth, joints = 0, []
+    for index, symbol in enumerate(dot_bracket):
+        depth += (symbol == "(") - (symbol == ")")
+        if depth == 0:
+            joints.append(index)  # an unpaired base, or the last one of a branch
+    if turn == 0 or len(joints) < 2:
+        return coordinates
+    angle = np.deg2rad(turn) / len(joints)
+    rotation = np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
+    bent: Coordinates = coordinates.copy()
+    for joint in joints:
+        bent[joint + 1 :] = bent[joint] + (bent[joint + 1 :] - bent[joint]) @ rotation.T
+    return bent
 
 
 def _layout(vienna: Any, dot_bracket: str, kind: int) -> Coordinates:
     vienna.cvar.rna_plot_type = kind
     points = vienna.get_xy_coordinates(dot_bracket)
-    coordinates = np.array([(points.get(i).X, points.get(i).Y) for i in range(len(dot_bracket))])
+    places = [(points.get(i).X, points.get(i).Y) for i in range(len(dot_bracket))]
+    coordinates: Coordinates = np.array(places, dtype=np.float64)
     steps = np.linalg.norm(np.diff(coordinates, axis=0), axis=1)
     scale = BASE_DISTANCE / float(np.median(steps)) if len(steps) and np.median(steps) > 0 else 1.0
     scaled: Coordinates = (coordinates - coordinates[0]) * scale

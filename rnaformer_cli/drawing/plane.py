@@ -63,13 +63,14 @@ def draw_plane(
     ends = np.concatenate([coordinates, *curves])
     low, high = ends.min(0) - _MARGIN, ends.max(0) + _MARGIN
     legend = COMPARISON if reference is not None else KNOTS if crossing else ()
-    canvas = new_canvas(*(high - low), INCHES_PER_BASE, style.title, legend, values)
+    width, height = (high - low).tolist()
+    canvas = new_canvas(width, height, INCHES_PER_BASE, style.title, legend, values)
     canvas.axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-    width = 0.07 * canvas.points_per_base
+    line = 0.07 * canvas.points_per_base
     canvas.axes.plot(
         *coordinates.T,
         color=BACKBONE_COLOUR,
-        linewidth=width,
+        linewidth=line,
         zorder=1,
         gid="backbone",
         clip_on=False,
@@ -104,7 +105,8 @@ def draw_bases(
     colours = _base_colours(sequence, style, values)
     points = canvas.points_per_base
     canvas.axes.scatter(
-        *coordinates.T,
+        coordinates[:, 0],
+        coordinates[:, 1],
         s=(diameter * points) ** 2,
         c=colours,
         zorder=2,
@@ -117,7 +119,8 @@ def draw_bases(
         return
     for index, (place, letter) in enumerate(zip(coordinates, sequence, strict=True)):
         canvas.axes.text(
-            *place.tolist(),
+            float(place[0]),
+            float(place[1]),
             letter,
             fontsize=diameter * 0.7 * points,
             ha="center",
@@ -230,7 +233,8 @@ def _draw_labels(
     style: dict[str, Any] = {"ha": "center", "va": "center", "zorder": 4, "fontsize": size}
     labels, taken = place_labels(coordinates, obstacles, ends)
     for base, label in labels.items():
-        canvas.axes.text(*label.text, ends[base], weight="bold", gid=f"end-{base + 1}", **style)
+        x, y = label.text.tolist()
+        canvas.axes.text(x, y, ends[base], weight="bold", gid=f"end-{base + 1}", **style)
     labels, _ = place_labels(coordinates, taken, numbered)
     for base, label in labels.items():
         canvas.axes.plot(
@@ -242,4 +246,5 @@ def _draw_labels(
             clip_on=False,
         )
         style["color"] = "#555555"
-        canvas.axes.text(*label.text, numbered[base], gid=f"number-{base + 1}", **style)
+        x, y = label.text.tolist()
+        canvas.axes.text(x, y, numbered[base], gid=f"number-{base + 1}", **style)
