@@ -183,16 +183,20 @@ def _check_usage(chosen: dict[str, Any]) -> None:
         raise click.UsageError("--as dots needs --scores")
     if is_plot and chosen["colour"]:
         raise click.UsageError("--as dots and --colour exclude each other")
+    if chosen["scores"] and not is_plot and chosen["colour"] != "probability":
+        raise click.UsageError("--scores needs --as dots or --colour probability")
+    if chosen["colour"] == "probability" and not chosen["scores"] and chosen["source_format"]:
+        _check_probabilities(chosen["source_format"])
+    _check_reactivities(chosen)
+
+
+def _check_reactivities(chosen: dict[str, Any]) -> None:
     if chosen["reactivities"] and chosen["kind"] != "plane":
         raise click.UsageError("--reactivities needs --as plane")
     if chosen["reactivities"] and chosen["colour"]:
         raise click.UsageError("--reactivities and --colour exclude each other")
     if chosen["reagent"] and not chosen["reactivities"]:
         raise click.UsageError("--reagent needs --reactivities")
-    if chosen["scores"] and not is_plot and chosen["colour"] != "probability":
-        raise click.UsageError("--scores needs --as dots or --colour probability")
-    if chosen["colour"] == "probability" and not chosen["scores"] and chosen["source_format"]:
-        _check_probabilities(chosen["source_format"])
 
 
 def _check_coordinates(chosen: dict[str, Any]) -> None:

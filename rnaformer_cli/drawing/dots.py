@@ -43,7 +43,7 @@ def draw_dots(
     check_size(record, record.structure, reference)
     length = record.structure.length
     side = min(max(_SIDE[0], length * _INCHES_PER_BASE), _SIDE[1])
-    bar = BaseValues("probability", np.zeros(0), TICKS[0][0], TICKS[-1][0], COLOURS, TICKS)
+    bar = BaseValues("probability", np.zeros(0), TICKS[0][0], TICKS[-1][0], COLOURS, ticks=TICKS)
     margin = 0.45 * length / side  # of the numbers, in bases
     full = length + 2 * margin
     canvas = new_canvas(full, full, side / length, style.title, (), bar)
