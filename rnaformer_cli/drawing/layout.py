@@ -18,7 +18,8 @@ Coordinates = NDArray[np.float64]
 BASE_DISTANCE = 1.0  # distance of neighbouring bases in a helix
 MIN_DISTANCE = 0.9  # of bases that are no neighbours
 MAX_COMPARED = 2_000  # bases of the longest RNA with several layouts; their time is quadratic
-TURNS = (0, 90, -90, 180, -180, 270, -270)  # degrees by which the exterior loop is bent
+# Degrees by which the exterior loop is bent.
+TURNS = (0, 45, -45, 90, -90, 135, -135, 180, -180, 225, -225, 270, -270, 315, -315)
 STRETCHED = 1.3  # distance of neighbouring bases from which the backbone is stretched
 # Limits of RNApuzzler, whose time grows without bound with the number of overlaps to resolve.
 MAX_HAIRPINS = 150

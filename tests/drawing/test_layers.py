@@ -17,7 +17,7 @@ def layers(figure):
 
 
 def test_the_parts_of_a_plane_are_layers():
-    found = layers(draw_plane(KNOT, Style(title="x")))
+    found = layers(draw_plane(KNOT, style=Style(title="x")))
     assert list(found) == [
         "Background",
         "Backbone",

@@ -82,7 +82,7 @@ def test_bases_are_coloured_by_reactivity():
     assert fills(figure) == [WHITE, REACTIVE_COLOUR, NO_REACTIVITY]
     assert "relative reactivity" in texts(figure)
     half = draw_plane(record, values=reactivity_values([0.5, 0.5, 0.5]))
-    assert fills(half) == ["#EAAE80"] * 3  # half of each
+    assert fills(half) == ["#EAAE7F"] * 3  # half of each
 
 
 def test_pairs_are_lines_wobbles_dots_and_others_circles():
