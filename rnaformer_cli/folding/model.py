@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from rnaformer_cli.folding.hard_constraints import HardConstraints, exclude_structures
 from rnaformer_cli.folding.partition import (
     BoltzmannFactors,
     Inside,
@@ -38,11 +39,17 @@ class FoldingModel(nn.Module):
         return {name: getattr(self, name) for name in TABLE_SHAPES}
 
     @torch.no_grad()
-    def forward(self, bases: Tensor, unpaired_scores: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        bases: Tensor,
+        unpaired_scores: Tensor | None = None,
+        constraints: HardConstraints | None = None,
+    ) -> Tensor:
         """bases (B, L) -> base-pair probabilities (B, L, L), symmetric, float32.
 
         `unpaired_scores` (B, L) are soft constraints in nats: the logarithm of the factor by which
-        a structure is more likely if the base is unpaired.
+        a structure is more likely if the base is unpaired. With hard `constraints` the sums are
+        over the structures that satisfy them; all probabilities are zero if there is none.
 
         Padding at the end changes nothing. The sums are computed in float64, on the CPU if the
         device has no float64.
@@ -52,22 +59,30 @@ class FoldingModel(nn.Module):
             bases = bases.cpu()
         with torch.autocast(device.type, enabled=False):
             scores = {name: score.to(bases.device) for name, score in self.scores.items()}
-            loops = score_loops(bases, scores)
+            if constraints is not None:
+                constraints = constraints.to(bases.device)
+            extra_pairs = None if constraints is None else constraints.extra_pairs
+            loops = score_loops(bases, scores, extra_pairs)
             if unpaired_scores is not None:
                 loops = add_unpaired_scores(loops, unpaired_scores.to(bases.device))
-            weights, sums = scaled_inside(loops)
+            if constraints is not None:
+                loops = exclude_structures(loops, constraints)
+            weights, sums = scaled_inside(loops, 0.0 if constraints is None else -_MAX_LOG_SCALE)
             outside_sums = outside(weights, sums)
             upper = to_matrix(outside_sums.qb * sums.qb / sums.total[:, None, None])
         probabilities = (upper + upper.transpose(1, 2)).nan_to_num().clamp(0.0, 1.0)
         return probabilities.to(device, torch.float32)
 
 
-def scaled_inside(loop_scores: LoopScores) -> tuple[BoltzmannFactors, Inside]:
+def scaled_inside(
+    loop_scores: LoopScores, min_scale: float = 0.0
+) -> tuple[BoltzmannFactors, Inside]:
     """The Boltzmann factors at a scale that keeps all sums finite, and the inside sums.
 
-    The initial scale suffices for some hundreds of bases; for thousands, bisection adjusts it.
+    The initial scale suffices for some hundreds of bases; for thousands, bisection adjusts it. A
+    scale below zero is needed if constraints leave only improbable structures.
     """
-    scale, low, high = _LOG_SCALE, 0.0, _MAX_LOG_SCALE
+    scale, low, high = _LOG_SCALE, min_scale, _MAX_LOG_SCALE
     for _ in range(_MAX_BISECTIONS):
         weights = boltzmann_factors(loop_scores, scale)
         sums = inside(weights)
