@@ -251,9 +251,7 @@ def outside(weights: BoltzmannFactors, sums: Inside) -> Outside:
     return Outside(qb, qb_interior, branches, interior_sums)
 
 
-def _limited_inside_sums(
-    by_total: Tensor, rows: Tensor, limits: tuple[Tensor, Tensor]
-) -> Tensor:
+def _limited_inside_sums(by_total: Tensor, rows: Tensor, limits: tuple[Tensor, Tensor]) -> Tensor:
     """Interior loops of all closing pairs of a span, (B, 2, count), with limits of unpaired bases.
 
     `rows` (B, 2, MAX_LOOP + 1, W) are those of the inner pairs, for falling l1 + l2. `limits` are
@@ -272,9 +270,7 @@ def _limited_inside_sums(
     return sums
 
 
-def _limited_outside_sums(
-    by_total: Tensor, rows: Tensor, limits: tuple[Tensor, Tensor]
-) -> Tensor:
+def _limited_outside_sums(by_total: Tensor, rows: Tensor, limits: tuple[Tensor, Tensor]) -> Tensor:
     """The same for all inner pairs of a span; `rows` are those of the closing pairs, by l1 + l2."""
     left, right = limits
     count = left.shape[1]

@@ -16,7 +16,8 @@ from torch import Tensor
 from rnaformer_cli.errors import ConfigError, DeviceError, StructureError, shorten_repr
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyModel
 from rnaformer_cli.families.recognition import Region
-from rnaformer_cli.folding.model import MIN_PROBABILITY
+from rnaformer_cli.folding.hard_constraints import HardConstraints, to_spans
+from rnaformer_cli.folding.model import MIN_PROBABILITY, FoldingModel
 from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.model.checkpoint import (
     Checkpoint,
@@ -28,6 +29,7 @@ from rnaformer_cli.model.config import MAX_VALUES
 from rnaformer_cli.model.engine import STRIP_BYTES, Engine, estimate_memory
 from rnaformer_cli.model.network import RNAformer
 from rnaformer_cli.prediction.batching import make_batches, read_windows, to_tensors
+from rnaformer_cli.prediction.constraints import PairConstraints
 from rnaformer_cli.prediction.decoding import (
     Decoding,
     candidate_pairs,
@@ -89,6 +91,7 @@ class Prediction:
     cycles: int  # recycling passes
     matches: tuple[FamilyMatch, ...] = ()  # matches to families, by falling posterior
     scores: Scores | None = None
+    unmet: tuple[int, ...] = ()  # bases that must pair, for which the decoding found no partner
 
     @property
     def recognised(self) -> float:
@@ -215,9 +218,14 @@ class Predictor:
     def _posteriors(self, records: list[RnaRecord]) -> list[Tensor | None]:
         """The folding model's probabilities (L, L) given the reactivities of each record.
 
-        None for records without reactivities, or if memory is short: they are computed later.
+        None for records without reactivities or with constraints, or if memory is short: they are
+        computed later.
         """
-        rows = [row for row, record in enumerate(records) if record.reactivities is not None]
+        rows = [
+            row
+            for row, record in enumerate(records)
+            if record.reactivities is not None and not _is_constrained(record)
+        ]
         posteriors: list[Tensor | None] = [None] * len(records)
         if not rows or self.engine.network.folding is None:
             return posteriors
@@ -281,32 +289,48 @@ class Predictor:
             cut = list(map(self.families.mixture.apply, cut, regions))
         return cut, passes
 
-    def _with_reactivities(
+    def _guided(
         self,
         record: RnaRecord,
         scores: Scores,
         features: Tensor | None = None,
         posterior: Tensor | None = None,
     ) -> Scores:
-        """Scores (L, L) given the reactivities of a record, if it has some.
+        """Scores (L, L) given the reactivities and the constraints of a record, if it has some.
 
-        The reactivities are soft constraints of the folding model. The change of its logits is
-        added to those of the scores, so that the data count once. `features` are those of the
-        folding model without the data, `posterior` are its probabilities with them, if known.
+        Reactivities are soft constraints of the folding model. The change of its logits is added to
+        those of the scores, so that the data count once. `features` are those of the folding model
+        without the data, `posterior` are its probabilities with them, if known. Then forced pairs
+        have the score 1, and excluded pairs 0.
 
         Raises:
-            ConfigError: weights without a folding model.
+            ConfigError: reactivities, and weights without a folding model.
         """
-        if record.reactivities is None:
-            return scores
-        if self.engine.network.folding is None:
+        folding = self.engine.network.folding
+        if record.reactivities is not None and folding is None:
             raise ConfigError("these weights have no folding model, which reactivities need")
-        bases = to_tensors([record.sequence])[0].to(self.device)
-        folding, size = self.engine.network.folding, len(record)
+        constraints = _pair_constraints(record)
+        if folding is not None and (record.reactivities is not None or constraints is not None):
+            scores = self._with_change(folding, record, scores, features, posterior, constraints)
+        return scores if constraints is None else constraints.apply(scores)
+
+    def _with_change(
+        self,
+        folding: FoldingModel,
+        record: RnaRecord,
+        scores: Scores,
+        features: Tensor | None,
+        posterior: Tensor | None,
+        constraints: PairConstraints | None,
+    ) -> Scores:
+        """Scores (L, L) with the change of the folding model's logits; see _guided."""
+        bases, size = to_tensors([record.sequence])[0].to(self.device), len(record)
         with torch.inference_mode():
             if posterior is None:
-                unpaired = torch.from_numpy(_unpaired_scores(record))[None]
-                posterior = folding(bases, unpaired)[0].cpu()
+                unpaired = None
+                if record.reactivities is not None:
+                    unpaired = torch.from_numpy(_unpaired_scores(record))[None]
+                posterior = _posterior(folding, bases, unpaired, constraints).cpu()
             known = folding(bases)[0] if features is None else features[:size, :size, 0]
         prior = known.cpu()
         change = torch.logit(posterior, MIN_PROBABILITY) - torch.logit(prior, MIN_PROBABILITY)
@@ -328,11 +352,11 @@ class Predictor:
                 return self._predict_rest(records, regions, errors)
         try:
             sequences = [record.sequence for record in records]
-            if features is None and any(record.reactivities is not None for record in records):
+            if features is None and any(map(_is_guided, records)):
                 features = self._folding_features(records)
             matrices, passes = self._score(sequences, regions, features)
             matrices = [
-                self._with_reactivities(
+                self._guided(
                     record,
                     matrix,
                     None if features is None else features[row],
@@ -391,7 +415,7 @@ class Predictor:
             return DeviceError(_NOT_FINITE, record=record.id)
         try:
             return self._to_prediction(record, matrix, seconds, cycles, regions)
-        except StructureError as error:  # too many crossing pairs for `nested`
+        except StructureError as error:  # `nested`: too many pairs, or forced pairs that cross
             return DeviceError(error.message, record=record.id)
         except MemoryError:
             message = f"not enough memory to decode {len(record)} bases"
@@ -401,7 +425,8 @@ class Predictor:
         self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, regions: list[Region]
     ) -> Prediction:
         start = time.perf_counter()
-        structure, threshold = self._decode(matrix)
+        constraints = _pair_constraints(record)
+        structure, threshold = self._decode(matrix, constraints)
         min_score = self.options.min_score
         lowest = threshold if min_score is None else min(min_score, threshold)
         pair_scores = candidate_pairs(matrix, lowest, min_loop=0)
@@ -416,13 +441,17 @@ class Predictor:
             cycles,
             self.families.mixture.matches(regions) if self.families else (),
             matrix.copy() if self.options.keep_scores else None,
+            () if constraints is None else constraints.unmet(structure.pairs),
         )
 
-    def _decode(self, matrix: Scores) -> tuple[Structure, float]:
+    def _decode(
+        self, matrix: Scores, constraints: PairConstraints | None
+    ) -> tuple[Structure, float]:
         """The structure and its threshold."""
+        decoding = self.options.decoding
         if self.threshold_ratio:
-            return decode_adaptively(matrix, self.threshold_ratio, self.options.decoding)
-        return decode(matrix, self.threshold, self.options.decoding), self.threshold
+            return decode_adaptively(matrix, self.threshold_ratio, decoding, constraints)
+        return decode(matrix, self.threshold, decoding, constraints), self.threshold
 
 
 def load(
@@ -463,6 +492,55 @@ def _unpaired_scores(record: RnaRecord) -> NDArray[np.float64]:
     assert record.reactivities is not None
     data = record.reactivities
     return log_likelihood_ratios(record.sequence, data.values, data.reagent)
+
+
+def _is_constrained(record: RnaRecord) -> bool:
+    return record.constraints is not None and not record.constraints.is_empty
+
+
+def _is_guided(record: RnaRecord) -> bool:
+    """Whether reactivities or constraints change the scores of a record."""
+    return record.reactivities is not None or _is_constrained(record)
+
+
+def _pair_constraints(record: RnaRecord) -> PairConstraints | None:
+    if record.constraints is None or record.constraints.is_empty:
+        return None
+    return PairConstraints.of(record.sequence, record.constraints)
+
+
+def _posterior(
+    folding: FoldingModel,
+    bases: Tensor,
+    unpaired_scores: Tensor | None,
+    constraints: PairConstraints | None,
+) -> Tensor:
+    """The folding model's probabilities (L, L) of one RNA, given its data and constraints.
+
+    If no structure of the model pairs all required bases, they need not pair; if none has all
+    forced pairs (an interior loop may be too large), these need not be there either.
+    """
+    if constraints is None:
+        matrix: Tensor = folding(bases, unpaired_scores)[0]
+        return matrix
+    nested = constraints.nested_forced
+    may_pair = torch.from_numpy(constraints.may_pair.copy())
+    extra_pairs = torch.zeros_like(may_pair)
+    for left, right in constraints.forced.difference(nested):  # not in a nested model
+        may_pair[left, right] = may_pair[right, left] = False
+    for pair in nested:
+        extra_pairs[pair] = True
+    forced = {base for pair in nested for base in pair}
+    choices = dict.fromkeys((frozenset(forced | constraints.required), frozenset(forced)))
+    for bases_that_pair in choices:
+        must_pair = torch.zeros(len(may_pair), dtype=torch.bool)
+        must_pair[sorted(bases_that_pair)] = True
+        hard = HardConstraints(may_pair[None], must_pair[None], to_spans(extra_pairs[None]))
+        found: Tensor = folding(bases, unpaired_scores, hard)[0]
+        if not must_pair.any() or found[must_pair.to(found.device)].any():
+            return found
+    hard = HardConstraints(may_pair[None], torch.zeros_like(must_pair)[None], hard.extra_pairs)
+    return folding(bases, unpaired_scores, hard)[0]  # type: ignore[no-any-return]  # a module
 
 
 def _symmetrise(matrix: Scores) -> Scores:

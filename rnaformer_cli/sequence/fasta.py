@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
-from rnaformer_cli.errors import InputError, SequenceError
+from rnaformer_cli.errors import ConstraintError, InputError, SequenceError
 from rnaformer_cli.files import STDIN, list_files, read_lines
 from rnaformer_cli.limits import MAX_BASES
+from rnaformer_cli.sequence.constraints import SIGNS, UNPAIRED, parse_constraints
 from rnaformer_cli.sequence.encode import ALPHABET, AMBIGUOUS, UNKNOWN
 from rnaformer_cli.sequence.record import RnaRecord
 
@@ -33,15 +35,23 @@ _OTHER_FORMATS = {  # format -> start of its first line
 }
 
 
-def read_fasta(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord]:
+Scanned = RnaRecord | SequenceError | ConstraintError
+
+
+def read_fasta(
+    lines: Iterable[str], strict: bool = False, with_constraints: bool = False
+) -> Iterator[RnaRecord]:
     """Yield records in file order. Blank and `;` lines are skipped; DNA is read as RNA.
+
+    `with_constraints` reads a line of constraints below a sequence, see parse_constraints.
 
     Raises:
         SequenceError: text before the first header, an empty record, or a letter that is
             not a base, with its line and column; with `strict` also an ambiguous letter.
+        ConstraintError: constraints that cannot be met, or of another length.
     """
-    for result in scan_fasta(lines, strict):
-        if isinstance(result, SequenceError):
+    for result in scan_fasta(lines, strict, with_constraints):
+        if not isinstance(result, RnaRecord):
             raise result
         yield result
 
@@ -61,7 +71,9 @@ def fasta_files(path: str | Path) -> list[str | Path]:
     return list(files)
 
 
-def read_fasta_file(path: str | Path, strict: bool = False) -> Iterator[RnaRecord | SequenceError]:
+def read_fasta_file(
+    path: str | Path, strict: bool = False, with_constraints: bool = False
+) -> Iterator[Scanned]:
     """Yield the records of a file ("-": standard input), with an error for each bad record.
 
     Raises:
@@ -71,31 +83,52 @@ def read_fasta_file(path: str | Path, strict: bool = False) -> Iterator[RnaRecor
     name = "stdin" if str(path) == STDIN else str(path)
     is_empty = True
     try:
-        for result in scan_fasta(read_lines(path), strict):
+        for result in scan_fasta(read_lines(path), strict, with_constraints):
             is_empty = False
-            yield result.at(name) if isinstance(result, SequenceError) else result  # type: ignore[misc]  # at() keeps the class
+            yield result if isinstance(result, RnaRecord) else result.at(name)  # type: ignore[misc]  # at() keeps the class
     except SequenceError as error:
         raise error.at(name) from None
     if is_empty:
         raise InputError("no FASTA record (expected a line that starts with '>')", path=name)
 
 
-def scan_fasta(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord | SequenceError]:
+def scan_fasta(
+    lines: Iterable[str], strict: bool = False, with_constraints: bool = False
+) -> Iterator[Scanned]:
     """Yield each record, or its first error, in file order.
 
     Raises:
         SequenceError: text before the first header; such a file is not FASTA.
     """
-    check = _LineCheck(lines, strict)
+    return (found for _, found in scan_numbered(lines, strict, with_constraints))
+
+
+def scan_numbered(
+    lines: Iterable[str], strict: bool = False, with_constraints: bool = False
+) -> Iterator[tuple[int, Scanned]]:
+    """The same, each with its line: that of the constraints, or else of the header."""
+    check = _LineCheck(lines, strict, with_constraints)
     for number, (title, text) in enumerate(SimpleFastaParser(check.lines()), start=1):
         name = record_id(title, number)
-        header, error = check.finish(number)
+        header, error, constraint = check.finish(number)
         if error is not None:
-            yield SequenceError(error[0], line=error[1], column=error[2], record=name)
+            yield header, SequenceError(error[0], line=error[1], column=error[2], record=name)
         elif not text:
-            yield SequenceError("no sequence below this header", line=header, record=name)
+            yield header, SequenceError("no sequence below this header", line=header, record=name)
+        elif constraint is None:
+            yield header, _record(name, title, text)
         else:
-            yield _record(name, title, text)
+            yield constraint[0], _constrained(_record(name, title, text), *constraint)
+
+
+def _constrained(record: RnaRecord, line: int, text: str) -> RnaRecord | ConstraintError:
+    if len(text) != len(record):
+        message = f"{len(text)} signs of constraints for {len(record)} bases"
+        return ConstraintError(message, line=line, record=record.id)
+    try:
+        return replace(record, constraints=parse_constraints(text))
+    except ConstraintError as error:
+        return ConstraintError(error.message, line=line, record=record.id)
 
 
 def record_id(title: str, number: int) -> str:
@@ -112,10 +145,15 @@ def _record(name: str, title: str, text: str) -> RnaRecord:
 
 
 class _LineCheck:
-    """Filters lines for Biopython's parser and collects the header and error of each record."""
+    """Filters lines for Biopython's parser and collects what belongs to each record.
 
-    def __init__(self, lines: Iterable[str], strict: bool) -> None:
+    This is the line of its header, its first error, and its constraints.
+    """
+
+    def __init__(self, lines: Iterable[str], strict: bool, with_constraints: bool = False) -> None:
         self._lines = lines
+        self._with_constraints = with_constraints
+        self._constraints: dict[int, tuple[int, str]] = {}  # record number -> line, signs
         self._allowed = _UNAMBIGUOUS | frozenset(" \t") if strict else _READABLE
         self._count = 0  # headers seen
         self._letters = 0  # of the current record
@@ -143,6 +181,9 @@ class _LineCheck:
                 yield line.replace("\t", " ")
 
     def _check_letters(self, line: str, number: int) -> bool:
+        if self._with_constraints and self._letters and _has_signs(line):
+            self._add_constraints(line, number)
+            return False
         self._letters += len(line)
         if self._letters > MAX_BASES:  # further lines are dropped, to bound the memory
             message = f"more than {MAX_BASES:,} letters, which is the limit of a record"
@@ -158,9 +199,23 @@ class _LineCheck:
         self._errors.setdefault(self._count, (_letter_error(letter, line), number, column))
         return False
 
-    def finish(self, record: int) -> tuple[int, tuple[str, int, int] | None]:
-        """The header line and the error of a record that was read to its end."""
-        return self._headers.pop(record), self._errors.pop(record, None)
+    def _add_constraints(self, line: str, number: int) -> None:
+        if self._count in self._constraints:
+            message = "a second line of constraints; expected one below the sequence"
+            self._errors.setdefault(self._count, (message, number, 1))
+        self._constraints[self._count] = number, line.strip()
+
+    def finish(
+        self, record: int
+    ) -> tuple[int, tuple[str, int, int] | None, tuple[int, str] | None]:
+        """The header line, the error and the constraints of a record that was read to its end."""
+        header, error = self._headers.pop(record), self._errors.pop(record, None)
+        return header, error, self._constraints.pop(record, None)
+
+
+def _has_signs(line: str) -> bool:
+    """Whether a line has signs of constraints; a sequence has none, gaps included."""
+    return bool((SIGNS - {UNPAIRED}).intersection(line)) or set(line.strip()) == {UNPAIRED}
 
 
 def _before_header(line: str, number: int) -> SequenceError:
