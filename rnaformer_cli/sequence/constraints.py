@@ -19,6 +19,14 @@ Pair = tuple[int, int]  # left, right: 0-based, left < right
 Conflict = tuple[int, str]  # the base, 0-based, and what is wrong
 
 
+class ConflictError(ConstraintError):
+    """Constraints that cannot be met, because of this base (0-based)."""
+
+    def __init__(self, base: int, message: str) -> None:
+        super().__init__(message)
+        self.base = base
+
+
 @dataclass(frozen=True, slots=True)
 class Constraints:
     """What is known of the structure of an RNA. Bases are 0-based.
@@ -39,7 +47,7 @@ class Constraints:
     def __post_init__(self) -> None:
         found = next(conflicts(self), None)
         if found is not None:
-            raise ConstraintError(found[1])
+            raise ConflictError(*found)
 
     def __len__(self) -> int:
         return self.length
