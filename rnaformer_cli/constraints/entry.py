@@ -29,7 +29,10 @@ class UnresolvedConstraints:
                 last line that names the base.
         """
         groups = (self.pairs, self.forbidden, self.unpaired, self.paired, self.pairs_with_g)
-        lines = {base: line for group in groups for bases, line in group.items() for base in bases}
+        named = [
+            (line, base) for group in groups for bases, line in group.items() for base in bases
+        ]
+        lines = {base: line for line, base in sorted(named)}  # the last of each base
         beyond = [base for base in sorted(lines) if base >= len(sequence)]
         if beyond:
             message = f"base {beyond[0] + 1} is beyond the RNA, which has {len(sequence)} bases"

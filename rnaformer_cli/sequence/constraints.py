@@ -22,8 +22,8 @@ Conflict = tuple[int, str]  # the base, 0-based, and what is wrong
 class ConflictError(ConstraintError):
     """Constraints that cannot be met, because of this base (0-based)."""
 
-    def __init__(self, base: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, base: int = 0, **place: Any) -> None:
+        super().__init__(message, **place)
         self.base = base
 
 
@@ -47,7 +47,7 @@ class Constraints:
     def __post_init__(self) -> None:
         found = next(conflicts(self), None)
         if found is not None:
-            raise ConflictError(*found)
+            raise ConflictError(found[1], base=found[0])
 
     def __len__(self) -> int:
         return self.length
@@ -102,8 +102,14 @@ def parse_constraints(text: str) -> Constraints:
     if left_open:
         base, sign = min(left_open)
         raise ConstraintError(f"{sign!r} at base {base + 1} is never closed")
-    found = {name: frozenset(bases) for name, bases in single.items()}
-    return Constraints(len(text), frozenset(pairs), **found)
+    return Constraints(
+        len(text),
+        frozenset(pairs),
+        unpaired=frozenset(single["unpaired"]),
+        paired=frozenset(single["paired"]),
+        downstream=frozenset(single["downstream"]),
+        upstream=frozenset(single["upstream"]),
+    )
 
 
 def conflicts(constraints: Constraints) -> Iterator[Conflict]:

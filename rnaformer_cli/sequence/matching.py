@@ -50,13 +50,17 @@ class DataIndex(Generic[Data]):
 
     def add(self, data: Data) -> None:
         """Add the data of one RNA."""
-        name = _stem(data.path) if data.id is None else data.id
+        name = file_stem(data.path) if data.id is None else data.id
         self._data.setdefault(name, []).append(data)
 
-    def refuse(self, error: RnaformerError) -> None:
-        """Note data that could not be read: other data of that id are not used either."""
+    def refuse(self, error: RnaformerError) -> bool:
+        """Note data that could not be read: other data of that id are not used either.
+
+        The result is whether the error is reported later, with its record.
+        """
         if error.location.record is not None:
             self._refused.add(error.location.record)
+        return False
 
     def match(self, record: RnaRecord, is_only: bool = False) -> str | None:
         """The id under which the record has data, which then counts as that of a record."""
@@ -90,7 +94,7 @@ class DataIndex(Generic[Data]):
         return self._error(message, path=data.path)
 
 
-def _stem(path: str | None) -> str:
+def file_stem(path: str | None) -> str:
     """The name of a file without its suffix, and that of gzip."""
     file = Path(path or "")
     inner = file.with_suffix("") if file.suffix.lower() == ".gz" else file

@@ -26,6 +26,7 @@ from rnaformer_cli.structure.dbn import format_dbn
 from rnaformer_cli.structure.formats import SINGLE_RECORD_FORMATS, WRITERS
 from rnaformer_cli.structure.jsonl import format_json
 from rnaformer_cli.structure.pair_table import HEADER, format_pair_rows
+from rnaformer_cli.structure.structure import noncanonical_pairs
 
 if TYPE_CHECKING:
     from rnaformer_cli.prediction.predictor import Prediction, Predictor
@@ -91,7 +92,6 @@ class Formatter:
             return format_dbn(record, f"confidence={prediction.confidence:.2f}")
         if name != "jsonl":
             return WRITERS[name](record)  # type: ignore[index]  # the command checked the name
-        n_ambiguous = prediction.record.n_ambiguous
         details: dict[str, object] = {
             "confidence": round(prediction.confidence, 4),
             "family": prediction.family,
@@ -111,12 +111,29 @@ class Formatter:
             "threshold": prediction.threshold,
             "decoding": self._decoding,
             "seconds": round(prediction.seconds, 4),
-            "warnings": [],
+            "warnings": _warnings(prediction.record),
             **_reactivities(prediction.record),
+            **_constraints(prediction),
         }
-        if n_ambiguous:
-            details["warnings"] = [f"{format_count(n_ambiguous, 'ambiguous letter')} read as N"]
         return format_json(record, prediction.pair_scores, details)
+
+
+def _warnings(record: RnaRecord) -> list[str]:
+    warnings = []
+    if record.n_ambiguous:
+        warnings.append(f"{format_count(record.n_ambiguous, 'ambiguous letter')} read as N")
+    if record.constraints is not None:
+        pairs = noncanonical_pairs(record.sequence, record.constraints.pairs)
+        warnings += [f"the forced pair of {pair} is not canonical" for pair in pairs]
+    return warnings
+
+
+def _constraints(prediction: Prediction) -> dict[str, Any]:
+    """The field for the constraints of a record; none without constraints."""
+    if prediction.record.constraints is None:
+        return {}
+    unmet = [base + 1 for base in prediction.unmet]
+    return {"constraints": {**prediction.record.constraints.to_dict(), "unmet": unmet}}
 
 
 def _reactivities(record: RnaRecord) -> dict[str, Any]:
