@@ -454,13 +454,11 @@ class Predictor:
                 if record.reactivities is not None:
                     unpaired = torch.from_numpy(_unpaired_scores(record))[None]
                 if constraints is None:
-                    posterior = folding(bases, unpaired)[0].cpu()
+                    posterior = folding(bases, unpaired)[0]
                 else:
-                    posterior = constrained_probabilities(folding, bases, unpaired, constraints)[
-                        0
-                    ].cpu()
+                    posterior, _ = constrained_probabilities(folding, bases, unpaired, constraints)
             known = folding(bases)[0] if features is None else features[:size, :size, 0]
-        prior = known.cpu()
+        prior, posterior = known.cpu(), posterior.cpu()
         change = torch.logit(posterior, MIN_PROBABILITY) - torch.logit(prior, MIN_PROBABILITY)
         guided = torch.sigmoid(torch.logit(torch.from_numpy(scores), _EPSILON) + change).numpy()
         np.fill_diagonal(guided, 0.0)
@@ -683,7 +681,6 @@ def _pair_constraints(record: RnaRecord) -> PairConstraints | None:
     if record.constraints is None or record.constraints.is_empty:
         return None
     return PairConstraints.of(record.sequence, record.constraints)
-
 
 
 def _symmetrise(matrix: Scores) -> Scores:

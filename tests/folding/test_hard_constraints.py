@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from rnaformer_cli.folding.hard_constraints import HardConstraints, exclude_structures
-from rnaformer_cli.folding.partition import to_spans
 from rnaformer_cli.folding.model import FoldingModel, scaled_inside
 from rnaformer_cli.folding.pairs import MIN_LOOP, PAIR_TYPES
-from rnaformer_cli.folding.partition import outside, to_matrix
+from rnaformer_cli.folding.partition import outside, to_matrix, to_spans
 from rnaformer_cli.folding.scores import TABLE_SHAPES, score_loops
 from rnaformer_cli.training.folding_model.structure_loops import score_structure
 

@@ -63,7 +63,7 @@ def relative_reactivities_of(
     """
     index = ProfileIndex(reagent)
     for found in _scan(paths, reactivity_files, read_reactivities):
-        if not isinstance(found, ProbingProfile):
+        if isinstance(found, RnaformerError):
             raise found
         index.add(found)
     relative: list[list[float | None] | None] = []
