@@ -45,6 +45,10 @@ PROBING = {
     "tsv": ["tsv"],
 }
 
+CONSTRAINTS = [
+    b">x\nGGGAAACCC\n(x.....|)\n>y\nGGGAAACCC\n<.[{....>\n",
+    b"DS:\n3\n-1\nSS:\n4\n-1\nMod:\n-1\nPairs:\n1 9\n-1 -1\nFMN:\n2\n-1\nForbids:\n2 8\n-1 -1\n",
+]
 SIDE_BY_SIDE = b">x\n" + b"GAC" * 400 + b"\n" + b"(.)" * 400 + b"\n"
 LIKE_ENERGIES = [b">dG=x1\nGAC\n(.)\n", b">ENERGY=-3.2 confidence=0.8\nGAC\n(.)\n"]
 HAIRPIN = ROOT / "tests" / "golden" / "probing"
@@ -92,6 +96,7 @@ def seed_inputs(name: str, folder: Path) -> list[bytes]:
             for kind, names in PROBING.items()
         },
         "probing": [path.read_bytes() for path in sorted(HAIRPIN.glob("hairpin.*"))],
+        "constraints": CONSTRAINTS,
         "config": [path.read_bytes() for path in sorted(ROOT.glob("weights/*/config.json"))],
     }
     return known[name]

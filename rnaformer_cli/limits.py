@@ -9,6 +9,7 @@ from __future__ import annotations
 MAX_LINE = 100_000_000  # letters; a record with all pairs of 2,000 bases is a line of 50 million
 MAX_BASES = 10_000_000  # of a record; pair predictors can hold about 100,000
 MAX_REACTIVITIES = 100_000_000  # of a file; they are held in memory
+MAX_CONSTRAINTS = 10_000_000  # of a .CON file; they are held in memory
 MAX_CONFIG_BYTES = 10_000_000  # of a config: real ones have 2 kB
 MAX_CONFIG_TEXT = 100_000  # bytes of a YAML or TOML config; real ones have 2 kB
 MAX_CONFIG_DEPTH = 20  # of nested lists and sections

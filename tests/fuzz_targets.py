@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rnaformer_cli.cli.formats.text import escape_controls
+from rnaformer_cli.constraints.formats import read_constraints
+from rnaformer_cli.constraints.matching import ConstraintIndex
 from rnaformer_cli.dataset.records import read_dataset, record_from_json, record_to_json
 from rnaformer_cli.errors import RnaformerError, StructureError
 from rnaformer_cli.files import read_lines
@@ -119,6 +121,22 @@ def check_profile(profile):
             assert len(record.reactivities) == size
 
 
+def fuzz_constraints(path):
+    for found in read_constraints(path):
+        if isinstance(found, RnaformerError):
+            check_message(found)
+            continue
+        try:
+            constraints = found.resolve(found.sequence or "GU" * 20)
+        except RnaformerError as error:
+            check_message(error)
+            continue
+        index = ConstraintIndex()
+        index.add(found)
+        record = RnaRecord(found.id or "input", found.sequence or "GU" * 20)
+        assert index.attach(record, is_only=True).constraints == constraints
+
+
 def fuzz_training(path):
     config = read_config(path)
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
@@ -152,6 +170,7 @@ FUZZ_TARGETS: dict[str, FuzzTarget] = {
     "dataset": fuzz_dataset,
     **{f"probing-{name}": make_probing_target(name) for name in READERS},
     "probing": make_probing_target(None),
+    "constraints": fuzz_constraints,
     "training": fuzz_training,
     "config": fuzz_config,
     "weights": fuzz_weights,

@@ -22,6 +22,7 @@ MAY_IMPORT = {  # package -> packages, besides itself
     "files": {"errors", "limits"},
     "sequence": BASE,
     "probing": BASE | {"sequence"},
+    "constraints": BASE | {"sequence"},
     "structure": BASE,
     "scoring": BASE | {"structure"},
     "drawing": BASE | {"structure"},
@@ -51,7 +52,16 @@ TRAINING_MAY_IMPORT = {  # below training/, besides itself
 }
 NOT_COMMANDS = {"formats": set(), "arguments": {"formats", "run"}, "run": {"formats"}}  # in cli/
 
-TEXT_PACKAGES = ("sequence", "probing", "structure", "scoring", "drawing", "reporting", "families")
+TEXT_PACKAGES = (
+    "sequence",
+    "probing",
+    "constraints",
+    "structure",
+    "scoring",
+    "drawing",
+    "reporting",
+    "families",
+)
 WITHOUT_TORCH = (*sorted(BASE), *TEXT_PACKAGES)
 TALKING = {"click", "rich"}
 SOURCES = sorted(ROOT.rglob("*.py"))

@@ -11,7 +11,7 @@ import click
 
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
-from rnaformer_cli.cli.arguments.reactivities import (
+from rnaformer_cli.cli.arguments.record_data import (
     complete_reagent,
     parse_reagent,
     relative_reactivities_of,

@@ -11,11 +11,18 @@ import click
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.inputs import Inputs, standard_input
 from rnaformer_cli.cli.arguments.paths import check_paths
-from rnaformer_cli.cli.arguments.reactivities import complete_reagent, parse_reagent, read_profiles
+from rnaformer_cli.cli.arguments.record_data import (
+    complete_reagent,
+    parse_reagent,
+    read_constraint_files,
+    read_profiles,
+)
 from rnaformer_cli.cli.run.output import Destination, SingleRecordError, open_destination
 from rnaformer_cli.cli.run.pictures import check_drawing
 from rnaformer_cli.cli.run.progress import FailureTable, RunReporter
-from rnaformer_cli.errors import DeviceError, RnaformerError
+from rnaformer_cli.constraints.formats import SUFFIXES as CONSTRAINT_SUFFIXES
+from rnaformer_cli.constraints.matching import ConstraintIndex
+from rnaformer_cli.errors import ConstraintError, DeviceError, RnaformerError
 from rnaformer_cli.files import suffix_of
 from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
 from rnaformer_cli.probing.matching import ProfileIndex
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
     from rnaformer_cli.prediction.workers import ParallelPredictor
 
 FORMATS = ("dbn", "ct", "bpseq", "jsonl", "tsv")
+MAX_LISTED_BASES = 20  # of those that must pair and have no partner
 MULTIPLET_FORMATS = {"jsonl", "tsv"}
 PROBABILITY_FORMATS = {"jsonl", "tsv"}
 ALTERNATIVE_FORMATS = {"dbn", "jsonl"}
@@ -38,7 +46,10 @@ MAX_SEED = 2**32 - 1
 
 
 OPTION_GROUPS = {
-    "Input": ("--seq", "--reactivities", "--reagent", "--max-length", "--strict"),
+    "Input": (
+        *("--seq", "--reactivities", "--reagent", "--constraints", "--constraints-in-fasta"),
+        *("--max-length", "--strict"),
+    ),
     "Output": (
         *("--output", "--out-dir", "--format", "--table", "--scores", "--draw", "--ref"),
         "--draw-format",
@@ -121,6 +132,19 @@ OPTION_GROUPS = {
     callback=parse_reagent,
     shell_complete=complete_reagent,
     help="Reagent of the probing data.  [default: what their files say]",
+)
+@click.option(
+    "--constraints",
+    metavar="FILE|DIR",
+    multiple=True,
+    type=options.PATH,
+    help="Structure constraints in RNAfold's notation, or .CON files of RNAstructure; may be "
+    "repeated.",
+)
+@click.option(
+    "--constraints-in-fasta",
+    is_flag=True,
+    help="Read constraints from the line below each sequence of FILES.",
 )
 @click.option(
     "--decode",
@@ -215,6 +239,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     check_paths(written, files, SUFFIXES)
     check_paths(written, [chosen["ref"]])
     check_paths(written, chosen["reactivities"], PROBING_SUFFIXES)
+    check_paths(written, chosen["constraints"], CONSTRAINT_SUFFIXES)
     report = _report(chosen)
     references = _read_references(chosen["ref"])
     if not files and not chosen["sequences"]:
@@ -225,6 +250,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     report.warn_ambiguous()
     report.report_skipped()
     report.report_data()
+    report.report_constraints()
     report.report_low_confidence()
     report.report_summary()
     if references is not None:
@@ -298,11 +324,24 @@ def _count_done(
 
 
 def _inputs(files: tuple[str, ...], chosen: dict[str, Any], report: RunReporter) -> Inputs:
-    input_options = ("strict", "max_length", "shard", "fail_fast", "sequences")
+    input_options = (
+        *("strict", "max_length", "shard", "fail_fast", "sequences"),
+        "constraints_in_fasta",
+    )
     needs_names = any(chosen[option] for option in ("out_dir", "scores", "draw"))
-    profiles = _profiles(chosen, report)
+    profiles, constraints = _profiles(chosen, report), _constraints(chosen, report)
     found = {name: chosen[name] for name in input_options}
-    return Inputs(files, **found, needs_names=needs_names, profiles=profiles)
+    return Inputs(
+        files, **found, needs_names=needs_names, profiles=profiles, constraints=constraints
+    )
+
+
+def _constraints(chosen: dict[str, Any], report: RunReporter) -> ConstraintIndex | None:
+    if not chosen["constraints"]:
+        return None
+    if chosen["constraints_in_fasta"]:
+        raise click.UsageError("--constraints and --constraints-in-fasta cannot be combined")
+    return read_constraint_files(chosen["constraints"], report, chosen["fail_fast"])
 
 
 def _check_single(inputs: Inputs, chosen: dict[str, Any]) -> None:
@@ -449,6 +488,21 @@ def _write(
         raise  # as would all records after it
     except RnaformerError as error:
         _fail(error, fail_fast, report)
+        return
+    if prediction.unmet:
+        _fail_unmet(prediction, fail_fast, report)
+
+
+def _fail_unmet(prediction: Any, fail_fast: bool, report: RunReporter) -> None:
+    """Report the bases that must pair and have no partner in a structure that is written."""
+    bases = ", ".join(str(base + 1) for base in prediction.unmet[:MAX_LISTED_BASES])
+    more = ", ..." if len(prediction.unmet) > MAX_LISTED_BASES else ""
+    which = "base that must pair has" if len(prediction.unmet) == 1 else "bases that must pair have"
+    message = f"{len(prediction.unmet)} {which} no partner: {bases}{more}"
+    error = ConstraintError(message, record=prediction.record.id)
+    if fail_fast:
+        raise error
+    report.fail_data(error)
 
 
 def _fail(error: RnaformerError, fail_fast: bool, report: RunReporter) -> None:

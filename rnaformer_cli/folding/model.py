@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rnaformer_cli.folding.hard_constraints import HardConstraints, exclude_structures
 from rnaformer_cli.folding.partition import (
     BoltzmannFactors,
     Inside,
@@ -47,12 +48,14 @@ class FoldingModel(nn.Module):
         bases: Tensor,
         unpaired_scores: Tensor | None = None,
         pair_scores: Tensor | None = None,
+        constraints: HardConstraints | None = None,
     ) -> Tensor:
         """bases (B, L) -> base-pair probabilities (B, L, L), symmetric, float32.
 
         `unpaired_scores` (B, L) are soft constraints in nats: the logarithm of the factor by which
         a structure is more likely if the base is unpaired. `pair_scores` (B, L, L) are those of
-        pairs; their upper triangle counts.
+        pairs; their upper triangle counts. With hard `constraints` the sums are over the structures
+        that satisfy them; all probabilities are zero if there is none.
 
         Padding at the end changes nothing. The sums are computed in float64, on the CPU if the
         device has no float64.
@@ -61,13 +64,7 @@ class FoldingModel(nn.Module):
         if device.type == "mps":
             bases = bases.cpu()
         with torch.autocast(device.type, enabled=False):
-            scores = {name: score.to(bases.device) for name, score in self.scores.items()}
-            loops = score_loops(bases, scores)
-            if unpaired_scores is not None:
-                loops = add_unpaired_scores(loops, unpaired_scores.to(bases.device))
-            if pair_scores is not None:
-                loops = add_pair_scores(loops, to_spans(pair_scores.to(bases.device)))
-            weights, sums = scaled_inside(loops)
+            weights, sums = self._inside(bases, unpaired_scores, pair_scores, constraints)
             outside_sums = outside(weights, sums)
             upper = to_matrix(outside_sums.qb * sums.qb / sums.total[:, None, None])
         probabilities = (upper + upper.transpose(1, 2)).nan_to_num().clamp(0.0, 1.0)
@@ -75,24 +72,54 @@ class FoldingModel(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self, bases: Tensor, pair_scores: Tensor, n_samples: int, seed: int
+        self,
+        bases: Tensor,
+        pair_scores: Tensor,
+        n_samples: int,
+        seed: int,
+        constraints: HardConstraints | None = None,
     ) -> NDArray[np.int32]:
         """Draw structures of one sequence, bases (1, L) -> partners (n_samples, L), -1 for none.
 
-        `pair_scores` (1, L, L) are those of `forward`. The sums are computed on the CPU.
+        `pair_scores` (1, L, L) and `constraints` are those of `forward`; a structure must satisfy
+        the constraints. The sums are computed on the CPU.
         """
-        scores = {name: score.cpu() for name, score in self.scores.items()}
-        loops = score_loops(bases.cpu(), scores)
-        loops = add_pair_scores(loops, to_spans(pair_scores.cpu()))
-        return sample_partners(*scaled_inside(loops), n_samples, seed)
+        weights, sums = self._inside(bases.cpu(), None, pair_scores, constraints)
+        return sample_partners(weights, sums, n_samples, seed)
+
+    def _inside(
+        self,
+        bases: Tensor,
+        unpaired_scores: Tensor | None,
+        pair_scores: Tensor | None,
+        constraints: HardConstraints | None,
+    ) -> tuple[BoltzmannFactors, Inside]:
+        """The Boltzmann factors and inside sums, on the device of the bases; see `forward`."""
+        device = bases.device
+        scores = {name: score.to(device) for name, score in self.scores.items()}
+        extra_pairs = None
+        if constraints is not None:
+            constraints = constraints.to(device)
+            extra_pairs = constraints.extra_pairs
+        loops = score_loops(bases, scores, extra_pairs)
+        if unpaired_scores is not None:
+            loops = add_unpaired_scores(loops, unpaired_scores.to(device))
+        if pair_scores is not None:
+            loops = add_pair_scores(loops, to_spans(pair_scores.to(device)))
+        if constraints is None:
+            return scaled_inside(loops)
+        return scaled_inside(exclude_structures(loops, constraints), -_MAX_LOG_SCALE)
 
 
-def scaled_inside(loop_scores: LoopScores) -> tuple[BoltzmannFactors, Inside]:
+def scaled_inside(
+    loop_scores: LoopScores, min_scale: float = 0.0
+) -> tuple[BoltzmannFactors, Inside]:
     """The Boltzmann factors at a scale that keeps all sums finite, and the inside sums.
 
-    The initial scale suffices for some hundreds of bases; for thousands, bisection adjusts it.
+    The initial scale suffices for some hundreds of bases; for thousands, bisection adjusts it. A
+    scale below zero is needed if constraints leave only improbable structures.
     """
-    scale, low, high = _LOG_SCALE, 0.0, _MAX_LOG_SCALE
+    scale, low, high = _LOG_SCALE, min_scale, _MAX_LOG_SCALE
     for _ in range(_MAX_BISECTIONS):
         weights = boltzmann_factors(loop_scores, scale)
         sums = inside(weights)

@@ -45,6 +45,7 @@ class BoltzmannFactors:
     multi_unpaired: Tensor  # (B, L)
     exterior_unpaired: Tensor  # (B, L)
     scale: float
+    unpaired_runs: Tensor | None = None  # as in LoopScores; not a factor
 
 
 @dataclass(slots=True)
@@ -164,6 +165,7 @@ def boltzmann_factors(loop_scores: LoopScores, scale: float) -> BoltzmannFactors
         multi_unpaired=exp(loop_scores.multi_unpaired, 1.0),
         exterior_unpaired=exp(loop_scores.exterior_unpaired, 1.0),
         scale=scale,
+        unpaired_runs=loop_scores.unpaired_runs,
     )
 
 
@@ -181,9 +183,15 @@ def inside(weights: BoltzmannFactors) -> Inside:
         at = (slice(None), span, slice(count))
         at_both = (slice(None), slice(None), span, slice(count))  # both kinds of interior loops
         # Interior loops: first the sum over all sizes with l1 bases left, then over l1.
-        columns = slice(PAD + 1, PAD + 1 + count + MAX_LOOP)
-        products = by_total @ qb_interior[:, :, PAD + span - 2 - MAX_LOOP : PAD + span - 1, columns]
-        interior_sums[at_both] = _diagonal_view(products, count, 0, 1).sum(2)
+        rows = slice(PAD + span - 2 - MAX_LOOP, PAD + span - 1)
+        if weights.unpaired_runs is None:
+            columns = slice(PAD + 1, PAD + 1 + count + MAX_LOOP)
+            products = by_total @ qb_interior[:, :, rows, columns]
+            interior_sums[at_both] = _diagonal_view(products, count, 0, 1).sum(2)
+        else:
+            before, after = weights.unpaired_runs
+            limits = after[:, :count], before[:, span:]
+            interior_sums[at_both] = _limited_inside_sums(by_total, qb_interior[:, :, rows], limits)
         interior = (weights.interior_closing[at_both] * interior_sums[at_both]).sum(1)
         qb_span = weights.hairpin[at] + interior
         for name, (left, right) in FIXED_SIZE_LOOPS.items():
@@ -217,10 +225,17 @@ def outside(weights: BoltzmannFactors, sums: Inside) -> Outside:
         count = length - span
         at = (slice(None), span, slice(count))
         at_both = (slice(None), slice(None), span, slice(count))  # both kinds of interior loops
-        columns = slice(PAD - 1 - MAX_LOOP, PAD - 1 + count)
         rows = slice(PAD + span + 2, PAD + span + 3 + MAX_LOOP)
-        products = by_total @ qb_interior[:, :, rows, columns]
-        interior_sums[at_both] = _diagonal_view(products, count, MAX_LOOP, -1).sum(2)
+        if weights.unpaired_runs is None:
+            columns = slice(PAD - 1 - MAX_LOOP, PAD - 1 + count)
+            products = by_total @ qb_interior[:, :, rows, columns]
+            interior_sums[at_both] = _diagonal_view(products, count, MAX_LOOP, -1).sum(2)
+        else:
+            before, after = weights.unpaired_runs
+            limits = before[:, :count], after[:, span:]
+            interior_sums[at_both] = _limited_outside_sums(
+                by_total, qb_interior[:, :, rows], limits
+            )
         exterior = weights.exterior_branch[at] * sums.prefix[:, :count]
         qb_span = exterior * sums.suffix[:, span + 1 :]
         qb_span += (weights.interior_inner[at_both] * interior_sums[at_both]).sum(1)
@@ -238,6 +253,39 @@ def outside(weights: BoltzmannFactors, sums: Inside) -> Outside:
         qb_interior[:, :, PAD + span, PAD : PAD + count] = closing_factors * qb_span[:, None]
         qm2.set_span(span, over_right + _enclosing(weights.multi_closing, qb, span, 1, 1))
     return Outside(qb, qb_interior, branches, interior_sums)
+
+
+def _limited_inside_sums(by_total: Tensor, rows: Tensor, limits: tuple[Tensor, Tensor]) -> Tensor:
+    """Interior loops of all closing pairs of a span, (B, 2, count), with limits of unpaired bases.
+
+    `rows` (B, 2, MAX_LOOP + 1, W) are those of the inner pairs, for falling l1 + l2. `limits` are
+    (B, count), the largest l1 and l2 of each closing pair.
+    """
+    left, right = limits
+    count = left.shape[1]
+    sums = rows.new_zeros(*rows.shape[:2], count)
+    for size in range(int(left.max()) + 1):  # l1
+        n_sizes = _N_SIDE_LENGTHS - size  # l2 falls from n_sizes - 1 to 0
+        other = torch.arange(n_sizes - 1, -1, -1, device=rows.device)
+        fits = (other[:, None] <= right[:, None]) & (size <= left[:, None])
+        factors = by_total[:, :, size, :n_sizes, None] * fits[:, None]
+        first = PAD + 1 + size
+        sums += (factors * rows[:, :, :n_sizes, first : first + count]).sum(2)
+    return sums
+
+
+def _limited_outside_sums(by_total: Tensor, rows: Tensor, limits: tuple[Tensor, Tensor]) -> Tensor:
+    """The same for all inner pairs of a span; `rows` are those of the closing pairs, by l1 + l2."""
+    left, right = limits
+    count = left.shape[1]
+    sums = rows.new_zeros(*rows.shape[:2], count)
+    for size in range(int(left.max()) + 1):  # l1
+        other = torch.arange(_N_SIDE_LENGTHS - size, device=rows.device)
+        fits = (other[:, None] <= right[:, None]) & (size <= left[:, None])
+        factors = by_total[:, :, size, size:, None] * fits[:, None]
+        first = PAD - 1 - size
+        sums += (factors * rows[:, :, size:, first : first + count]).sum(2)
+    return sums
 
 
 def _zeros_padded(like: Tensor) -> Tensor:
@@ -304,4 +352,4 @@ def to_spans(matrix: Tensor) -> Tensor:
     index = torch.arange(matrix.shape[2], device=matrix.device)
     right = index[:, None] + index  # [d, i] -> i + d
     table = matrix[:, index, right.clamp(max=len(index) - 1)]
-    return torch.where(right < len(index), table, 0.0)
+    return table.masked_fill(right >= len(index), 0)

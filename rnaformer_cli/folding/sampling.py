@@ -73,8 +73,12 @@ class _Traceback:
         self._qb_interior, self._qm2 = sums.qb_interior[0].numpy(), sums.qm2[0].numpy()
         self._qm, self._qm1 = sums.qm.matrix()[0].numpy(), sums.qm1.matrix()[0].numpy()
         self._length = len(self._exterior_unpaired)
-        logs = weights.multi_unpaired[0].log().cumsum(0).numpy()
+        must_pair = weights.multi_unpaired[0] == 0.0
+        logs = weights.multi_unpaired[0].masked_fill(must_pair, 1.0).log().cumsum(0).numpy()
         self._unpaired_logs = np.concatenate(([0.0], logs))  # sum of the logs before each base
+        self._n_must_pair = np.concatenate(([0], must_pair.cumsum(0).numpy()))  # likewise
+        runs = weights.unpaired_runs
+        self._runs = None if runs is None else runs[:, 0].cpu().numpy()
         steps = np.arange(MAX_LOOP + 1)
         self._lefts, self._rights = np.nonzero(steps[:, None] + steps <= MAX_LOOP)
         self._sizes = weights.interior_size[0].numpy()[:, self._lefts, self._rights]
@@ -151,6 +155,9 @@ class _Traceback:
         rows = PAD + span - 2 - self._lefts - self._rights
         enclosed_sums = self._qb_interior[:, rows, PAD + left + 1 + self._lefts]
         interior = (self._closing[:, span, left, None] * self._sizes * enclosed_sums).sum(0)
+        if self._runs is not None:
+            before, after = self._runs
+            interior *= (self._lefts <= after[left]) & (self._rights <= before[right])
 
         def parts(term: int) -> tuple[_Part, ...]:
             if term < len(inner):
@@ -164,7 +171,7 @@ class _Traceback:
     def _qm_terms(self, left: int, right: int) -> _Terms:
         """At least two branches, or one after some unpaired bases."""
         starts = np.arange(left, right - MIN_LOOP)
-        unpaired = np.exp(self._unpaired_logs[starts] - self._unpaired_logs[left])
+        unpaired = self._unpaired_factors(np.array([left]), starts)
         weights = np.append(unpaired * self._qm1[starts, right], self._qm2[right - left, left])
 
         def parts(term: int) -> tuple[_Part, ...]:
@@ -178,7 +185,7 @@ class _Traceback:
         """One branch that begins at the left base, and unpaired bases after it."""
         ends = np.arange(left + MIN_LOOP + 1, right + 1)
         at = (ends - left, left)
-        unpaired = np.exp(self._unpaired_logs[right + 1] - self._unpaired_logs[ends + 1])
+        unpaired = self._unpaired_factors(ends + 1, np.array([right + 1]))
         weights = unpaired * self._multi_branch[at] * self._qb[at]
         return _Terms(weights, lambda term: (_Part("pair", left, left + MIN_LOOP + 1 + term),))
 
@@ -192,6 +199,12 @@ class _Traceback:
             return (_Part("qm", left, split), _Part("qm1", split + 1, right))
 
         return _Terms(weights, parts)
+
+    def _unpaired_factors(self, starts: Indices, stops: Indices) -> Floats:
+        """The factors of unpaired bases of a multiloop from each start up to its stop."""
+        logs = self._unpaired_logs[stops] - self._unpaired_logs[starts]
+        factors: Floats = np.exp(logs) * (self._n_must_pair[stops] == self._n_must_pair[starts])
+        return factors
 
     def _choose(
         self, weights: Floats, structures: Indices, place: tuple[int, int, int]

@@ -97,22 +97,32 @@ class LoopScores:
     exterior_branch: Tensor  # (B, D, L) a pair of the exterior loop
     multi_unpaired: Tensor  # (B, L) an unpaired base of a multiloop
     exterior_unpaired: Tensor  # (B, L) an unpaired base of the exterior loop
+    # (2, B, L) how many bases next to each base may be unpaired in an interior loop of variable
+    # size, before it and after it; None: any number.
+    unpaired_runs: Tensor | None = None
 
 
-def score_loops(bases: Tensor, scores: Mapping[str, Tensor]) -> LoopScores:
-    """bases (B, L), scores by name with the shapes of TABLE_SHAPES -> the score of each loop."""
+def score_loops(
+    bases: Tensor, scores: Mapping[str, Tensor], extra_pairs: Tensor | None = None
+) -> LoopScores:
+    """bases (B, L), scores by name with the shapes of TABLE_SHAPES -> the score of each loop.
+
+    `extra_pairs` (B, D, L) are possible although they are not canonical. They have the scores of an
+    A-U pair, and do not count as pairs by which a helix could be extended.
+    """
     pairs = PairTables(bases)
+    can_pair = pairs.can_pair if extra_pairs is None else pairs.can_pair | extra_pairs
     inner_mismatch, outer_mismatch = pairs.inner_mismatch, pairs.outer_mismatch
     outwards, inwards = pairs.extension(-1), pairs.extension(1)
     ends = dict(zip(HELIX_ENDS, scores["helix_end"], strict=True))
     interior = _InteriorUnpaired(pairs, scores["unpaired_interior"])
 
     def where_possible(score: Tensor) -> Tensor:
-        return torch.where(pairs.can_pair, score, _IMPOSSIBLE)
+        return torch.where(can_pair, score, _IMPOSSIBLE)
 
     def where_both_possible(score: Tensor, left: int, right: int) -> Tensor:
         """The score if the inner pair (i + left, j - right) is possible too."""
-        inner_can_pair = shifted(pairs.can_pair, left, right)
+        inner_can_pair = shifted(can_pair, left, right)
         return torch.where(inner_can_pair, where_possible(score), _IMPOSSIBLE)
 
     def stacked(table: Tensor, left: int, right: int) -> Tensor:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rnaformer_cli.folding.model import FoldingModel
+from rnaformer_cli.prediction.constraints import PairConstraints, constrained_probabilities
 from rnaformer_cli.prediction.decoding import expected_f1
 from rnaformer_cli.structure.structure import BasePair, Structure
 
@@ -38,13 +39,25 @@ class Alternative:
 
 
 def sample_structures(
-    folding: FoldingModel, bases: Tensor, scores: NDArray[np.float32], seed: int
+    folding: FoldingModel,
+    bases: Tensor,
+    scores: NDArray[np.float32],
+    seed: int,
+    constraints: PairConstraints | None = None,
 ) -> NDArray[np.int32]:
-    """Sample structures of one RNA, bases (1, L), scores (L, L) -> partners (N_SAMPLES, L)."""
-    prior = folding(bases)[0].cpu().numpy()
-    difference = _PAIR_WEIGHT * (_logits(scores) - _logits(prior))
+    """Sample structures of one RNA, bases (1, L), scores (L, L) -> partners (N_SAMPLES, L).
+
+    With constraints, the distribution is that of the structures of the folding model that satisfy
+    them, see constrained_probabilities, and `scores` are under constraints, too.
+    """
+    hard = None
+    if constraints is None:
+        known = folding(bases)[0]
+    else:
+        known, hard = constrained_probabilities(folding, bases, None, constraints)
+    difference = _PAIR_WEIGHT * (_logits(scores) - _logits(known.cpu().numpy()))
     of_pairs = np.round(difference / _SCORE_UNIT) * _SCORE_UNIT
-    return folding.sample(bases, torch.from_numpy(of_pairs)[None], N_SAMPLES, seed)
+    return folding.sample(bases, torch.from_numpy(of_pairs)[None], N_SAMPLES, seed, hard)
 
 
 def find_alternatives(
@@ -55,8 +68,10 @@ def find_alternatives(
     Each in turn is the one that increases most the mean, over the sample, of the largest F1 between
     a sampled structure and an alternative. A sampled structure counts for the alternative with the
     largest F1, the earlier one of two. The structure itself is the first, the others follow by
-    falling probability.
+    falling probability. Without a sampled structure, it is the only one.
     """
+    if not len(sample):
+        return (Alternative(structure, 1.0, expected_f1(scores, structure)),)
     distinct, counts = np.unique(sample, axis=0, return_counts=True)
     structures = [structure, *map(_to_structure, distinct)]
     f1 = _f1_matrix(structures)[:, 1:]  # (all, sampled)

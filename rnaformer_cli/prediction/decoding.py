@@ -7,21 +7,24 @@ which probable crossing helices are added, similar to IPknot (Sato 2011).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, get_args
 
 import numpy as np
 import rustworkx
 from numpy.typing import NDArray
 
+from rnaformer_cli.errors import StructureError
+from rnaformer_cli.prediction.constraints import PairConstraints, add_bonus
 from rnaformer_cli.prediction.helices import best_helices, extend_helices, split_into_helices
+from rnaformer_cli.sequence.constraints import MIN_LOOP
+from rnaformer_cli.structure.crossing import crosses
 from rnaformer_cli.structure.nesting import heaviest_nested
 from rnaformer_cli.structure.structure import BasePair, Structure
 
 Decoding = Literal["mea", "matching", "nested", "raw"]
 DECODINGS: tuple[Decoding, ...] = get_args(Decoding)
 
-MIN_LOOP = 3  # unpaired bases in the smallest hairpin loop
 MIN_THRESHOLD = 0.05
 ISOLATED_PAIR = 0.4  # minimum probability of a pair without a stacked neighbour
 MIN_CROSSING_PAIRS = 3  # of a helix that crosses others
@@ -34,7 +37,12 @@ _MAX_ITERATIONS = 6  # of the threshold's fixed-point iteration; most records co
 _GAIN_UNITS = 1_000_000  # gains are integers in these units, so that sums are exact in any order
 
 
-def decode(scores: NDArray[np.float32], threshold: float, decoding: Decoding = "mea") -> Structure:
+def decode(
+    scores: NDArray[np.float32],
+    threshold: float,
+    decoding: Decoding = "mea",
+    constraints: PairConstraints | None = None,
+) -> Structure:
     """Base-pair probabilities (L, L), symmetric -> a structure.
 
     The gain of a pair is its probability less the threshold; pairs below it are not candidates.
@@ -49,7 +57,16 @@ def decode(scores: NDArray[np.float32], threshold: float, decoding: Decoding = "
 
     With the threshold 1 / (gamma + 1), the total gain is that of the gamma-centroid estimator
     (Hamada 2009).
+
+    With constraints, forced pairs are in the structure and excluded pairs are not. Required bases
+    have canonical pairs below the threshold as candidates too, see _decode_constrained.
+
+    Raises:
+        StructureError: forced pairs that cross, with `nested`.
     """
+    if constraints is not None:
+        pairs = _decode_constrained(constraints.apply(scores), threshold, decoding, constraints)
+        return Structure(len(scores), frozenset(pairs))
     if decoding == "raw":
         return Structure(len(scores), frozenset(candidate_pairs(scores, threshold, min_loop=0)))
     found = candidate_pairs(scores, threshold)
@@ -64,7 +81,10 @@ def decode(scores: NDArray[np.float32], threshold: float, decoding: Decoding = "
 
 
 def decode_adaptively(
-    scores: NDArray[np.float32], ratio: float, decoding: Decoding = "mea"
+    scores: NDArray[np.float32],
+    ratio: float,
+    decoding: Decoding = "mea",
+    constraints: PairConstraints | None = None,
 ) -> tuple[Structure, float]:
     """The structure at a threshold of `ratio` times its expected F1, and that threshold.
 
@@ -81,7 +101,7 @@ def decode_adaptively(
     next_threshold = _threshold(ratio, 0.5, minimum)
     for _ in range(_MAX_ITERATIONS):
         threshold = next_threshold
-        structure = decode(scores, threshold, decoding)
+        structure = decode(scores, threshold, decoding, constraints)
         next_threshold = _threshold(ratio, _expected_f1_or_empty(scores, structure), minimum)
         if next_threshold == threshold:
             break
@@ -133,7 +153,15 @@ def _gains(found: Mapping[BasePair, float], threshold: float) -> dict[BasePair, 
 def _mea_pairs(found: Mapping[BasePair, float], threshold: float) -> list[BasePair]:
     """Nested helices, then layers of helices that cross them."""
     isolated = {pair for pair, score in found.items() if score >= ISOLATED_PAIR}
-    pairs = best_helices(_gains(found, threshold), isolated)
+    return _with_crossing_helices(
+        found, threshold, best_helices(_gains(found, threshold), isolated)
+    )
+
+
+def _with_crossing_helices(
+    found: Mapping[BasePair, float], threshold: float, pairs: list[BasePair]
+) -> list[BasePair]:
+    """The pairs, and layers of helices that cross them."""
     for _ in range(_CROSSING_LAYERS):
         layer = _crossing_helices(found, threshold, pairs)
         if not layer:
@@ -148,7 +176,7 @@ def _crossing_helices(
     """One layer: probable helices of unpaired bases that cross some of the pairs."""
     taken = {base for pair in pairs for base in pair}
     free = {pair: score for pair, score in found.items() if taken.isdisjoint(pair)}
-    partners = np.full(1 + max((right for _, right in found), default=0), -1)
+    partners = np.full(1 + max((right for _, right in (*found, *pairs)), default=0), -1)
     for left, right in pairs:
         partners[left], partners[right] = right, left
     return [
@@ -167,6 +195,102 @@ def _crosses(pair: BasePair, partners: NDArray[np.int64]) -> bool:
     inner = partners[left + 1 : right]
     inner = inner[inner >= 0]
     return bool(((inner < left) | (inner > right)).any())
+
+
+def _decode_constrained(
+    scores: NDArray[np.float32],
+    threshold: float,
+    decoding: Decoding,
+    constraints: PairConstraints,
+) -> list[BasePair]:
+    """The pairs of a structure under constraints, from scores to which these are applied.
+
+    `matching` and `nested` pair as many required bases as a structure without and with crossing
+    pairs can, and then have the largest total gain. `raw` adds the best pair of each required base
+    without one. `mea` is described at _constrained_mea.
+    """
+    forced = sorted(constraints.forced)
+    if decoding == "mea":
+        return _constrained_mea(scores, threshold, constraints)
+    if decoding == "raw":
+        above = [*forced, *candidate_pairs(scores, threshold, min_loop=0)]
+        return above + constraints.best_partners(constraints.unmet(above), scores)
+    gains = _required_gains(scores, threshold, constraints, constraints.required)
+    if decoding == "matching":
+        return forced + _max_weight_matching(gains)
+    crossing = crosses(forced)
+    if crossing.any():
+        left, right = forced[int(crossing.argmax())]
+        message = f"the forced pair of bases {left + 1} and {right + 1} crosses another, which"
+        raise StructureError(f"{message} nested decoding cannot hold")
+    return forced + _nested({pair: gains[pair] for pair in constraints.uncrossed(gains)})
+
+
+def _required_gains(
+    scores: NDArray[np.float32],
+    threshold: float,
+    constraints: PairConstraints,
+    bases: Collection[int],
+) -> dict[BasePair, int]:
+    """Gains of candidates and of all pairs of `bases`, without forced pairs.
+
+    Each of the bases counts more than the gains of a whole structure.
+    """
+    found = candidate_pairs(scores, threshold)
+    others = constraints.partner_pairs(bases, scores) if bases else {}
+    below = {
+        pair: round((score - threshold) * _GAIN_UNITS)
+        for pair, score in others.items()
+        if pair not in found
+    }
+    gains = add_bonus(_gains(found, threshold) | below, bases, _GAIN_UNITS * (len(scores) + 1))
+    return {pair: gain for pair, gain in gains.items() if pair not in constraints.forced}
+
+
+def _constrained_mea(
+    scores: NDArray[np.float32], threshold: float, constraints: PairConstraints
+) -> list[BasePair]:
+    """As `mea`, with forced pairs; its nested pairs cross none of constraints.nested_forced.
+
+    Required bases without a partner then count more than all gains in the nested pairs, until all
+    have one or no nested structure has more. The rest pair with unpaired bases, also by pairs that
+    cross others, as many of them as possible.
+    """
+    wanted: frozenset[int] = frozenset()
+    while True:
+        pairs = _mea_round(scores, threshold, constraints, wanted)
+        unmet = frozenset(constraints.unmet(pairs))
+        if unmet <= wanted:
+            break
+        wanted |= unmet
+    taken = {base for pair in pairs for base in pair}
+    gains = _required_gains(scores, threshold, constraints, unmet) if unmet else {}
+    free = {
+        pair: gain
+        for pair, gain in gains.items()
+        if taken.isdisjoint(pair) and not unmet.isdisjoint(pair)
+    }
+    return pairs + _max_weight_matching(free)
+
+
+def _mea_round(
+    scores: NDArray[np.float32],
+    threshold: float,
+    constraints: PairConstraints,
+    wanted: Collection[int],
+) -> list[BasePair]:
+    """The pairs of `mea` if all wanted bases that a nested structure can pair are paired."""
+    found = candidate_pairs(scores, threshold) | dict.fromkeys(constraints.forced, 1.0)
+    gains = _required_gains(scores, threshold, constraints, wanted)
+    nested = {pair: gains[pair] for pair in constraints.uncrossed(gains)}
+    nested |= dict.fromkeys(constraints.nested_forced, 1)  # in conflict with no other pair
+    isolated = {pair for pair in nested if found.get(pair, 0.0) >= ISOLATED_PAIR}
+    isolated |= {pair for pair in nested if not set(wanted).isdisjoint(pair)}
+    pairs = best_helices(nested, isolated)
+    pairs += sorted(constraints.forced.difference(pairs))
+    pairs = _with_crossing_helices(found, threshold, pairs)
+    weaker = candidate_pairs(scores, EXTENSION_RATIO * threshold)
+    return extend_helices({pair: float(scores[pair]) for pair in pairs}, weaker)
 
 
 def _max_weight_matching(gains: dict[BasePair, int]) -> list[BasePair]:

@@ -17,7 +17,7 @@ from rnaformer_cli.errors import ConfigError, DeviceError, StructureError, short
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyModel
 from rnaformer_cli.families.names import family_name
 from rnaformer_cli.families.recognition import Region
-from rnaformer_cli.folding.model import MIN_PROBABILITY
+from rnaformer_cli.folding.model import MIN_PROBABILITY, FoldingModel
 from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.model.checkpoint import (
     Checkpoint,
@@ -34,6 +34,7 @@ from rnaformer_cli.prediction.alternatives import (
     sample_structures,
 )
 from rnaformer_cli.prediction.batching import make_batches, read_windows, to_tensors
+from rnaformer_cli.prediction.constraints import PairConstraints, constrained_probabilities
 from rnaformer_cli.prediction.decoding import (
     Decoding,
     candidate_pairs,
@@ -109,6 +110,7 @@ class Prediction:
     alternatives: tuple[Alternative, ...] = ()
     # The probability of each base of being unpaired (L,).
     unpaired: NDArray[np.float32] | None = None
+    unmet: tuple[int, ...] = ()  # bases that must pair, for which the decoding found no partner
 
     @property
     def recognised(self) -> float:
@@ -330,9 +332,14 @@ class Predictor:
     def _posteriors(self, records: list[RnaRecord]) -> list[Tensor | None]:
         """The folding model's probabilities (L, L) given the reactivities of each record.
 
-        None for records without reactivities, or if memory is short: they are computed later.
+        None for records without reactivities or with constraints, or if memory is short: they are
+        computed later.
         """
-        rows = [row for row, record in enumerate(records) if record.reactivities is not None]
+        rows = [
+            row
+            for row, record in enumerate(records)
+            if record.reactivities is not None and not _is_constrained(record)
+        ]
         posteriors: list[Tensor | None] = [None] * len(records)
         if not rows or self.engine.network.folding is None:
             return posteriors
@@ -411,34 +418,53 @@ class Predictor:
             cut = list(map(self.families.mixture.apply, cut, regions, _folding(features, sizes)))
         return cut, passes
 
-    def _with_reactivities(
+    def _guided(
         self,
         record: RnaRecord,
         scores: Scores,
         features: Tensor | None = None,
         posterior: Tensor | None = None,
     ) -> Scores:
-        """Scores (L, L) given the reactivities of a record, if it has some.
+        """Scores (L, L) given the reactivities and the constraints of a record, if it has some.
 
-        The reactivities are soft constraints of the folding model. The change of its logits is
-        added to those of the scores, so that the data count once. `features` are those of the
-        folding model without the data, `posterior` are its probabilities with them, if known.
+        Reactivities are soft constraints of the folding model. The change of its logits is added to
+        those of the scores, so that the data count once. `features` are those of the folding model
+        without the data, `posterior` are its probabilities with them, if known. Then forced pairs
+        have the score 1, and excluded pairs 0.
 
         Raises:
-            ConfigError: weights without a folding model.
+            ConfigError: reactivities, and weights without a folding model.
         """
-        if record.reactivities is None:
-            return scores
-        if self.engine.network.folding is None:
+        folding = self.engine.network.folding
+        if record.reactivities is not None and folding is None:
             raise ConfigError("these weights have no folding model, which reactivities need")
-        bases = to_tensors([record.sequence])[0].to(self.device)
-        folding, size = self.engine.network.folding, len(record)
+        constraints = _pair_constraints(record)
+        if folding is not None and (record.reactivities is not None or constraints is not None):
+            scores = self._with_change(folding, record, scores, features, posterior, constraints)
+        return scores if constraints is None else constraints.apply(scores)
+
+    def _with_change(
+        self,
+        folding: FoldingModel,
+        record: RnaRecord,
+        scores: Scores,
+        features: Tensor | None,
+        posterior: Tensor | None,
+        constraints: PairConstraints | None,
+    ) -> Scores:
+        """Scores (L, L) with the change of the folding model's logits; see _guided."""
+        bases, size = to_tensors([record.sequence])[0].to(self.device), len(record)
         with torch.inference_mode():
             if posterior is None:
-                unpaired = torch.from_numpy(_unpaired_scores(record))[None]
-                posterior = folding(bases, unpaired)[0].cpu()
+                unpaired = None
+                if record.reactivities is not None:
+                    unpaired = torch.from_numpy(_unpaired_scores(record))[None]
+                if constraints is None:
+                    posterior = folding(bases, unpaired)[0]
+                else:
+                    posterior, _ = constrained_probabilities(folding, bases, unpaired, constraints)
             known = folding(bases)[0] if features is None else features[:size, :size, 0]
-        prior = known.cpu()
+        prior, posterior = known.cpu(), posterior.cpu()
         change = torch.logit(posterior, MIN_PROBABILITY) - torch.logit(prior, MIN_PROBABILITY)
         guided = torch.sigmoid(torch.logit(torch.from_numpy(scores), _EPSILON) + change).numpy()
         np.fill_diagonal(guided, 0.0)
@@ -458,11 +484,11 @@ class Predictor:
                 return self._predict_rest(records, regions, errors)
         try:
             sequences = [record.sequence for record in records]
-            if features is None and any(record.reactivities is not None for record in records):
+            if features is None and any(map(_is_guided, records)):
                 features = self._folding_features(records)
             matrices, passes = self._score(sequences, regions, features)
             matrices = [
-                self._with_reactivities(
+                self._guided(
                     record,
                     matrix,
                     None if features is None else features[row],
@@ -521,7 +547,7 @@ class Predictor:
             return DeviceError(_NOT_FINITE, record=record.id)
         try:
             return self._to_prediction(record, matrix, seconds, cycles, regions)
-        except StructureError as error:  # too many crossing pairs for `nested`
+        except StructureError as error:  # `nested`: too many pairs, or forced pairs that cross
             return DeviceError(error.message, record=record.id)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -533,12 +559,13 @@ class Predictor:
         self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, regions: list[Region]
     ) -> Prediction:
         start = time.perf_counter()
-        structure, threshold = self._decode(matrix)
+        constraints = _pair_constraints(record)
+        structure, threshold = self._decode(matrix, constraints)
         min_score = self.options.min_score
         lowest = threshold if min_score is None else min(min_score, threshold)
         pair_scores = candidate_pairs(matrix, lowest, min_loop=0)
         pair_scores |= {pair: float(matrix[pair]) for pair in structure.pairs}
-        alternatives = self._alternatives(record, structure, matrix)
+        alternatives = self._alternatives(record, structure, matrix, constraints)
         return Prediction(
             record,
             structure,
@@ -551,24 +578,34 @@ class Predictor:
             matrix.copy() if self.options.keep_scores else None,
             alternatives,
             unpaired_probabilities(matrix),
+            () if constraints is None else constraints.unmet(structure.pairs),
         )
 
     def _alternatives(
-        self, record: RnaRecord, structure: Structure, matrix: Scores
+        self,
+        record: RnaRecord,
+        structure: Structure,
+        matrix: Scores,
+        constraints: PairConstraints | None,
     ) -> tuple[Alternative, ...]:
         """The structure and different ones, if they are asked for."""
         limit, folding = self.options.alternatives, self.engine.network.folding
         if limit is None or folding is None:
             return ()
         bases = to_tensors([record.sequence])[0].to(self.device)
-        sample = sample_structures(folding, bases, matrix, self.options.seed)
+        sample = sample_structures(folding, bases, matrix, self.options.seed, constraints)
+        if constraints is not None:
+            sample = constraints.satisfying(sample, structure)
         return find_alternatives(structure, matrix, sample, limit)
 
-    def _decode(self, matrix: Scores) -> tuple[Structure, float]:
+    def _decode(
+        self, matrix: Scores, constraints: PairConstraints | None
+    ) -> tuple[Structure, float]:
         """The structure and its threshold."""
+        decoding = self.options.decoding
         if self.threshold_ratio:
-            return decode_adaptively(matrix, self.threshold_ratio, self.options.decoding)
-        return decode(matrix, self.threshold, self.options.decoding), self.threshold
+            return decode_adaptively(matrix, self.threshold_ratio, decoding, constraints)
+        return decode(matrix, self.threshold, decoding, constraints), self.threshold
 
 
 def load(
@@ -635,6 +672,21 @@ def _folding(features: Tensor | None, sizes: Sequence[int]) -> list[Scores | Non
         return [None] * len(sizes)
     matrices = features[..., 0].cpu().numpy()
     return [matrix[:size, :size] for matrix, size in zip(matrices, sizes, strict=True)]
+
+
+def _is_constrained(record: RnaRecord) -> bool:
+    return record.constraints is not None and not record.constraints.is_empty
+
+
+def _is_guided(record: RnaRecord) -> bool:
+    """Whether reactivities or constraints change the scores of a record."""
+    return record.reactivities is not None or _is_constrained(record)
+
+
+def _pair_constraints(record: RnaRecord) -> PairConstraints | None:
+    if record.constraints is None or record.constraints.is_empty:
+        return None
+    return PairConstraints.of(record.sequence, record.constraints)
 
 
 def _symmetrise(matrix: Scores) -> Scores:

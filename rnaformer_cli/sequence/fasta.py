@@ -9,13 +9,15 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from Bio.SeqIO.FastaIO import SimpleFastaParser
 
-from rnaformer_cli.errors import InputError, SequenceError
+from rnaformer_cli.errors import ConstraintError, InputError, SequenceError
 from rnaformer_cli.files import STDIN, check_regular, list_files, read_lines
 from rnaformer_cli.limits import MAX_BASES
+from rnaformer_cli.sequence.constraints import SIGNS, UNPAIRED, parse_constraints
 from rnaformer_cli.sequence.letters import READABLE, UNAMBIGUOUS, letter_error
 from rnaformer_cli.sequence.record import RnaRecord
 
@@ -28,34 +30,42 @@ _OTHER_FORMATS = {  # format -> start of its first line
     "Clustal": re.compile("CLUSTAL"),
 }
 
+Scanned = RnaRecord | SequenceError | ConstraintError
 
-def read_fasta(source: str | Path | Iterable[str], strict: bool = False) -> Iterator[RnaRecord]:
+
+def read_fasta(
+    source: str | Path | Iterable[str], strict: bool = False, with_constraints: bool = False
+) -> Iterator[RnaRecord]:
     """Yield the records of a FASTA file, of all FASTA files of a folder, or of lines, in order.
 
     Blank and `;` lines are skipped; DNA is read as RNA. The path "-" is standard input.
+    `with_constraints` reads a line of constraints below a sequence, see parse_constraints.
 
     Raises:
         InputError: a file that cannot be read or holds no record; a folder without such files.
         SequenceError: text before the first header, an empty record, or a letter that is
             not a base, with its line and column; with `strict` also an ambiguous letter.
+        ConstraintError: constraints that cannot be met, or of another length.
     """
-    for result in _scan(source, strict):
-        if isinstance(result, SequenceError):
+    for result in _scan(source, strict, with_constraints):
+        if not isinstance(result, RnaRecord):
             raise result
         yield result
 
 
-def _scan(source: str | Path | Iterable[str], strict: bool) -> Iterator[RnaRecord | SequenceError]:
+def _scan(
+    source: str | Path | Iterable[str], strict: bool, with_constraints: bool
+) -> Iterator[Scanned]:
     if isinstance(source, str) and (source.startswith(">") or "\n" in source):
         message = "this is FASTA text; expected a path or lines: give text.splitlines()"
         raise SequenceError(message)
     if not isinstance(source, (str, Path)):
-        yield from scan_fasta(source, strict)
+        yield from scan_fasta(source, strict, with_constraints)
         return
     for file in fasta_files(source):
         if file != source:
             check_regular(Path(file))
-        yield from read_fasta_file(file, strict)
+        yield from read_fasta_file(file, strict, with_constraints)
 
 
 def fasta_files(path: str | Path) -> list[str | Path]:
@@ -73,7 +83,9 @@ def fasta_files(path: str | Path) -> list[str | Path]:
     return list(files)
 
 
-def read_fasta_file(path: str | Path, strict: bool = False) -> Iterator[RnaRecord | SequenceError]:
+def read_fasta_file(
+    path: str | Path, strict: bool = False, with_constraints: bool = False
+) -> Iterator[Scanned]:
     """Yield the records of a file ("-": standard input), with an error for each bad record.
 
     Standard input may also hold bare sequences, one a line, as RNAfold reads them.
@@ -87,33 +99,57 @@ def read_fasta_file(path: str | Path, strict: bool = False) -> Iterator[RnaRecor
     try:
         lines = read_lines(path)
         is_bare = False
-        if name == "stdin":
+        if name == "stdin" and not with_constraints:
             is_bare, lines = _peek_bare(lines)
-        for result in (scan_bare if is_bare else scan_fasta)(lines, strict):
+        results = (
+            scan_bare(lines, strict) if is_bare else scan_fasta(lines, strict, with_constraints)
+        )
+        for result in results:
             is_empty = False
-            yield result.at(name) if isinstance(result, SequenceError) else result  # type: ignore[misc]  # at() keeps the class
+            yield result if isinstance(result, RnaRecord) else result.at(name)  # type: ignore[misc]  # at() keeps the class
     except SequenceError as error:
         raise error.at(name) from None
     if is_empty:
         raise InputError("no FASTA record (expected a line that starts with '>')", path=name)
 
 
-def scan_fasta(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord | SequenceError]:
+def scan_fasta(
+    lines: Iterable[str], strict: bool = False, with_constraints: bool = False
+) -> Iterator[Scanned]:
     """Yield each record, or its first error, in file order.
 
     Raises:
         SequenceError: text before the first header; such a file is not FASTA.
     """
-    check = _LineCheck(lines, strict)
+    return (found for _, found in scan_numbered(lines, strict, with_constraints))
+
+
+def scan_numbered(
+    lines: Iterable[str], strict: bool = False, with_constraints: bool = False
+) -> Iterator[tuple[int, Scanned]]:
+    """The same, each with its line: that of the constraints, or else of the header."""
+    check = _LineCheck(lines, strict, with_constraints)
     for number, (title, text) in enumerate(SimpleFastaParser(check.lines()), start=1):
         name = record_id(title, number)
-        header, error = check.finish(number)
+        header, error, constraint = check.finish(number)
         if error is not None:
-            yield SequenceError(error[0], line=error[1], column=error[2], record=name)
+            yield header, SequenceError(error[0], line=error[1], column=error[2], record=name)
         elif not text:
-            yield SequenceError("no sequence below this header", line=header, record=name)
+            yield header, SequenceError("no sequence below this header", line=header, record=name)
+        elif constraint is None:
+            yield header, _record(name, title, text)
         else:
-            yield _record(name, title, text)
+            yield constraint[0], _constrained(_record(name, title, text), *constraint)
+
+
+def _constrained(record: RnaRecord, line: int, text: str) -> RnaRecord | ConstraintError:
+    if len(text) != len(record):
+        message = f"{len(text)} signs of constraints for {len(record)} bases"
+        return ConstraintError(message, line=line, record=record.id)
+    try:
+        return replace(record, constraints=parse_constraints(text))
+    except ConstraintError as error:
+        return ConstraintError(error.message, line=line, record=record.id)
 
 
 def scan_bare(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord | SequenceError]:
@@ -163,10 +199,15 @@ def _record(name: str, title: str, text: str) -> RnaRecord:
 
 
 class _LineCheck:
-    """Filters lines for Biopython's parser and collects the header and error of each record."""
+    """Filters lines for Biopython's parser and collects what belongs to each record.
 
-    def __init__(self, lines: Iterable[str], strict: bool) -> None:
+    This is the line of its header, its first error, and its constraints.
+    """
+
+    def __init__(self, lines: Iterable[str], strict: bool, with_constraints: bool = False) -> None:
         self._lines = lines
+        self._with_constraints = with_constraints
+        self._constraints: dict[int, tuple[int, str]] = {}  # record number -> line, signs
         self._allowed = UNAMBIGUOUS | frozenset(" \t") if strict else READABLE
         self._count = 0  # headers seen
         self._letters = 0  # of the current record
@@ -194,6 +235,9 @@ class _LineCheck:
                 yield line.replace("\t", " ")
 
     def _check_letters(self, line: str, number: int) -> bool:
+        if self._with_constraints and self._letters and _has_signs(line):
+            self._add_constraints(line, number)
+            return False
         self._letters += len(line)
         error = self.line_error(line, number, self._letters)
         if error is not None:
@@ -212,9 +256,23 @@ class _LineCheck:
                 return letter_error(letter, line), number, column
         return None
 
-    def finish(self, record: int) -> tuple[int, tuple[str, int, int] | None]:
-        """The header line and the error of a record that was read to its end."""
-        return self._headers.pop(record), self._errors.pop(record, None)
+    def _add_constraints(self, line: str, number: int) -> None:
+        if self._count in self._constraints:
+            message = "a second line of constraints; expected one below the sequence"
+            self._errors.setdefault(self._count, (message, number, 1))
+        self._constraints[self._count] = number, line.strip()
+
+    def finish(
+        self, record: int
+    ) -> tuple[int, tuple[str, int, int] | None, tuple[int, str] | None]:
+        """The header line, the error and the constraints of a record that was read to its end."""
+        header, error = self._headers.pop(record), self._errors.pop(record, None)
+        return header, error, self._constraints.pop(record, None)
+
+
+def _has_signs(line: str) -> bool:
+    """Whether a line has signs of constraints; a sequence has none, gaps included."""
+    return bool((SIGNS - {UNPAIRED}).intersection(line)) or set(line.strip()) == {UNPAIRED}
 
 
 def _before_header(line: str, number: int) -> SequenceError:

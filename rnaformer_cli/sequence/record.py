@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rnaformer_cli.errors import ProbingError, SequenceError, shorten_repr
+from rnaformer_cli.errors import ConstraintError, ProbingError, SequenceError, shorten_repr
+from rnaformer_cli.sequence.constraints import Constraints
 from rnaformer_cli.sequence.letters import READABLE, letter_error, normalise
 from rnaformer_cli.sequence.reactivities import Reactivities
 
@@ -21,6 +22,7 @@ class RnaRecord:
     Raises:
         SequenceError: no base, or a letter that is not a base.
         ProbingError: a number of reactivities that is not that of the bases.
+        ConstraintError: constraints of an RNA of another length.
     """
 
     id: str
@@ -28,6 +30,7 @@ class RnaRecord:
     description: str = ""  # the rest of the FASTA header
     n_ambiguous: int = 0  # letters that were read as N
     reactivities: Reactivities | None = None  # chemical probing data
+    constraints: Constraints | None = None  # on its structure
 
     def __post_init__(self) -> None:
         text = self.sequence.translate(_NO_SPACE)
@@ -43,6 +46,9 @@ class RnaRecord:
         if self.reactivities is not None and len(self.reactivities) != len(self.sequence):
             message = f"{len(self.reactivities)} reactivities for {len(self.sequence)} bases"
             raise ProbingError(message, record=self.id)
+        if self.constraints is not None and len(self.constraints) != len(self.sequence):
+            message = f"constraints of {len(self.constraints)} bases for {len(self.sequence)} bases"
+            raise ConstraintError(message, record=self.id)
 
     def __repr__(self) -> str:
         return f"RnaRecord({shorten_repr(self.id)}, {shorten_repr(self.sequence)})"

@@ -131,6 +131,16 @@ def is_canonical(sequence: str, pair: BasePair) -> bool:
     return sequence[pair[0]] + sequence[pair[1]] in CANONICAL
 
 
+def noncanonical_pairs(sequence: str, pairs: Iterable[BasePair]) -> list[str]:
+    """The pairs of two known bases that are not canonical, such as `bases 3 and 9 (G-A)`."""
+    return [
+        f"bases {left + 1} and {right + 1} ({sequence[left]}-{sequence[right]})"
+        for left, right in sorted(pairs)
+        if "N" not in (sequence[left], sequence[right])
+        and not is_canonical(sequence, (left, right))
+    ]
+
+
 def to_rna(text: str) -> str:
     """The letters in upper case, with U for T."""
     return text.upper().replace("T", "U")

@@ -11,7 +11,14 @@ from pathlib import Path
 import click
 
 from rnaformer_cli.cli.run.progress import RunReporter, Workload
-from rnaformer_cli.errors import InputError, ProbingError, RnaformerError, SequenceError
+from rnaformer_cli.constraints.matching import ConstraintIndex
+from rnaformer_cli.errors import (
+    ConstraintError,
+    InputError,
+    ProbingError,
+    RnaformerError,
+    SequenceError,
+)
 from rnaformer_cli.files import STDIN, UniqueFileNames, check_regular
 from rnaformer_cli.probing.matching import ProfileIndex
 from rnaformer_cli.sequence.fasta import fasta_files, read_fasta_file, scan_bare
@@ -31,6 +38,8 @@ class Inputs:
     fail_fast: bool = False
     needs_names: bool = False  # whether each record needs a unique file name
     profiles: ProfileIndex | None = None  # probing data for the records
+    constraints: ConstraintIndex | None = None  # of the records, from files of their own
+    constraints_in_fasta: bool = False  # whether they are below the sequences
     sequences: tuple[str, ...] = ()  # given by --seq
 
     def records(
@@ -45,7 +54,9 @@ class Inputs:
             if isinstance(scanned, RnaRecord) and error is None:
                 record = self._with_data(scanned, is_only, report)
                 if record is None:
-                    return
+                    if report.ended_by is not None:
+                        return
+                    continue
                 if is_written(record, name):
                     report.skip(len(record))
                     continue
@@ -66,37 +77,63 @@ class Inputs:
         part, parts = self.shard or (1, 1)
         taken = UniqueFileNames() if self.needs_names else None
         scan, is_only = self._scan(), False
-        if self.profiles is not None:
+        indices = [index for index in (self.profiles, self.constraints) if index is not None]
+        if indices:
             head = list(itertools.islice(scan, 2))
             scan, is_only = itertools.chain(head, scan), len(head) == 1
         for number, found in enumerate(scan):
             name = taken.add(found.id) if taken and isinstance(found, RnaRecord) else ""
-            if self.profiles is not None and isinstance(found, RnaRecord):
-                self.profiles.match(found, is_only)
+            if isinstance(found, RnaRecord):
+                for index in indices:
+                    index.match(found, is_only)
             if number % parts == part - 1:
                 yield found, name, is_only
 
     def _with_data(self, record: RnaRecord, is_only: bool, report: RunReporter) -> RnaRecord | None:
-        """The record with its probing data; None where `fail_fast` ends the run at bad data."""
-        if self.profiles is None:
-            return record
+        """The record with its constraints and probing data.
+
+        None where `fail_fast` ends the run at bad data, and for a record with bad constraints.
+        """
+        given = self._with_constraints(record, is_only, report)
+        if given is None or self.profiles is None:
+            return given
         try:
-            record = self.profiles.attach(record, is_only)
+            given = self.profiles.attach(given, is_only)
         except ProbingError as error:
             if self.fail_fast:
                 report.ended_by = error
                 return None
             report.fail_data(error)
-        report.count_data(record)
-        return record
+        report.count_data(given)
+        return given
+
+    def _with_constraints(
+        self, record: RnaRecord, is_only: bool, report: RunReporter
+    ) -> RnaRecord | None:
+        """The record with its constraints; None, and reported, if they cannot be met."""
+        if self.constraints is None:
+            if self.constraints_in_fasta:
+                report.count_constraints(record)
+            return record
+        try:
+            given = self.constraints.attach(record, is_only)
+        except ConstraintError as error:
+            if self.fail_fast:
+                report.ended_by = error
+            else:
+                report.fail(error)
+            return None
+        report.count_constraints(given)
+        return given
 
     def _report_unmatched(self, report: RunReporter) -> None:
-        """Report probing data of ids that no record has; with `fail_fast` only the first."""
-        unmatched = [] if self.profiles is None else self.profiles.unmatched()
-        if self.fail_fast:
-            report.ended_by = next(iter(unmatched), None)
-        else:
-            report.fail_unmatched(unmatched)
+        """Report data of ids that no record has; with `fail_fast` only the first."""
+        for what, index in (("probing data", self.profiles), ("constraints", self.constraints)):
+            unmatched = [] if index is None else index.unmatched()
+            if not self.fail_fast:
+                report.fail_unmatched(unmatched, what)
+            elif report.ended_by is None:
+                report.ended_by = next(iter(unmatched), None)
 
     def workload(self) -> Workload | None:
         """Read all inputs in advance and measure them; None if one can be read only once."""
@@ -135,7 +172,7 @@ class Inputs:
         try:
             if is_in_folder:
                 check_regular(Path(file))
-            yield from read_fasta_file(file, self.strict)
+            yield from read_fasta_file(file, self.strict, self.constraints_in_fasta)
         except RnaformerError as error:
             yield _with_hint(error, str(file))
 

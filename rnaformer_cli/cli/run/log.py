@@ -147,8 +147,10 @@ def _checksum(paths: Iterable[Path]) -> str:
 
 
 def record_checksum(record: RnaRecord) -> str:
-    """The checksum of an input record: its id, description and sequence."""
+    """The checksum of an input record: id, description, sequence, reactivities, constraints."""
     text = "\n".join((record.id, record.description, record.sequence))
     if record.reactivities is not None:
         text += f"\n{record.reactivities.reagent}\n{record.reactivities.values}"
+    if record.constraints is not None:
+        text += f"\n{record.constraints.to_dict()}"
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

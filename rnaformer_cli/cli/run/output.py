@@ -29,7 +29,7 @@ from rnaformer_cli.structure.dbn import format_dbn
 from rnaformer_cli.structure.formats import SINGLE_RECORD_FORMATS, WRITERS
 from rnaformer_cli.structure.jsonl import dot_bracket_or_none, format_json
 from rnaformer_cli.structure.pair_table import HEADER, format_pair_rows, format_unpaired_rows
-from rnaformer_cli.structure.structure import StructureRecord
+from rnaformer_cli.structure.structure import StructureRecord, noncanonical_pairs
 
 if TYPE_CHECKING:
     from rnaformer_cli.prediction.alternatives import Alternative
@@ -125,7 +125,6 @@ class Formatter:
 
     def _format_json(self, prediction: Prediction) -> str:
         """One line of JSON."""
-        n_ambiguous = prediction.record.n_ambiguous
         details: dict[str, object] = {
             "confidence": round(prediction.confidence, 4),
             "family": prediction.family,
@@ -147,15 +146,14 @@ class Formatter:
             "threshold": prediction.threshold,
             "decoding": self._decoding,
             "seconds": round(prediction.seconds, 4),
-            "warnings": [],
+            "warnings": _warnings(prediction.record),
             **_reactivities(prediction),
+            **_constraints(prediction),
         }
         if self._unpaired and prediction.unpaired is not None:
             details["unpaired"] = [round(p, 4) for p in prediction.unpaired.tolist()]
         if prediction.alternatives:
             details["alternatives"] = list(map(_alternative, prediction.alternatives))
-        if n_ambiguous:
-            details["warnings"] = [f"{format_count(n_ambiguous, 'ambiguous letter')} read as N"]
         return format_json(prediction.structure_record, prediction.pair_scores, details)
 
     def _unpaired_rows(self, prediction: Prediction) -> str:
@@ -183,6 +181,24 @@ def _alternative(found: Alternative) -> dict[str, Any]:
         "probability": round(found.probability, 4),
         "confidence": round(found.confidence, 4),
     }
+
+
+def _warnings(record: RnaRecord) -> list[str]:
+    warnings = []
+    if record.n_ambiguous:
+        warnings.append(f"{format_count(record.n_ambiguous, 'ambiguous letter')} read as N")
+    if record.constraints is not None:
+        pairs = noncanonical_pairs(record.sequence, record.constraints.pairs)
+        warnings += [f"the forced pair of {pair} is not canonical" for pair in pairs]
+    return warnings
+
+
+def _constraints(prediction: Prediction) -> dict[str, Any]:
+    """The field for the constraints of a record; none without constraints."""
+    if prediction.record.constraints is None:
+        return {}
+    unmet = [base + 1 for base in prediction.unmet]
+    return {"constraints": {**prediction.record.constraints.to_dict(), "unmet": unmet}}
 
 
 def _reactivities(prediction: Prediction) -> dict[str, Any]:

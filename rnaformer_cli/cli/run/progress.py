@@ -17,6 +17,7 @@ from rnaformer_cli.files import is_gzip_name, open_text, os_error_text
 from rnaformer_cli.probing.likelihood import used_bases
 from rnaformer_cli.reporting.failures import FAILURE_COLUMNS
 from rnaformer_cli.sequence.record import RnaRecord
+from rnaformer_cli.structure.structure import noncanonical_pairs
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -64,6 +65,10 @@ class RunReporter:
         self.data_failures = 0  # of probing data, without which their records are predicted
         self._n_matched = 0
         self._n_with_data = 0
+        self._n_looked_up = 0  # records of a run with constraints
+        self._n_constrained = 0
+        self._n_noncanonical = 0  # forced pairs
+        self._first_noncanonical = ""
         self._failed_records = 0
         self.written = 0
         self.skipped = 0  # records that an earlier run has finished
@@ -89,8 +94,8 @@ class RunReporter:
         self.data_failures += 1
         self._report_failure(error)
 
-    def fail_unmatched(self, errors: Iterable[RnaformerError]) -> None:
-        """Report probing data that belong to no record: the first ones in full."""
+    def fail_unmatched(self, errors: Iterable[RnaformerError], what: str) -> None:
+        """Report data that belong to no record, the first ones in full."""
         unlisted = 0
         for number, error in enumerate(errors, start=1):
             if number <= MAX_LISTED_UNMATCHED:
@@ -102,7 +107,7 @@ class RunReporter:
                 self._failure_table.add(error)
         if unlisted:
             profiles = format_count(unlisted, "more id")
-            self._print(f"rnaformer: probing data of {profiles} belong to no record")
+            self._print(f"rnaformer: {what} of {profiles} belong to no record")
 
     def _report_failure(self, error: RnaformerError) -> None:
         if self._failure_table is not None:
@@ -154,6 +159,29 @@ class RunReporter:
             verb = "has" if self._n_with_data == 1 else "have"
             records = f"{self._n_with_data:,} of {format_count(self._n_matched, 'record')}"
             self._print(f"rnaformer: {records} {verb} reactivities")
+
+    def count_constraints(self, record: RnaRecord) -> None:
+        """Count a record in a run with constraints."""
+        self._n_looked_up += 1
+        if record.constraints is None:
+            return
+        self._n_constrained += 1
+        pairs = noncanonical_pairs(record.sequence, record.constraints.pairs)
+        if pairs and not self._n_noncanonical:
+            self._first_noncanonical = f"record {record.id!r}, {pairs[0]}"
+        self._n_noncanonical += len(pairs)
+
+    def report_constraints(self) -> None:
+        """Tell how many records had constraints, and warn of forced pairs of unusual bases."""
+        if self._n_noncanonical:
+            count = format_count(self._n_noncanonical, "forced pair")
+            verb = "is" if self._n_noncanonical == 1 else "are"
+            which = "" if self._n_noncanonical == 1 else "the first: "
+            self.warn(f"{count} {verb} not canonical ({which}{self._first_noncanonical})")
+        if self._n_looked_up and not self.quiet:
+            verb = "has" if self._n_constrained == 1 else "have"
+            records = f"{self._n_constrained:,} of {format_count(self._n_looked_up, 'record')}"
+            self._print(f"rnaformer: {records} {verb} constraints")
 
     def warn_ambiguous(self) -> None:
         """Warn of the number of letters that were read as N."""

@@ -1,23 +1,30 @@
-"""Files of chemical probing data on the command line."""
+"""Files with data of records on the command line: chemical probing data, constraints."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from rnaformer_cli.cli.run.progress import RunReporter
-from rnaformer_cli.errors import InputError, ProbingError
+from rnaformer_cli.constraints.formats import constraint_files, read_constraints
+from rnaformer_cli.constraints.matching import ConstraintIndex
+from rnaformer_cli.errors import InputError, ProbingError, RnaformerError
 from rnaformer_cli.files import check_regular
 from rnaformer_cli.probing.formats import reactivity_files, read_reactivities
 from rnaformer_cli.probing.likelihood import relative_reactivities
 from rnaformer_cli.probing.matching import ProfileIndex
-from rnaformer_cli.probing.profile import ProbingProfile
 from rnaformer_cli.sequence.encode import ALPHABET, UNKNOWN
+from rnaformer_cli.sequence.matching import DataIndex, RecordData
 from rnaformer_cli.sequence.reactivities import REAGENTS, find_reagent
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import StructureRecord
+
+Data = TypeVar("Data", bound=RecordData)
+Reader = Callable[[str | Path], Iterator[Data | RnaformerError]]
+Lister = Callable[[str | Path], list[str | Path]]
 
 
 def read_profiles(
@@ -29,14 +36,20 @@ def read_profiles(
         ProbingError, InputError: with `fail_fast`, the first error.
     """
     index = ProfileIndex(reagent)
-    for found in _scan(paths):
-        if isinstance(found, ProbingProfile):
-            index.add(found)
-        elif fail_fast:
-            raise found
-        else:
-            index.refuse(found)
-            report.fail_data(found)
+    _fill(index, _scan(paths, reactivity_files, read_reactivities), report, fail_fast)
+    return index
+
+
+def read_constraint_files(
+    paths: Iterable[str], report: RunReporter, fail_fast: bool
+) -> ConstraintIndex:
+    """The constraints of all files and folders; unreadable files and constraints are reported.
+
+    Raises:
+        ConstraintError, InputError: with `fail_fast`, the first error.
+    """
+    index = ConstraintIndex()
+    _fill(index, _scan(paths, constraint_files, read_constraints), report, fail_fast)
     return index
 
 
@@ -49,8 +62,8 @@ def relative_reactivities_of(
         ProbingError, InputError: data that cannot be read or do not fit, or none of any record.
     """
     index = ProfileIndex(reagent)
-    for found in _scan(paths):
-        if not isinstance(found, ProbingProfile):
+    for found in _scan(paths, reactivity_files, read_reactivities):
+        if isinstance(found, RnaformerError):
             raise found
         index.add(found)
     relative: list[list[float | None] | None] = []
@@ -78,24 +91,41 @@ def complete_reagent(ctx: click.Context, param: click.Parameter, incomplete: str
     return [name for name in REAGENTS if name.casefold().startswith(incomplete.casefold())]
 
 
-def _scan(paths: Iterable[str]) -> Iterator[ProbingProfile | ProbingError | InputError]:
+def _fill(
+    index: DataIndex[Data],
+    scanned: Iterable[Data | RnaformerError],
+    report: RunReporter,
+    fail_fast: bool,
+) -> None:
+    for found in scanned:
+        if not isinstance(found, RnaformerError):
+            index.add(found)
+        elif fail_fast:
+            raise found
+        elif not index.refuse(found):
+            report.fail_data(found)
+
+
+def _scan(
+    paths: Iterable[str], list_files: Lister, read: Reader[Data]
+) -> Iterator[Data | RnaformerError]:
     for path in paths:
         try:
-            files = reactivity_files(path)
+            files = list_files(path)
         except InputError as error:
             yield error
             continue
         for file in files:
-            yield from _scan_file(file, is_in_folder=file != path)
+            yield from _scan_file(file, read, is_in_folder=file != path)
 
 
 def _scan_file(
-    file: str | Path, is_in_folder: bool
-) -> Iterator[ProbingProfile | ProbingError | InputError]:
-    """The profiles of a file, or the error if it cannot be read; later files are still read."""
+    file: str | Path, read: Reader[Data], is_in_folder: bool
+) -> Iterator[Data | RnaformerError]:
+    """The data of a file, or the error if it cannot be read; later files are still read."""
     try:
         if is_in_folder:
             check_regular(Path(file))
-        yield from read_reactivities(file)
-    except (ProbingError, InputError) as error:
+        yield from read(file)
+    except RnaformerError as error:
         yield error

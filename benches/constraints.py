@@ -1,0 +1,61 @@
+"""Random constraints on random logits: every decoding must keep what is guaranteed.
+
+    python benches/constraints.py --inputs 1000000
+
+Each input is a random sequence of 5 to 40 bases, random logits and random constraints, decoded by
+one of the four decodings. Checked are forced, forbidden and unpaired bases, directions, crossing
+pairs, and that the bases reported without a partner are those that have none. Whether such a base
+could have had a partner is compared with all structures in tests/prediction/test_constraints.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from factories.constraints import check, random_constraints, random_scores
+
+from rnaformer_cli.prediction.constraints import PairConstraints
+from rnaformer_cli.prediction.decoding import DECODINGS, decode
+
+MAX_BASES = 40
+LETTERS = ("ACGUN", (5, 5, 5, 5, 1))
+
+
+def main() -> None:
+    """Decode the inputs and print how many there were of each decoding."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--inputs", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    start = time.perf_counter()
+    counts = dict.fromkeys(DECODINGS, (0, 0, 0))  # inputs, bases that must pair, without partner
+    for number in range(chosen.inputs):
+        decoding = DECODINGS[number % len(DECODINGS)]
+        added = decode_one(random.Random(f"{chosen.seed} {number}"), decoding)
+        counts[decoding] = tuple(map(sum, zip(counts[decoding], added, strict=True)))
+    for decoding, (inputs, required, unmet) in counts.items():
+        print(f"{decoding}: {inputs:,} inputs, {required:,} bases must pair, {unmet:,} cannot")
+    print(f"{time.perf_counter() - start:.0f} s")
+
+
+def decode_one(chance: random.Random, decoding: str) -> tuple[int, int, int]:
+    """One input; an AssertionError where something does not hold."""
+    size = chance.randint(5, MAX_BASES)
+    sequence = "".join(chance.choices(*LETTERS, k=size))
+    constraints = random_constraints(chance, size, may_cross=decoding != "nested")
+    pairs = PairConstraints.of(sequence, constraints)
+    structure = decode(random_scores(chance, size), chance.choice((0.0, 0.1, 0.4)), decoding, pairs)
+    unmet = check(structure, constraints, sequence, decoding)
+    return 1, len(constraints.required), len(unmet)
+
+
+if __name__ == "__main__":
+    main()

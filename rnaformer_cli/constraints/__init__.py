@@ -1,0 +1,1 @@
+"""Structure constraints: files, matching to records."""

@@ -1,0 +1,85 @@
+"""Which constraints belong to which record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rnaformer_cli.constraints.entry import ConstraintEntry
+from rnaformer_cli.errors import ConstraintError, RnaformerError
+from rnaformer_cli.files import safe_name
+from rnaformer_cli.sequence.encode import UNKNOWN
+from rnaformer_cli.sequence.matching import DataIndex, file_stem
+from rnaformer_cli.sequence.record import RnaRecord
+
+
+class ConstraintIndex(DataIndex[ConstraintEntry]):
+    """Constraints by the id of their record; see DataIndex."""
+
+    def __init__(self) -> None:
+        super().__init__(ConstraintError)
+        self._errors: dict[str, RnaformerError] = {}  # what is wrong, by id
+        self._failed: set[str] = set()  # of these, the ids of records
+
+    def refuse(self, error: RnaformerError) -> bool:
+        """Note constraints that could not be read, by their id or else by the file's name.
+
+        The error of an id is that of its record, or of unmatched().
+        """
+        super().refuse(error)
+        name = error.location.record
+        if name is None:
+            self._refused.add(file_stem(error.location.path))
+            return False
+        return self._errors.setdefault(name, error) is error
+
+    def match(self, record: RnaRecord, is_only: bool = False) -> str | None:
+        """The id under which the record has constraints; see DataIndex."""
+        if record.id in self._errors:
+            self._failed.add(record.id)
+        return super().match(record, is_only)
+
+    def unmatched(self) -> list[RnaformerError]:
+        """A failure for each id that no record had."""
+        errors = [error for name, error in self._errors.items() if name not in self._failed]
+        return errors + super().unmatched()
+
+    def attach(self, record: RnaRecord, is_only: bool = False) -> RnaRecord:
+        """The record with its constraints, or as it is where there are none.
+
+        Raises:
+            ConstraintError: constraints that could not be read, that do not fit the record, or that
+                are there twice.
+        """
+        name = self.match(record, is_only)
+        if record.id in self._errors:
+            raise self._errors[record.id]
+        is_refused = not self._refused.isdisjoint((record.id, safe_name(record.id)))
+        if is_refused or (name is None and is_only and self._refused):
+            raise ConstraintError("its constraints could not be read", record=record.id)
+        if name is None:
+            return record
+        entry = self._data[name][-1]
+        try:
+            if len(self._data[name]) > 1:
+                raise ConstraintError(f"constraints for {name!r} a second time")
+            if self._matched[name] != record.sequence:
+                message = f"the constraints of {name!r} belong to a record with another sequence"
+                raise ConstraintError(message)
+            _check_sequence(entry.sequence, record.sequence)
+            return replace(record, constraints=entry.resolve(record.sequence))
+        except ConstraintError as error:
+            line = error.location.line or entry.line
+            raise ConstraintError(
+                error.message, path=entry.path, line=line, record=record.id
+            ) from None
+
+
+def _check_sequence(letters: str | None, sequence: str) -> None:
+    if letters is None:
+        return
+    if len(letters) != len(sequence):
+        message = f"constraints of {len(letters)} bases, where the RNA has {len(sequence)}"
+        raise ConstraintError(message)
+    for base, (letter, other) in enumerate(zip(letters, sequence, strict=True), start=1):
+        if letter != other and UNKNOWN not in (letter, other):
+            raise ConstraintError(f"{letter!r} at base {base}, where the RNA has {other!r}")
