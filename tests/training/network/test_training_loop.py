@@ -1,6 +1,7 @@
 """The training loop: it fits, stops, resumes exactly, and refuses NaN."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,6 +125,19 @@ def test_a_pause_of_the_process_counts_as_a_long_step():
     assert first == [30.0] + 9 * [0.5]  # what is usual is not known yet
     assert trainer.clip_pause(5.0) == 5.0  # a batch of long records
     assert trainer.clip_pause(3600.0) == 10.0
+
+
+def test_time_in_which_the_process_does_not_run_is_not_counted(monkeypatch):
+    trainer = Trainer(config(4), RECORDS, {})
+    accumulate = trainer._accumulate_gradients
+
+    def wait_and_accumulate(batches):
+        time.sleep(0.5)
+        return accumulate(batches)
+
+    monkeypatch.setattr(trainer, "_accumulate_gradients", wait_and_accumulate)
+    trainer.step()
+    assert 0.0 < trainer.progress.seconds < 0.5
 
 
 def test_training_begins_with_given_weights():
