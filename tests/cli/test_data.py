@@ -140,3 +140,24 @@ def test_no_leaks_are_sought_in_an_empty_set(run_cli, tmp_path, empty):
     done = run_cli("data", "leaks", tmp_path / "train", tmp_path / "test")
     message = f"rnaformer: {tmp_path / empty}: no record in this file\n"
     assert (done.out, done.err, done.code) == ("", message, 1)
+
+
+def test_a_subset_keeps_whole_clusters(run_cli, tmp_path):
+    path, target = tmp_path / "all.jsonl.gz", tmp_path / "part.jsonl.gz"
+    write_dataset(path, [make_hairpin(f"h{n}", 4, n, cluster=n // 2) for n in range(8)])
+    done = run_cli("data", "subset", path, "--clusters", 0.5, "-o", target)
+    assert (done.err, done.code) == (f"4 records in {target}\n", 0)
+    chosen = [record.cluster for record in read_dataset(target)]
+    assert len(set(chosen)) == 2
+
+
+def test_a_set_is_exported_as_structures_and_as_sequences(run_cli, tmp_path):
+    path, target = tmp_path / "all.jsonl.gz", tmp_path / "all.jsonl"
+    write_dataset(path, [make_hairpin(f"h{n}", 4, n) for n in range(2)])
+    done = run_cli("data", "export", path, "-o", target)
+    assert (done.err, done.code) == (f"2 records in {target}\n", 0)
+    scored = run_cli("score", target, "--ref", target, "--tsv")
+    assert [line.split("\t")[4] for line in scored.out.splitlines()[1:]] == ["4", "4"]
+    fasta = tmp_path / "all.fasta"
+    assert run_cli("data", "export", path, "-t", "fasta", "-o", fasta).code == 0
+    assert fasta.read_text().startswith(">h0\n")
