@@ -269,14 +269,14 @@ def leaks(train: str, test: str, by: SplitBy) -> None:
     "kinds",
     multiple=True,
     type=click.Choice(KINDS),
-    help="Make only sequences of this kind; may be repeated.  [default: all kinds]",
+    help="Make only sequences of this kind; may be repeated.  [default: all kinds but mutant]",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the random choices.")
 def sample(file: str, count: int, output: str, kinds: tuple[SequenceKind, ...], seed: int) -> None:
     """Make unlabelled sequences from those of a data set.
 
     A new sequence is a whole sequence of FILE, a random window of one, a window with its bases
-    shuffled, or random bases.
+    shuffled, random bases, or (mutant) a whole sequence with one base replaced.
     """
     from rnaformer_cli.dataset.labelling import Recipe, make_sequences
 
