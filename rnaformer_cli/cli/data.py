@@ -222,7 +222,7 @@ def export(file: str, target: str, output: str) -> None:
 
     check_paths({"--output": output}, [file])
     texts = [
-        f">{record.id}\n{record.sequence}\n"
+        f">{escape_controls(record.id)}\n{record.sequence}\n"
         if target == "fasta"
         else WRITERS["jsonl"](StructureRecord(record.id, record.sequence, record.structure))
         for record in read_dataset(file)

@@ -1,6 +1,7 @@
 """The training loop: it fits, stops, resumes exactly, and refuses NaN."""
 
 import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,15 @@ def test_validation_runs_at_its_interval(tmp_path):
     folder = RunFolder(tmp_path, plan, resume=False)
     Trainer(plan, RECORDS, SETS).run(folder)
     assert [row["step"] for row in folder.metrics()] == [1, 2, 3, 4]
+
+
+def test_the_curves_of_a_run_may_have_different_validation_sets(tmp_path):
+    folder = RunFolder(tmp_path, config(4), resume=False)
+    for name in ("before", "after"):
+        folder.add_metrics({"minutes": 1.0, "loss": 0.5, "f1": {name: 0.5}})
+    assert folder.plot()
+    drawn = re.findall(r"<!-- (\w+) -->", (tmp_path / "curves.svg").read_text())
+    assert {"before", "after"} <= set(drawn)
 
 
 def test_a_stopped_run_saves_its_state(tmp_path):
