@@ -1,7 +1,5 @@
 """Plot the table of an experiment: F1 with 95 % intervals over records; dots are single seeds."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 from typing import Any

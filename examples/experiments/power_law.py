@@ -1,7 +1,5 @@
 """Fit 1 - F1 = a · x^-b to the runs of an experiment, with bootstrap intervals of b."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections import defaultdict

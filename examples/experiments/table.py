@@ -1,7 +1,5 @@
 """Collect the scores of an experiment into a table with intervals over records."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import math

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -140,7 +141,7 @@ def test_all_experiments_can_be_planned(tmp_path):
     (tmp_path / "sets.yaml").write_text(yaml.safe_dump(sets))
     finished = snakemake(tmp_path, "--dry-run", "--quiet", "rules", "--configfile", "sets.yaml")
     assert finished.returncode == 0, finished.stderr
-    counts = dict(line.split()[:2] for line in finished.stdout.splitlines() if line[:1].isalpha())
+    counts = dict(re.findall(r"^(\w+) +(\d+)$", finished.stdout + finished.stderr, re.MULTILINE))
     arms = {path.stem for path in ARMS} | set(CONFIG["arms"])
     assert int(counts["train"]) == len(arms) * len(CONFIG["seeds"])
     assert int(counts["table"]) == len(CONFIG["experiments"])
