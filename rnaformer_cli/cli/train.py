@@ -74,6 +74,11 @@ _REPORT_INTERVAL = 20.0  # seconds
     help="Minutes of the whole run and its learning rate schedule.  [default: set by the config]",
 )
 @click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Seed of the initial weights and of the batches.  [default: set by the config]",
+)
+@click.option(
     "--stop-after",
     type=options.FiniteRange(min=0, min_open=True),
     help="Minutes after which this process saves the run and exits; continue with --resume.",
@@ -114,7 +119,7 @@ def command(config: str, **chosen: Any) -> None:
 
     set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
-    train_config = _read_train_config(config, chosen["minutes"])
+    train_config = _read_train_config(config, chosen["minutes"], chosen["seed"])
     compute = _compute_config(chosen)
     with (
         join_process_group(compute.device) as process_group,
@@ -135,11 +140,14 @@ def command(config: str, **chosen: Any) -> None:
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
-def _read_train_config(path: str, minutes: float | None) -> TrainConfig:
+def _read_train_config(path: str, minutes: float | None, seed: int | None) -> TrainConfig:
     train_config = read_config(path)
-    if minutes is None:
-        return train_config
-    return replace(train_config, run=replace(train_config.run, minutes=minutes, steps=0))
+    run = train_config.run
+    if minutes is not None:
+        run = replace(run, minutes=minutes, steps=0)
+    if seed is not None:
+        run = replace(run, seed=seed)
+    return replace(train_config, run=run)
 
 
 def _compute_config(chosen: dict[str, Any]) -> ComputeConfig:

@@ -25,7 +25,7 @@ from rnaformer_cli.errors import DatasetError, DependencyError, OutputError
 from rnaformer_cli.files import os_error_text, read_bytes
 
 RnafoldLabel = Literal["mfe", "probabilities"]
-SequenceKind = Literal["whole", "window", "shuffled", "random"]
+SequenceKind = Literal["whole", "window", "shuffled", "random", "mutant"]
 KINDS: tuple[SequenceKind, ...] = get_args(SequenceKind)
 SOURCE = "rnafold"
 MIN_PROBABILITY = 0.02  # less probable pairs are omitted from a label, which halves the file
@@ -42,6 +42,7 @@ class Recipe:
     window: float = 0.30  # a random window of a sequence
     shuffled: float = 0.25  # a random window with its bases shuffled
     random: float = 0.10  # random bases with a GC content of 30 to 70 %
+    mutant: float = 0.0  # a whole sequence of any length with one base replaced
     max_lengths: tuple[int, ...] = (
         100,
         140,
@@ -52,9 +53,14 @@ class Recipe:
     min_length: int = 30
 
     def only(self, kinds: Collection[SequenceKind]) -> Recipe:
-        """The recipe for these kinds only, with the ratios of their fractions."""
-        removed: Any = {kind: 0.0 for kind in KINDS if kind not in kinds}
-        return replace(self, **removed)
+        """The recipe for these kinds only, with the ratios of their fractions.
+
+        Mutants, of which the default recipe has none, get the fraction 0.5.
+        """
+        changed: Any = {kind: 0.0 for kind in KINDS if kind not in kinds}
+        if "mutant" in kinds:
+            changed["mutant"] = self.mutant or 0.5
+        return replace(self, **changed)
 
 
 def make_sequences(
@@ -75,7 +81,7 @@ def make_sequences(
     generator = random.Random(seed)
     keys = sorted(clusters)
     kinds = {"whole": recipe.whole, "window": recipe.window}
-    kinds |= {"shuffled": recipe.shuffled, "random": recipe.random}
+    kinds |= {"shuffled": recipe.shuffled, "random": recipe.random, "mutant": recipe.mutant}
     for number in range(count):
         [kind] = generator.choices(list(kinds), list(kinds.values()))
         origin = generator.choice(clusters[generator.choice(keys)])
@@ -88,6 +94,10 @@ def _make(kind: str, origin: str, recipe: Recipe, generator: random.Random) -> s
     sequence = origin.replace("N", generator.choice("ACGU"))
     if kind == "whole" and len(sequence) <= limit:
         return sequence
+    if kind == "mutant":
+        place = generator.randrange(len(sequence))
+        other = generator.choice("ACGU".replace(sequence[place], ""))
+        return f"{sequence[:place]}{other}{sequence[place + 1 :]}"
     size = generator.randint(recipe.min_length, limit)
     if len(sequence) > size:
         start = generator.randrange(len(sequence) - size + 1)

@@ -78,6 +78,12 @@ def test_minutes_end_the_schedule_and_stop_after_ends_the_process(run_cli, files
     assert load_state(files / "run")["step"] > 0
 
 
+def test_a_seed_replaces_that_of_the_config(run_cli, files):
+    run_cli(*arguments(files, "--quiet", "--seed", 7))
+    stored = json.loads((files / "run" / "config.json").read_text())
+    assert stored["run"]["seed"] == 7
+
+
 def test_training_begins_with_other_weights(run_cli, files):
     run_cli(*arguments(files, "--quiet"))
     more = ["--start-from", files / "run" / "best", "--out", files / "second", "--quiet"]

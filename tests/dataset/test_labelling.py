@@ -153,6 +153,16 @@ def test_the_partial_output_of_another_run_is_refused(tmp_path, begun):
     assert part.read_text() == begun
 
 
+def test_mutants_differ_from_a_whole_sequence_in_one_base():
+    origins, made = kinds(Recipe().only(["mutant"]))
+    for mutant in made:
+        changes = [
+            sum(a != b for a, b in zip(mutant.sequence, origin.sequence, strict=True))
+            for origin in origins
+        ]
+        assert min(changes) == 1
+
+
 def test_a_recipe_can_be_cut_down_to_some_kinds():
     assert Recipe().only(["shuffled", "random"]) == Recipe(whole=0.0, window=0.0)
 

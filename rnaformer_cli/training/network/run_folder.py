@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import platform
 import sys
 from collections.abc import Mapping
@@ -126,8 +127,9 @@ class RunFolder:
         minutes = [row["minutes"] for row in rows]
         left.plot(minutes, [row["loss"] for row in rows])
         left.set(xlabel="minutes", ylabel="loss per base")
-        for name in rows[0]["f1"]:
-            right.plot(minutes, [row["f1"][name] for row in rows], label=name)
+        for name in dict.fromkeys(name for row in rows for name in row["f1"]):
+            f1 = [row["f1"].get(name, math.nan) for row in rows]  # not every set in every row
+            right.plot(minutes, f1, label=name)
         right.set(xlabel="minutes", ylabel="mean F1")
         right.legend()
         with write_atomically(self.path / CURVES, binary=True) as file:
