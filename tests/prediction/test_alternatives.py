@@ -1,12 +1,17 @@
 """Alternative structures cover the sample, and do not depend on batches."""
 
+import random
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from factories.constraints import check, random_constraints
 
 from rnaformer_cli import RnaRecord, load, parse_dot_bracket
 from rnaformer_cli.errors import ConfigError
 from rnaformer_cli.prediction.alternatives import find_alternatives
 from rnaformer_cli.prediction.predictor import Options, Predictor
+from rnaformer_cli.sequence.constraints import parse_constraints
 
 FIRST, SECOND, SHORTER = "((((....))))....", "....((((....))))", ".(((....)))....."
 SCORES = np.zeros((16, 16), np.float32)
@@ -111,3 +116,56 @@ def test_weights_without_a_folding_model_refuse_alternatives(tiny_network):
     with pytest.raises(ConfigError) as caught:
         Predictor(tiny_network, "tiny", Options(alternatives=2))
     assert str(caught.value) == "these weights have no folding model, which alternatives need"
+
+
+def test_an_empty_sample_leaves_the_structure_alone():
+    none = np.zeros((0, 16), np.int32)
+    assert alternatives(none, 5) == [(parse_dot_bracket(FIRST), 1.0)]
+
+
+@pytest.mark.parametrize(
+    "signs",
+    [
+        "xxx.......................",
+        "(........................)",
+        "..(..[......).....]......x",  # forced pairs that cross, of bases that could not pair
+        ".......|..................",
+        "......<...............>...",
+        "x..|..|...........|..|....",
+        "|........................|",
+    ],
+)
+def test_all_alternatives_satisfy_the_constraints(predictor, signs):
+    constraints = parse_constraints(signs)
+    record = replace(RECORDS[0], constraints=constraints)
+    [answer] = predictor.predict([record])
+    assert answer.alternatives[0].structure == answer.structure
+    for found in answer.alternatives:
+        unmet = check(found.structure, constraints, record.sequence, "mea")
+        assert set(unmet) <= set(answer.unmet)
+    assert sum(one.probability for one in answer.alternatives) == pytest.approx(1.0)
+
+
+def test_a_constraint_leaves_one_hairpin_of_a_switch(predictor):
+    record = replace(RECORDS[0], constraints=parse_constraints("xxx" + "." * 23))
+    [answer] = predictor.predict([record])
+    right = parse_dot_bracket("..........((((((....))))))")
+    first, *others = answer.alternatives
+    assert first.structure == right
+    assert all(not {0, 1, 2} & {b for pair in one.structure.pairs for b in pair} for one in others)
+    assert first.probability > 0.5
+
+
+def test_random_constraints_hold_in_all_alternatives(predictor):
+    chance, n_alternatives = random.Random(1), 0
+    for _ in range(30):
+        size = chance.randint(12, 30)
+        sequence = "".join(chance.choices("ACGUN", (5, 5, 5, 5, 1), k=size))
+        constraints = random_constraints(chance, size, may_cross=True)
+        record = RnaRecord("x", sequence, constraints=constraints)
+        [answer] = predictor.predict([record])
+        for found in answer.alternatives:
+            unmet = check(found.structure, constraints, sequence, "mea")
+            assert set(unmet) <= set(answer.unmet)
+        n_alternatives += len(answer.alternatives)
+    assert n_alternatives > 60  # of 30 records

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from rnaformer_cli.errors import SequenceError
+from rnaformer_cli.errors import ConstraintError, SequenceError
+from rnaformer_cli.sequence.constraints import parse_constraints
 from rnaformer_cli.sequence.fasta import read_fasta
 from rnaformer_cli.sequence.record import RnaRecord
 
@@ -70,3 +71,12 @@ def test_what_is_not_rna_is_refused(sequence, message):
 def test_the_repr_is_short():
     assert repr(RnaRecord("x", "GGCC", "a description")) == "RnaRecord('x', 'GGCC')"
     assert len(repr(RnaRecord("x" * 500, "GC" * 500))) < 200
+
+
+def test_constraints_count_bases_without_white_space():
+    constraints = parse_constraints("(.....)")
+    record = RnaRecord("x", " gga aat\tC\n", constraints=constraints)
+    assert (record.sequence, record.constraints) == ("GGAAAUC", constraints)
+    with pytest.raises(ConstraintError) as caught:
+        RnaRecord("x", "GGA AAUC", constraints=parse_constraints("(......)"))
+    assert str(caught.value) == "record 'x': constraints of 8 bases for 7 bases"
