@@ -163,7 +163,7 @@ def test_bash_completes_commands_files_options_choices_and_weights(run_bash, run
     keys = [
         "source <(rnaformer completion bash)\n",
         "rnaformer conv\tthe\t--t\tjs\t-o x.jsonl\n",
-        "rnaformer weights path rnaf\t> found\n",
+        "rnaformer weights path rnaformer-s\t> found\n",
     ]
     assert run_bash("".join(keys))
     assert Path("x.jsonl").read_text() == run_cli("convert", "the knot.dbn", "-t", "jsonl").out

@@ -90,7 +90,7 @@ GPUS = torch.cuda.device_count()
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-w", "none"), f"no weights named 'none'; known: {DEFAULT}"),
+        (("-w", "none"), f"no weights named 'none'; known: rnaformer-base, {DEFAULT}"),
         (("--device", "cuda:99"), f"no device 'cuda:99': this machine has {GPUS} CUDA devices"),
     ],
 )

@@ -151,7 +151,7 @@ def test_names_of_folders_and_files_move_no_cursor(run_cli, tiny_weights, tmp_pa
     data = tmp_path / f"{HOSTILE}.jsonl"
     data.write_text('{"id": "a", "seq": "GGAAACC", "pairs": [[0, 6]], "source": "x"}\n')
     stats = run_cli("data", "stats", data).out
-    assert ESCAPED in stats
+    assert stats.splitlines()[1].startswith("e_")  # a name that can be a file name
     assert not CODES.search(stats)
     values = json.loads((home / HOSTILE / "config.json").read_text())
     values["name"] = HOSTILE

@@ -127,7 +127,7 @@ def test_path_is_the_folder(run_cli, run_import, store):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("none", f"no weights named 'none'; known: {DEFAULT}"),
+        ("none", f"no weights named 'none'; known: rnaformer-base, {DEFAULT}"),
         ("no/ne", "no/ne: no config.json in this folder"),
     ],
 )
@@ -144,13 +144,14 @@ def test_all_weights_are_verified_unless_some_are_named(run_cli, run_import):
     run_import("bprna_like", "mine")
     finished = run_cli("weights", "verify")
     rows = [line.split("\t") for line in finished.out.splitlines()]
-    assert [row[:2] for row in rows] == [[DEFAULT, "ok"], ["mine", "ok"]]
+    names = ["rnaformer-base", DEFAULT, "mine"]
+    assert [row[:2] for row in rows] == [[name, "ok"] for name in names]
     assert (
-        rows[0][2]
+        rows[1][2]
         == hashlib.sha256((find_weights(DEFAULT) / "model.safetensors").read_bytes()).hexdigest()
     )
     assert (finished.err, finished.code) == ("", 0)
-    assert run_cli("weights", "verify", "mine").out == "\t".join(rows[1]) + "\n"
+    assert run_cli("weights", "verify", "mine").out == "\t".join(rows[2]) + "\n"
 
 
 def test_damaged_weights_do_not_keep_the_others_from_being_verified(run_cli, run_import, store):
@@ -158,7 +159,11 @@ def test_damaged_weights_do_not_keep_the_others_from_being_verified(run_cli, run
         run_import("bprna_like", name)
     (store / "a" / "model.safetensors").unlink()
     finished = run_cli("weights", "verify")
-    assert [line.split("\t")[0] for line in finished.out.splitlines()] == [DEFAULT, "b"]
+    assert [line.split("\t")[0] for line in finished.out.splitlines()] == [
+        "rnaformer-base",
+        DEFAULT,
+        "b",
+    ]
     assert finished.err == f"rnaformer: {store}/a: no model.safetensors in this folder\n"
     assert finished.code == 1
 
