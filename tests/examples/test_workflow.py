@@ -103,7 +103,7 @@ def test_nothing_but_results_is_kept(results):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ("--nope", "Error: No such option '--nope'."),  # exit code 2
+        ("--zzz", "Error: No such option '--zzz'."),  # exit code 2
         ("--ref absent.dbn", "rnaformer: absent.dbn: no such file or directory"),  # exit code 1
     ],
 )

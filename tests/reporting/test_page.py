@@ -120,7 +120,7 @@ def test_failed_records_are_counted_and_the_first_are_listed():
 
 def test_references_add_precision_recall_and_f1():
     text = compared_page().text
-    assert "F1 0.667 mean, 95 % interval 0.667 to 0.667" in text
+    assert "F1 0.667 of one reference" in text
     assert "Precision, recall 0.500, 1.000 means over 1 reference" in text
     assert " x 8 2 0.80 0.500 1.000 0.667 " in text
     assert f" y 8 2 0.80 {DASH} {DASH} {DASH} " in text

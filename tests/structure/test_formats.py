@@ -301,9 +301,10 @@ def test_a_file_is_written_in_the_format_of_its_suffix_or_the_given_one(tmp_path
 
 
 def test_several_records_go_into_one_file_if_its_format_holds_them(tmp_path):
-    write_structures([RECORD, RECORD], tmp_path / "x.txt")
-    assert list(read_structures(tmp_path / "x.txt")) == [RECORD, RECORD]
+    for name in ("x.txt", "x.ct"):
+        write_structures([RECORD, RECORD], tmp_path / name)
+        assert list(read_structures(tmp_path / name)) == [RECORD, RECORD]
     with pytest.raises(OutputError) as caught:
-        write_structures([RECORD, RECORD], tmp_path / "x.ct")
-    assert caught.value.message == "a ct file holds one record; write a file for each"
-    assert not (tmp_path / "x.ct").exists()
+        write_structures([RECORD, RECORD], tmp_path / "x.bpseq")
+    assert caught.value.message == "a bpseq file holds one record; write a file for each"
+    assert not (tmp_path / "x.bpseq").exists()

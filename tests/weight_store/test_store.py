@@ -48,7 +48,7 @@ def test_own_weights_are_found_by_name_and_by_folder(home):
     folder = home / "weights" / "mine"
     assert find_weights("mine") == folder
     assert find_weights(folder) == folder
-    assert list(list_weights()) == [DEFAULT, "mine"]
+    assert list(list_weights()) == ["rnaformer-base", DEFAULT, "mine"]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_users_folder_follows_the_environment(monkeypatch, environment, expe
 def test_an_unknown_name_lists_the_known_ones(home):
     with pytest.raises(WeightsError) as caught:
         find_weights("other")
-    assert str(caught.value) == f"no weights named 'other'; known: {DEFAULT}, mine"
+    assert str(caught.value) == f"no weights named 'other'; known: rnaformer-base, {DEFAULT}, mine"
 
 
 def test_a_folder_without_weights_is_named(tmp_path):
@@ -102,24 +102,27 @@ def test_a_folder_that_may_not_be_read_hides_no_other_weights(home, monkeypatch,
     closed.chmod(0)
     try:
         with as_somebody_else():
-            assert list(list_weights()) == [DEFAULT, *known]
+            assert list(list_weights()) == ["rnaformer-base", DEFAULT, *known]
             assert find_weights(DEFAULT) == shipped_folder() / DEFAULT
             if not part:
                 with pytest.raises(WeightsError) as caught:
                     find_weights("mine")
                 why = "(your own cannot be listed: permission denied)"
-                assert str(caught.value) == f"no weights named 'mine'; known: {DEFAULT} {why}"
+                assert (
+                    str(caught.value)
+                    == f"no weights named 'mine'; known: rnaformer-base, {DEFAULT} {why}"
+                )
     finally:
         closed.chmod(0o755)
 
 
 def test_a_store_of_an_impossible_name_hides_no_shipped_weights(monkeypatch):
     monkeypatch.setenv("RNAFORMER_HOME", 5000 * "x")
-    assert list(list_weights()) == [DEFAULT]
+    assert list(list_weights()) == ["rnaformer-base", DEFAULT]
     with pytest.raises(WeightsError) as caught:
         find_weights("mine")
     why = "(your own cannot be listed: file name too long)"
-    assert str(caught.value) == f"no weights named 'mine'; known: {DEFAULT} {why}"
+    assert str(caught.value) == f"no weights named 'mine'; known: rnaformer-base, {DEFAULT} {why}"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names there are text")

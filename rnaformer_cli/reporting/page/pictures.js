@@ -233,7 +233,7 @@ function addTools(record) {
 function tableText() {
   const clean = (text) => text.replace(/\s+/g, " ").trim();
   const rows = [...table.tBodies].filter((record) => !record.hidden).map((record) => record.rows[0]);
-  const cells = rows.map((row) => [...row.cells].map((cell) => clean(cell.dataset.value)));
+  const cells = rows.map((row) => [...row.cells].map((cell) => clean(cell.dataset.number ?? cell.dataset.value)));
   return [headings.map((heading) => clean(heading.textContent)), ...cells]
     .map((row) => `${row.join("\t")}\n`)
     .join("");

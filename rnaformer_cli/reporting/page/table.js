@@ -61,7 +61,8 @@ function parseFilter(words) {
     const heading = headings.find((one) => one.textContent.trim().toLowerCase() === name);
     if (heading?.querySelector("button").dataset.kind !== "number") return all;
     comparisons.push((record) => {
-      const { value } = record.rows[0].cells[heading.cellIndex].dataset;
+      const data = record.rows[0].cells[heading.cellIndex].dataset;
+      const value = data.number ?? data.value; // records without pairs are sorted by an empty value
       return value !== "" && COMPARE[sign](Number(value), Number(number));
     });
     return "";

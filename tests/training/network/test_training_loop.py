@@ -107,8 +107,8 @@ def test_validation_runs_at_its_interval(tmp_path):
 
 def test_the_curves_of_a_run_may_have_different_validation_sets(tmp_path):
     folder = RunFolder(tmp_path, config(4), resume=False)
-    for name in ("before", "after"):
-        folder.add_metrics({"minutes": 1.0, "loss": 0.5, "f1": {name: 0.5}})
+    for step, name in enumerate(("before", "after"), start=1):
+        folder.add_metrics({"step": step, "minutes": 1.0, "loss": 0.5, "f1": {name: 0.5}})
     assert folder.plot()
     drawn = re.findall(r"<!-- (\w+) -->", (tmp_path / "curves.svg").read_text())
     assert {"before", "after"} <= set(drawn)
