@@ -192,7 +192,7 @@ def _check_usage(chosen: dict[str, Any]) -> None:
     if is_plot and not chosen["scores"]:
         raise click.UsageError("--as dots needs --scores")
     if is_plot and chosen["colour"]:
-        raise click.UsageError("--as dots and --colour exclude each other")
+        raise click.UsageError("--as dots and --colour cannot be combined")
     if chosen["scores"] and not is_plot and chosen["colour"] != "probability":
         raise click.UsageError("--scores needs --as dots or --colour probability")
     if chosen["colour"] == "probability" and not chosen["scores"] and chosen["source_format"]:
@@ -204,7 +204,7 @@ def _check_reactivities(chosen: dict[str, Any]) -> None:
     if chosen["reactivities"] and chosen["kind"] != "plane":
         raise click.UsageError("--reactivities needs --as plane")
     if chosen["reactivities"] and chosen["colour"]:
-        raise click.UsageError("--reactivities and --colour exclude each other")
+        raise click.UsageError("--reactivities and --colour cannot be combined")
     if chosen["reagent"] and not chosen["reactivities"]:
         raise click.UsageError("--reagent needs --reactivities")
 
@@ -216,7 +216,7 @@ def _check_coordinates(chosen: dict[str, Any]) -> None:
     for name in _PICTURES_ONLY:
         if chosen[name]:
             option = name.replace("_", "-")
-            raise click.UsageError(f"RNA 2D JSON and --{option} exclude each other")
+            raise click.UsageError(f"RNA 2D JSON and --{option} cannot be combined")
 
 
 def _check_probabilities(source_format: str) -> None:

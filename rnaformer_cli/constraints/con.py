@@ -32,17 +32,17 @@ def read_con(lines: Iterable[str]) -> Iterator[ConstraintEntry]:
     """Yield the one entry of a file; blank lines are skipped.
 
     Raises:
-        ConstraintError: another section, a section a second time or without its end, something that
-            is no position, or bases in the section `Mod:`.
+        ConstraintError: an unknown section, a section that occurs twice or has no end, something
+            that is not a position, or bases in the section `Mod:`.
     """
     found: dict[str, dict[Bases, int]] = {}
-    section, first, n_entries = "", 0, 0
+    section, begin, first, n_entries = "", 0, 0, 0
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         first = first or number
         if not section:
-            section = _section(line, number, found)
+            section, begin = _section(line, number, found), number
             found[section] = {}
             continue
         if line.split() == ["-1"] * SECTIONS[section]:
@@ -56,7 +56,7 @@ def read_con(lines: Iterable[str]) -> Iterator[ConstraintEntry]:
     if section:
         end = " ".join(["-1"] * SECTIONS[section])
         message = f"the section '{section}:' has no end; expected a line {end!r}"
-        raise ConstraintError(message, line=first)
+        raise ConstraintError(message, line=begin)
     columns = (found.get(name, {}) for name in ("Pairs", "Forbids", "SS", "DS", "FMN"))
     yield ConstraintEntry(None, UnresolvedConstraints(*columns), first)
 
@@ -68,7 +68,7 @@ def _section(line: str, number: int, found: dict[str, dict[Bases, int]]) -> str:
         message = f"{shorten_repr(line.strip())} is not a section; {_EXPECTED}"
         raise ConstraintError(message, line=number)
     if name in found:
-        raise ConstraintError(f"the section '{name}:' a second time", line=number)
+        raise ConstraintError(f"the section '{name}:' occurs twice", line=number)
     return name
 
 

@@ -48,7 +48,7 @@ class ConstraintIndex(DataIndex[ConstraintEntry]):
 
         Raises:
             ConstraintError: constraints that could not be read, that do not fit the record, or that
-                are there twice.
+                occur twice.
         """
         name = self.match(record, is_only)
         if record.id in self._errors:
@@ -61,7 +61,7 @@ class ConstraintIndex(DataIndex[ConstraintEntry]):
         entry = self._data[name][-1]
         try:
             if len(self._data[name]) > 1:
-                raise ConstraintError(f"constraints for {name!r} a second time")
+                raise ConstraintError(f"the constraints of {name!r} occur twice")
             if self._matched[name] != record.sequence:
                 message = f"the constraints of {name!r} belong to a record with another sequence"
                 raise ConstraintError(message)

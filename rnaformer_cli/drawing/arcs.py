@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 MAX_WIDTH = 20.0  # inches; longer RNAs are drawn narrower, in the end without letters
 _INCHES_PER_BASE = 0.1
-_MAX_HEIGHT = 24.0  # of the widest arc, in bases, of an RNA of 100 bases; in proportion of others
+_MAX_HEIGHT = 24.0  # of the widest arc, in bases; in RNAs of more than 100 bases, in proportion
 _GAP = 0.9  # between the bases and their arcs, in bases
-_FEWEST_POINTS = 5.0  # of a number
+_FEWEST_POINTS = 5.0  # smallest font size of a number
 
 
 def draw_arcs(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-LOWEST = 0.001  # probability of a square
+LOWEST = 0.001  # smallest probability that is drawn
 TICKS = ((-3.0, "0.001"), (-2.0, "0.01"), (-1.0, "0.1"), (0.0, "1"))  # log10, and the text
 COLOURS = "viridis_r"
 MAX_SQUARES = 20_000  # more are an image in SVG and PDF files

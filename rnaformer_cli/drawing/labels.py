@@ -32,8 +32,8 @@ def place_labels(
 ) -> tuple[dict[int, Label], Coordinates]:
     """The place of each text beside its base, and all obstacles with these texts.
 
-    It is the first place far from obstacles and other texts, beginning beside the base across the
-    backbone; else the clearest one.
+    The first place with enough distance from obstacles and other texts is taken, starting in the
+    direction perpendicular to the backbone; if there is none, the place with the most distance.
     """
     labels: dict[int, Label] = {}
     taken = obstacles
@@ -78,7 +78,7 @@ def _turn(vector: Place, angle: float) -> Place:
 
 
 def _outwards(coordinates: Coordinates, base: int) -> Place:
-    """The unit vector across the backbone, to the side with more space; along it at an end."""
+    """The unit vector perpendicular to the backbone, towards more space; along it at an end."""
     last = len(coordinates) - 1
     if last == 0:
         return np.array([0.0, 1.0])

@@ -16,7 +16,7 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 Coordinates = NDArray[np.float64]
 
 BASE_DISTANCE = 1.0  # distance of neighbouring bases in a helix
-MIN_DISTANCE = 0.9  # of bases that are no neighbours
+MIN_DISTANCE = 0.9  # of bases that are not neighbours
 MAX_COMPARED = 2_000  # bases of the longest RNA with several layouts; their time is quadratic
 # Degrees by which the exterior loop is bent.
 TURNS = (0, 45, -45, 90, -90, 135, -135, 180, -180, 225, -225, 270, -270, 315, -315)
@@ -32,9 +32,8 @@ def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     The largest set of pairs that do not cross is laid out. The caller draws the other pairs, the
     pseudoknots, on top of it. Of the layouts of RNAturtle, RNAplot and RNApuzzler (Wiegreffe
     2019), and of the first two with a bent exterior loop, the first without overlaps and stretched
-    steps is taken, else the one with the fewest.
-    RNAs of more than MAX_COMPARED bases have the layout of RNApuzzler, and structures beyond
-    MAX_HAIRPINS or MAX_BRANCHINGS that of RNAturtle.
+    steps is taken, else the one with the fewest. RNAs of more than MAX_COMPARED bases have the
+    layout of RNApuzzler, and structures beyond MAX_HAIRPINS or MAX_BRANCHINGS that of RNAturtle.
 
     Raises:
         DependencyError: ViennaRNA is not installed.

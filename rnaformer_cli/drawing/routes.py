@@ -16,8 +16,9 @@ MAX_CELLS = 40_000  # of the grid
 _STEP = 0.5  # of the grid, bases
 _MARGIN = 5.0  # of the grid around the layout, bases
 _CLEARANCE = 0.9  # from other bases and pairs
-# Costs of a step: through a base or a helix, along another curve, beside it, elsewhere.
-_WALL, _LANE, _BESIDE, _FREE = 60.0, 3.0, 0.7, 1.0
+# Costs of a step: through a base or a helix, on another curve, beside it, elsewhere. Steps beside a
+# curve are cheaper, so that the curves of one pseudoknot are parallel.
+_OCCUPIED, _ON_CURVE, _BESIDE, _FREE = 60.0, 3.0, 0.7, 1.0
 _NEIGHBOURS = [(1, 0, 1.0), (-1, 0, 1.0), (0, 1, 1.0), (0, -1, 1.0)] + [
     (across, up, 2**0.5) for across in (-1, 1) for up in (-1, 1)
 ]
@@ -29,7 +30,7 @@ def route_pairs(
 ) -> list[Coordinates]:
     """A curve (n, 2) for each pair, from base to base; `drawn` are the pairs of the layout.
 
-    Each curve is a cheapest path on a grid where bases, pairs and other curves cost more.
+    Each curve is the cheapest path on a grid where bases, pairs and other curves cost more.
     """
     if not pairs:
         return []
@@ -48,13 +49,13 @@ class _Grid:
         self._low = low
         shape = np.ceil((high - low) / self._step).astype(int) + 1
         self._costs = np.full((int(shape[0]), int(shape[1])), _FREE)
-        self._owner = np.full(self._costs.shape, -1)  # the base whose wall a cell is
+        self._owner = np.full(self._costs.shape, -1)  # the base that occupies a cell, or -1
         for base, place in enumerate(coordinates):
-            self._wall(place, base)
+            self._occupy(place, base)
         for left, right in drawn:
             for part in np.linspace(0.0, 1.0, 6)[1:-1]:
                 place = (1 - part) * coordinates[left] + part * coordinates[right]
-                self._wall(place, left if part < 0.5 else right)
+                self._occupy(place, left if part < 0.5 else right)
 
     def route(self, left: int, right: int) -> Coordinates:
         """The curve between two bases, which becomes an obstacle of later ones."""
@@ -64,8 +65,8 @@ class _Grid:
             beside = self._costs[max(across - 2, 0) : across + 3, max(up - 2, 0) : up + 3]
             beside[beside == _FREE] = _BESIDE
         for across, up in cells:
-            lane = self._costs[max(across - 1, 0) : across + 2, max(up - 1, 0) : up + 2]
-            lane[lane <= _FREE] = _LANE
+            near = self._costs[max(across - 1, 0) : across + 2, max(up - 1, 0) : up + 2]
+            near[near <= _FREE] = _ON_CURVE
         places = self._low + self._step * np.array(cells, dtype=float)
         places[0], places[-1] = self._bases[left], self._bases[right]
         return _smooth(places)
@@ -74,7 +75,7 @@ class _Grid:
         across, up = np.rint((place - self._low) / self._step).astype(int)
         return int(across), int(up)
 
-    def _wall(self, place: NDArray[np.float64], base: int) -> None:
+    def _occupy(self, place: NDArray[np.float64], base: int) -> None:
         across, up = self._cell(place)
         reach = int(np.ceil(_CLEARANCE / self._step))
         block = np.mgrid[
@@ -82,11 +83,11 @@ class _Grid:
         ].reshape(2, -1)
         near = np.linalg.norm(self._low + self._step * block.T - place, axis=1) < _CLEARANCE
         cells = tuple(block[:, near])
-        self._costs[cells] = _WALL
+        self._costs[cells] = _OCCUPIED
         self._owner[cells] = base
 
     def _cheapest(self, start: Cell, goal: Cell, left: int, right: int) -> list[Cell]:
-        """The cheapest path (A*); the walls of the two bases themselves cost little."""
+        """The cheapest path (A*); cells of the two bases themselves cost little."""
         wide, high = self._costs.shape
         costs, owners = self._costs, self._owner
         best, before = {start: 0.0}, {start: start}

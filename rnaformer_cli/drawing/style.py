@@ -60,7 +60,7 @@ class BaseValues:
     values: NDArray[np.float64]  # (L,); NaN: the base has no value
     low: float = 0.0
     high: float = 1.0
-    colour_map: str = "viridis"  # a name of matplotlib, or the colour of `high` if `low` is white
+    colour_map: str = "viridis"  # a name of matplotlib, or a colour: white at `low`, this at `high`
     missing: str = NO_VALUE  # the colour of a base without a value
     ticks: tuple[tuple[float, str], ...] = ()  # of the colour bar; if empty, matplotlib's own
 

@@ -1,7 +1,7 @@
 """Scores of the network and the folding model, weighted by the evidence for a known family.
 
 A network is most accurate for RNAs that resemble its training data, and a folding model for all
-others. The log-odds of the best family profile tell which of both a sequence is.
+others. The log-odds of the best family profile indicate which case applies to a sequence.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _MAX_LOGIT = 50.0  # beyond it a sigmoid is constant in float32
 class EvidenceGate:
     """A logistic gate between two weightings of the network and the folding model.
 
-    The evidence e of a pair is the smaller one of its two bases, and that of a base the largest
-    log-odds of the profiles aligned with a window that contains it. The gate is sigmoid((e -
-    midpoint) / width), and 0 for bases outside of all windows. With the logit n of the score, which
-    is calibrated for sequences without evidence, and the logit f of the folding model, the new
-    logit is n + gate · ((scale - 1) · n + folding_weight · f + intercept). `rnaformer release` fits
-    the parameters by maximum likelihood.
+    The evidence e of a base is the largest log-odds of the profiles aligned with a window that
+    contains it; that of a pair is the smaller one of its two bases. The gate is
+    sigmoid((e - midpoint) / width), and 0 for bases outside of all windows. With the logit n of the
+    score, which is calibrated for sequences without evidence, and the logit f of the folding model,
+    the new logit is n + gate · ((scale - 1) · n + folding_weight · f + intercept).
+    `rnaformer release` fits the parameters by maximum likelihood.
 
     Raises:
         ConfigError: a value that is not a number from -1000 to 1000, or a width of 0 or less.
@@ -50,7 +50,7 @@ class EvidenceGate:
                 )
             if not -1000.0 <= value <= 1000.0:
                 raise ConfigError(
-                    f"{name} of by_evidence must be of usual size, not {shorten_repr(value)}"
+                    f"{name} of by_evidence must be from -1000 to 1000, not {shorten_repr(value)}"
                 )
         if self.width <= 0.0:
             raise ConfigError(f"width of by_evidence must be above 0, not {self.width}")
@@ -71,7 +71,7 @@ class EvidenceGate:
         return cls(**checked)
 
     def apply(self, scores: Floats, folding: Floats, regions: Sequence[Region]) -> Floats:
-        """Scores (L, L) weighted by evidence, from those without and the folding model's."""
+        """Combine scores (L, L) with those of the folding model where there is evidence."""
         evidence = base_evidence(regions, len(scores))
         bases = np.flatnonzero(np.isfinite(evidence))
         if not len(bases):

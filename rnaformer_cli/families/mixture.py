@@ -65,7 +65,7 @@ class FamilyMixture:
                 raise ConfigError(f"{name} of families must be a number, not {shorten_repr(value)}")
             if not -1000.0 <= value <= 1000.0:
                 raise ConfigError(
-                    f"{name} of families must be of usual size, not {shorten_repr(value)}"
+                    f"{name} of families must be from -1000 to 1000, not {shorten_repr(value)}"
                 )
         if not 0.0 <= self.ceiling <= 1.0:
             raise ConfigError(

@@ -23,7 +23,7 @@ class HardConstraints:
     extra_pairs: Tensor | None = None  # (B, D, L) bool, possible although they are not canonical
 
     def to(self, device: torch.device) -> HardConstraints:
-        """The same on a device."""
+        """These constraints on a device."""
         extra = None if self.extra_pairs is None else self.extra_pairs.to(device)
         return HardConstraints(self.may_pair.to(device), self.must_pair.to(device), extra)
 
@@ -65,7 +65,7 @@ def _is_between(must_pair: Tensor) -> Tensor:
 def _is_skipped(must_pair: Tensor, left: int, right: int) -> Tensor:
     """Whether the base next to the left or right base of each pair must pair, (B, D, L).
 
-    Only the sides that have an unpaired base, with two steps to the inner pair, are looked at.
+    Only sides with an unpaired base, two steps from the pair to the inner one, are checked.
     """
     size = must_pair.shape[1]
     index = torch.arange(size, device=must_pair.device)

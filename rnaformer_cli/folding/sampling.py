@@ -25,12 +25,12 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Kind = Literal["qm", "qm2", "qm1", "pair"]
 
-# Of the parts with one span, each has only parts of a later kind in its terms.
+# Among parts of equal span, the terms of a part contain only parts of a later kind.
 _KINDS: tuple[Kind, ...] = ("qm", "qm2", "qm1", "pair")
 _EXTERIOR = len(_KINDS)  # the number of the exterior loop among the kinds
 _WORD = 2**64 - 1
 _GOLDEN_RATIO, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-_MAX_LENGTH = 2**20  # bases, so that a part has its own number
+_MAX_LENGTH = 2**20  # bases, so that each part has a unique number
 
 
 class _Part(NamedTuple):

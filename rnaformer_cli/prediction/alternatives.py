@@ -22,7 +22,7 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 
 N_SAMPLES = 1000
 _EPSILON = 1e-3  # probabilities are clipped to [this, 1 - this] before their logits are compared
-_PAIR_WEIGHT = 0.2  # of the difference of the logits; the pairs of a helix come and go together
+_PAIR_WEIGHT = 0.2  # of the difference of the logits, which adds up over the pairs of a helix
 # Additional scores are multiples of this, in nats: the last digits of probabilities depend on the
 # batch, and the sample should not.
 _SCORE_UNIT = 0.0625
@@ -48,7 +48,7 @@ def sample_structures(
     """Sample structures of one RNA, bases (1, L), scores (L, L) -> partners (N_SAMPLES, L).
 
     With constraints, the distribution is that of the structures of the folding model that satisfy
-    them, see constrained_probabilities, and `scores` are under constraints, too.
+    them (see constrained_probabilities), and `scores` already satisfy them.
     """
     hard = None
     if constraints is None:
@@ -65,10 +65,10 @@ def find_alternatives(
 ) -> tuple[Alternative, ...]:
     """The structure and up to limit - 1 different ones of the sample.
 
-    Each in turn is the one that increases most the mean, over the sample, of the largest F1 between
-    a sampled structure and an alternative. A sampled structure counts for the alternative with the
-    largest F1, the earlier one of two. The structure itself is the first, the others follow by
-    falling probability. Without a sampled structure, it is the only one.
+    The choice is greedy. Each step adds the structure that most increases the mean, over the
+    sample, of the largest F1 between a sampled structure and an alternative. A sampled structure
+    counts for the alternative with the largest F1, of equal ones for the first. The given structure
+    comes first, the others by falling probability. If the sample is empty, it is the only one.
     """
     if not len(sample):
         return (Alternative(structure, 1.0, expected_f1(scores, structure)),)
@@ -106,7 +106,7 @@ def _to_structure(partners: NDArray[np.int32]) -> Structure:
 
 
 def _f1_matrix(structures: Sequence[Structure]) -> NDArray[np.float32]:
-    """The F1 of each structure against each other (N, N); 1 between two without pairs."""
+    """The F1 of all structures against each other (N, N); 1 for two structures without pairs."""
     numbers: dict[BasePair, int] = {}
     members = [
         [numbers.setdefault(pair, len(numbers)) for pair in structure.sorted_pairs]

@@ -11,7 +11,7 @@ from rnaformer_cli.drawing.style import COMMON_COLOUR
 from rnaformer_cli.reporting.entries import ReportEntry
 
 BINS = 20
-MIN_RECORDS = 2  # of a page with charts
+MIN_RECORDS = 2  # fewest records of a page with charts
 COLOUR = COMMON_COLOUR
 
 
@@ -46,7 +46,7 @@ class Chart:
 
 
 def make_charts(entries: Sequence[ReportEntry]) -> list[Chart]:
-    """Histograms of length, confidence and F1, and F1 against confidence; none of a few records."""
+    """Histograms of length, confidence and F1; F1 against confidence. None below MIN_RECORDS."""
     if len(entries) < MIN_RECORDS:
         return []
     lengths = [entry.record.structure.length for entry in entries]

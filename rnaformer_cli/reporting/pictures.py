@@ -113,7 +113,7 @@ def embed_svg(svg: bytes, prefix: str, label: str) -> str:
 
 
 def _references(element: ElementTree.Element) -> list[str]:
-    """The ids that an element refers to, as `#x` or `url(#x)`; colours, too, which is harmless."""
+    """The ids that an element refers to, as `#x` or `url(#x)`; colours match too, harmlessly."""
     return [name for value in element.attrib.values() for name in _REFERENCE.findall(value)]
 
 

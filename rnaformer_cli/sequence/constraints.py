@@ -37,8 +37,8 @@ class Constraints:
     """
 
     length: int
-    pairs: frozenset[Pair] = field(default_factory=frozenset)  # in every answer
-    forbidden: frozenset[Pair] = field(default_factory=frozenset)  # in no answer
+    pairs: frozenset[Pair] = field(default_factory=frozenset)  # in every structure
+    forbidden: frozenset[Pair] = field(default_factory=frozenset)  # in no structure
     unpaired: frozenset[int] = field(default_factory=frozenset)
     paired: frozenset[int] = field(default_factory=frozenset)  # with any base
     downstream: frozenset[int] = field(default_factory=frozenset)  # with a base further 3'
@@ -54,7 +54,7 @@ class Constraints:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is known."""
+        """Whether there are no constraints."""
         return not any(getattr(self, one.name) for one in fields(self) if one.name != "length")
 
     @property
@@ -76,8 +76,9 @@ class Constraints:
 def parse_constraints(text: str) -> Constraints:
     """Constraints from one sign for each base, as RNAfold reads them.
 
-    `.` nothing known, `x` unpaired, `|` paired, `<` paired with a base downstream, `>` paired with
-    a base upstream, `( )` paired with each other. `[ ]` and `{ }` are pairs that may cross others.
+    `.` not constrained, `x` unpaired, `|` paired, `<` paired with a base downstream, `>` paired
+    with a base upstream, `( )` paired with each other. `[ ]` and `{ }` are pairs that may cross
+    others.
 
     Raises:
         ConstraintError: another sign, an unbalanced bracket, or constraints that cannot be met.
@@ -133,7 +134,7 @@ def _range_conflicts(constraints: Constraints, pair: Pair) -> Iterator[Conflict]
     left, right = pair
     if not 0 <= left < right < constraints.length:
         bases = f"{shorten_repr(left + 1)} and {shorten_repr(right + 1)}"
-        message = f"bases {bases} are no pair of an RNA of {constraints.length} bases"
+        message = f"bases {bases} are not a pair of an RNA of {constraints.length} bases"
         yield right, message
 
 

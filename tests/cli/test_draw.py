@@ -117,7 +117,7 @@ def test_what_cannot_be_drawn_is_one_line(run_cli, files, options, message):
         ),
         (
             ["-o", "x.svg", "--as", "dots", "--scores", "scores.npz", "--colour", "none"],
-            "--as dots and --colour exclude each other",
+            "--as dots and --colour cannot be combined",
         ),
         (
             ["-o", "x.svg", "--from", "dbn", "--colour", "probability"],
@@ -126,15 +126,15 @@ def test_what_cannot_be_drawn_is_one_line(run_cli, files, options, message):
         ),
         (["-o", "x.json", "--as", "arcs"], "RNA 2D JSON needs --as plane"),
         (["--out-dir", "p", "-f", "rna2d", "--as", "arcs"], "RNA 2D JSON needs --as plane"),
-        (["-o", "x.json", "--ref", "one.dbn"], "RNA 2D JSON and --ref exclude each other"),
-        (["-o", "x.json", "--no-letters"], "RNA 2D JSON and --no-letters exclude each other"),
+        (["-o", "x.json", "--ref", "one.dbn"], "RNA 2D JSON and --ref cannot be combined"),
+        (["-o", "x.json", "--no-letters"], "RNA 2D JSON and --no-letters cannot be combined"),
         (
             ["-o", "x.json", "--reactivities", "a.shape"],
-            "RNA 2D JSON and --reactivities exclude each other",
+            "RNA 2D JSON and --reactivities cannot be combined",
         ),
         (
             ["-o", "x.svg", "--reactivities", "a.shape", "--colour", "base"],
-            "--reactivities and --colour exclude each other",
+            "--reactivities and --colour cannot be combined",
         ),
     ],
 )

@@ -98,8 +98,8 @@ NAMES = "midpoint, width, scale, folding_weight, intercept"
         ({"width": 0.0}, "width of by_evidence must be above 0, not 0.0"),
         ({"scale": "1"}, "scale of by_evidence must be a number, not '1'"),
         ({"scale": True}, "scale of by_evidence must be a number, not True"),
-        ({"midpoint": math.nan}, "midpoint of by_evidence must be of usual size, not nan"),
-        ({"midpoint": 1001}, "midpoint of by_evidence must be of usual size, not 1001"),
+        ({"midpoint": math.nan}, "midpoint of by_evidence must be from -1000 to 1000, not nan"),
+        ({"midpoint": 1001}, "midpoint of by_evidence must be from -1000 to 1000, not 1001"),
     ],
 )
 def test_a_wrong_value_is_refused(change, message):

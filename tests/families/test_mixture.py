@@ -287,10 +287,10 @@ def test_an_unknown_setting_is_refused():
         (None, "a number, not None"),
         (True, "a number, not True"),
         ([1.0], "a number, not [1.0]"),
-        (math.nan, "of usual size, not nan"),
-        (math.inf, "of usual size, not inf"),
-        (-1000.5, "of usual size, not -1000.5"),
-        (10**400, f"of usual size, not 1{'0' * 37}...{'0' * 39}"),
+        (math.nan, "from -1000 to 1000, not nan"),
+        (math.inf, "from -1000 to 1000, not inf"),
+        (-1000.5, "from -1000 to 1000, not -1000.5"),
+        (10**400, f"from -1000 to 1000, not 1{'0' * 37}...{'0' * 39}"),
     ],
 )
 def test_settings_out_of_range_are_refused(name, value, message):

@@ -22,7 +22,7 @@ def test_dots_say_nothing():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"pairs": {(0, 9)}}, "bases 1 and 10 are no pair of an RNA of 9 bases"),
+        ({"pairs": {(0, 9)}}, "bases 1 and 10 are not a pair of an RNA of 9 bases"),
         ({"pairs": {(0, 8), (0, 7)}}, "base 1 has two partners, 8 and 9"),
         ({"pairs": {(0, 8)}, "unpaired": {8}}, "base 9 must be unpaired, and must pair"),
         ({"pairs": {(0, 8)}, "upstream": {0}}, "base 1 must pair upstream, and with base 9"),

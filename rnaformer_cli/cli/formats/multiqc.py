@@ -21,7 +21,7 @@ HEAD = """\
 # headers:
 #     length: {title: 'Bases', format: '{:,.0f}', scale: 'Greys'}
 #     predicted: {title: 'Pairs predicted', format: '{:,.0f}', scale: 'Blues'}
-#     reference: {title: 'Pairs accepted', format: '{:,.0f}', scale: 'Blues'}
+#     reference: {title: 'Pairs in reference', format: '{:,.0f}', scale: 'Blues'}
 #     precision: {title: 'Precision', min: 0, max: 1, format: '{:,.3f}', scale: 'RdYlGn'}
 #     recall: {title: 'Recall', min: 0, max: 1, format: '{:,.3f}', scale: 'RdYlGn'}
 #     f1: {title: 'F1', min: 0, max: 1, format: '{:,.3f}', scale: 'RdYlGn'}

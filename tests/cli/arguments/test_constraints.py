@@ -123,11 +123,19 @@ def test_a_con_file_that_does_not_fit_names_its_line(run_predict, text, line, me
     assert (finished.out.count(">"), finished.code) == (2, 1)
 
 
-def test_a_con_file_that_cannot_be_read_fails_its_record(run_predict):
-    Path("a.con").write_text("Mod:\n3\n-1\n")
+UNREADABLE_CON = [
+    ("Mod:\n3\n-1\n", 2, "modified bases (Mod:) are not supported; use SS:, or --reactivities"),
+    ("SS:\n2\n-1\nPairs:\n1 9\n", 4, "the section 'Pairs:' has no end; expected a line '-1 -1'"),
+    ("SS:\n2\n-1\nSS:\n3\n-1\n", 4, "the section 'SS:' occurs twice"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "message"), UNREADABLE_CON)
+def test_a_con_file_that_cannot_be_read_fails_its_record(run_predict, text, line, message):
+    Path("a.con").write_text(text)
     finished = run_predict("in.fa", "--constraints", "a.con")
     assert finished.err.splitlines()[:2] == [
-        "rnaformer: a.con:2: modified bases (Mod:) are not supported; use SS:, or --reactivities",
+        f"rnaformer: a.con:{line}: {message}",
         "rnaformer: record 'a': its constraints could not be read",
     ]
     assert (finished.out.count(">"), finished.code) == (2, 1)
