@@ -71,7 +71,7 @@ OPTION_GROUPS = {
     "sequences",
     metavar="SEQUENCE",
     multiple=True,
-    type=options.NonEmptyText(),
+    type=options.SequenceText(),
     help="A sequence to predict, named sequence_1 and so on; may be repeated.",
 )
 @options.output

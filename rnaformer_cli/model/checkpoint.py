@@ -183,6 +183,9 @@ def load_families(folder: str | Path, checkpoint: Checkpoint) -> FamilyModel | N
         return None
     recorded = checkpoint.families
     holder = Path(folder) if recorded.of is None else Path(folder).absolute().parent / recorded.of
+    if recorded.of is not None and not holder.is_dir():
+        message = f"its family profiles are those of {recorded.of!r}, which is no folder beside it"
+        raise WeightsError(message, path=folder)
     path = _file_in(holder, FAMILIES_FILE)
     library = read_library(path)
     _check_digest(path, recorded.sha256)

@@ -260,7 +260,7 @@ class Predictor:
     def predict(self, rnas: Rna | Rnas) -> Prediction | Iterator[Prediction | DeviceError]:
         """The prediction of one RNA, or an iterator over those of several, in input order.
 
-        An RNA is a sequence, an `RnaRecord` or Biopython's `SeqRecord`. Several are an iterable of
+        An RNA is text, a `Seq`, `SeqRecord` or `RnaRecord`. Several are an iterable of
         these, or the `Path` of a FASTA file or of a folder of FASTA files. They are read ahead in
         windows and predicted in batches of similar lengths. A prediction does not depend on the
         other records. An RNA of several that cannot be predicted gives an error in its place.

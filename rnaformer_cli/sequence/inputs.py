@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 
 from rnaformer_cli.errors import SequenceError, shorten_repr
@@ -12,8 +13,8 @@ from rnaformer_cli.files import suffix_of
 from rnaformer_cli.sequence.fasta import SUFFIXES, read_fasta, record_id
 from rnaformer_cli.sequence.record import RnaRecord
 
-Rna = RnaRecord | SeqRecord | str  # one RNA; text is its sequence
-ONE_RNA = (RnaRecord, SeqRecord, str)
+Rna = RnaRecord | SeqRecord | Seq | str  # one RNA; text is its sequence
+ONE_RNA = (RnaRecord, SeqRecord, Seq, str)
 Rnas = Path | Iterable[Rna]  # a FASTA file or a folder of them, or RNAs
 
 
@@ -41,6 +42,8 @@ def to_record(rna: Rna, number: int = 1) -> RnaRecord:
         return rna
     if isinstance(rna, SeqRecord):
         return _from_biopython(rna, number)
+    if isinstance(rna, Seq):
+        rna = str(rna)
     if not isinstance(rna, str):
         raise TypeError(f"expected a sequence or a record, not {type(rna).__name__}")
     _check_sequence(rna)

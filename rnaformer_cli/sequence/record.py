@@ -23,6 +23,7 @@ class RnaRecord:
         SequenceError: no base, or a letter that is not a base.
         ProbingError: a number of reactivities that is not that of the bases.
         ConstraintError: constraints of an RNA of another length.
+        TypeError: constraints that are text.
     """
 
     id: str
@@ -46,6 +47,9 @@ class RnaRecord:
         if self.reactivities is not None and len(self.reactivities) != len(self.sequence):
             message = f"{len(self.reactivities)} reactivities for {len(self.sequence)} bases"
             raise ProbingError(message, record=self.id)
+        if not isinstance(self.constraints, Constraints | None):
+            found = type(self.constraints).__name__
+            raise TypeError(f"constraints are given as {found}; parse_constraints() reads text")
         if self.constraints is not None and len(self.constraints) != len(self.sequence):
             message = f"constraints of {len(self.constraints)} bases for {len(self.sequence)} bases"
             raise ConstraintError(message, record=self.id)

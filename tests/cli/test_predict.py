@@ -277,6 +277,20 @@ def test_sequences_are_given_by_an_option(run_predict):
     assert ids(finished.out) == ["sequence_1"]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (" ", "the text is empty"),
+        (">a\nGGGGAAAACCCC", "expected a sequence without a FASTA header"),
+        ("; GGGGAAAACCCC", "expected a sequence without a FASTA header"),
+    ],
+)
+def test_the_option_takes_a_sequence_alone(run_predict, text, message):
+    finished = run_predict("--seq", text)
+    assert finished.err.endswith(f"Error: Invalid value for '--seq': {message}\n")
+    assert (finished.out, finished.code) == ("", 2)
+
+
 def test_a_sequence_instead_of_a_file_names_the_option(run_predict):
     finished = run_predict("GGGGAAAACCCC")
     message = "no such file or directory; --seq GGGGAAAACCCC predicts this sequence"

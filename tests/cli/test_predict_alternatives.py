@@ -116,3 +116,15 @@ def test_a_run_is_resumed_with_the_same_options_only(run_switch):
     finished = run_switch(*options, "--seed", "1", "--resume")
     assert finished.code == 1
     assert "seed" in finished.err
+
+
+@pytest.mark.parametrize("option", [("--alternatives", "2"), ("--unpaired",)])
+def test_a_run_is_not_resumed_without_its_options(run_switch, option):
+    options = ("--out-dir", "out", "-f", "jsonl")
+    assert run_switch(*options, *option).code == 0
+    finished = run_switch(*options, "--resume")
+    name = option[0].removeprefix("--")
+    before = {"alternatives": "2", "unpaired": "True"}[name]
+    message = f"was made with {name} {before}, not None"
+    path = Path("out/.rnaformer-run.jsonl")
+    assert (finished.err, finished.code) == (f"rnaformer: {path}: {message}\n", 1)

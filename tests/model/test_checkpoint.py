@@ -94,6 +94,11 @@ def test_a_missing_shared_library_is_reported(tmp_path):
     folder = share_library(tmp_path, of="third")
     with pytest.raises(WeightsError) as caught:
         load_families(folder, read_checkpoint(folder))
+    message = "its family profiles are those of 'third', which is no folder beside it"
+    assert str(caught.value) == f"{folder}: {message}"
+    (tmp_path / "third").mkdir()
+    with pytest.raises(WeightsError) as caught:
+        load_families(folder, read_checkpoint(folder))
     assert str(caught.value) == f"{tmp_path / 'third'}: no families.safetensors in this folder"
 
 

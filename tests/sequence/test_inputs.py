@@ -8,7 +8,7 @@ from Bio.Seq import Seq
 from Bio.SeqRecord import SeqRecord
 
 from rnaformer_cli.errors import InputError, SequenceError
-from rnaformer_cli.sequence.inputs import to_record, to_records
+from rnaformer_cli.sequence.inputs import ONE_RNA, to_record, to_records
 from rnaformer_cli.sequence.record import RnaRecord
 
 FASTA = ">a the first\nGGGAAACCC\n>b\nacgt\n"
@@ -50,6 +50,11 @@ def test_a_record_of_biopython_without_a_name_or_with_its_own_description():
         RnaRecord("sequence_1", "GGCC"),
         RnaRecord("x", "GGCC", "a tRNA"),
     ]
+
+
+def test_a_sequence_of_biopython_is_one_rna_and_not_its_letters():
+    assert isinstance(Seq("GGCC"), ONE_RNA)
+    assert to_record(Seq("ggct")) == RnaRecord("sequence_1", "GGCU")
 
 
 def test_rnas_are_taken_one_by_one():

@@ -80,3 +80,9 @@ def test_constraints_count_bases_without_white_space():
     with pytest.raises(ConstraintError) as caught:
         RnaRecord("x", "GGA AAUC", constraints=parse_constraints("(......)"))
     assert str(caught.value) == "record 'x': constraints of 8 bases for 7 bases"
+
+
+def test_text_of_constraints_is_not_constraints():
+    with pytest.raises(TypeError) as caught:
+        RnaRecord("x", "GGGGAAAACCCC", constraints="((((....))))")
+    assert str(caught.value) == "constraints are given as str; parse_constraints() reads text"

@@ -47,6 +47,23 @@ class NonEmptyText(click.types.StringParamType):
         return text
 
 
+class SequenceText(NonEmptyText):
+    """A sequence alone, whose letters are checked later."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The sequence without white space around it.
+
+        Raises:
+            click.BadParameter: an empty one, or the text of a FASTA file.
+        """
+        text = super().convert(value, param, ctx).strip()
+        if not text:
+            self.fail("the text is empty", param, ctx)
+        if text.startswith((">", ";")):
+            self.fail("expected a sequence without a FASTA header", param, ctx)
+        return text
+
+
 class GroupedCommand(click.Command):
     """A command whose help lists its options in groups; others are in the last one, "Options"."""
 

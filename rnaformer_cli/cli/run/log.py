@@ -109,9 +109,10 @@ class RunLog:
             raise InputError(
                 "is not the log of a run; remove it to start a new run", path=self._path
             ) from None
-        for name, value in settings.items():
-            if previous.get(name) != value:
-                message = f"was made with {name} {previous.get(name)}, not {value}"
+        for name in {**settings, **previous}:  # an optional setting may be in one of them
+            before, now = previous.get(name), settings.get(name)
+            if before != now:
+                message = f"was made with {name} {before}, not {now}"
                 raise InputError(message, path=self._path)
         return finished
 
