@@ -12,7 +12,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rnaformer_cli.drawing.picture import draw_arcs, draw_dots, draw_plane, save_figure
+    from rnaformer_cli.drawing.arcs import draw_arcs
+    from rnaformer_cli.drawing.canvas import save_figure
+    from rnaformer_cli.drawing.dots import draw_dots
+    from rnaformer_cli.drawing.plane import draw_plane
+    from rnaformer_cli.drawing.style import (
+        BaseValues,
+        Style,
+        probability_values,
+        reactivity_values,
+    )
     from rnaformer_cli.errors import DeviceError, RnaformerError
     from rnaformer_cli.prediction.predictor import Options, Prediction, Predictor, load, predict
     from rnaformer_cli.scoring.counts import PairCounts, count_pairs
@@ -30,10 +39,14 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _MODULES = {  # public name -> module
-    "draw_arcs": "drawing.picture",
-    "draw_dots": "drawing.picture",
-    "draw_plane": "drawing.picture",
-    "save_figure": "drawing.picture",
+    "draw_arcs": "drawing.arcs",
+    "save_figure": "drawing.canvas",
+    "draw_dots": "drawing.dots",
+    "draw_plane": "drawing.plane",
+    "BaseValues": "drawing.style",
+    "Style": "drawing.style",
+    "probability_values": "drawing.style",
+    "reactivity_values": "drawing.style",
     "DeviceError": "errors",
     "RnaformerError": "errors",
     "Options": "prediction.predictor",
@@ -76,6 +89,10 @@ __all__ = [  # noqa: RUF022  # in the order of docs/api.md
     "draw_plane",
     "draw_arcs",
     "draw_dots",
+    "Style",
+    "BaseValues",
+    "probability_values",
+    "reactivity_values",
     "save_figure",
     "RnaformerError",
     "DeviceError",

@@ -18,7 +18,8 @@ NAMES = [  # in the order in which one meets them; a change here is a change of 
     *("read_structures", "write_structures", "format_structure", "Structure", "StructureRecord"),
     *("parse_dot_bracket", "format_dot_bracket"),
     *("count_pairs", "PairCounts"),
-    *("draw_plane", "draw_arcs", "draw_dots", "save_figure"),
+    *("draw_plane", "draw_arcs", "draw_dots"),
+    *("Style", "BaseValues", "probability_values", "reactivity_values", "save_figure"),
     *("RnaformerError", "DeviceError", "__version__"),
 ]
 

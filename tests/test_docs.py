@@ -20,7 +20,7 @@ from conftest import DATA, ROOT
 from factories.datasets import make_hairpin
 from factories.families import make_labelled_members
 
-from rnaformer_cli import read_structures
+from rnaformer_cli import StructureRecord, read_structures
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.structure.ct import format_ct
 from rnaformer_cli.structure.dbn import format_dbn
@@ -123,6 +123,11 @@ def _lay_out_training(folder):
     ]
     for name in ("train", "val", "test", "families", "other"):
         write_dataset(folder / f"{name}.jsonl.gz", records)
+    hairpins = [make_hairpin(f"s{n}", 20 + n % 20, 100 + n) for n in range(40)]
+    records = [StructureRecord(r.id, r.sequence, r.structure) for r in hairpins]
+    (folder / "structures.dbn").write_text("".join(map(format_dbn, records)))
+    config = folder / "examples/training/fine-tune.toml"
+    config.write_text(config.read_text().replace("minutes = 20\nvalidate_every = 4", "steps = 1"))
     (folder / "examples/training/trial.toml").write_text(TINY.format(folding="false"))
     (folder / "run.toml").write_text(TINY.format(folding="true"))
 

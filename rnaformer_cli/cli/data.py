@@ -8,14 +8,18 @@ from pathlib import Path
 import click
 
 from rnaformer_cli.cli.arguments import options
-from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.arguments.paths import check_folders, check_paths
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.run.progress import RunReporter, format_count
 from rnaformer_cli.dataset.labelling import KINDS, RnafoldLabel, SequenceKind
-from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, write_dataset
+from rnaformer_cli.dataset.records import (
+    LabelledRecord,
+    read_dataset,
+    set_names,
+    write_dataset,
+)
 from rnaformer_cli.dataset.splitting import SplitBy
 from rnaformer_cli.errors import InputError, RnaformerError
-from rnaformer_cli.files import text_name
 from rnaformer_cli.structure.formats import READ_FORMATS, ReadFormat
 
 
@@ -46,10 +50,14 @@ def command() -> None:
     "--source",
     required=True,
     metavar="NAME",
+    type=options.NonEmptyText(),
     help="Origin of the structures, for example rcsb or rfam.",
 )
 @click.option(
-    "--family", metavar="NAME", help="Family of all records.  [default: as given in the files]"
+    "--family",
+    metavar="NAME",
+    type=options.NonEmptyText(),
+    help="Family of all records.  [default: as given in the files]",
 )
 @click.option(
     "--from",
@@ -107,13 +115,13 @@ def stats_(files: tuple[str, ...]) -> None:
     head = ["set", "records", "bases", "length", "pairs", "families", "clans", "clusters"]
     head += ["non-canonical", "pseudoknots", "multiplets", "N", "sources"]
     rows = []
-    for path in files:
+    for name, path in zip(set_names(files), files, strict=True):
         stats = compute_stats(read_dataset(path))
         low, _, median, _, _, high = stats.length_quantiles
         counts = [stats.pairs, stats.families, stats.clans, stats.clusters]
         fractions = [stats.noncanonical_fraction, stats.pseudoknot_fraction]
         fractions += [stats.multiplet_fraction, stats.unknown_fraction]
-        row = [text_name(path).split(".")[0], str(stats.records), str(stats.bases)]
+        row = [name, str(stats.records), str(stats.bases)]
         row += [f"{low} to {high}, median {median}", *map(str, counts)]
         row += [f"{fraction:.1%}" for fraction in fractions]
         row += [", ".join(f"{escape_controls(name)} {n}" for name, n in stats.sources.items())]
@@ -171,6 +179,77 @@ def split(file: str, out_dir: str, by: SplitBy, val: float, test: float, seed: i
 
 
 @command.command()
+@click.argument("file", type=options.PATH)
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="Data set to write."
+)
+@click.option(
+    "--clusters",
+    default=1.0,
+    show_default=True,
+    type=options.FiniteRange(0, 1, min_open=True),
+    help="Fraction of the clusters to keep.",
+)
+@click.option("-n", "--count", type=click.IntRange(min=1), help="Maximum number of records.")
+@click.option(
+    "--max-length",
+    type=click.IntRange(min=1),
+    help="Longest record in bases; longer ones are left out.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the random choices.")
+def subset(
+    file: str, output: str, clusters: float, count: int | None, max_length: int | None, seed: int
+) -> None:
+    """Write a random subset of a data set, in the same order.
+
+    Clusters are kept or left out as a whole. With the same seed, a smaller fraction of the clusters
+    is part of a larger one.
+    """
+    from rnaformer_cli.dataset.subsets import choose_subset
+
+    check_paths({"--output": output}, [file])
+    chosen = choose_subset(list(read_dataset(file)), clusters, count, max_length, seed)
+    _report_written(write_dataset(output, chosen), output)
+
+
+@command.command()
+@click.argument("file", type=options.PATH)
+@click.option(
+    "-t",
+    "--to",
+    "target",
+    type=click.Choice(["jsonl", "fasta"]),
+    default="jsonl",
+    show_default=True,
+    help="Output format: structures, or sequences only.",
+)
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", type=options.PATH, help="File to write."
+)
+def export(file: str, target: str, output: str) -> None:
+    """Write a data set as structures for `score --ref`, or as FASTA for `predict`.
+
+    \b
+    Examples:
+      rnaformer data export test.jsonl.gz -o test.jsonl
+      rnaformer data export test.jsonl.gz -t fasta -o test.fasta
+    """
+    from rnaformer_cli.files import write_text
+    from rnaformer_cli.structure.formats import WRITERS
+    from rnaformer_cli.structure.structure import StructureRecord
+
+    check_paths({"--output": output}, [file])
+    texts = [
+        f">{escape_controls(record.id)}\n{record.sequence}\n"
+        if target == "fasta"
+        else WRITERS["jsonl"](StructureRecord(record.id, record.sequence, record.structure))
+        for record in read_dataset(file)
+    ]
+    write_text(output, "".join(texts))
+    _report_written(len(texts), output)
+
+
+@command.command()
 @click.argument("train", type=options.PATH)
 @click.argument("test", type=options.PATH)
 @click.option(
@@ -208,18 +287,19 @@ def leaks(train: str, test: str, by: SplitBy) -> None:
     "kinds",
     multiple=True,
     type=click.Choice(KINDS),
-    help="Make only sequences of this kind; may be repeated.  [default: all kinds]",
+    help="Make only sequences of this kind; may be repeated.  [default: all kinds but mutant]",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the random choices.")
 def sample(file: str, count: int, output: str, kinds: tuple[SequenceKind, ...], seed: int) -> None:
     """Make unlabelled sequences from those of a data set.
 
     A new sequence is a whole sequence of FILE, a random window of one, a window with its bases
-    shuffled, or random bases.
+    shuffled, random bases, or (mutant) a whole sequence with one base replaced.
     """
     from rnaformer_cli.dataset.labelling import Recipe, make_sequences
 
     check_paths({"--output": output}, [file])
+    check_folders(output)
     recipe = Recipe().only(kinds) if kinds else Recipe()
     made = make_sequences(list(read_dataset(file)), count, seed, recipe)
     _report_written(write_dataset(output, made), output)
@@ -261,7 +341,9 @@ def label(
 
     --rnafold needs ViennaRNA. A stopped --rnafold run continues when the command is repeated.
     """
-    check_paths({"--output": output}, [file, folding])
+    unfinished = None if folding else f"{output}.part"
+    check_paths({"--output": output, "--output with .part": unfinished}, [file, folding])
+    check_folders(output)
     if (label is None) == (folding is None):
         raise click.UsageError("give either --rnafold or --folding")
     report = RunReporter()

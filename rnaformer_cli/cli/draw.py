@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,24 @@ from rnaformer_cli.cli.arguments.record_data import (
 )
 from rnaformer_cli.cli.formats.score_archive import ScoreArchiveReader
 from rnaformer_cli.cli.run.pictures import Drawer
+from rnaformer_cli.drawing.style import COLOURINGS, DEFAULT_DPI, Style
 from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import UniqueFileNames, make_folder
 from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
 from rnaformer_cli.scoring.compare import match_ids
 from rnaformer_cli.sequence.reactivities import REAGENTS
-from rnaformer_cli.structure.formats import READ_FORMATS, read_structures
-from rnaformer_cli.structure.structure import StructureRecord
+from rnaformer_cli.structure.formats import (
+    READ_FORMATS,
+    read_prediction_files,
+    read_structures,
+)
+from rnaformer_cli.structure.structure import BasePair, StructureRecord
+
+# Options without effect on RNA 2D JSON, which refuses them.
+_PICTURES_ONLY = (
+    *("ref", "scores", "colour", "title", "number_every", "no_letters"),
+    *("reactivities", "reagent"),
+)
 
 
 @click.command()
@@ -41,13 +52,36 @@ from rnaformer_cli.structure.structure import StructureRecord
     "--ref",
     metavar="FILE",
     type=options.PATH,
-    help="Reference structures to compare with (--as arcs or dots).",
+    help="Reference structures to compare with.",
 )
 @click.option(
     "--scores",
     metavar="FILE.npz",
     type=options.PATH,
-    help="Base-pair probabilities written by `predict --scores` (--as dots).",
+    help="Base-pair probabilities written by `predict --scores`, "
+    "for --as dots or --colour probability.",
+)
+@click.option(
+    "--colour",
+    "--color",
+    type=click.Choice(COLOURINGS),
+    help="Colour bases by their letter, by the base-pair probability, or not at all.  "
+    "[default: base; by reactivity with --reactivities]",
+)
+@click.option("--title", metavar="TEXT", default="", help="Title above the picture.")
+@click.option(
+    "--number-every",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Bases between two numbers.  [default: 10; more for RNAs of more than 200 nt]",
+)
+@click.option("--no-letters", is_flag=True, help="Draw bases without letters.")
+@click.option(
+    "--dpi",
+    type=click.IntRange(10, 2400),
+    default=DEFAULT_DPI,
+    show_default=True,
+    help="Resolution of PNG files, in dots per inch.",
 )
 @click.option(
     "--reactivities",
@@ -96,63 +130,110 @@ def command(source: str, **chosen: Any) -> None:
     \b
     Examples:
       rnaformer draw trna.dbn -o trna.svg
+      rnaformer draw predicted.jsonl --colour probability -o probability.svg
       rnaformer draw predicted.dbn --ref known.ct --as arcs -o arcs.pdf
       rnaformer draw predicted.dbn --reactivities probed.rdat -o probed.svg
       rnaformer predict rnas.fasta -o rnas.dbn --scores rnas.npz
       rnaformer draw rnas.dbn --as dots --scores rnas.npz --out-dir pictures -f png
       rnaformer draw trna.dbn -o trna.json   # to edit in RNAcanvas or XRNA
 
-    Pseudoknots are curves over the helices. With --ref, pairs in both structures are blue, pairs
-    only in the prediction orange, pairs only in the reference grey. With --reactivities, bases are
-    white for 0 to orange for the 90th percentile of the record, and grey without a value.
+    Pseudoknots are curves around the helices. A dot stands for G-U, a circle for another pair that
+    is not canonical. With --ref, pairs in both structures are blue, pairs only in the prediction
+    orange, pairs only in the reference grey. --colour probability needs predictions in JSON Lines,
+    or --scores, which also colours unpaired bases. With --reactivities, bases are white for 0 to
+    orange for the 90th percentile of the record, and grey without a value. The layers of SVG files
+    have names.
     """
-    from rnaformer_cli.drawing.picture import drawing_format
+    from rnaformer_cli.drawing.canvas import drawing_format
 
     _check_usage(chosen)
+    check_paths({"--output": chosen["output"]}, [source, chosen["ref"], chosen["scores"]])
+    check_paths({"--output": chosen["output"]}, chosen["reactivities"], PROBING_SUFFIXES)
     target_format = chosen["target_format"]
     if target_format is None:
         is_named = chosen["output"] and chosen["output"] not in options.STDOUT
         target_format = drawing_format(chosen["output"]) if is_named else "svg"
-    if target_format == "rna2d" and chosen["kind"] != "plane":
-        raise click.UsageError("RNA 2D JSON needs --as plane")
-    check_paths({"--output": chosen["output"]}, [source, chosen["ref"], chosen["scores"]])
-    check_paths({"--output": chosen["output"]}, chosen["reactivities"], PROBING_SUFFIXES)
-    records = list(read_structures(source, chosen["source_format"]))
+    if target_format == "rna2d":
+        _check_coordinates(chosen)
+    records, pair_scores = _read(source, chosen)
     references = _references(records, chosen["ref"]) if chosen["ref"] else None
     archive = ScoreArchiveReader(chosen["scores"], records) if chosen["scores"] else None
     relative = None
     if chosen["reactivities"]:
         data = chosen["reactivities"], chosen["reagent"]
         relative = relative_reactivities_of(records, *data)
-    drawer = Drawer(chosen["kind"], references, archive, relative)
+    style = Style(
+        title=chosen["title"],
+        number_every=chosen["number_every"],
+        has_letters=not chosen["no_letters"],
+        colours_letters=chosen["colour"] in (None, "base"),
+    )
+    drawer = Drawer(chosen["kind"], references, archive, style, pair_scores, relative)
     if chosen["out_dir"]:
         make_folder(chosen["out_dir"])
         names = UniqueFileNames()
         suffix = "json" if target_format == "rna2d" else target_format
         for index, record in enumerate(records):
             target = Path(chosen["out_dir"]) / f"{names.add(record.id)}.{suffix}"
-            drawer.save(record, target, target_format, index, follow=False)
+            drawer.save(record, target, target_format, index, follow=False, dpi=chosen["dpi"])
         return
     if len(records) > 1:
         message = f"holds {len(records)} structures, but a picture shows one; use --out-dir"
         raise OutputError(message, path=source)
-    if chosen["output"] in options.STDOUT:
-        drawer.save(records[0], sys.stdout.buffer, target_format)
-        return
-    drawer.save(records[0], chosen["output"], target_format)
+    to_stdout = chosen["output"] in options.STDOUT
+    place = sys.stdout.buffer if to_stdout else chosen["output"]
+    drawer.save(records[0], place, target_format, dpi=chosen["dpi"])
 
 
 def _check_usage(chosen: dict[str, Any]) -> None:
     if bool(chosen["output"]) == bool(chosen["out_dir"]):
         raise click.UsageError("give --output (a file) or --out-dir (a folder)")
-    if chosen["kind"] == "plane" and chosen["ref"]:
-        raise click.UsageError("--ref needs --as arcs or --as dots")
-    if (chosen["kind"] == "dots") != bool(chosen["scores"]):
-        raise click.UsageError("--as dots and --scores must be given together")
+    is_plot = chosen["kind"] == "dots"
+    if is_plot and not chosen["scores"]:
+        raise click.UsageError("--as dots needs --scores")
+    if is_plot and chosen["colour"]:
+        raise click.UsageError("--as dots and --colour exclude each other")
+    if chosen["scores"] and not is_plot and chosen["colour"] != "probability":
+        raise click.UsageError("--scores needs --as dots or --colour probability")
+    if chosen["colour"] == "probability" and not chosen["scores"] and chosen["source_format"]:
+        _check_probabilities(chosen["source_format"])
+    _check_reactivities(chosen)
+
+
+def _check_reactivities(chosen: dict[str, Any]) -> None:
     if chosen["reactivities"] and chosen["kind"] != "plane":
         raise click.UsageError("--reactivities needs --as plane")
+    if chosen["reactivities"] and chosen["colour"]:
+        raise click.UsageError("--reactivities and --colour exclude each other")
     if chosen["reagent"] and not chosen["reactivities"]:
         raise click.UsageError("--reagent needs --reactivities")
+
+
+def _check_coordinates(chosen: dict[str, Any]) -> None:
+    """RNA 2D JSON holds a structure and the coordinates of its plane, nothing else."""
+    if chosen["kind"] != "plane":
+        raise click.UsageError("RNA 2D JSON needs --as plane")
+    for name in _PICTURES_ONLY:
+        if chosen[name]:
+            option = name.replace("_", "-")
+            raise click.UsageError(f"RNA 2D JSON and --{option} exclude each other")
+
+
+def _check_probabilities(source_format: str) -> None:
+    if source_format != "jsonl":
+        message = "has no base-pair probabilities; give --scores or a file of predict -f jsonl"
+        raise click.UsageError(f"--from {source_format} {message}")
+
+
+def _read(
+    source: str, chosen: dict[str, Any]
+) -> tuple[list[StructureRecord], list[Mapping[BasePair, float]] | None]:
+    """The records, and the probabilities of their pairs if the bases are coloured by them."""
+    if chosen["colour"] != "probability" or chosen["scores"]:
+        return list(read_structures(source, chosen["source_format"])), None
+    predictions = list(read_prediction_files(source))
+    records = [prediction.structure_record for prediction in predictions]
+    return records, [prediction.pair_scores for prediction in predictions]
 
 
 def _references(records: Sequence[StructureRecord], path: str) -> list[StructureRecord | None]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli.arguments import options
-from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.arguments.paths import check_folders, check_paths
 from rnaformer_cli.cli.formats.tables import print_table
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.run.progress import RunReporter
 from rnaformer_cli.errors import DependencyError
-from rnaformer_cli.files import text_name, write_atomically
+from rnaformer_cli.files import write_atomically
 from rnaformer_cli.scoring.summary import Summary
 
 if TYPE_CHECKING:
@@ -97,11 +97,13 @@ def command(**chosen: Any) -> None:
     records. ECE is the expected calibration error over pairs with a
     probability of 0.01 or more; Spearman is the rank correlation of confidence and F1.
     """
+    from rnaformer_cli.dataset.records import set_names
     from rnaformer_cli.prediction.device import set_threads
 
     if chosen["as_json"] and chosen["as_tsv"]:
         raise click.UsageError("--json and --tsv cannot be combined")
     check_paths({"--plot": chosen["plot"]}, chosen["data"])
+    check_folders(chosen["plot"])
     if chosen["plot"]:
         _import_matplotlib()  # fails before the prediction, not after it
     set_threads(chosen["threads"])
@@ -110,8 +112,8 @@ def command(**chosen: Any) -> None:
     predictor = _load(chosen, report)
     evaluations = []
     with report.progress():
-        for path in chosen["data"]:
-            evaluations.append(_evaluate(predictor, path, chosen, report))
+        for name, path in zip(set_names(chosen["data"]), chosen["data"], strict=True):
+            evaluations.append(_evaluate(predictor, name, path, chosen, report))
     _show(evaluations, predictor.predictor, chosen)
     if chosen["plot"]:
         _plot(evaluations, chosen["plot"])
@@ -151,19 +153,23 @@ def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
 
 
 def _evaluate(
-    predictor: ParallelPredictor, path: str, chosen: dict[str, Any], report: RunReporter
+    predictor: ParallelPredictor,
+    name: str,
+    path: str,
+    chosen: dict[str, Any],
+    report: RunReporter,
 ) -> Evaluation:
     import random
 
-    from rnaformer_cli.dataset.records import read_dataset
+    from rnaformer_cli.dataset.records import read_structure_set
     from rnaformer_cli.errors import DeviceError
     from rnaformer_cli.evaluation.evaluate import evaluate
 
     limit = chosen["max_length"]
-    records = [r for r in read_dataset(path) if limit is None or len(r) <= limit]
+    records = [r for r in read_structure_set(path) if limit is None or len(r) <= limit]
     if chosen["sample"] and chosen["sample"] < len(records):
         records = random.Random(chosen["seed"]).sample(records, chosen["sample"])
-    evaluation = evaluate(predictor, text_name(path).split(".")[0], records, report.advance)
+    evaluation = evaluate(predictor, name, records, report.advance)
     for failure in evaluation.failures:
         report.fail(DeviceError(failure))
     return evaluation

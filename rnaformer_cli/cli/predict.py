@@ -52,6 +52,7 @@ OPTION_GROUPS = {
     ),
     "Output": (
         *("--output", "--out-dir", "--format", "--table", "--scores", "--draw", "--ref"),
+        "--draw-format",
         *("--min-score", "--unpaired", "--plain-headers", "--quiet"),
     ),
     "Decoding": (
@@ -97,6 +98,13 @@ OPTION_GROUPS = {
 )
 @click.option(
     "--draw", metavar="DIR", type=options.FOLDER, help="Draw each structure as DIR/ID.svg."
+)
+@click.option(
+    "--draw-format",
+    type=click.Choice(["svg", "png", "pdf"]),
+    default="svg",
+    show_default=True,
+    help="Image format of --draw.",
 )
 @click.option(
     "--table",

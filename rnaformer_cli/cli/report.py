@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,10 +13,15 @@ from rnaformer_cli import __version__
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.score import warn_unmatched
+from rnaformer_cli.drawing.style import COLOURINGS
 from rnaformer_cli.errors import DependencyError
 from rnaformer_cli.files import STDIN, text_name, write_text
 
-DEFAULT_PICTURES = 100  # about 3 MB and ten seconds
+if TYPE_CHECKING:
+    from rnaformer_cli.reporting.entries import ReportEntry
+    from rnaformer_cli.reporting.pictures import PictureReader
+
+DEFAULT_PICTURES = 100  # records
 
 
 @click.command()
@@ -48,6 +54,25 @@ DEFAULT_PICTURES = 100  # about 3 MB and ten seconds
     help="Number of records to draw, from the first.",
 )
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
+@click.option(
+    "--colour",
+    "--color",
+    type=click.Choice(COLOURINGS),
+    default="probability",
+    show_default=True,
+    help="Colour bases by the base-pair probability, by their letter, or not at all.",
+)
+@click.option(
+    "--scores",
+    metavar="FILE.npz",
+    type=options.PATH,
+    help="Base-pair probabilities written by `predict --scores`, for dot plots and colours.",
+)
+@click.option(
+    "--links",
+    is_flag=True,
+    help="Add links that open structures in forna and RNAcanvas, and families in Rfam.",
+)
 def command(files: tuple[str, ...], **chosen: Any) -> None:
     """Write predictions as one HTML page.
 
@@ -60,7 +85,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     PREDICTED are files written by `predict -f jsonl`, folders of them, or `-`. The page has a table
     of the records, which can be sorted and filtered, and shows the picture, the structure and the
     pair probabilities of each record. With --ref it also shows precision, recall and F1, and both
-    structures as arcs. The page loads nothing from the internet.
+    structures in each picture. The page loads nothing from the internet.
     """
     from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries
     from rnaformer_cli.reporting.failures import read_failures
@@ -68,7 +93,8 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     from rnaformer_cli.scoring.summary import summarise
     from rnaformer_cli.structure.formats import read_prediction_files, read_structures
 
-    check_paths({"--output": chosen["output"]}, [*files, chosen["ref"], chosen["failures"]])
+    inputs = [*files, chosen["ref"], chosen["scores"], chosen["failures"]]
+    check_paths({"--output": chosen["output"]}, inputs)
     failures = read_failures(chosen["failures"]) if chosen["failures"] else []
     predictions = [prediction for file in files for prediction in read_prediction_files(file)]
     entries, summary, missing = [ReportEntry(prediction) for prediction in predictions], None, []
@@ -79,15 +105,26 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
         summary = summarise(scores)
         missing = [score.id for score in scores if score.is_missing]
     try:
-        entries = add_pictures(entries, 0 if chosen["no_pictures"] else chosen["pictures"])
+        limit = 0 if chosen["no_pictures"] else chosen["pictures"]
+        entries = add_pictures(entries, limit, chosen["colour"], _matrices(chosen, entries))
     except DependencyError as error:
         click.echo(f"rnaformer: warning: no pictures: {error.message}, or --no-pictures", err=True)
     title = chosen["title"] or _title(files)
-    page = render(ReportPage(title, entries, summary, missing, failures, __version__))
+    links = chosen["links"]
+    page = render(ReportPage(title, entries, summary, missing, failures, __version__, links))
     if chosen["output"] in options.STDOUT:
         sys.stdout.write(page)
     else:
         write_text(chosen["output"], page)
+
+
+def _matrices(chosen: dict[str, Any], entries: Sequence[ReportEntry]) -> PictureReader | None:
+    """A function that reads the matrix of a record, if there is an archive of them."""
+    if not chosen["scores"]:
+        return None
+    from rnaformer_cli.cli.formats.score_archive import ScoreArchiveReader
+
+    return ScoreArchiveReader(chosen["scores"], [entry.record for entry in entries]).matrix
 
 
 def _title(files: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ from rnaformer_cli.cli.run.progress import format_count
 from rnaformer_cli.files import write_text
 from rnaformer_cli.scoring.compare import RecordScore, ScoringRules, compare
 from rnaformer_cli.scoring.counts import PairCounts
-from rnaformer_cli.scoring.summary import Summary, sign_flip_test, summarise
+from rnaformer_cli.scoring.summary import Summary, difference_interval, sign_flip_test, summarise
 from rnaformer_cli.structure.formats import READ_FORMATS, read_structures
 from rnaformer_cli.structure.structure import StructureRecord
 
@@ -86,10 +86,13 @@ def command(predicted: str, ref: str, **chosen: Any) -> None:
     rules = ScoringRules(chosen["canonical"], chosen["tolerance"])
     references = list(read_structures(ref, chosen["ref_from"]))
     ours, extra = compare(read_structures(predicted, chosen["source_format"]), references, rules)
-    theirs = None
+    theirs: list[RecordScore] | None = None
+    other_extra: list[str] = []
     if chosen["vs"]:
-        theirs, _ = compare(read_structures(chosen["vs"]), references, rules)
+        theirs, other_extra = compare(read_structures(chosen["vs"]), references, rules)
     warn_unmatched(ours, extra)
+    if theirs:
+        warn_unmatched(theirs, other_extra, f" in {chosen['vs']}")
     if chosen["multiqc"]:
         write_text(chosen["multiqc"], format_multiqc(ours))
         if not chosen["multiqc"].endswith("_mqc.tsv"):
@@ -121,14 +124,19 @@ def print_scores(
     _print(scores, None, seed=0, tolerance=0, err=err)
 
 
-def warn_unmatched(scores: list[RecordScore], extra: list[str]) -> None:
-    """Warn of references without a prediction and of predictions without a reference."""
+def warn_unmatched(scores: list[RecordScore], extra: list[str], where: str = "") -> None:
+    """Warn of references without a prediction and of predictions without a reference.
+
+    `where` names the file of the predictions, if there are several.
+    """
     missing = [score.id for score in scores if score.is_missing]
     for ids, what in ((missing, "no prediction for"), (extra, "no reference for")):
         if ids:
             listed = ", ".join(escape_controls(name) for name in ids[:5])
             more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-            click.echo(f"rnaformer: warning: {what} {listed}{more}", err=True)
+            click.echo(
+                f"rnaformer: warning: {what} {listed}{more}{escape_controls(where)}", err=True
+            )
 
 
 def _print(
@@ -191,17 +199,25 @@ def _notes(
             f"of {format_count(summary.pseudoknot_records, 'reference')}"
         )
     if theirs:
-        difference, p = _difference(ours, theirs, seed)
-        notes.append(f"mean F1 difference {difference:+.3f}, p = {p:.2g} (paired sign flips)")
+        missing = sum(score.is_missing for score in theirs)
+        if missing:
+            notes.append(f"F1 other is 0 for {format_count(missing, 'missing prediction')}")
+        difference, (low, high), p = _difference(ours, theirs, seed)
+        notes.append(
+            f"mean F1 difference {difference:+.3f}, 95 % interval {low:+.3f} to {high:+.3f} "
+            f"(paired bootstrap), p = {p:.2g} (paired sign flips)"
+        )
     return notes
 
 
 def _difference(
     ours: list[RecordScore], theirs: list[RecordScore], seed: int
-) -> tuple[float, float]:
+) -> tuple[float, tuple[float, float], float]:
+    """The mean difference of F1, its 95 % interval, and the p-value of no difference."""
     f1, other_f1 = [score.f1 for score in ours], [score.f1 for score in theirs]
     mean = sum(f1) / len(f1) - sum(other_f1) / len(other_f1)
-    return mean, sign_flip_test(f1, other_f1, seed)
+    interval = difference_interval(f1, other_f1, seed)
+    return mean, interval, sign_flip_test(f1, other_f1, seed)
 
 
 def _print_tsv(ours: list[RecordScore], theirs: list[RecordScore] | None) -> None:
@@ -235,10 +251,11 @@ def _as_json(
         "per_record": [_json_record(score) for score in ours],
     }
     if theirs:
-        difference, p = _difference(ours, theirs, seed)
+        difference, interval, p = _difference(ours, theirs, seed)
         values["other"] = {
             "f1": summarise(theirs, seed).f1,
             "difference": difference,
+            "difference_interval": interval,
             "p": p,
             "per_record": [_json_record(score) for score in theirs],
         }

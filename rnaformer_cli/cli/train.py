@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.main import EXIT_INTERRUPTED
-from rnaformer_cli.dataset.records import LabelledRecord, read_dataset, read_sets
+from rnaformer_cli.dataset.records import LabelledRecord, check_labels, read_dataset, read_sets
 from rnaformer_cli.errors import TrainingError, WeightsError
+from rnaformer_cli.model.config import PREDICTION_SETTINGS, ModelConfig
 from rnaformer_cli.training.network.config import TrainConfig, read_config
 
 if TYPE_CHECKING:
@@ -71,6 +74,11 @@ _REPORT_INTERVAL = 20.0  # seconds
     help="Minutes of the whole run and its learning rate schedule.  [default: set by the config]",
 )
 @click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="Seed of the initial weights and of the batches.  [default: set by the config]",
+)
+@click.option(
     "--stop-after",
     type=options.FiniteRange(min=0, min_open=True),
     help="Minutes after which this process saves the run and exits; continue with --resume.",
@@ -111,7 +119,7 @@ def command(config: str, **chosen: Any) -> None:
 
     set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
-    train_config = _read_train_config(config, chosen["minutes"])
+    train_config = _read_train_config(config, chosen["minutes"], chosen["seed"])
     compute = _compute_config(chosen)
     with (
         join_process_group(compute.device) as process_group,
@@ -132,11 +140,14 @@ def command(config: str, **chosen: Any) -> None:
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
-def _read_train_config(path: str, minutes: float | None) -> TrainConfig:
+def _read_train_config(path: str, minutes: float | None, seed: int | None) -> TrainConfig:
     train_config = read_config(path)
-    if minutes is None:
-        return train_config
-    return replace(train_config, run=replace(train_config.run, minutes=minutes, steps=0))
+    run = train_config.run
+    if minutes is not None:
+        run = replace(run, minutes=minutes, steps=0)
+    if seed is not None:
+        run = replace(run, seed=seed)
+    return replace(train_config, run=run)
 
 
 def _compute_config(chosen: dict[str, Any]) -> ComputeConfig:
@@ -160,26 +171,62 @@ def _trainer(
 
     all_sets = read_sets(chosen["val"] if process_group.is_main else ())
     sets = {name: choose_records(records, train_config.run) for name, records in all_sets.items()}
-    start, folding = _initial_tensors(chosen["start_from"]), _folding(train_config, chosen)
-    try:
-        return Trainer(
-            train_config, _read(chosen["data"]), sets, compute, process_group, start, folding
-        )
-    except WeightsError as error:
-        raise error.at(chosen["start_from"]) from None
+    start, folding = None, _folding(train_config, chosen)
+    if chosen["start_from"] is not None:
+        is_quiet = chosen["quiet"] or not process_group.is_main
+        start = _initial_tensors(chosen["start_from"], train_config.model, is_quiet)
+    return Trainer(
+        train_config, _read(chosen["data"]), sets, compute, process_group, start, folding
+    )
 
 
 def _read(files: tuple[str, ...]) -> list[LabelledRecord]:
-    return [record for path in files for record in read_dataset(path)]
+    records = []
+    for path in files:
+        of_file = list(read_dataset(path))
+        check_labels(of_file, path)
+        records += of_file
+    return records
 
 
-def _initial_tensors(weights: str | None) -> dict[str, Tensor] | None:
-    if weights is None:
-        return None
-    from rnaformer_cli.model.checkpoint import load_network
+def _initial_tensors(weights: str, model: ModelConfig, is_quiet: bool) -> dict[str, Tensor]:
+    """The tensors of the initial weights.
+
+    Raises:
+        WeightsError: tensors that do not fit the config; the message names the settings.
+    """
+    from rnaformer_cli.model.checkpoint import check_tensors, load_network, tensor_shapes
+    from rnaformer_cli.model.network import RNAformer
     from rnaformer_cli.weight_store.store import find_weights
 
-    return dict(load_network(find_weights(weights))[0].state_dict())
+    network, checkpoint = load_network(find_weights(weights))
+    tensors = dict(network.state_dict())
+    try:
+        expected = tensor_shapes(RNAformer(model).state_dict())
+        check_tensors(expected, tensor_shapes(tensors))
+    except WeightsError as error:
+        differing = _differing_settings(checkpoint.model, model)
+        raise WeightsError(f"{error.message}; {differing}", path=weights) from None
+    if checkpoint.families is not None and not is_quiet:
+        name = escape_controls(weights)
+        message = "its family profiles are not part of the run; `release --families` adds profiles"
+        click.echo(f"rnaformer: note: {name}: {message}", err=True)
+    return tensors
+
+
+def _differing_settings(weights: ModelConfig, config: ModelConfig) -> str:
+    """The settings of [model] that give the network other tensors, as the end of a message."""
+    differing = [
+        f"{field.name} = {_to_toml(getattr(weights, field.name))}"
+        for field in fields(config)
+        if field.name not in PREDICTION_SETTINGS
+        and getattr(weights, field.name) != getattr(config, field.name)
+    ]
+    return f"these weights need in [model]: {', '.join(differing)}"
+
+
+def _to_toml(value: object) -> str:
+    return json.dumps(value)  # the same for booleans, numbers and names
 
 
 def _folding(train_config: TrainConfig, chosen: dict[str, Any]) -> dict[str, Tensor] | None:
@@ -198,7 +245,10 @@ def _resume(trainer: Trainer, folder: Path) -> None:
 
     state = load_state(folder)
     if state is not None:
-        trainer.load_state_dict(state)
+        try:
+            trainer.load_state_dict(state)
+        except TrainingError as error:
+            raise error.at(folder) from None
 
 
 class StopRequest:

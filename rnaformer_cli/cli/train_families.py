@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli.arguments import options
-from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.arguments.paths import check_folders, check_paths
 
 if TYPE_CHECKING:
     from rnaformer_cli.training.family_profiles.fit import RoundReport
@@ -51,7 +51,8 @@ def command(data: tuple[str, ...], output: str, seed: int, **chosen: Any) -> Non
     least two records.
     """
     check_paths({"--output": output}, data)
-    from rnaformer_cli.dataset.records import read_dataset
+    check_folders(output)
+    from rnaformer_cli.dataset.records import read_structure_set
     from rnaformer_cli.families.profiles import write_library
     from rnaformer_cli.training.family_profiles.fit import ProfileTrainingConfig, learn_library
 
@@ -60,5 +61,5 @@ def command(data: tuple[str, ...], output: str, seed: int, **chosen: Any) -> Non
             counts = f"{done.profiles} profiles, {done.unassigned} records left"
             click.echo(f"rnaformer: round {done.round}: {counts}", err=True)
 
-    records = [record for path in data for record in read_dataset(path)]
+    records = [record for path in data for record in read_structure_set(path)]
     write_library(output, learn_library(records, ProfileTrainingConfig(seed=seed), report_round))

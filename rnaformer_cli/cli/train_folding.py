@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli.arguments import options
-from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.arguments.paths import check_folders, check_paths
 
 if TYPE_CHECKING:
     from rnaformer_cli.training.folding_model.fit import StepReport
@@ -93,8 +93,9 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
     """
     inputs = (*data, *chosen["reactivities"], chosen["start_from"])
     check_paths({"--output": output}, inputs)
+    check_folders(output)
     from rnaformer_cli.dataset.reactivities import read_reactivities
-    from rnaformer_cli.dataset.records import read_dataset
+    from rnaformer_cli.dataset.records import read_structure_set
     from rnaformer_cli.prediction.device import set_threads
     from rnaformer_cli.training.folding_model.fit import (
         FoldingTrainingConfig,
@@ -104,7 +105,7 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
     )
 
     set_threads(chosen["threads"])
-    records = [record for path in data for record in read_dataset(path)]
+    records = [record for path in data for record in read_structure_set(path)]
     paths = chosen["reactivities"]
     profiles = [profile for path in paths for profile in read_reactivities(path)]
     start = read_scores(chosen["start_from"]) if chosen["start_from"] else None

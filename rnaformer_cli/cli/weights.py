@@ -160,8 +160,11 @@ def average(first: str, second: str, weight: float, output: str) -> None:
 
     folders = find_weights(first), find_weights(second)
     network = average_networks(*folders, weight)
-    origins = [read_checkpoint(folder).sha256 for folder in folders]
-    _save(output, network, {"mean_of": origins, "weight": weight})
+    origins = [read_checkpoint(folder) for folder in folders]
+    _save(output, network, {"mean_of": [origin.sha256 for origin in origins], "weight": weight})
+    if any(origin.families for origin in origins):
+        message = "the mean has no family profiles; `rnaformer release --families` adds them"
+        click.echo(f"rnaformer: note: {message}", err=True)
 
 
 @command.command()

@@ -14,12 +14,11 @@ from itertools import islice
 import torch
 from torch import Tensor
 
-from rnaformer_cli.dataset.records import LabelledRecord
+from rnaformer_cli.dataset.records import PROBABILITIES_ONLY, LabelledRecord
 from rnaformer_cli.folding.model import FoldingModel
 from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.prediction.batching import make_batches, to_tensors
 
-SOURCE = "folding"
 _MIN_PROBABILITY = 0.01  # less probable pairs are omitted from a label
 _CHUNK_RECORDS = 1024  # records that are sorted by length together
 _MAX_CELLS = 150_000  # matrix cells of a batch
@@ -45,4 +44,4 @@ def _label(record: LabelledRecord, probabilities: Tensor) -> LabelledRecord:
     left, right = torch.nonzero(upper >= _MIN_PROBABILITY, as_tuple=True)
     values = [round(value, 3) for value in upper[left, right].tolist()]
     rows = tuple(zip(left.tolist(), right.tolist(), values, strict=True))
-    return replace(record, pairs=(), probabilities=rows, source=SOURCE)
+    return replace(record, pairs=(), probabilities=rows, source=PROBABILITIES_ONLY)

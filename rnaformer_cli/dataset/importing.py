@@ -15,7 +15,7 @@ from rnaformer_cli.errors import (
     StructureError,
     shorten_repr,
 )
-from rnaformer_cli.files import check_regular, list_files, read_lines
+from rnaformer_cli.files import check_regular, list_files, read_lines, suffix_of
 from rnaformer_cli.limits import MAX_LINE
 from rnaformer_cli.sequence.encode import AMBIGUOUS, UNKNOWN
 from rnaformer_cli.structure.brackets import parse_dot_bracket
@@ -128,7 +128,7 @@ def _import_csv(
         is_empty = False
         sequence = to_rna(row[columns["sequence"]] or "")
         given = "_".join((row[columns["id"]] or "").split()) if "id" in columns else ""
-        name = given or f"{base_name(path).removesuffix('.csv')}_{rows.line_num - 1}"
+        name = given or f"{Path(base_name(path)).stem}_{rows.line_num - 1}"
         if any(row.get(None) or ()):  # DictReader keeps extra cells under None
             message = f"more cells than the {len(rows.fieldnames or ())} columns"
             yield DatasetError(message, path=path, line=rows.line_num, record=name)
@@ -199,4 +199,4 @@ def _label(
 
 
 def _is_csv(path: Path) -> bool:
-    return path.name.removesuffix(".gz").endswith(".csv")
+    return suffix_of(path) == ".csv"

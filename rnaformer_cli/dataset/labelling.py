@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import random
+import signal
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rnaformer_cli.dataset.records import (
+    UNLABELLED,
     LabelledRecord,
     read_dataset,
     record_from_json,
@@ -21,11 +25,12 @@ from rnaformer_cli.errors import DatasetError, DependencyError, OutputError
 from rnaformer_cli.files import os_error_text, read_bytes
 
 RnafoldLabel = Literal["mfe", "probabilities"]
-SequenceKind = Literal["whole", "window", "shuffled", "random"]
+SequenceKind = Literal["whole", "window", "shuffled", "random", "mutant"]
 KINDS: tuple[SequenceKind, ...] = get_args(SequenceKind)
 SOURCE = "rnafold"
 MIN_PROBABILITY = 0.02  # less probable pairs are omitted from a label, which halves the file
 _CHUNK_RECORDS = 16  # records per task of a worker process
+_BROKEN = "a worker process was ended from outside; repeat the command to continue"
 _NOT_A_PREFIX = "does not hold the first of these labels; remove it to start again"
 
 
@@ -37,6 +42,7 @@ class Recipe:
     window: float = 0.30  # a random window of a sequence
     shuffled: float = 0.25  # a random window with its bases shuffled
     random: float = 0.10  # random bases with a GC content of 30 to 70 %
+    mutant: float = 0.0  # a whole sequence of any length with one base replaced
     max_lengths: tuple[int, ...] = (
         100,
         140,
@@ -47,9 +53,14 @@ class Recipe:
     min_length: int = 30
 
     def only(self, kinds: Collection[SequenceKind]) -> Recipe:
-        """The recipe for these kinds only, with the ratios of their fractions."""
-        removed: Any = {kind: 0.0 for kind in KINDS if kind not in kinds}
-        return replace(self, **removed)
+        """The recipe for these kinds only, with the ratios of their fractions.
+
+        Mutants, of which the default recipe has none, get the fraction 0.5.
+        """
+        changed: Any = {kind: 0.0 for kind in KINDS if kind not in kinds}
+        if "mutant" in kinds:
+            changed["mutant"] = self.mutant or 0.5
+        return replace(self, **changed)
 
 
 def make_sequences(
@@ -70,12 +81,12 @@ def make_sequences(
     generator = random.Random(seed)
     keys = sorted(clusters)
     kinds = {"whole": recipe.whole, "window": recipe.window}
-    kinds |= {"shuffled": recipe.shuffled, "random": recipe.random}
+    kinds |= {"shuffled": recipe.shuffled, "random": recipe.random, "mutant": recipe.mutant}
     for number in range(count):
         [kind] = generator.choices(list(kinds), list(kinds.values()))
         origin = generator.choice(clusters[generator.choice(keys)])
         sequence = _make(kind, origin, recipe, generator)
-        yield LabelledRecord(f"{kind}_{seed}_{number}", sequence, (), "none")
+        yield LabelledRecord(f"{kind}_{seed}_{number}", sequence, (), UNLABELLED)
 
 
 def _make(kind: str, origin: str, recipe: Recipe, generator: random.Random) -> str:
@@ -83,6 +94,10 @@ def _make(kind: str, origin: str, recipe: Recipe, generator: random.Random) -> s
     sequence = origin.replace("N", generator.choice("ACGU"))
     if kind == "whole" and len(sequence) <= limit:
         return sequence
+    if kind == "mutant":
+        place = generator.randrange(len(sequence))
+        other = generator.choice("ACGU".replace(sequence[place], ""))
+        return f"{sequence[:place]}{other}{sequence[place + 1 :]}"
     size = generator.randint(recipe.min_length, limit)
     if len(sequence) > size:
         start = generator.randrange(len(sequence) - size + 1)
@@ -138,14 +153,27 @@ def label_records(
 
     Raises:
         DependencyError: ViennaRNA is not installed.
+        DatasetError: a process was ended from outside.
     """
     import_vienna()
     work = label_mfe if label == "mfe" else label_probabilities
     if jobs == 1:
         yield from map(work, records)
         return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap(work, records, _CHUNK_RECORDS)
+    # Not multiprocessing.Pool, which waits for ever for the records of a process that was killed.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, context, _ignore_interrupts)
+    try:
+        yield from pool.map(work, records, chunksize=_CHUNK_RECORDS)
+    except BrokenProcessPool:
+        raise DatasetError(_BROKEN) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the parent, which ends its processes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def label_mfe(record: LabelledRecord) -> LabelledRecord:

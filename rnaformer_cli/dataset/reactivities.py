@@ -13,6 +13,7 @@ from rnaformer_cli.errors import DatasetError, shorten_repr
 from rnaformer_cli.files import read_lines
 from rnaformer_cli.json_text import RepeatedKeyError, parse_json, text_id
 from rnaformer_cli.sequence.encode import ALPHABET
+from rnaformer_cli.sequence.reactivities import NO_DATA_BELOW
 
 _BASES = frozenset(ALPHABET)
 _T7_START = re.compile("GGA")  # start of transcription by T7 polymerase
@@ -136,6 +137,9 @@ def _values(values: Any, record: str) -> tuple[float | None, ...]:
             )
             raise DatasetError(message, record=record)
     try:
-        return tuple(None if value is None else float(value) for value in values)
+        return tuple(
+            None if value is None or -math.inf < value < NO_DATA_BELOW else float(value)
+            for value in values
+        )
     except OverflowError:
         raise DatasetError("a reactivity is too large", record=record) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 PairProbability = tuple[int, int, float]  # left, right: 0-based; 0 to 1
 
 COMPUTED_SOURCES = frozenset({"rnafold"})  # sources whose labels a program has computed
+UNLABELLED = "none"  # source of sequences without a label
+PROBABILITIES_ONLY = "folding"  # source of labels that are probabilities without a structure
+_VERSIONED = re.compile(r"(RF\d{5})\.\d+", re.ASCII)  # an accession of Rfam with its version
 
 _TEXT_OR_NONE = ("family", "clan")
 _BASES = frozenset(ALPHABET)
@@ -59,6 +63,12 @@ class LabelledRecord:
         return len(self.sequence)
 
     @property
+    def family_name(self) -> str | None:
+        """The family without the version of its accession: `RF00005.12` is RF00005."""
+        found = _VERSIONED.fullmatch(self.family or "")
+        return found[1] if found else self.family
+
+    @property
     def structure(self) -> Structure:
         """The pairs as a structure."""
         return Structure(len(self.sequence), frozenset(self.pairs))
@@ -86,21 +96,61 @@ def read_dataset(path: str | Path) -> Iterator[LabelledRecord]:
             raise DatasetError(error.message, path=path, line=number, record=record) from None
 
 
+def set_names(paths: Iterable[str | Path]) -> list[str]:
+    """The names of data sets: those of their files without suffixes; a second `x` is `x_2`."""
+    names = UniqueFileNames()
+    return [names.add(text_name(path).split(".")[0]) for path in paths]
+
+
+def check_labels(records: Iterable[LabelledRecord], path: str | Path) -> None:
+    """Check that the records of a file have labels: a sequence without one looks unpaired.
+
+    Raises:
+        DatasetError: the first record without a label.
+    """
+    for record in records:
+        if record.source == UNLABELLED:
+            message = "no label; `rnaformer data label` adds one"
+            raise DatasetError(message, path=path, record=record.id)
+
+
+def check_structures(records: Iterable[LabelledRecord], path: str | Path) -> None:
+    """Check that the records of a file have structures, to compare with or to count pairs in.
+
+    Raises:
+        DatasetError: the first record without a label, or with probabilities only.
+    """
+    for record in records:
+        check_labels([record], path)
+        if record.source == PROBABILITIES_ONLY and not record.pairs:
+            message = "base-pair probabilities without a structure; expected structures"
+            raise DatasetError(message, path=path, record=record.id)
+
+
+def read_structure_set(path: str | Path) -> list[LabelledRecord]:
+    """The records of a data set, all of which must have structures.
+
+    Raises:
+        InputError, DatasetError: as read_dataset and check_structures do.
+    """
+    records = list(read_dataset(path))
+    check_structures(records, path)
+    return records
+
+
 def read_sets(
     paths: Iterable[str | Path], max_length: int | None = None
 ) -> dict[str, list[LabelledRecord]]:
-    """Read several data sets, by their file names without suffixes; a second `x` is `x_2`.
+    """Read several data sets of structures by their names; see set_names.
 
     Raises:
-        InputError, DatasetError: a set that cannot be read.
+        InputError, DatasetError: a set that cannot be read, or has no structures.
     """
-    names = UniqueFileNames()
+    paths = list(paths)
     limit = sys.maxsize if max_length is None else max_length
     return {
-        names.add(text_name(path).split(".")[0]): [
-            record for record in read_dataset(path) if len(record) <= limit
-        ]
-        for path in paths
+        name: [record for record in read_structure_set(path) if len(record) <= limit]
+        for name, path in zip(set_names(paths), paths, strict=True)
     }
 
 

@@ -26,6 +26,7 @@ CDHIT = "cd-hit-est-2d"
 # bases have 0.15 % of them in common. MIN_SHARED_FRACTION is between these values.
 KMER_LENGTH = 8
 MIN_SHARED_FRACTION = 0.1
+_MIN_CDHIT_LENGTH = 11  # bases; CD-HIT leaves out shorter sequences, which are compared as they are
 _MIN_SHARED_KMERS = 3  # otherwise two short sequences could be similar by chance
 
 
@@ -107,8 +108,8 @@ def find_leaks(
         DatasetError: CD-HIT-EST-2D failed.
     """
     leaks = [*_find_equal(train, test, "sequence", "the same sequence")]
-    for name in ("family", "clan"):
-        leaks += _find_equal(train, test, name, f"the same {name}")
+    leaks += _find_equal(train, test, "family_name", "the same family")
+    leaks += _find_equal(train, test, "clan", "the same clan")
     if shutil.which(CDHIT):
         return leaks + _cdhit(train, test), f"{CDHIT} -c {IDENTITY}"
     method = f"exact and shared {KMER_LENGTH}-mers ({CDHIT} is not installed)"
@@ -151,6 +152,12 @@ def _find_by_kmers(train: Sequence[LabelledRecord], test: Sequence[LabelledRecor
 
 def _cdhit(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> list[Leak]:
     """The test records that CD-HIT-EST-2D removes as similar to a training record."""
+    train, test = (
+        [record for record in records if len(record) >= _MIN_CDHIT_LENGTH]
+        for records in (train, test)
+    )
+    if not train or not test:
+        return []
     with tempfile.TemporaryDirectory(prefix="rnaformer-") as folder:
         paths = [Path(folder) / name for name in ("train.fa", "test.fa", "kept.fa")]
         for path, records in zip(paths, (train, test), strict=False):
@@ -159,7 +166,7 @@ def _cdhit(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> l
             )
             path.write_text("".join(rows))
         command = [CDHIT, "-i", paths[0], "-i2", paths[1], "-o", paths[2], "-c", IDENTITY]
-        command += ["-n", 5, "-s2", 0, "-l", 10, "-d", 0, "-M", 0]
+        command += ["-n", 5, "-s2", 0, "-l", _MIN_CDHIT_LENGTH - 1, "-d", 0, "-M", 0]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
         if done.returncode:
             output = (done.stderr or done.stdout).strip().splitlines()

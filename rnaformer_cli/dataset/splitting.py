@@ -28,12 +28,14 @@ def split(
     which the leak check finds similar records are joined, and the sets are drawn again.
 
     Raises:
-        DatasetError: a negative fraction, fractions whose sum is not between 0 and 1, no group that
-            is small enough for a set, or sets with related records.
+        DatasetError: no record, a negative fraction, fractions whose sum is not between 0 and 1, no
+            group that is small enough for a set, or sets with related records.
     """
     if not 0.0 < sum(fractions.values()) < 1.0 or min(fractions.values()) < 0.0:
         message = "the fractions of validation and test must be positive, and their sum below 1"
         raise DatasetError(message)
+    if not records:
+        raise DatasetError("no record to split")
     groups = _group_relatives(records, by)
     order = sorted(groups)
     random.Random(seed).shuffle(order)
@@ -62,7 +64,7 @@ def _draw(
         parts[open_sets[0] if open_sets else "train"] += group
     for name in fractions:
         if wanted[name] and not parts[name]:
-            raise DatasetError(f"no group of relatives is small enough for {name}")
+            raise DatasetError(f"no group of related records is small enough for {name}")
     return parts
 
 
@@ -130,7 +132,7 @@ def _group_relatives(
     if by == "family":
         first_cluster: dict[tuple[str, str], int] = {}  # by family or clan
         for record, cluster in zip(records, clusters, strict=True):
-            for kind, value in (("family", record.family), ("clan", record.clan)):
+            for kind, value in (("family", record.family_name), ("clan", record.clan)):
                 if value is not None:
                     first = first_cluster.setdefault((kind, value), cluster)
                     smaller, larger = sorted((_root(parent, first), _root(parent, cluster)))

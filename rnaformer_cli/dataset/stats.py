@@ -37,7 +37,7 @@ def compute_stats(records: Iterable[LabelledRecord]) -> Stats:
     lengths: list[int] = []
     pairs = noncanonical = with_pseudoknots = multiple = unknown = 0
     sources: Counter[str] = Counter()
-    names: dict[str, set[object]] = {"family": set(), "clan": set(), "cluster": set()}
+    names: dict[str, set[object]] = {"family_name": set(), "clan": set(), "cluster": set()}
     for record in records:
         lengths.append(len(record))
         structure = record.structure  # without duplicates of a pair
@@ -57,7 +57,7 @@ def compute_stats(records: Iterable[LabelledRecord]) -> Stats:
         pairs=pairs,
         length_quantiles=tuple(int(value) for value in quantiles),
         sources=dict(sources.most_common()),
-        families=len(names["family"] - {None}),
+        families=len(names["family_name"] - {None}),
         clans=len(names["clan"] - {None}),
         clusters=len(names["cluster"] - {None}),
         noncanonical_fraction=noncanonical / max(pairs, 1),

@@ -16,6 +16,11 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 Coordinates = NDArray[np.float64]
 
 BASE_DISTANCE = 1.0  # distance of neighbouring bases in a helix
+MIN_DISTANCE = 0.9  # of bases that are no neighbours
+MAX_COMPARED = 2_000  # bases of the longest RNA with several layouts; their time is quadratic
+# Degrees by which the exterior loop is bent.
+TURNS = (0, 45, -45, 90, -90, 135, -135, 180, -180, 225, -225, 270, -270, 315, -315)
+STRETCHED = 1.3  # distance of neighbouring bases from which the backbone is stretched
 # Limits of RNApuzzler, whose time grows without bound with the number of overlaps to resolve.
 MAX_HAIRPINS = 150
 MAX_BRANCHINGS = 30  # multiloops inside each other
@@ -24,9 +29,12 @@ MAX_BRANCHINGS = 30  # multiloops inside each other
 def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     """The coordinates (L, 2) of the bases, and the pairs that are not part of the layout.
 
-    RNApuzzler (Wiegreffe 2019) lays out the largest set of pairs that do not cross, without
-    overlaps. The caller draws the other pairs, the pseudoknots, on top of it. Structures
-    beyond MAX_HAIRPINS or MAX_BRANCHINGS are laid out by RNAturtle, where branches may overlap.
+    The largest set of pairs that do not cross is laid out. The caller draws the other pairs, the
+    pseudoknots, on top of it. Of the layouts of RNAturtle, RNAplot and RNApuzzler (Wiegreffe
+    2019), and of the first two with a bent exterior loop, the first without overlaps and stretched
+    steps is taken, else the one with the fewest.
+    RNAs of more than MAX_COMPARED bases have the layout of RNApuzzler, and structures beyond
+    MAX_HAIRPINS or MAX_BRANCHINGS that of RNAturtle.
 
     Raises:
         DependencyError: ViennaRNA is not installed.
@@ -36,13 +44,70 @@ def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     pairs = [pair for pair in structure.sorted_pairs if pair[1] > pair[0] + 1]
     nested = [pairs[index] for index in heaviest_nested(pairs, [1] * len(pairs))]
     dot_bracket = format_dot_bracket(Structure(structure.length, frozenset(nested)))
-    kind = vienna.PLOT_TYPE_PUZZLER if _is_simple(dot_bracket) else vienna.PLOT_TYPE_TURTLE
+    kinds = [vienna.PLOT_TYPE_TURTLE, vienna.PLOT_TYPE_SIMPLE, vienna.PLOT_TYPE_PUZZLER]
+    if not _is_simple(dot_bracket):
+        kinds = [vienna.PLOT_TYPE_TURTLE]
+    elif structure.length > MAX_COMPARED:
+        kinds = [vienna.PLOT_TYPE_PUZZLER]
+    coordinates = _layout(vienna, dot_bracket, kinds[0])
+    if len(kinds) > 1:
+        coordinates = _best(vienna, dot_bracket, kinds)
+    return coordinates, sorted(structure.pairs - set(nested))
+
+
+def _best(vienna: Any, dot_bracket: str, kinds: list[int]) -> Coordinates:
+    """The first layout without defects, else the one with the fewest."""
+    layouts = {kind: _layout(vienna, dot_bracket, kind) for kind in kinds}
+    best, fewest = layouts[kinds[0]], np.inf
+    for turn in TURNS:
+        for kind in kinds if turn == 0 else kinds[:2]:
+            layout = _bend(layouts[kind], dot_bracket, turn)
+            defects = _defects(layout)
+            if defects == 0:
+                return layout
+            if defects < fewest:
+                best, fewest = layout, defects
+    return best
+
+
+def _bend(coordinates: Coordinates, dot_bracket: str, turn: float) -> Coordinates:
+    """The layout with its exterior loop bent by this angle, so that its branches spread.
+
+    The bases between two joints of the exterior loop turn together: helices stay as they are.
+    """
+    depth, joints = 0, []
+    for index, symbol in enumerate(dot_bracket):
+        depth += (symbol == "(") - (symbol == ")")
+        if depth == 0:
+            joints.append(index)  # an unpaired base, or the last one of a branch
+    if turn == 0 or len(joints) < 2:
+        return coordinates
+    angle = np.deg2rad(turn) / len(joints)
+    rotation = np.array([(np.cos(angle), -np.sin(angle)), (np.sin(angle), np.cos(angle))])
+    bent: Coordinates = coordinates.copy()
+    for joint in joints:
+        bent[joint + 1 :] = bent[joint] + (bent[joint + 1 :] - bent[joint]) @ rotation.T
+    return bent
+
+
+def _layout(vienna: Any, dot_bracket: str, kind: int) -> Coordinates:
     vienna.cvar.rna_plot_type = kind
     points = vienna.get_xy_coordinates(dot_bracket)
-    coordinates = np.array([(points.get(i).X, points.get(i).Y) for i in range(len(dot_bracket))])
+    places = [(points.get(i).X, points.get(i).Y) for i in range(len(dot_bracket))]
+    coordinates: Coordinates = np.array(places, dtype=np.float64)
     steps = np.linalg.norm(np.diff(coordinates, axis=0), axis=1)
     scale = BASE_DISTANCE / float(np.median(steps)) if len(steps) and np.median(steps) > 0 else 1.0
-    return (coordinates - coordinates[0]) * scale, sorted(structure.pairs - set(nested))
+    scaled: Coordinates = (coordinates - coordinates[0]) * scale
+    return scaled
+
+
+def _defects(coordinates: Coordinates) -> float:
+    """How many bases overlap others or helices they are not part of, and how long steps are."""
+    between = np.linalg.norm(coordinates[:, None] - coordinates[None], axis=2)
+    apart = np.triu(np.ones(between.shape, dtype=bool), 2)
+    overlaps = int((apart & (between < MIN_DISTANCE)).sum())
+    steps = np.linalg.norm(np.diff(coordinates, axis=0), axis=1)
+    return 10 * overlaps + float(np.maximum(steps - STRETCHED, 0).sum())
 
 
 def _is_simple(dot_bracket: str) -> bool:

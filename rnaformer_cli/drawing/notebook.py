@@ -6,7 +6,9 @@ import base64
 import html
 import io
 
-from rnaformer_cli.drawing.picture import draw_arcs, draw_plane, save_figure
+from rnaformer_cli.drawing.arcs import draw_arcs
+from rnaformer_cli.drawing.canvas import save_figure
+from rnaformer_cli.drawing.plane import draw_plane
 from rnaformer_cli.errors import DependencyError, StructureError
 from rnaformer_cli.structure.brackets import format_dot_bracket
 from rnaformer_cli.structure.structure import StructureRecord

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from rnaformer_cli.drawing.canvas import check_size
 from rnaformer_cli.drawing.layout import Coordinates, layout_plane
-from rnaformer_cli.drawing.picture import check_size
 from rnaformer_cli.files import write_text
 from rnaformer_cli.structure.structure import BasePair, StructureRecord, is_canonical
 

@@ -144,4 +144,4 @@ def _length_group(evaluated: EvaluatedRecord) -> tuple[int, str]:
 
 
 def _family_group(evaluated: EvaluatedRecord) -> tuple[int, str]:
-    return 0, evaluated.record.family or "no family"
+    return 0, evaluated.record.family_name or "no family"

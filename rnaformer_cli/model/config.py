@@ -13,7 +13,7 @@ TENSOR_FILE = "model.safetensors"
 FAMILIES_FILE = "families.safetensors"
 
 Positions = Literal["none", "absolute", "sinusoidal", "relative"]
-AttentionKind = Literal["axial", "full"]
+AttentionKind = Literal["axial", "full", "rows", "none"]
 
 MAX_VALUES = {  # far above usable values: a damaged config is refused before memory is allocated
     "dim": 16_384,
@@ -23,6 +23,11 @@ MAX_VALUES = {  # far above usable values: a damaged config is refused before me
     "cycles": 1_000,
     "folding_logit_weight": 1_000,
 }
+
+
+PREDICTION_SETTINGS = frozenset(  # settings that do not change the tensors of a network
+    ("cycles", "folding_logit_weight", "dropout", "flag", "threshold", "threshold_ratio")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ class ModelConfig:
     positions: Positions = "relative"
     max_positions: int = 64  # size of the table; larger positions are clipped
     rotary_fraction: float = 0.0  # of a head's channels; 0 switches rotary embedding off
-    attention: AttentionKind = "axial"  # "full" attends over all cells: an ablation
+    attention: AttentionKind = "axial"  # ablations: over all cells, over rows only, none
     recycling: bool = True  # whether a pass takes the output of the previous pass as input
     cycles: int = 2  # default number of passes in prediction
     outputs: Literal[1, 2] = 1  # logits per cell; of two, the last is the pair logit
@@ -62,8 +67,8 @@ class ModelConfig:
         self._check_ranges()
         if self.dim % self.heads:
             raise ConfigError(f"dim ({self.dim}) must be divisible by heads ({self.heads})")
-        if self.patch > 1 and (self.rotary_fraction or self.outputs == 2):
-            raise ConfigError("patch 2 supports neither rotary_fraction nor outputs 2")
+        if self.patch > 1 and self.outputs == 2:
+            raise ConfigError("patch 2 does not support outputs 2")
         if self.flag != 1.0 and not self.label_flag:
             raise ConfigError(f"flag ({self.flag}) must be 1 without label_flag")
         if self.folding_logit_weight and not self.folding:

@@ -176,8 +176,10 @@ class Engine:
         """Apply all blocks and the last norm, in place."""
         for block in self.network.blocks:
             assert isinstance(block, Block)
-            self._attend(block.row_attention, pair, is_index)
-            self._attend(block.column_attention, pair.transpose(1, 2), is_index)
+            if block.row_attention is not None:
+                self._attend(block.row_attention, pair, is_index)
+            if block.column_attention is not None:
+                self._attend(block.column_attention, pair.transpose(1, 2), is_index)
             if isinstance(block.transition, ConvTransition):
                 self._convolve(block.transition, pair, is_index)
             else:

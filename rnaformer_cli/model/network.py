@@ -162,17 +162,20 @@ class Block(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.row_attention = Attention(config)
-        self.column_attention = Attention(config)
+        self.row_attention = Attention(config) if config.attention != "none" else None
+        has_columns = config.attention in ("axial", "full")
+        self.column_attention = Attention(config) if has_columns else None
         self.transition = ConvTransition(config) if config.ff_kernel else LinearTransition(config)
         self.attention_dropout = nn.Dropout(config.dropout / 2)
         self.transition_dropout = nn.Dropout(config.dropout)
 
     def forward(self, pair: Tensor, is_index: Tensor | None) -> Tensor:
         """(B, S, S, C) -> (B, S, S, C)."""
-        pair = pair + self.attention_dropout(self.row_attention(pair, is_index))
-        column = self.column_attention(pair.transpose(1, 2), is_index).transpose(1, 2)
-        pair = pair + self.attention_dropout(column)
+        if self.row_attention is not None:
+            pair = pair + self.attention_dropout(self.row_attention(pair, is_index))
+        if self.column_attention is not None:
+            column = self.column_attention(pair.transpose(1, 2), is_index).transpose(1, 2)
+            pair = pair + self.attention_dropout(column)
         refined: Tensor = pair + self.transition_dropout(self.transition(pair, is_index))
         return refined
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from typing import Literal
 
 import torch
@@ -64,3 +66,13 @@ def set_threads(count: int | None) -> None:
     """Set the number of CPU threads; None keeps PyTorch's default."""
     if count is not None:
         torch.set_num_threads(count)
+
+
+@functools.cache
+def use_one_thread_after_fork() -> None:
+    """Let processes that are forked from this one compute with one thread.
+
+    A forked process has no copies of the threads of OpenMP, and would wait for them for ever.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))

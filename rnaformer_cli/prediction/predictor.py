@@ -43,7 +43,12 @@ from rnaformer_cli.prediction.decoding import (
     expected_f1,
     unpaired_probabilities,
 )
-from rnaformer_cli.prediction.device import Precision, choose_device, choose_dtype
+from rnaformer_cli.prediction.device import (
+    Precision,
+    choose_device,
+    choose_dtype,
+    use_one_thread_after_fork,
+)
 from rnaformer_cli.prediction.memory import format_size, free_bytes
 from rnaformer_cli.probing.likelihood import log_likelihood_ratios
 from rnaformer_cli.sequence.inputs import ONE_RNA, Rna, Rnas, to_record, to_records
@@ -197,6 +202,7 @@ class Predictor:
         dtype: torch.dtype = torch.float32,
         families: FamilyModel | None = None,
     ) -> None:
+        use_one_thread_after_fork()
         self.options = options or Options()
         self.name = name
         self.device = device or torch.device("cpu")

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from rnaformer_cli.errors import ProbingError, shorten_repr
 from rnaformer_cli.limits import MAX_BASES
 from rnaformer_cli.sequence.encode import ALPHABET, AMBIGUOUS, UNKNOWN
+from rnaformer_cli.sequence.reactivities import NO_DATA_BELOW
 
-MISSING = -999.0  # as RNAstructure writes it
 _NO_VALUE = {"", "NA", "N/A", "NAN", "NULL", "NONE"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _POSITION = re.compile(r"0{0,20}\d{1,9}", re.ASCII)
@@ -110,7 +110,7 @@ def parse_position(text: str) -> int:
 
 
 def parse_value(text: str, position: int) -> float | None:
-    """A reactivity; None for -999, NA, NaN and empty fields.
+    """A reactivity; None for -999 (and others below -500), NA, NaN and empty fields.
 
     Raises:
         ProbingError: neither a finite number nor a missing value.
@@ -122,7 +122,7 @@ def parse_value(text: str, position: int) -> float | None:
 
 
 def check_value(number: float, original: object, position: int) -> float | None:
-    """A reactivity; None for -999.
+    """A reactivity; None for -999 and others below -500.
 
     Raises:
         ProbingError: not a finite number.
@@ -132,7 +132,7 @@ def check_value(number: float, original: object, position: int) -> float | None:
             f"the value of position {position} is {shorten_repr(original)}; expected a number or NA"
         )
         raise ProbingError(message)
-    return None if number == MISSING else number
+    return None if number < NO_DATA_BELOW else number
 
 
 def parse_letters(text: str) -> str:

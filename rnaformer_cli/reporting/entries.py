@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
+from rnaformer_cli.drawing.style import Colouring
 from rnaformer_cli.errors import StructureError
-from rnaformer_cli.reporting.pictures import draw_svg, shows_arcs
+from rnaformer_cli.reporting.pictures import PictureReader, ReportPicture, draw_pictures
 from rnaformer_cli.scoring.compare import RecordScore, ScoringRules, match_ids, score_record
 from rnaformer_cli.scoring.counts import PairCounts
 from rnaformer_cli.structure.brackets import format_dot_bracket
 from rnaformer_cli.structure.jsonl import PredictedRecord
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
+
+RULER_INTERVAL = 10  # bases between numbers above a sequence
+MAX_LINK_BASES = 1_500  # of a sequence in a link; longer addresses are refused by servers
+FORNA = "http://rna.tbi.univie.ac.at/forna/forna.html"
+RNACANVAS = "https://rnacanvas.app"
+RFAM = "https://rfam.org/family/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +29,7 @@ class ReportEntry:
     prediction: PredictedRecord
     reference: Structure | None = None
     counts: PairCounts | None = None  # against the reference
-    picture: str = ""  # an <svg> element, or ""
+    pictures: tuple[ReportPicture, ...] = ()
 
     @property
     def record(self) -> StructureRecord:
@@ -29,9 +37,26 @@ class ReportEntry:
         return self.prediction.structure_record
 
     @property
-    def has_arcs(self) -> bool:
-        """Whether the picture shows arcs instead of helices in the plane."""
-        return shows_arcs(self.record.structure, self.reference)
+    def ruler(self) -> str:
+        """Numbers above every tenth base of the sequence."""
+        numbers = range(RULER_INTERVAL, self.record.structure.length + 1, RULER_INTERVAL)
+        return "".join(f"{number:>{RULER_INTERVAL}}" for number in numbers)
+
+    @property
+    def links(self) -> list[tuple[str, str]]:
+        """Names and addresses of programs that show this structure, and of its Rfam families."""
+        families = dict.fromkeys(part.family for part in self.prediction.families)
+        links = [(f"Rfam {name}", RFAM + name) for name in families if _is_rfam(name)]
+        sequence, _, structure = self.sequence_text.partition("\n")
+        if not structure or len(sequence) > MAX_LINK_BASES:
+            return links
+        forna = {"id": "url/" + self.record.id, "sequence": sequence, "structure": structure}
+        canvas = {"sequence": sequence, "dot_bracket": structure}
+        return [
+            ("forna", f"{FORNA}?{urlencode(forna)}"),
+            ("RNAcanvas", f"{RNACANVAS}?{urlencode(canvas)}"),
+            *links,
+        ]
 
     @property
     def n_crossing(self) -> int:
@@ -97,15 +122,30 @@ def compare_entries(
     return entries, scores
 
 
-def add_pictures(entries: Iterable[ReportEntry], limit: int) -> list[ReportEntry]:
-    """The entries, with pictures of the first `limit`.
+def add_pictures(
+    entries: Iterable[ReportEntry],
+    limit: int,
+    colouring: Colouring = "base",
+    reader: PictureReader | None = None,
+) -> list[ReportEntry]:
+    """The entries, with pictures of the first `limit`; `reader` gives matrices of probabilities.
 
     Raises:
         DependencyError: ViennaRNA or matplotlib is not installed.
     """
-    return [
-        replace(entry, picture=draw_svg(entry.record, entry.reference, f"p{number}"))
-        if number <= limit
-        else entry
-        for number, entry in enumerate(entries, start=1)
-    ]
+    drawn = []
+    for number, entry in enumerate(entries, start=1):
+        if number <= limit:
+            matrix = None if reader is None else reader(number - 1, entry.record)
+            pictures = draw_pictures(
+                entry.prediction, entry.reference, f"p{number}", colouring, matrix
+            )
+            drawn.append(replace(entry, pictures=tuple(pictures)))
+        else:
+            drawn.append(entry)
+    return drawn
+
+
+def _is_rfam(name: str) -> bool:
+    """Whether the name of a family is an accession of Rfam."""
+    return name.startswith("RF") and name[2:].isdecimal() and name.isascii()

@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import BaseLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from rnaformer_cli.reporting.charts import COLOUR, Chart, make_charts
 from rnaformer_cli.reporting.entries import ReportEntry
 from rnaformer_cli.reporting.failures import FailedRecord
 from rnaformer_cli.reporting.text import sanitise
@@ -32,6 +33,7 @@ class ReportPage:
     missing: Sequence[str] = ()  # references without a prediction
     failures: Sequence[FailedRecord] = ()  # records that were not predicted
     version: str = ""  # of the program
+    has_links: bool = False  # whether records have links to programs on the internet
 
     @property
     def run_settings(self) -> list[tuple[str, str]]:
@@ -92,7 +94,12 @@ class ReportPage:
     @property
     def n_pictures(self) -> int:
         """The number of records with a picture."""
-        return sum(bool(entry.picture) for entry in self.entries)
+        return sum(bool(entry.pictures) for entry in self.entries)
+
+    @property
+    def charts(self) -> list[Chart]:
+        """Charts of all records."""
+        return make_charts(self.entries)
 
     @property
     def n_without_reference(self) -> int:
@@ -111,13 +118,15 @@ def render(report: ReportPage) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = _source(loader, environment, "table.js")
+    names = ("table.js", "pictures.js")
+    script = "\n".join(_source(loader, environment, name) for name in names)
     return environment.get_template("page.html").render(
         report=report,
         policy=_policy(script),
         style=Markup(_source(loader, environment, "style.css")),
         script=Markup(script),
         svg=Markup,
+        chart_colour=COLOUR,
     )
 
 
@@ -132,6 +141,7 @@ def _policy(script: str) -> str:
         "default-src 'none'",
         f"script-src 'sha256-{digest}'",
         "style-src 'unsafe-inline'",  # for attributes of the pictures; styles cannot load anything
+        "img-src blob:",  # made by the script from a picture of the page, to save it as PNG
         "base-uri 'none'",
         "form-action 'none'",
     ]

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from xml.etree import ElementTree
 
-from rnaformer_cli.drawing.picture import draw_arcs, draw_plane, save_figure
+import numpy as np
+from numpy.typing import NDArray
+
+from rnaformer_cli.drawing.arcs import draw_arcs
+from rnaformer_cli.drawing.canvas import save_figure
+from rnaformer_cli.drawing.dots import draw_dots
+from rnaformer_cli.drawing.layers import INKSCAPE
+from rnaformer_cli.drawing.plane import draw_plane
+from rnaformer_cli.drawing.style import Colouring, Style, probability_values
 from rnaformer_cli.reporting.text import sanitise
+from rnaformer_cli.structure.jsonl import PredictedRecord
 from rnaformer_cli.structure.structure import Structure, StructureRecord
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
@@ -20,28 +35,63 @@ _FONT = re.compile(
     r"font-family: [^;]*;? ?"
 )  # removed: the page sets the font; saves half the size
 
+_PAIR = re.compile(r"(?:pair|knot|missed|arc|under)-(\d+-\d+)")  # ids of pairs, 1-based
+_LAYER = "layer-"
+
+View = Literal["plane", "arcs", "dots"]
+Matrix: TypeAlias = NDArray[np.float32]  # of scores, (L, L)
+PictureReader: TypeAlias = Callable[[int, StructureRecord], Matrix | None]
+NAMES: dict[View, str] = {"plane": "Structure", "arcs": "Arcs", "dots": "Dot plot"}
+
 ElementTree.register_namespace("", _SVG)
 
 
-def draw_svg(record: StructureRecord, reference: Structure | None, prefix: str) -> str:
-    """A reproducible `<svg>` element whose ids begin with `prefix`.
+@dataclass(frozen=True, slots=True)
+class ReportPicture:
+    """A picture of a record, as an `<svg>` element."""
 
-    It shows arcs if there is a reference or a base with several partners, which helices in the
-    plane cannot show; else helices in the plane.
+    view: View
+    svg: str
+
+
+def draw_pictures(
+    prediction: PredictedRecord,
+    reference: Structure | None,
+    prefix: str,
+    colouring: Colouring = "base",
+    matrix: Matrix | None = None,
+) -> Iterator[ReportPicture]:
+    """Reproducible pictures whose ids begin with `prefix`.
+
+    Helices in the plane, unless a base has several partners; arcs, if it has or if there is a
+    reference; a dot plot of the matrix, or of the pairs of the structure without one.
 
     Raises:
         DependencyError: ViennaRNA or matplotlib is not installed.
     """
-    has_arcs = shows_arcs(record.structure, reference)
-    figure = draw_arcs(record, reference) if has_arcs else draw_plane(record)
+    record = prediction.structure_record
+    structure, scores = record.structure, prediction.pair_scores
+    style = Style(colours_letters=colouring == "base")
+    values = probability_values(structure, scores, matrix) if colouring == "probability" else None
+    has_multiplets = bool(structure.multiplets())
+    if not has_multiplets:
+        figure = draw_plane(record, reference, style, values)
+        yield _picture(figure, "plane", prefix, record)
+    if has_multiplets or reference is not None:
+        figure = draw_arcs(record, reference, style, values)
+        yield _picture(figure, "arcs", prefix, record)
+    if matrix is None:
+        matrix = np.zeros((structure.length, structure.length), dtype=np.float32)
+        for (left, right), score in scores.items():
+            matrix[left, right] = score
+    yield _picture(draw_dots(record, matrix, reference), "dots", prefix, record)
+
+
+def _picture(figure: Figure, view: View, prefix: str, record: StructureRecord) -> ReportPicture:
     file = io.BytesIO()
     save_figure(figure, file, "svg")
-    return embed_svg(file.getvalue(), f"{prefix}-", f"Structure of {record.id}")
-
-
-def shows_arcs(structure: Structure, reference: Structure | None) -> bool:
-    """Whether a picture shows arcs instead of helices in the plane."""
-    return reference is not None or bool(structure.multiplets())
+    label = f"{NAMES[view]} of {record.id}"
+    return ReportPicture(view, embed_svg(file.getvalue(), f"{prefix}-{view}-", label))
 
 
 def embed_svg(svg: bytes, prefix: str, label: str) -> str:
@@ -68,8 +118,17 @@ def _references(element: ElementTree.Element) -> list[str]:
 
 
 def _rename(element: ElementTree.Element, used: set[str], prefix: str) -> None:
-    """Prefix the id of an element if it is used, else remove it; prefix its references to ids."""
-    name = element.attrib.pop("id", None)
+    """Prefix the id of an element if it is used, else remove it; prefix its references to ids.
+
+    The ids of pairs and of layers become data that the script of the page reads.
+    """
+    name = element.attrib.pop("id", "")
+    if found := _PAIR.fullmatch(name):
+        element.set("data-pair", found[1])
+    if name.startswith(_LAYER):
+        element.set("data-layer", name.removeprefix(_LAYER))
+    for attribute in ("groupmode", "label"):
+        element.attrib.pop(f"{{{INKSCAPE}}}{attribute}", None)
     if name in used:
         element.set("id", f"{prefix}{name}")
     if _LINK in element.attrib:

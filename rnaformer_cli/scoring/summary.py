@@ -73,6 +73,19 @@ def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, f
     return float(low), float(high)
 
 
+def difference_interval(
+    ours: Sequence[float], theirs: Sequence[float], seed: int = 0
+) -> tuple[float, float]:
+    """The 95 % bootstrap interval of the mean difference over pairs of records.
+
+    Raises:
+        ScoreError: lists of different lengths, or empty lists.
+    """
+    if len(ours) != len(theirs) or not ours:
+        raise ScoreError(f"cannot pair {len(ours)} with {len(theirs)} records")
+    return bootstrap_interval([one - other for one, other in zip(ours, theirs, strict=True)], seed)
+
+
 def sign_flip_test(ours: Sequence[float], theirs: Sequence[float], seed: int = 0) -> float:
     """Two-sided p-value of a paired permutation test of equal means (Fisher 1935).
 

@@ -9,6 +9,9 @@ from rnaformer_cli.errors import ProbingError
 
 REAGENTS = ("1M7", "1M6", "NMIA", "NAI", "FAI", "2A3", "5NIA", "BzCN", "DMS", "CMCT")
 
+# RNAstructure writes -999 for bases without data, and reads values below -500 as such.
+NO_DATA_BELOW = -500.0
+
 
 @dataclass(frozen=True, slots=True)
 class Reactivities:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import socket
 import threading
@@ -31,6 +32,10 @@ class Watchdog:
     def extend(self, seconds: float) -> None:
         """Set the deadline to a number of seconds from now, but not after `latest`."""
         self._deadline = min(time.monotonic() + seconds, self._latest)
+
+    def remaining(self, seconds: float) -> float:
+        """The given seconds, but not more than those until the deadline, and not less than 0.01."""
+        return max(min(seconds, self._deadline - time.monotonic()), 0.01)
 
     def watch(self, connection: socket.socket) -> None:
         """Add a connection; it is closed at once if the deadline has passed."""
@@ -95,9 +100,33 @@ class WatchedHTTPS(urllib.request.HTTPSHandler):
         return found
 
 
+def _connect(
+    watchdog: Watchdog, address: tuple[str, int], timeout: float, *__: Any
+) -> socket.socket:
+    """A connection to the first address of a host that answers before the deadline."""
+    failure = OSError("no address")
+    for family, kind, protocol, _, place in socket.getaddrinfo(*address, type=socket.SOCK_STREAM):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.settimeout(watchdog.remaining(timeout))
+            connection.connect(place)
+            connection.settimeout(timeout)
+            return connection
+        except OSError as error:
+            connection.close()
+            failure = error
+        if watchdog.has_fired:
+            break
+    raise failure
+
+
 def _watched_connection(watchdog: Watchdog, kind: type[HTTPConnection]) -> Any:
     class Connection(kind):  # type: ignore[misc,valid-type]  # either of two classes of http.client
         """Adds its socket to the watchdog before any read, because a proxy may be slow, too."""
+
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            self._create_connection = functools.partial(_connect, watchdog)
 
         @property
         def sock(self) -> socket.socket | None:

@@ -23,6 +23,7 @@ FREE_TEXT = {  # neither a list nor a folder has these values
     "--device",
     "--family",
     "--max-memory",
+    "--seq",
     "--sha256",
     "--shard",
     "--source",
@@ -69,7 +70,10 @@ def test_files_and_folders_are_left_to_the_shell(words, kind):
 
 def test_names_of_weights_are_completed_and_folders_where_none_fits(tiny_weights):
     shutil.copytree(tiny_weights, Path(os.environ["RNAFORMER_HOME"]) / "weights" / "mine")
-    assert completions("predict", "-w", "") == (["rnaformer-small", "mine"], {"plain"})
+    assert completions("predict", "-w", "") == (
+        ["rnaformer-base", "rnaformer-small", "mine"],
+        {"plain"},
+    )
     assert completions("weights", "verify", "m") == (["mine"], {"plain"})
     assert completions("predict", "-w", "./") == (["./"], {"dir"})
 
@@ -105,7 +109,7 @@ print(code, "torch" in sys.modules, file=sys.stderr)
         timeout=TIMEOUT,
     )
     assert (finished.stdout, finished.stderr) == (
-        "plain,rnaformer-small\n",
+        "plain,rnaformer-base\nplain,rnaformer-small\n",
         "0 False\n",
     )
 

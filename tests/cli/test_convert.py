@@ -210,3 +210,9 @@ def test_standard_input_cannot_be_read_twice(run_cli):
     finished = run_cli("score", "-", "--ref", "-", stdin=KNOT)
     message = "stdin: was already read, and can be read only once"
     assert (finished.err, finished.code) == (f"rnaformer: {message}\n", 1)
+
+
+def test_the_suffix_of_the_output_may_be_in_capitals(run_cli):
+    """It was written as dot-bracket."""
+    assert run_cli("convert", "-", "-o", "knot.CT", stdin=KNOT).code == 0
+    assert Path("knot.CT").read_text() == (GOLDEN / "knot.ct").read_text()

@@ -146,3 +146,49 @@ def test_no_leaks_are_sought_in_an_empty_set(run_cli, tmp_path, empty):
 def test_the_help_of_import_lists_all_columns(run_cli):
     words = run_cli("data", "import", "--help").out.replace(",", " ").split()
     assert {name for names in _COLUMNS.values() for name in names} <= set(words)
+
+
+@pytest.mark.parametrize("option", ["--source", "--family"])
+def test_an_empty_name_is_refused(run_cli, option):
+    names = {"--source": "s", "--family": "f", option: ""}
+    done = run_cli("data", "import", "x.dbn", "-o", "out", *(w for p in names.items() for w in p))
+    assert done.err.endswith(f"Error: Invalid value for '{option}': the text is empty\n")
+    assert done.code == 2
+
+
+def test_the_unfinished_labels_of_a_run_are_not_its_input(run_cli, tmp_path):
+    """The input was taken for finished labels, written as such and deleted."""
+    part = tmp_path / "out.part"
+    write_dataset(part, [make_hairpin("h", 8, 1)])
+    done = run_cli("data", "label", part, "--rnafold", "mfe", "-o", tmp_path / "out")
+    assert done.err.endswith(f"Error: --output with .part would replace an input: {part}\n")
+    assert (part.exists(), done.code) == (True, 2)
+
+
+def test_sets_with_one_file_name_have_different_names(run_cli, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        write_dataset(tmp_path / folder / "x.jsonl.gz", [make_hairpin("h", 8, 1)])
+    done = run_cli("data", "stats", tmp_path / "a/x.jsonl.gz", tmp_path / "b/x.jsonl.gz")
+    assert [line.split()[0] for line in done.out.splitlines()] == ["set", "x", "x_2"]
+
+
+def test_a_subset_keeps_whole_clusters(run_cli, tmp_path):
+    path, target = tmp_path / "all.jsonl.gz", tmp_path / "part.jsonl.gz"
+    write_dataset(path, [make_hairpin(f"h{n}", 4, n, cluster=n // 2) for n in range(8)])
+    done = run_cli("data", "subset", path, "--clusters", 0.5, "-o", target)
+    assert (done.err, done.code) == (f"4 records in {target}\n", 0)
+    chosen = [record.cluster for record in read_dataset(target)]
+    assert len(set(chosen)) == 2
+
+
+def test_a_set_is_exported_as_structures_and_as_sequences(run_cli, tmp_path):
+    path, target = tmp_path / "all.jsonl.gz", tmp_path / "all.jsonl"
+    write_dataset(path, [make_hairpin(f"h{n}", 4, n) for n in range(2)])
+    done = run_cli("data", "export", path, "-o", target)
+    assert (done.err, done.code) == (f"2 records in {target}\n", 0)
+    scored = run_cli("score", target, "--ref", target, "--tsv")
+    assert [line.split("\t")[4] for line in scored.out.splitlines()[1:]] == ["4", "4"]
+    fasta = tmp_path / "all.fasta"
+    assert run_cli("data", "export", path, "-t", "fasta", "-o", fasta).code == 0
+    assert fasta.read_text().startswith(">h0\n")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from factories.predictions import make_prediction_line
 
 BOTH = ">a\nGGGGAAAACCCC\n((((....))))\n>b/c\nGGGAAAACCC\n(((....)))\n"
 
@@ -46,6 +47,9 @@ def test_a_picture_goes_to_standard_output(files, options, name):
     "options",
     [
         [],
+        ["--ref", "both.dbn"],
+        ["--colour", "none", "--no-letters", "--title", "x", "--number-every", 5, "--dpi", 50],
+        ["--colour", "probability", "--scores", "scores.npz"],
         ["--as", "arcs"],
         ["--as", "arcs", "--ref", "both.dbn"],
         ["--as", "dots", "--scores", "scores.npz"],
@@ -106,14 +110,32 @@ def test_what_cannot_be_drawn_is_one_line(run_cli, files, options, message):
     [
         ([], "give --output (a file) or --out-dir (a folder)"),
         (["-o", "x.svg", "--out-dir", "p"], "give --output (a file) or --out-dir (a folder)"),
-        (["-o", "x.svg", "--ref", "one.dbn"], "--ref needs --as arcs or --as dots"),
-        (["-o", "x.svg", "--as", "dots"], "--as dots and --scores must be given together"),
+        (["-o", "x.svg", "--as", "dots"], "--as dots needs --scores"),
         (
             ["-o", "x.svg", "--scores", "scores.npz"],
-            "--as dots and --scores must be given together",
+            "--scores needs --as dots or --colour probability",
+        ),
+        (
+            ["-o", "x.svg", "--as", "dots", "--scores", "scores.npz", "--colour", "none"],
+            "--as dots and --colour exclude each other",
+        ),
+        (
+            ["-o", "x.svg", "--from", "dbn", "--colour", "probability"],
+            "--from dbn has no base-pair probabilities; "
+            "give --scores or a file of predict -f jsonl",
         ),
         (["-o", "x.json", "--as", "arcs"], "RNA 2D JSON needs --as plane"),
         (["--out-dir", "p", "-f", "rna2d", "--as", "arcs"], "RNA 2D JSON needs --as plane"),
+        (["-o", "x.json", "--ref", "one.dbn"], "RNA 2D JSON and --ref exclude each other"),
+        (["-o", "x.json", "--no-letters"], "RNA 2D JSON and --no-letters exclude each other"),
+        (
+            ["-o", "x.json", "--reactivities", "a.shape"],
+            "RNA 2D JSON and --reactivities exclude each other",
+        ),
+        (
+            ["-o", "x.svg", "--reactivities", "a.shape", "--colour", "base"],
+            "--reactivities and --colour exclude each other",
+        ),
     ],
 )
 def test_wrong_usage_has_exit_code_2(run_cli, files, options, message):
@@ -143,6 +165,27 @@ def test_predictions_are_drawn(run_predict, files):
     assert names == ["a.svg", "b.svg"]
 
 
+@pytest.mark.parametrize("image", ["png", "pdf"])
+def test_predictions_are_drawn_in_every_format(run_predict, files, image):
+    run_predict("-", "--draw", "p", "--draw-format", image, stdin=">a\nGGGGAAAACCCC\n")
+    assert (files / f"p/a.{image}").read_bytes()[1:4].upper() == image.upper().encode()
+
+
+def test_predictions_are_coloured_by_their_probabilities(run_cli, files):
+    Path("x.jsonl").write_text(make_prediction_line("x", score=0.5))
+    done = run_cli("draw", "x.jsonl", "--colour", "probability", "-o", "x.svg")
+    assert (done.out, done.err, done.code) == ("", "", 0)
+    text = Path("x.svg").read_text()
+    assert "probability</text>" in text
+    assert text.count("fill: #21918c; stroke: #333333") == 4  # the middle of viridis; two pairs
+
+
+def test_structures_without_probabilities_are_not_coloured_by_them(run_cli, files):
+    done = run_cli("draw", "one.dbn", "--colour", "probability", "-o", "x.svg")
+    expected = "one.dbn:1: expected a prediction as `rnaformer predict -f jsonl` writes it"
+    assert (done.err, done.code) == (f"rnaformer: {expected}\n", 1)
+
+
 def test_a_raw_structure_is_not_drawn(run_predict, files):
     done = run_predict("-", "--decode", "raw", "-f", "tsv", "--draw", "p", stdin=">a\nACGU\n")
     message = "--draw needs at most one partner per base; a raw structure may have several"
@@ -152,15 +195,15 @@ def test_a_raw_structure_is_not_drawn(run_predict, files):
 def drawn_with(monkeypatch):
     """What each dot plot is given: the id, and the first score of its matrix."""
     seen = []
-    from rnaformer_cli.drawing import picture
+    from rnaformer_cli.drawing import dots
 
-    original = picture.draw_dots
+    original = dots.draw_dots
 
-    def spy(record, scores, reference=None):
+    def spy(record, scores, *others):
         seen.append((record.id, float(scores[0, 1])))
-        return original(record, scores, reference)
+        return original(record, scores, *others)
 
-    monkeypatch.setattr(picture, "draw_dots", spy)
+    monkeypatch.setattr(dots, "draw_dots", spy)
     return seen
 
 

@@ -94,3 +94,33 @@ def test_worker_processes_change_no_figure(run_cli, hairpin_set):
     )
     figures = ("f1", "precision", "recall", "calibration_error", "records")
     assert [together[name] for name in figures] == pytest.approx([alone[name] for name in figures])
+
+
+def test_sets_with_one_file_name_have_different_names(run_cli, hairpin_set, tmp_path):
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / "hairpins.jsonl.gz"
+    write_dataset(other, RECORDS[:1])
+    done = run_cli("evaluate", "--data", hairpin_set, "--data", other)
+    assert [line.split()[:2] for line in done.out.splitlines()[1:]] == [
+        ["hairpins", "6"],
+        ["hairpins_2", "1"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("none", "no label; `rnaformer data label` adds one"),
+        ("folding", "base-pair probabilities without a structure; expected structures"),
+    ],
+)
+@pytest.mark.parametrize("command", ["evaluate", "release", "train-folding", "train-families"])
+def test_sets_without_structures_are_refused(run_cli, tmp_path, command, source, message):
+    """Their records counted as RNAs without base pairs."""
+    path = tmp_path / "set.jsonl.gz"
+    write_dataset(path, [RECORDS[0], make_record("x", "GGGAAACCC", source=source)])
+    arguments = ("rnaformer-small", "--val") if command == "release" else ("--data",)
+    output = () if command == "evaluate" else ("-o", tmp_path / "out")
+    done = run_cli(command, *arguments, path, *output)
+    assert (done.out, done.err) == ("", f"rnaformer: {path}: record 'x': {message}\n")
+    assert done.code == 1

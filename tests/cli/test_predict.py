@@ -673,7 +673,7 @@ def test_wrong_usage_has_exit_code_2(run_predict, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["-w", "none"], "no weights named 'none'; known: rnaformer-small"),
+        (["-w", "none"], "no weights named 'none'; known: rnaformer-base, rnaformer-small"),
         (["-w", "no/ne"], "no/ne: no config.json in this folder"),
         (["-o", "no/such/out.dbn"], "no/such/out.dbn: no such file or directory"),
         (["-o", "."], ".: is a folder; expected a file"),

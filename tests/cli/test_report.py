@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from factories.predictions import make_prediction_line
 
@@ -50,7 +51,7 @@ def test_predictions_come_from_files_folders_and_standard_input(
     page = (files / "x.html").read_text(encoding="utf-8")
     assert (done.out, done.err, done.code) == ("", "", 0)
     assert (ids_in(page), heading_of(page)) == (ids, heading)
-    assert page.count("<figure") == len(ids)
+    assert page.count('<figure class="picture plane"') == len(ids)
 
 
 def test_a_page_goes_to_standard_output_as_well(run_cli, files):
@@ -72,8 +73,29 @@ def test_predictions_of_the_network_are_reported(run_cli, run_predict, files):
 def test_references_add_f1_and_arcs(run_cli, files):
     done = run_cli("report", "a.jsonl", "--ref", "known.dbn", "-o", "-")
     assert (done.err, done.code) == ("", 0)
-    assert "mean, 95 % interval 1.000 to 1.000" in done.out
-    assert '<figure class="arcs"' in done.out
+    assert "of one reference" in done.out
+    assert '<figure class="picture plane"' in done.out
+    assert '<figure class="picture arcs"' in done.out
+
+
+def test_scores_links_and_colours_are_as_chosen(run_cli, files):
+    np.savez(files / "scores.npz", a=np.full((8, 8), 0.25, np.float32))
+    options = ["--scores", "scores.npz", "--links", "--colour", "base"]
+    plain, chosen = (run_cli("report", "a.jsonl", "-o", "-", *words).out for words in ([], options))
+    assert ("https://rnacanvas.app?" in plain, "https://rnacanvas.app?" in chosen) == (False, True)
+    counts = [
+        page.split('data-layer="probabilities"')[1].count("<path") for page in (plain, chosen)
+    ]
+    assert counts[1] - counts[0] == 28 - 2
+    assert "#009e73; stroke: #333333" in chosen  # the colour of G
+    assert "#009e73; stroke: #333333" not in plain
+
+
+def test_scores_of_another_rna_are_refused(run_cli, files):
+    np.savez(files / "scores.npz", a=np.zeros((4, 4), np.float32))
+    done = run_cli("report", "a.jsonl", "-o", "x.html", "--scores", "scores.npz")
+    message = "record 'a': 8 bases, but a score matrix of 4"
+    assert (done.err, done.code) == (f"rnaformer: {message}\n", 1)
 
 
 def test_failed_records_of_a_run_are_counted(run_cli, run_predict, files):
@@ -108,7 +130,7 @@ def test_records_without_a_counterpart_are_warned_of(run_cli, files):
     [([], 2), (["--pictures", 1], 1), (["--no-pictures"], 0), (["--pictures", 0], 0)],
 )
 def test_so_many_records_get_a_picture(run_cli, files, options, figures):
-    assert run_cli("report", "both", *options, "-o", "-").out.count("<figure") == figures
+    assert run_cli("report", "both", *options, "-o", "-").out.count("picture plane") == figures
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_json_has_these_fields(run_score):
     assert list(figures["pooled"]) == list(figures["pseudoknot"]) == counts
     record = ["id", "length", "missing", *counts, "tolerant"]
     assert [list(row) for row in figures["per_record"]] == [record] * 4
-    assert list(figures["other"]) == ["f1", "difference", "p", "per_record"]
+    assert list(figures["other"]) == ["f1", "difference", "difference_interval", "p", "per_record"]
 
 
 def test_a_tolerance_of_one_finds_the_shifted_helix(run_score):
@@ -135,7 +135,10 @@ def test_a_second_prediction_is_compared_record_by_record(run_score):
     assert header.endswith("  F1 other")
     assert hairpin.endswith("  0.667")  # 2 of 4 pairs
     # One record differs, by 1/3: a flipped sign changes nothing, so p is 1.
-    assert last == "mean F1 difference +0.083, p = 1 (paired sign flips)"
+    assert last == (
+        "mean F1 difference +0.083, 95 % interval +0.000 to +0.250 (paired bootstrap), "
+        "p = 1 (paired sign flips)"
+    )
 
 
 def test_the_p_value_is_that_of_all_signs_alike(run_score):
@@ -147,6 +150,7 @@ def test_the_p_value_is_that_of_all_signs_alike(run_score):
         run_score("--json", "--vs", "worse.dbn", predicted=good, reference=good).out
     )
     assert figures["other"]["difference"] == pytest.approx(1 - 0.4)
+    assert figures["other"]["difference_interval"] == pytest.approx([0.6, 0.6])
     assert figures["other"]["p"] == pytest.approx(2 / 2**10, abs=0.001)
 
 
@@ -296,3 +300,14 @@ def helix(name, pairs):
     """An RNA that could form ten pairs, with that many of them."""
     sequence = "G" * 10 + "AAAA" + "C" * 10
     return f">{name}\n{sequence}\n{('(' * pairs).ljust(12, '.')}{(')' * pairs).rjust(12, '.')}\n"
+
+
+def test_what_the_other_prediction_lacks_is_reported(run_score):
+    """Its F1 was 0 there without a word."""
+    Path("renamed.dbn").write_text(OTHER.replace("knot", "k"))
+    finished = run_score("--vs", "renamed.dbn")
+    assert finished.err.splitlines() == [
+        "rnaformer: warning: no prediction for knot in renamed.dbn",
+        "rnaformer: warning: no reference for k in renamed.dbn",
+    ]
+    assert "F1 other is 0 for 1 missing prediction" in finished.out.splitlines()

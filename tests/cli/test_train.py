@@ -16,6 +16,7 @@ from torch.distributed.run import get_args_parser
 from rnaformer_cli.cli.train import command
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.training.network.run_folder import load_state
+from rnaformer_cli.weight_store.store import DEFAULT
 
 CONFIG = """
 [model]
@@ -28,6 +29,9 @@ max_cells = 2000
 [run]
 steps = {steps}
 """
+NEEDED = "dim = 16, depth = 2, heads = 2, ff_factor = 2.0"  # of the weights `tiny_weights`
+SMALL = CONFIG.replace("dim = 8", "dim = 48\nff_factor = 2\nlabel_flag = true\nfolding = true")
+SMALL = SMALL.replace("depth = 1\nheads = 1", "depth = 5\nheads = 3")
 
 
 @pytest.fixture
@@ -74,10 +78,25 @@ def test_minutes_end_the_schedule_and_stop_after_ends_the_process(run_cli, files
     assert load_state(files / "run")["step"] > 0
 
 
+def test_a_seed_replaces_that_of_the_config(run_cli, files):
+    run_cli(*arguments(files, "--quiet", "--seed", 7))
+    stored = json.loads((files / "run" / "config.json").read_text())
+    assert stored["run"]["seed"] == 7
+
+
 def test_training_begins_with_other_weights(run_cli, files):
     run_cli(*arguments(files, "--quiet"))
     more = ["--start-from", files / "run" / "best", "--out", files / "second", "--quiet"]
     assert run_cli(*arguments(files, *more)).code == 0
+
+
+def test_family_profiles_of_the_initial_weights_are_left_out_with_a_note(run_cli, files):
+    (files / "run.toml").write_text(SMALL.format(steps=1))
+    done = run_cli(*arguments(files, "--start-from", DEFAULT))
+    message = "its family profiles are not part of the run; `release --families` adds profiles"
+    assert done.err.splitlines()[0] == f"rnaformer: note: {DEFAULT}: {message}"
+    assert done.code == 0
+    assert not (files / "run" / "best" / "families.safetensors").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -137,6 +156,7 @@ def test_a_bad_config_is_refused_before_anything_is_made(run_cli, files):
 def test_weights_that_do_not_fit_the_config_are_refused_by_name(run_cli, files, tiny_weights):
     done = run_cli(*arguments(files, "--start-from", tiny_weights))
     assert done.err.startswith(f"rnaformer: {tiny_weights}: unknown tensors: 'blocks.1.")
+    assert done.err.endswith(f"; these weights need in [model]: {NEEDED}\n")
     assert (done.err.count("\n"), done.code) == (1, 1)
     assert not (files / "run").exists()  # so that the next attempt need not say --resume
 

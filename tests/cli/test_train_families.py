@@ -60,7 +60,13 @@ def test_released_weights_recognise_the_families(run_cli, released):
     assert member["recognised"] > 0.9
     assert other["recognised"] < 0.1
     assert member["length"] == SIZE
-    part = {"family": "RF1", "first": 1, "last": SIZE, "recognised": member["recognised"]}
+    part = {
+        "family": "RF1",
+        "name": None,
+        "first": 1,
+        "last": SIZE,
+        "recognised": member["recognised"],
+    }
     assert (member["families"], other["families"]) == ([part], [])
 
 

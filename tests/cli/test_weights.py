@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from pathlib import Path
 
@@ -546,6 +547,28 @@ def test_a_silent_server_times_out(run_fetch, server, store, monkeypatch):
     assert_nothing_came(finished, store, server.url, "no response for 0.2 seconds")
 
 
+def test_many_addresses_that_do_not_answer_take_no_longer_than_one_deadline(
+    run_fetch, store, monkeypatch
+):
+    with socket.socket() as full:  # a queue of one: further connections wait for ever
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        place = full.getsockname()
+        with contextlib.ExitStack() as waiting:
+            for _ in range(3):
+                client = waiting.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex(place)
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place)] * 20
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+            monkeypatch.setattr(fetch, "READ_TIMEOUT", 0.5)
+            monkeypatch.setattr(fetch, "HEADER_TIMEOUT", 1.0)
+            started = time.monotonic()
+            finished = run_fetch("http://localhost:1/models")
+    assert finished.err.endswith("timed out: the server sends data too slowly\n")
+    assert time.monotonic() - started < 6.0  # 10 s, if each has half a second
+
+
 def send_slowly(handler):
     """Send a byte now and then: never silent, never done."""
     handler.send_response(200)
@@ -853,6 +876,12 @@ def test_the_mean_of_two_weights(run_cli, tiny_weights, tmp_path, options, weigh
     again = run_cli("weights", "average", tiny_weights, tmp_path / "other", "-o", target)
     message = "already contains a checkpoint; choose another folder"
     assert (again.err, again.code) == (f"rnaformer: {target}: {message}\n", 1)
+
+
+def test_the_mean_says_that_it_has_no_family_profiles(run_cli, tmp_path):
+    done = run_cli("weights", "average", DEFAULT, DEFAULT, "-o", tmp_path / "mean")
+    message = "the mean has no family profiles; `rnaformer release --families` adds them"
+    assert (done.err, done.code) == (f"rnaformer: note: {message}\n", 0)
 
 
 def test_weights_of_another_kind_have_no_mean(run_cli, tiny_weights, tmp_path):

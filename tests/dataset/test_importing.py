@@ -192,3 +192,11 @@ def test_a_quotation_mark_that_is_not_closed_does_not_swallow_rows(tmp_path):
 def test_an_alignment_with_an_empty_accession_has_no_family(tmp_path):
     (tmp_path / "x.sto").write_text(STOCKHOLM.replace("RF00001", "", 1))
     assert [found.family for found in records_of(tmp_path / "x.sto")] == [None, None, "RF00002"]
+
+
+def test_a_table_is_known_by_its_suffix_in_any_case(tmp_path):
+    table = tmp_path / "T.CSV"
+    table.write_text("sequence,structure\nGGGAAACCC,(((...)))\n")
+    [alone], [of_folder] = import_files(table, "x"), import_files(tmp_path, "x")
+    assert alone == of_folder
+    assert (alone.id, alone.pairs) == ("T_1", ((0, 8), (1, 7), (2, 6)))

@@ -1,6 +1,9 @@
 """Sequences to label, and labels that ViennaRNA makes."""
 
 import gzip
+import multiprocessing
+import os
+import signal
 import sys
 
 import pytest
@@ -150,5 +153,28 @@ def test_the_partial_output_of_another_run_is_refused(tmp_path, begun):
     assert part.read_text() == begun
 
 
+def test_mutants_differ_from_a_whole_sequence_in_one_base():
+    origins, made = kinds(Recipe().only(["mutant"]))
+    for mutant in made:
+        changes = [
+            sum(a != b for a, b in zip(mutant.sequence, origin.sequence, strict=True))
+            for origin in origins
+        ]
+        assert min(changes) == 1
+
+
 def test_a_recipe_can_be_cut_down_to_some_kinds():
     assert Recipe().only(["shuffled", "random"]) == Recipe(whole=0.0, window=0.0)
+
+
+def test_a_killed_process_ends_the_run_with_a_message():
+    """`multiprocessing.Pool` waited for ever for the records of a process that was killed."""
+    records = [make_record(f"r{n}", random_rna(400, n)) for n in range(200)]
+    labelled = label_records(records, "probabilities", jobs=2)
+    next(labelled)
+    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+    with pytest.raises(DatasetError) as caught:
+        list(labelled)
+    message = "a worker process was ended from outside; repeat the command to continue"
+    assert str(caught.value) == message
+    assert not multiprocessing.active_children()

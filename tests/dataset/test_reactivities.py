@@ -103,3 +103,11 @@ def test_lines_that_contradict_themselves_are_refused(tmp_path, line, message):
     with pytest.raises(DatasetError) as caught:
         list(read_reactivities(path))
     assert str(caught.value) == f"{path}:{message}"
+
+
+def test_values_without_data_are_missing(tmp_path):
+    """-999 was learned from as a reactivity."""
+    path = tmp_path / "set.jsonl"
+    path.write_text('{"id": "x", "seq": "GAC", "reactivity": [-999, 0.5, -500]}\n')
+    [profile] = read_reactivities(path)
+    assert profile.reactivities == (None, 0.5, -500.0)

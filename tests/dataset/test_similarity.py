@@ -105,7 +105,7 @@ def test_cdhit_is_used_where_it_is_installed(tmp_path, monkeypatch):
 def test_a_failing_cdhit_is_reported(tmp_path, monkeypatch):
     install_cdhit(tmp_path, monkeypatch, "echo 'no memory' >&2; exit 1")
     with pytest.raises(DatasetError, match=r"^cd-hit-est-2d failed: no memory$"):
-        find_leaks([make_record("t", "ACGU")], [make_record("u", "GGGG")])
+        find_leaks([make_record("t", "ACGU" * 3)], [make_record("u", "GGGG" * 3)])
 
 
 def test_many_relatives_take_little_time(no_cdhit):
@@ -119,3 +119,23 @@ def test_many_relatives_take_little_time(no_cdhit):
     leaks, _ = find_leaks(records, records[2999:])
     assert time.process_time() - before < 5  # 40 s, if each is compared with each
     assert {leak.train for leak in leaks if leak.test == "4499"} == {"0", "4499"}
+
+
+def test_short_records_are_compared_without_cdhit(tmp_path, monkeypatch):
+    """CD-HIT leaves out sequences of up to ten bases, which then looked like relatives."""
+    script = "while [ $# -gt 0 ]; do case $1 in -i2) in=$2;; -o) out=$2;; esac; shift; done\n"
+    install_cdhit(tmp_path, monkeypatch, script + 'cp "$in" "$out"; grep -q . "$in"')
+    train = [make_record("t", random_rna(50, 1)), make_record("short", "GGGGGAAAAA")]
+    test = [make_record("other", "CCCCCCCC"), make_record("same", "GGGGGAAAAA")]
+    leaks, _ = find_leaks(train, test)
+    assert [(leak.test, leak.reason) for leak in leaks] == [("same", "the same sequence")]
+
+
+def test_versions_of_an_accession_are_one_family(no_cdhit):
+    train = [make_record("t", random_rna(80, 1), family="RF00005.12")]
+    test = [
+        make_record("u", random_rna(80, 2), family="RF00005"),
+        make_record("v", random_rna(80, 3), family="RF00051"),
+    ]
+    leaks, _ = find_leaks(train, test)
+    assert [(leak.test, leak.reason) for leak in leaks] == [("u", "the same family")]

@@ -98,7 +98,7 @@ def test_records_that_only_the_check_finds_similar_are_put_together(tmp_path, mo
     program.write_text(FAKE_CDHIT.format(python=sys.executable))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    records = [make_record(f"r{n}", random_rna(5 + n % 7, n)) for n in range(100)]
+    records = [make_record(f"r{n}", random_rna(11 + n % 7, n)) for n in range(100)]
     for seed in range(3):
         parts, method = split(records, {"val": 0.1, "test": 0.1}, "identity", seed)
         starts = [{record.sequence[:2] for record in part} for part in parts.values()]
@@ -130,3 +130,20 @@ def test_a_set_of_one_family_cannot_be_split():
     with pytest.raises(DatasetError) as caught:
         split(records, {"test": 0.2}, "family")
     assert str(caught.value) == "no group of related records is small enough for test"
+
+
+def test_versions_of_a_family_stay_together():
+    records = [
+        make_record(f"f{n}v{version}", random_rna(70, 2 * n + version), family=f"RF0000{n}{name}")
+        for n in range(9)
+        for version, name in enumerate(["", ".7"])
+    ]
+    parts, _ = split(records, {"test": 0.4}, "family")
+    families = [{record.id[:2] for record in part} for part in parts.values()]
+    assert not families[0] & families[1]
+
+
+def test_an_empty_set_is_not_split():
+    """It passed as one without leaks."""
+    with pytest.raises(DatasetError, match=r"^no record to split$"):
+        split([], {"test": 0.2}, "family")

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from rnaformer_cli.drawing.layout import _is_simple, layout_plane
+from rnaformer_cli.drawing.layout import _bend, _is_simple, layout_plane
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.structure import Structure
 
@@ -31,6 +31,26 @@ def test_no_two_bases_have_the_same_position():
     places, _ = layout_plane(parse_dot_bracket(TRNA))
     between = distances(places) + 10 * np.eye(len(places))
     assert between.min() > 0.5
+
+
+def test_a_layout_without_overlaps_and_stretched_steps_is_preferred():
+    """RNApuzzler draws this one with a step of the backbone 8 times as long as others."""
+    arm = "(" * 12 + "..((((....))))..((((....))))..((((....)))).." + ")" * 12
+    places, _ = layout_plane(parse_dot_bracket(f"{arm}.{arm}.{arm}"))
+    between = distances(places)
+    assert np.diag(between, 1).max() < 1.1
+    assert (between + 10 * np.eye(len(places))).min() > 0.9
+
+
+def test_helices_keep_their_shape_in_a_bent_layout():
+    signs = "(((...)))..(((...)))..(((...)))"
+    straight, _ = layout_plane(parse_dot_bracket(signs))
+    bent = _bend(straight, signs, 180)
+    for first, last in ((0, 9), (11, 20), (22, 31)):
+        kept = slice(first, last)
+        assert np.allclose(distances(bent[kept]), distances(straight[kept]))
+    assert np.allclose(np.diag(distances(bent), 1), np.diag(distances(straight), 1))
+    assert not np.allclose(distances(bent), distances(straight))
 
 
 def test_pseudoknots_are_left_for_later():

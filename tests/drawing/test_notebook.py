@@ -18,7 +18,7 @@ def picture(html):
 
 def test_a_structure_is_shown_with_its_picture_and_brackets():
     html = structure_html(HAIRPIN, "confidence 0.90")
-    assert picture(html).count('id="pair"') == 3
+    assert picture(html).count('id="pair-') == 3
     assert "<figcaption>&lt;x&gt;: 9 bases, confidence 0.90</figcaption>" in html
     assert "GGGAAACCC\n(((...)))</pre>" in html
     assert "<x>" not in html
@@ -27,7 +27,7 @@ def test_a_structure_is_shown_with_its_picture_and_brackets():
 def test_a_base_with_several_partners_is_shown_as_arcs():
     structure = Structure(9, frozenset({(0, 8), (0, 7)}))
     html = structure_html(StructureRecord("x", "GGGAAACCC", structure), "")
-    assert picture(html).count('id="arc"') == 2
+    assert picture(html).count('id="arc-') == 2
     assert "GGGAAACCC</pre>" in html
 
 

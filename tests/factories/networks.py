@@ -19,6 +19,7 @@ VARIANTS = {
     "sinusoids": replace(FULL_RESOLUTION, positions="sinusoidal"),
     "no positions": replace(FULL_RESOLUTION, positions="none"),
     "rotary": replace(FULL_RESOLUTION, positions="none", rotary_fraction=0.5),
+    "rotary at half resolution": replace(SMALL, positions="none", rotary_fraction=0.5),
     "two outputs": replace(FULL_RESOLUTION, outputs=2),
     "no recycling": replace(FULL_RESOLUTION, recycling=False, cycles=1),
     "plain norms": replace(FULL_RESOLUTION, norm_affine=False, use_bias=False),
@@ -26,6 +27,8 @@ VARIANTS = {
     "1x1 convolutions": replace(FULL_RESOLUTION, ff_kernel=1),
     "plain feed-forward": replace(FULL_RESOLUTION, ff_kernel=0),
     "full attention": replace(FULL_RESOLUTION, attention="full"),
+    "attention along rows": replace(SMALL, attention="rows"),
+    "no attention": replace(SMALL, attention="none"),
 }
 
 

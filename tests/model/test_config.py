@@ -24,8 +24,8 @@ def test_a_stored_config_is_read_back():
         ({"ff_factor": 0.0}, "ff_factor must widen to at least 1 channel, not 0.0"),
         ({"recycling": False}, "cycles must be 1 without recycling, not 2"),
         (
-            {"rotary_fraction": 0.5},
-            "patch 2 supports neither rotary_fraction nor outputs 2",
+            {"outputs": 2},
+            "patch 2 does not support outputs 2",
         ),
         (
             {"patch": 1, "heads": 1, "rotary_fraction": 1.0},

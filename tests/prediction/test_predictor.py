@@ -1,5 +1,8 @@
 """Predictions come in the order of the records and do not depend on other records."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -254,7 +257,9 @@ def test_the_shipped_weights_fold_a_plain_hairpin():
 
 
 def test_missing_weights_are_refused():
-    with pytest.raises(WeightsError, match=r"^no weights named 'absent'; known: rnaformer-small"):
+    with pytest.raises(
+        WeightsError, match=r"^no weights named 'absent'; known: rnaformer-base, rnaformer-small"
+    ):
         load("absent")
 
 
@@ -361,3 +366,30 @@ def test_a_structure_that_brackets_cannot_hold_has_a_row_and_a_repr(predictor):
 
 def test_the_repr_of_a_predictor_names_weights_and_device(predictor):
     assert repr(predictor) == "Predictor('tiny', device='cpu')"
+
+
+_IN_A_FORK = """
+import os, signal, sys
+import torch
+from rnaformer_cli.model.config import ModelConfig
+from rnaformer_cli.model.network import RNAformer
+from rnaformer_cli.prediction.predictor import Predictor
+from rnaformer_cli.sequence.record import RnaRecord
+
+torch.set_num_threads(2)
+predictor = Predictor(RNAformer(ModelConfig(dim=16, depth=1, heads=2)).eval(), "tiny")
+record = RnaRecord("x", "GGGGAUACGUAGCUAGCUAUUCCCC" * 4)
+[alone] = predictor.predict([record])
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    [again] = predictor.predict([record])
+    os._exit(again.structure != alone.structure)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_predicts_too():
+    """It waited for ever for the threads of its parent."""
+    assert subprocess.run([sys.executable, "-c", _IN_A_FORK], check=False).returncode == 0

@@ -81,3 +81,8 @@ def test_a_file_beyond_the_limit_is_refused(monkeypatch):
     with pytest.raises(ProbingError) as caught:
         list(read_columns(["1 1", "2 1", "3 1"]))
     assert str(caught.value) == "line:3: more than 2 values (the limit)"
+
+
+def test_values_below_500_are_missing_as_in_rnastructure():
+    [profile] = read_columns(["1 -1000", "2 -999.0", "3 -500"])
+    assert [None if value != value else value for value in profile.values] == [None, None, -500.0]

@@ -1,12 +1,14 @@
 """What a report shows of each record."""
 
+from dataclasses import replace
+
 import pytest
 from factories.predictions import make_prediction
 
 from rnaformer_cli.errors import ScoreError
 from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.structure.jsonl import PredictedRecord, PredictionSettings
+from rnaformer_cli.structure.jsonl import FamilySpan, PredictedRecord, PredictionSettings
 from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 SEQUENCE = "GGAAAACC"
@@ -43,7 +45,7 @@ def test_several_partners_leave_the_letters_alone():
     record = StructureRecord("x", "GGG", Structure(3, frozenset({(0, 1), (1, 2)})))
     settings = PredictionSettings("small", 1, 0.5, "raw")
     entry = ReportEntry(PredictedRecord(record, {(0, 1): 0.9, (1, 2): 0.9}, 0.5, settings))
-    assert (entry.sequence_text, entry.has_arcs) == ("GGG", True)
+    assert (entry.sequence_text, entry.links) == ("GGG", [])
 
 
 def test_entries_keep_the_order_of_the_predictions_and_scores_that_of_the_references():
@@ -72,4 +74,39 @@ def test_another_rna_is_no_reference():
 
 def test_the_first_entries_get_pictures():
     entries = add_pictures([ReportEntry(make_prediction(name)) for name in "abc"], 2)
-    assert [entry.picture[:5] for entry in entries] == ["<svg ", "<svg ", ""]
+    assert [len(entry.pictures) for entry in entries] == [2, 2, 0]
+
+
+def test_matrices_of_the_records_are_drawn():
+    asked = []
+
+    def reader(index, record):
+        asked.append((index, record.id))
+
+    add_pictures([ReportEntry(make_prediction(name)) for name in "abc"], 2, "base", reader)
+    assert asked == [(0, "a"), (1, "b")]
+
+
+def test_numbers_stand_above_every_tenth_base():
+    entry = ReportEntry(make_prediction("x", "." * 25, "A" * 25))
+    assert entry.ruler == "        10        20"
+    assert ReportEntry(make_prediction()).ruler == ""
+
+
+def test_links_hold_the_structure_and_name_rfam_families():
+    families = (FamilySpan("RF00005", 1, 5), FamilySpan("RF00005", 6, 8), FamilySpan("own", 6, 8))
+    entry = ReportEntry(replace(make_prediction("a b"), families=families))
+    name = entry.record.id
+    assert entry.links == [
+        (
+            "forna",
+            f"http://rna.tbi.univie.ac.at/forna/forna.html?id=url%2F{name}"
+            "&sequence=GGAAAACC&structure=%28%28....%29%29",
+        ),
+        ("RNAcanvas", "https://rnacanvas.app?sequence=GGAAAACC&dot_bracket=%28%28....%29%29"),
+        ("Rfam RF00005", "https://rfam.org/family/RF00005"),
+    ]
+
+
+def test_sequences_that_are_too_long_for_an_address_have_no_links():
+    assert ReportEntry(make_prediction("x", "." * 1501, "A" * 1501)).links == []

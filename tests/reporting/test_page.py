@@ -178,7 +178,7 @@ def test_names_titles_descriptions_and_warnings_are_text():
     assert found.tags.count("script") == 1
     assert found.text.count(EVIL) == 10  # title, head 3, missing, row 3, details 2
     values = [value for _, _, value in found.attributes if "alert" in value]
-    assert values == [EVIL, EVIL, f"Structure of {EVIL}"]
+    assert values == [EVIL, EVIL, f"Structure of {EVIL}", f"Dot plot of {EVIL}"]
 
 
 def test_quotes_do_not_end_an_attribute():
@@ -202,12 +202,32 @@ def test_nothing_is_loaded_and_only_our_script_may_run():
     ]
     assert policy == (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "base-uri 'none'; form-action 'none'"
+        "img-src blob:; base-uri 'none'; form-action 'none'"
     )
     links = [value for _, name, value in found.attributes if name in ("src", "href", "srcset")]
     assert all(link.startswith("#") for link in links)
     assert not set(found.tags) & {"link", "img", "iframe", "object", "embed", "form", "base"}
     assert "url(http" not in html and "@import" not in html
+
+
+def test_links_are_shown_only_if_they_are_asked_for():
+    found = page(make_prediction(EVIL), has_links=True)
+    links = [value for tag, name, value in found.attributes if (tag, name) == ("a", "href")]
+    assert len(links) == 2
+    assert "These links send the structure to another site: forna" in found.text
+    assert found.tags.count("script") == 1
+    marks = [value for tag, name, value in found.attributes if (tag, name) == ("a", "rel")]
+    assert marks == ["noopener noreferrer"] * 2
+    assert "a" not in page().tags
+
+
+def test_charts_show_the_records():
+    entries, scores = compare_entries([make_prediction("x"), make_prediction(EVIL)], [*REFERENCES])
+    found = ParsedPage(render(ReportPage("A run", entries, summarise(scores))))
+    assert "Confidence 0.80 to 0.85: 2" in found.text
+    assert "F1 0.65 to 0.70: 1" in found.text
+    assert "F1 (up) against confidence x: confidence 0.80, F1 0.67 0 1" in found.text
+    assert "charts" not in [value for _, _, value in page().attributes]
 
 
 def test_every_id_is_used_once_and_what_a_button_controls_exists():

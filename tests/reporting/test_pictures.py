@@ -3,14 +3,31 @@
 import re
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
-from rnaformer_cli.reporting.pictures import draw_svg, embed_svg, shows_arcs
+from rnaformer_cli.reporting.pictures import draw_pictures, embed_svg
 from rnaformer_cli.structure.brackets import parse_dot_bracket
+from rnaformer_cli.structure.jsonl import PredictedRecord, PredictionSettings
 from rnaformer_cli.structure.structure import Structure, StructureRecord
 
-HAIRPIN = StructureRecord("x", "GGAAAACC", parse_dot_bracket("((....))"))
-SEVERAL = Structure(8, frozenset({(0, 6), (0, 7)}))
+SETTINGS = PredictionSettings("small", 1, 0.5, "mea")
+
+
+def predicted(name="x", sequence="GGAAAACC", structure=None):
+    structure = structure or parse_dot_bracket("((....))")
+    record = StructureRecord(name, sequence, structure)
+    return PredictedRecord(record, dict.fromkeys(structure.pairs, 0.25), 0.5, SETTINGS)
+
+
+HAIRPIN = predicted()
+KNOWN = HAIRPIN.structure_record.structure
+SEVERAL = predicted(structure=Structure(8, frozenset({(0, 6), (0, 7)})))
+
+
+def svgs(*values):
+    return [picture.svg for picture in draw_pictures(*values)]
+
 
 SVG = b"""<?xml version="1.0"?>
 <svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" version="1.1">
@@ -38,43 +55,71 @@ def ids(svg):
 
 
 def test_two_pictures_of_one_record_have_different_ids():
-    one, other = draw_svg(HAIRPIN, None, "p1"), draw_svg(HAIRPIN, None, "p2")
-    assert ids(one)
-    assert set(ids(one)).isdisjoint(ids(other))
-    assert len(set(ids(one))) == len(ids(one))
+    found = [ids(svg) for prefix in ("p1", "p2") for svg in svgs(HAIRPIN, KNOWN, prefix)]
+    assert len(found) == 6
+    assert all(found)
+    assert len(set().union(*found)) == sum(map(len, found))
 
 
 def test_all_that_a_picture_refers_to_is_in_it():
-    svg = draw_svg(HAIRPIN, HAIRPIN.structure, "p1")
-    referred = re.findall(r'(?:href="#|url\(#)([^")]+)', svg)
-    assert referred
-    assert set(referred) <= set(ids(svg))
-    assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
+    for svg in svgs(HAIRPIN, KNOWN, "p1"):
+        referred = re.findall(r'(?:href="#|url\(#)([^")]+)', svg)
+        assert set(referred) <= set(ids(svg))
+        assert "http" not in svg.replace("http://www.w3.org/2000/svg", "")
 
 
-def test_the_same_record_gives_the_same_picture():
-    assert draw_svg(HAIRPIN, None, "p1") == draw_svg(HAIRPIN, None, "p1")
+def test_the_same_record_gives_the_same_pictures():
+    assert svgs(HAIRPIN, KNOWN, "p1") == svgs(HAIRPIN, KNOWN, "p1")
 
 
 def test_letters_and_names_are_escaped():
-    record = StructureRecord('<b>"&', "<&<&<&<&", HAIRPIN.structure)
-    root = ElementTree.fromstring(draw_svg(record, None, "p1"))
+    [plane, _] = svgs(predicted('<b>"&', "<&<&<&<&"), None, "p1")
+    root = ElementTree.fromstring(plane)
     assert root.get("aria-label") == 'Structure of <b>"&'
     assert [text for text in root.itertext() if text.strip() == "<"]
 
 
 @pytest.mark.parametrize(
-    ("structure", "reference", "arcs"),
+    ("prediction", "reference", "views"),
     [
-        (HAIRPIN.structure, None, False),
-        (HAIRPIN.structure, HAIRPIN.structure, True),
-        (SEVERAL, None, True),
+        (HAIRPIN, None, ["plane", "dots"]),
+        (HAIRPIN, KNOWN, ["plane", "arcs", "dots"]),
+        (SEVERAL, None, ["arcs", "dots"]),
+        (SEVERAL, KNOWN, ["arcs", "dots"]),
     ],
 )
-def test_arcs_are_for_comparing_and_for_several_partners(structure, reference, arcs):
-    record = StructureRecord("x", HAIRPIN.sequence, structure)
-    assert shows_arcs(structure, reference) is arcs
-    assert draw_svg(record, reference, "p1").startswith("<svg ")
+def test_arcs_are_for_comparing_and_for_several_partners(prediction, reference, views):
+    pictures = list(draw_pictures(prediction, reference, "p1"))
+    assert [picture.view for picture in pictures] == views
+    assert all(picture.svg.startswith("<svg ") for picture in pictures)
+
+
+def test_layers_and_pairs_have_names_that_the_script_reads():
+    plane, arcs, dots = svgs(HAIRPIN, KNOWN, "p1")
+    assert re.findall(r'data-pair="([^"]+)"', plane) == ["1-8", "2-7"]
+    assert re.findall(r'data-pair="([^"]+)"', arcs) == ["1-8", "2-7"] * 2
+    assert 'data-layer="bases"' in plane
+    assert 'data-layer="frame"' in dots
+
+
+@pytest.mark.parametrize(
+    ("colouring", "n_coloured"), [("probability", 4), ("base", 0), ("none", 0)]
+)
+def test_bases_are_coloured_by_probability(colouring, n_coloured):
+    [plane, _] = svgs(HAIRPIN, None, "p1", colouring)
+    assert plane.count("fill: #3b528b; stroke: #333333") == n_coloured  # 0.25 in viridis
+    assert ("probability</text>" in plane) == (n_coloured > 0)
+
+
+def test_a_dot_plot_shows_the_matrix_if_there_is_one():
+    matrix = np.full((8, 8), 0.5, np.float32)
+    [_, pairs] = svgs(HAIRPIN, None, "p1")
+    [_, full] = svgs(HAIRPIN, None, "p1", "base", matrix)
+    assert pairs.count('data-layer="probabilities"') == 1
+    layers = [
+        svg.split('data-layer="probabilities"')[1].split("data-layer")[0] for svg in (pairs, full)
+    ]
+    assert [layer.count("<path") for layer in layers] == [2, 28]
 
 
 def test_the_label_of_a_picture_holds_no_control_characters():

@@ -1,12 +1,16 @@
 """The page in a real browser: sorting, filtering, opening, on a small screen, and what it loads."""
 
+import io
 import shutil
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
 import pytest
 from factories.predictions import make_prediction
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from rnaformer_cli.reporting.entries import add_pictures, compare_entries
+from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_entries
 from rnaformer_cli.reporting.page import ReportPage, render
 from rnaformer_cli.scoring.summary import summarise
 from rnaformer_cli.structure.brackets import parse_dot_bracket
@@ -161,6 +165,137 @@ def test_a_filter_hides_rows_that_hold_no_such_text(page, words, rows):
     assert (len(order(page)), page.locator("#shown").inner_text()) == (4, "")
 
 
+@pytest.mark.parametrize(
+    ("words", "rows"),
+    [
+        ("confidence < 0.6", ["b10", LONG]),
+        ("confidence >= 0.5 length<10", ["b10", "b9"]),
+        ("f1 > 0", ["b10"]),
+        ("pairs = 2 yeast", ["b10"]),
+        ("Length > 1e", []),  # no number: text
+        ("unknown < 3", []),
+    ],
+)
+def test_a_filter_compares_numbers(page, words, rows):
+    page.get_by_label("Filter").fill(words)
+    assert order(page) == rows
+    assert page.locator("#shown").inner_text() == f"{len(rows)} of 4"
+
+
+def opened(page, view="Structure"):
+    """A picture of the open record b10."""
+    page.get_by_role("button", name="b10", exact=True).click()
+    return page.get_by_role("img", name=f"{view} of b10")
+
+
+def saved(page, button):
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).first.click()
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+def test_pictures_are_saved_as_svg_with_layers(page):
+    opened(page)
+    name, content = saved(page, "Save as SVG")
+    assert name == "b10-plane.svg"
+    root = ElementTree.fromstring(content)
+    label = "{http://www.inkscape.org/namespaces/inkscape}label"
+    labels = [node.get(label) for node in root.iter() if node.get(label)]
+    assert {"bases", "letters", "pairs", "numbers"} <= set(labels)
+    assert (root.get("viewBox"), "DejaVu" in root.get("font-family")) == (
+        f"0 0 {root.get('width')} {root.get('height')}",
+        True,
+    )
+
+
+def test_pictures_are_saved_as_png_with_all_that_they_show(page, path):
+    picture = opened(page)
+    name, content = saved(page, "Save as PNG")
+    assert name == "b10-plane.png"
+    image = Image.open(io.BytesIO(content))
+    _, _, width, height = map(float, picture.get_attribute("viewBox").split())
+    assert image.size == pytest.approx((3 * width, 3 * height), abs=3)
+    assert len(image.getcolors(1_000_000)) > 20
+    assert [url for url in page.seen if not url.startswith("blob:")] == [path.as_uri()]
+
+
+def test_the_table_is_saved_as_the_filter_leaves_it(page):
+    page.get_by_label("Filter").fill("b9")
+    name, content = saved(page, "Save table (TSV)")
+    header, row, end = content.decode().split("\n")
+    assert (name, end) == ("records.tsv", "")
+    assert header.split("\t")[:4] == ["Record", "Length", "Pairs", "Confidence"]
+    assert row.split("\t")[:4] == ["b9", "4", "0", "0.9"]
+
+
+def test_the_dot_bracket_is_copied(page):
+    opened(page)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy dot-bracket").first.click()
+    page.get_by_text("Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == ">b10\nGGAAAACC\n((....))\n"
+
+
+def test_the_pointer_reads_bases_and_pairs(page):
+    picture = opened(page)
+    tip = page.get_by_role("status").last
+    picture.locator('[data-layer="bases"] use').nth(1).hover(force=True)
+    assert tip.inner_text() == "G2: pairs with C7, probability 0.900"
+    picture.locator('[data-layer="bases"] use').nth(3).hover(force=True)
+    assert tip.inner_text() == "A4: unpaired"
+    picture.locator('[data-pair="1-8"] path').hover(force=True)
+    assert tip.inner_text() == "G1-C8: probability 0.900"
+    page.get_by_label("Filter").hover()
+    assert not tip.is_visible()
+
+
+def test_the_pointer_reads_a_dot_plot(page):
+    picture = opened(page, "Dot plot")
+    picture.scroll_into_view_if_needed()
+    box = picture.locator('[data-layer="frame"]').bounding_box()
+    x, y = (
+        box[axis] + (base - 0.5) / 8 * box[size]
+        for axis, size, base in (("x", "width", 8), ("y", "height", 1))
+    )
+    page.mouse.move(x, y)
+    assert page.get_by_role("status").last.inner_text() == "G1-C8: probability 0.900"
+
+
+def test_the_keyboard_reads_zooms_and_moves(page):
+    picture = opened(page)
+    whole = picture.get_attribute("viewBox")
+    picture.focus()
+    picture.press("ArrowRight")
+    picture.press("ArrowRight")
+    tip = page.get_by_role("status").last
+    assert tip.inner_text() == "G2: pairs with C7, probability 0.900"
+    picture.press("Escape")
+    assert not tip.is_visible()
+    picture.press("+")
+    zoomed = picture.get_attribute("viewBox")
+    assert float(zoomed.split()[2]) == pytest.approx(0.8 * float(whole.split()[2]))
+    picture.press("Shift+ArrowRight")
+    assert float(picture.get_attribute("viewBox").split()[0]) > float(zoomed.split()[0])
+    picture.press("0")
+    assert picture.get_attribute("viewBox") == whole
+
+
+def test_buttons_zoom_and_the_pointer_moves(page):
+    picture = opened(page)
+    whole = picture.get_attribute("viewBox")
+    page.get_by_role("button", name="Zoom in").first.click()
+    zoomed = picture.get_attribute("viewBox")
+    assert zoomed != whole
+    box = picture.bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 40, box["y"] + 60)
+    page.mouse.up()
+    assert float(picture.get_attribute("viewBox").split()[0]) > float(zoomed.split()[0])
+    page.get_by_role("button", name="Show the whole picture").first.click()
+    assert picture.get_attribute("viewBox") == whole
+
+
 @pytest.mark.parametrize("key", ["click", "Enter", "Space"])
 def test_a_record_opens_with_its_picture_and_closes(page, key):
     button = page.get_by_role("button", name="b10", exact=True)
@@ -212,6 +347,29 @@ def test_an_element_from_elsewhere_would_be_refused(page):
         document.body.append(Object.assign(new Image(), { src: "http://localhost/x.png" }));
     })""")
     assert refused == "img-src"
+
+
+def test_a_thousand_records_are_filtered_and_opened_at_once(browser, tmp_path):
+    predictions = [
+        make_prediction(f"r{number}", "((....))" * 9, "GGAAAACC" * 9, confidence=number / 1000)
+        for number in range(1000)
+    ]
+    entries = add_pictures([ReportEntry(one) for one in predictions], 3)
+    file = tmp_path / "x.html"
+    file.write_text(render(ReportPage("A run", entries)), encoding="utf-8")
+    page = browser.new_page()
+    page.goto(file.as_uri())
+    milliseconds = page.evaluate("""() => {
+        const start = performance.now();
+        filter.value = "confidence < 0.5";
+        filter.dispatchEvent(new Event("input"));
+        all.click();
+        document.body.getBoundingClientRect();
+        return performance.now() - start;
+    }""")
+    assert page.locator("#shown").inner_text() == "500 of 1000"
+    assert milliseconds < 4000
+    page.close()
 
 
 def test_without_scripts_everything_is_open(browser, path):

@@ -128,12 +128,12 @@ class Inputs:
 
     def _report_unmatched(self, report: RunReporter) -> None:
         """Report data of ids that no record has; with `fail_fast` only the first."""
-        indices = [index for index in (self.profiles, self.constraints) if index is not None]
-        for error in (error for index in indices for error in index.unmatched()):
-            if self.fail_fast:
-                report.ended_by = error
-                return
-            report.fail_data(error)
+        for what, index in (("probing data", self.profiles), ("constraints", self.constraints)):
+            unmatched = [] if index is None else index.unmatched()
+            if not self.fail_fast:
+                report.fail_unmatched(unmatched, what)
+            elif report.ended_by is None:
+                report.ended_by = next(iter(unmatched), None)
 
     def workload(self) -> Workload | None:
         """Read all inputs in advance and measure them; None if one can be read only once."""

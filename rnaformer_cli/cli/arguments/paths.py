@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 import click
 
+from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import STDIN, suffix_of
 from rnaformer_cli.structure.formats import SUFFIXES as STRUCTURES
 
@@ -53,3 +55,19 @@ def _is_input(path: Path, target: Path, suffixes: Set[str]) -> bool:
 
 def _may_repeat(path: str) -> bool:
     return Path(path).exists() and not Path(path).is_file()
+
+
+def check_folders(*outputs: str | None) -> None:
+    """Check the folders of outputs that are written after long work.
+
+    Raises:
+        OutputError: a folder that does not exist, or that this user cannot write to.
+    """
+    for output in outputs:
+        folder = None if output is None else Path(output).resolve().parent
+        if output is None or folder is None or _may_repeat(output):
+            continue
+        if not folder.is_dir():
+            raise OutputError(os.strerror(errno.ENOENT).lower(), path=output)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(os.strerror(errno.EACCES).lower(), path=output)

@@ -36,11 +36,13 @@ class RunLog:
         part: tuple[int, int] | None = None,
         resume: bool = False,
         pictures: str | Path | None = None,
+        image: str = "svg",
     ) -> None:
         name = ".rnaformer-run" + (f"-{part[0]}-of-{part[1]}" if part else "") + ".jsonl"
         self._folder = Path(folder)
         self._suffixes = suffixes
         self._pictures = pictures
+        self._image = image  # format of the pictures
         self._path = self._folder / name
         make_folder(folder)
         is_there = self._path.exists() or self._path.is_symlink()
@@ -70,7 +72,9 @@ class RunLog:
 
     def _picture(self, name: str) -> str:
         """The checksum of a record's picture, or "" if it is missing or not written."""
-        return "" if self._pictures is None else _checksum([Path(self._pictures) / f"{name}.svg"])
+        if self._pictures is None:
+            return ""
+        return _checksum([Path(self._pictures) / f"{name}.{self._image}"])
 
     def close(self) -> None:
         """Close the file."""

@@ -18,7 +18,7 @@ from rnaformer_cli.cli.run.lock import locked
 from rnaformer_cli.cli.run.log import RunLog
 from rnaformer_cli.cli.run.pictures import Drawer
 from rnaformer_cli.cli.run.progress import format_count
-from rnaformer_cli.drawing.picture import save_figure
+from rnaformer_cli.drawing.canvas import ImageFormat, save_figure
 from rnaformer_cli.errors import OutputError
 from rnaformer_cli.families.names import family_name
 from rnaformer_cli.files import make_folder, write_atomically, write_text
@@ -287,9 +287,10 @@ class LoggedDestination:
 class PictureDestination:
     """Draws the structures that another destination has written."""
 
-    def __init__(self, wrapped: Destination, folder: str) -> None:
+    def __init__(self, wrapped: Destination, folder: str, image: ImageFormat) -> None:
         self._wrapped = wrapped
         self._folder = Path(folder)
+        self._image = image
         self._drawer = Drawer("plane")
         make_folder(folder)
 
@@ -297,7 +298,8 @@ class PictureDestination:
         """Write one prediction; see Destination."""
         self._wrapped.write(prediction, name)
         figure = self._drawer.draw(prediction.structure_record)
-        save_figure(figure, self._folder / f"{name}.svg", "svg", follow=False)
+        target = self._folder / f"{name}.{self._image}"
+        save_figure(figure, target, self._image, follow=False)
 
     def is_done(self, record: RnaRecord, name: str) -> bool:
         """Whether the record is done; see Destination."""
@@ -397,7 +399,7 @@ def open_destination(
             stack.callback(log.close)
             destination = FolderDestination(chosen["out_dir"], formatter, formats)
             if chosen["draw"]:
-                destination = PictureDestination(destination, chosen["draw"])
+                destination = PictureDestination(destination, chosen["draw"], chosen["draw_format"])
             destination = LoggedDestination(destination, log)
         else:
             stream = sys.stdout
@@ -405,7 +407,7 @@ def open_destination(
                 stream = cast("Any", stack.enter_context(write_atomically(chosen["output"])))
             destination = StreamDestination(stream, formatter, formats[0])
             if chosen["draw"]:
-                destination = PictureDestination(destination, chosen["draw"])
+                destination = PictureDestination(destination, chosen["draw"], chosen["draw_format"])
         if chosen["scores"]:
             file = stack.enter_context(write_atomically(chosen["scores"], binary=True))
             archive = ScoreArchiveWriter(destination, cast("IO[bytes]", file))
@@ -424,4 +426,5 @@ def _open_log(chosen: dict[str, Any], formatter: Formatter, formats: tuple[str, 
     settings["families"] = not chosen["no_families"]
     settings["version"] = __version__
     folder, part, resume = chosen["out_dir"], chosen["shard"], chosen["resume"]
-    return RunLog(folder, settings, formats, part, resume, chosen["draw"])
+    pictures = chosen["draw"], chosen["draw_format"]
+    return RunLog(folder, settings, formats, part, resume, *pictures)

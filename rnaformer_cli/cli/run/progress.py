@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 LOW_CONFIDENCE = 0.5  # expected F1 below which a warning is printed
+MAX_LISTED_UNMATCHED = 10  # ids of probing data without a record that are reported one by one
 LONG_RUN_RECORDS = 100  # records
 MAX_LISTED_FAILURES = 20  # failed records that are reported one by one; further ones are counted
 
@@ -92,6 +93,21 @@ class RunReporter:
         """Report why probing data are not used; their record is predicted without them."""
         self.data_failures += 1
         self._report_failure(error)
+
+    def fail_unmatched(self, errors: Iterable[RnaformerError], what: str) -> None:
+        """Report data that belong to no record, the first ones in full."""
+        unlisted = 0
+        for number, error in enumerate(errors, start=1):
+            if number <= MAX_LISTED_UNMATCHED:
+                self.fail_data(error)
+                continue
+            self.data_failures += 1
+            unlisted += 1
+            if self._failure_table is not None:
+                self._failure_table.add(error)
+        if unlisted:
+            profiles = format_count(unlisted, "more id")
+            self._print(f"rnaformer: {what} of {profiles} belong to no record")
 
     def _report_failure(self, error: RnaformerError) -> None:
         if self._failure_table is not None:

@@ -11,6 +11,7 @@ const inWords = new Intl.Collator("en", { numeric: true });
 function setOpen(record, isOpen) {
   record.querySelector("[aria-expanded]").setAttribute("aria-expanded", isOpen);
   record.rows[1].hidden = !isOpen;
+  if (isOpen) addTools(record);
 }
 
 function isOpen(record) {
@@ -40,20 +41,43 @@ function sort(heading) {
 }
 
 function text(record) {
-  return `${record.rows[0].textContent} ${record.querySelector(".letters").textContent}`;
+  return `${record.rows[0].textContent} ${record.querySelector(".bases").textContent}`;
 }
 
 let texts = null; // made when first asked for
 
+const COMPARE = {
+  "<": (a, b) => a < b,
+  "<=": (a, b) => a <= b,
+  ">": (a, b) => a > b,
+  ">=": (a, b) => a >= b,
+  "=": (a, b) => a === b,
+};
+
+// Comparisons of numbers, such as `confidence < 0.5`, and the other words of a filter.
+function parseFilter(words) {
+  const comparisons = [];
+  const rest = words.replace(/([a-z]\w*)\s*(<=|>=|<|>|=)\s*(\d*\.?\d+)(?![\w.])/g, (all, name, sign, number) => {
+    const heading = headings.find((one) => one.textContent.trim().toLowerCase() === name);
+    if (heading?.querySelector("button").dataset.kind !== "number") return all;
+    comparisons.push((record) => {
+      const { value } = record.rows[0].cells[heading.cellIndex].dataset;
+      return value !== "" && COMPARE[sign](Number(value), Number(number));
+    });
+    return "";
+  });
+  return [comparisons, rest.trim()];
+}
+
 function show() {
   texts ??= records.map((record) => text(record).toLowerCase());
-  const wanted = filter.value.trim().toLowerCase();
+  const [comparisons, wanted] = parseFilter(filter.value.toLowerCase());
   let count = 0;
   records.forEach((record, index) => {
-    record.hidden = !texts[index].includes(wanted);
+    record.hidden = !(texts[index].includes(wanted) && comparisons.every((is) => is(record)));
     count += record.hidden ? 0 : 1;
   });
-  shown.value = wanted ? `${count} of ${records.length}` : "";
+  shown.value = wanted || comparisons.length ? `${count} of ${records.length}` : "";
 }
 
 function openAll() {

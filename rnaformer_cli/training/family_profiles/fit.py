@@ -162,7 +162,7 @@ def _sample_members(
     for record in records:
         if record.source not in COMPUTED_SOURCES:
             cluster = record.id if record.cluster is None else record.cluster
-            clusters[record.family or "", cluster].append(record)
+            clusters[record.family_name or "", cluster].append(record)
     generator = random.Random(config.seed)
     samples = [
         (name, generator.sample(cluster, min(len(cluster), config.records_per_cluster)))

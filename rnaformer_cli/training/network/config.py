@@ -49,7 +49,7 @@ class RunConfig:
     """Duration and validation. Exactly one of `steps` and `minutes` is above 0."""
 
     steps: int = 0
-    minutes: float = 0.0  # of training, without validation
+    minutes: float = 0.0  # of training, without validation; on CPUs at most the processor time
     seed: int = 0
     validate_every: float = 5.0  # minutes
     validate_records: int = 120  # fixed random sample of each validation set

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import platform
 import sys
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ _STATE = {"network", "average", "optimiser", "step", "position"}  # keys that ev
 
 
 class RunFolder:
-    """The files of a run. All but the metrics are written atomically.
+    """The files of a run. They are written atomically.
 
     Raises:
         TrainingError: the folder has a run and `resume` is False, or a run with another config.
@@ -55,16 +56,30 @@ class RunFolder:
             write_text(self.path / ENVIRONMENT, json.dumps(describe_environment(), indent=2) + "\n")
 
     def add_metrics(self, values: Mapping[str, Any]) -> None:
-        """Append a row to the metrics."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(values) + "\n")
+        """Add a row to the metrics; rows of the same or a later step are replaced.
+
+        Such rows were written by a process that was killed before it saved its state.
+        """
+        rows = [row for row in self.metrics() if row["step"] < values["step"]]
+        lines = [json.dumps(row) + "\n" for row in (*rows, values)]
+        write_text(self.path / METRICS, "".join(lines))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All rows of the metrics."""
+        """All rows of the metrics.
+
+        Raises:
+            InputError: a line that is not a row of metrics.
+        """
         path = self.path / METRICS
         if not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        rows = []
+        for number, line in enumerate(read_bytes(path).splitlines(), start=1):
+            row = _parse(line)
+            if not isinstance(row, dict) or not {"step", "f1"} <= row.keys():
+                raise InputError("not a row of metrics; remove this line", path=path, line=number)
+            rows.append(row)
+        return rows
 
     def save_state(self, state: Mapping[str, Any]) -> None:
         """Write the state for `load_state`, in parts. The previous state is deleted afterwards."""
@@ -112,8 +127,9 @@ class RunFolder:
         minutes = [row["minutes"] for row in rows]
         left.plot(minutes, [row["loss"] for row in rows])
         left.set(xlabel="minutes", ylabel="loss per base")
-        for name in rows[0]["f1"]:
-            right.plot(minutes, [row["f1"][name] for row in rows], label=name)
+        for name in dict.fromkeys(name for row in rows for name in row["f1"]):
+            f1 = [row["f1"].get(name, math.nan) for row in rows]  # not every set in every row
+            right.plot(minutes, f1, label=name)
         right.set(xlabel="minutes", ylabel="mean F1")
         right.legend()
         with write_atomically(self.path / CURVES, binary=True) as file:
@@ -142,8 +158,13 @@ def load_state(folder: str | Path) -> dict[str, Any] | None:
 
 def _read_json(path: Path) -> Any:
     """The value in a JSON file; None if it is damaged."""
+    return _parse(path.read_bytes())
+
+
+def _parse(text: bytes) -> Any:
+    """The value of a JSON text; None if it is damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(text)
     except ValueError:
         return None
 

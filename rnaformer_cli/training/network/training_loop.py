@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 import statistics
@@ -104,6 +105,7 @@ class Trainer:
         self.average = WeightAverage(self.network, config.optimiser.ema_decay)
         self.stream = BatchStream(records, config.batches, config.run.seed)
         self.validation = validation
+        self._data = _checksum(records)
         self.progress = TrainingProgress()
         self._losses: list[float] = []
         self._durations: deque[float] = deque(maxlen=_SMOOTHING_STEPS)  # seconds of the last steps
@@ -160,7 +162,7 @@ class Trainer:
 
     def step(self) -> float:
         """Take a step on the next batches, and return the loss per base."""
-        started = time.perf_counter()
+        started = self._clock()
         fraction_done = self.progress.fraction_done(self.config)
         source = self.stream.batches(self.progress.position, fraction_done)
         sampled = list(islice(source, self.config.batches.batches_per_step))
@@ -179,10 +181,19 @@ class Trainer:
         self.average.update(self.network, self.progress.step)
         self._losses = [*self._losses[1 - _SMOOTHING_STEPS :], loss]
         spent = self.process_group.all_reduce_max(
-            time.perf_counter() - started, self.compute.device
+            min(now - before for now, before in zip(self._clock(), started, strict=True)),
+            self.compute.device,
         )
         self.progress.seconds += self.clip_pause(spent)
         return loss
+
+    def _clock(self) -> list[float]:
+        """Wall time and, on CPUs, processor time; the one that advances less is counted.
+
+        With one thread, other processes on the same cores thus do not use up the run's time.
+        """
+        on_cpu = self.compute.device.type == "cpu"
+        return [time.perf_counter(), *([time.process_time()] if on_cpu else [])]
 
     def clip_pause(self, seconds: float) -> float:
         """The seconds of a step, at most _PAUSE_FACTOR times the median of the last steps.
@@ -270,10 +281,21 @@ class Trainer:
             "position": [progress.position.round, progress.position.batch],
             "length_limit": self.stream.round_limit,
             "best_f1": progress.best_f1,
+            "data": self._data,
+            "validation": self._validation_checksums(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the state of `state_dict`."""
+        """Restore the state of `state_dict`.
+
+        Raises:
+            TrainingError: the state of a run with other training or validation records.
+        """
+        if state.get("data", self._data) != self._data:  # not in states of earlier versions
+            raise TrainingError("holds a run with other --data")
+        checksums = self._validation_checksums()
+        if self.process_group.is_main and state.get("validation", checksums) != checksums:
+            raise TrainingError("holds a run with other --val")
         self.network.load_state_dict(state["network"])
         self.average.tensors = {
             name: tensor.to(self.compute.device) for name, tensor in state["average"].items()
@@ -287,6 +309,17 @@ class Trainer:
         )
         self.stream.resume(position, state["length_limit"])
 
+    def _validation_checksums(self) -> dict[str, str]:
+        return {name: _checksum(records) for name, records in self.validation.items()}
+
     def _save(self, folder: RunFolder | None) -> None:
         if folder is not None and self.process_group.is_main:
             folder.save_state(self.state_dict())
+
+
+def _checksum(records: Sequence[LabelledRecord]) -> str:
+    """A checksum of the ids, sequences and sources of records in their order."""
+    digest = hashlib.sha256()
+    for record in records:
+        digest.update(f"{record.id}\n{record.sequence}\n{record.source}\n".encode())
+    return digest.hexdigest()

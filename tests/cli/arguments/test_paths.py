@@ -90,3 +90,20 @@ def test_an_empty_path_is_refused(run_cli, command):
     finished = run_cli(command, "")
     assert "the path is empty\n" in finished.err
     assert (finished.out, finished.code) == ("", 2)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train-folding", "--data", "set", "-o"],
+        ["train-families", "--data", "set", "-o"],
+        ["evaluate", "--data", "set", "--plot"],
+        ["data", "sample", "set", "-n", "1", "-o"],
+        ["data", "label", "set", "--rnafold", "mfe", "-o"],
+    ],
+)
+def test_a_folder_that_is_missing_is_reported_before_long_work(run_cli, arguments):
+    """`train-folding` trained for eight minutes before."""
+    finished = run_cli(*arguments, "absent/out")  # nor does the data set exist
+    message = "rnaformer: absent/out: no such file or directory\n"
+    assert (finished.out, finished.err, finished.code) == ("", message, 1)

@@ -17,8 +17,8 @@ from rnaformer_cli.sequence.record import RnaRecord
 FASTA = ">a\nGGGGAAAACCCC\n>b\nGGGAAACCC\n>c\nACGU\n"
 KEYS = [  # of a prediction without data
     *("schema_version", "id", "description", "length", "sequence", "structure", "pairs"),
-    *("multiplets", "confidence", "family", "recognised", "families", "model", "cycles"),
-    *("threshold", "decoding", "seconds", "warnings"),
+    *("multiplets", "confidence", "family", "family_name", "recognised", "families", "model"),
+    *("cycles", "threshold", "decoding", "seconds", "warnings"),
 ]
 PROBING = GOLDEN / "probing"
 CHOICES = "expected one of 1M7, 1M6, NMIA, NAI, FAI, 2A3, 5NIA, BzCN, DMS, CMCT"
@@ -316,3 +316,17 @@ def test_an_agreement_that_is_not_defined_is_null(run_predict, tmp_path):
     [row] = run_predict(tmp_path / "x.fa", "-f", "jsonl", *data).out.splitlines()
     found = json.loads(row)["reactivities"]
     assert (found["auc"], found["spearman"]) == (None, None)
+
+
+def test_many_data_without_a_record_are_counted(run_predict):
+    """They were a line each: 15,000 lines hid all others."""
+    Path("many.tsv").write_text(
+        "id\tposition\tvalue\n" + "".join(f"z{number}\t1\t0.5\n" for number in range(12))
+    )
+    finished = run_predict("in.fa", "--reactivities", "many.tsv", "--failures", "failed.tsv")
+    assert finished.err == expected(
+        *(f"many.tsv:{number + 2}: no record 'z{number}'" for number in range(10)),
+        "probing data of 2 more ids belong to no record",
+        "0 of 3 records have reactivities",
+    )
+    assert (finished.code, len(Path("failed.tsv").read_text().splitlines())) == (1, 13)

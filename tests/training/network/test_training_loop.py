@@ -1,6 +1,8 @@
 """The training loop: it fits, stops, resumes exactly, and refuses NaN."""
 
 import json
+import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,6 +105,15 @@ def test_validation_runs_at_its_interval(tmp_path):
     assert [row["step"] for row in folder.metrics()] == [1, 2, 3, 4]
 
 
+def test_the_curves_of_a_run_may_have_different_validation_sets(tmp_path):
+    folder = RunFolder(tmp_path, config(4), resume=False)
+    for name in ("before", "after"):
+        folder.add_metrics({"minutes": 1.0, "loss": 0.5, "f1": {name: 0.5}})
+    assert folder.plot()
+    drawn = re.findall(r"<!-- (\w+) -->", (tmp_path / "curves.svg").read_text())
+    assert {"before", "after"} <= set(drawn)
+
+
 def test_a_stopped_run_saves_its_state(tmp_path):
     folder = RunFolder(tmp_path, config(9), resume=False)
     trainer = Trainer(config(9), RECORDS, SETS)
@@ -124,6 +135,19 @@ def test_a_pause_of_the_process_counts_as_a_long_step():
     assert first == [30.0] + 9 * [0.5]  # what is usual is not known yet
     assert trainer.clip_pause(5.0) == 5.0  # a batch of long records
     assert trainer.clip_pause(3600.0) == 10.0
+
+
+def test_time_in_which_the_process_does_not_run_is_not_counted(monkeypatch):
+    trainer = Trainer(config(4), RECORDS, {})
+    accumulate = trainer._accumulate_gradients
+
+    def wait_and_accumulate(batches):
+        time.sleep(0.5)
+        return accumulate(batches)
+
+    monkeypatch.setattr(trainer, "_accumulate_gradients", wait_and_accumulate)
+    trainer.step()
+    assert 0.0 < trainer.progress.seconds < 0.5
 
 
 def test_training_begins_with_given_weights():
@@ -250,3 +274,33 @@ def test_a_run_in_pieces_is_validated_at_the_same_times(monkeypatch):
     monkeypatch.setattr(trainer, "_validate", lambda _: at_steps.append(trainer.progress.step))
     trainer.run()
     assert at_steps == [1, 3]
+
+
+def test_a_run_is_not_resumed_with_other_records():
+    """Its batches, and its best F1, were those of other records."""
+    state = Trainer(config(4), RECORDS, SETS).state_dict()
+    for records, sets, option in ((RECORDS[1:], SETS, "data"), (RECORDS, {}, "val")):
+        with pytest.raises(TrainingError, match=f"^holds a run with other --{option}$"):
+            Trainer(config(4), records, sets).load_state_dict(state)
+    del state["data"], state["validation"]  # as in states of earlier versions
+    Trainer(config(4), RECORDS[1:], {}).load_state_dict(state)
+
+
+def test_metrics_of_steps_after_the_saved_state_are_replaced(tmp_path):
+    folder = RunFolder(tmp_path, config(4), resume=False)
+    for step in (5, 9, 7):  # the process was killed at 9, and resumed
+        folder.add_metrics({"step": step, "f1": {}})
+    assert [row["step"] for row in folder.metrics()] == [5, 7]
+
+
+@pytest.mark.parametrize("line", ['{"step": 7', "[]", "{}", '"\\xff"'])
+def test_damaged_metrics_are_reported(tmp_path, line):
+    """They ended in a traceback."""
+    folder = RunFolder(tmp_path, config(4), resume=False)
+    folder.add_metrics({"step": 5, "f1": {}})
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write(line)
+    with pytest.raises(InputError) as caught:
+        folder.add_metrics({"step": 9, "f1": {}})
+    message = "not a row of metrics; remove this line"
+    assert str(caught.value) == f"{tmp_path / 'metrics.jsonl'}:2: {message}"
