@@ -242,6 +242,8 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     check_paths(written, chosen["constraints"], CONSTRAINT_SUFFIXES)
     report = _report(chosen)
     references = _read_references(chosen["ref"])
+    if not files and chosen["sequences"] and chosen["constraints_in_fasta"]:
+        raise click.UsageError("--constraints-in-fasta needs FILES; use --constraints with --seq")
     if not files and not chosen["sequences"]:
         files = standard_input()
     inputs = _inputs(files, chosen, report)

@@ -240,3 +240,24 @@ def test_a_line_of_constraints_is_an_error_without_the_option(run_predict):
     finished = run_predict("below.fa")
     assert "'(': this looks like dot-bracket" in finished.err
     assert finished.code == 1
+
+
+def test_constraints_in_fasta_need_a_file(run_predict):
+    finished = run_predict("--seq", "GGGGAAAACCCC", "--constraints-in-fasta")
+    message = "Error: --constraints-in-fasta needs FILES; use --constraints with --seq\n"
+    assert finished.err.endswith(message)
+    assert (finished.out, finished.code) == ("", 2)
+
+
+def test_constraints_in_bare_sequences_are_refused(run_predict):
+    finished = run_predict("-", "--constraints-in-fasta", stdin="GGGGAAAACCCC\nx...........\n")
+    message = "stdin:1:1: expected a FASTA header ('>' and a name) before any sequence"
+    assert (finished.err, finished.out, finished.code) == (expected(message), "", 1)
+
+
+def test_constraints_of_a_sequence_of_the_command_line_are_found_by_its_name(run_predict):
+    Path("given.dbn").write_text(">sequence_1\nGGGGAAAACCCC\n(x........|)\n")
+    options = ("-f", "jsonl", "--constraints", "given.dbn")
+    finished = run_predict("--seq", "GGGGAAAACCCC", *options)
+    assert rows(finished)["sequence_1"]["constraints"]["pairs"] == [[1, 12]]
+    assert finished.code == 0
