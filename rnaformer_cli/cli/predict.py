@@ -23,7 +23,7 @@ from rnaformer_cli.cli.run.progress import FailureTable, RunReporter
 from rnaformer_cli.constraints.formats import SUFFIXES as CONSTRAINT_SUFFIXES
 from rnaformer_cli.constraints.matching import ConstraintIndex
 from rnaformer_cli.errors import ConstraintError, DeviceError, RnaformerError
-from rnaformer_cli.files import suffix_of
+from rnaformer_cli.files import is_gzip_name, suffix_of
 from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
 from rnaformer_cli.probing.matching import ProfileIndex
 from rnaformer_cli.sequence.fasta import SUFFIXES
@@ -399,6 +399,8 @@ def _check_usage(chosen: dict[str, Any]) -> None:
 
 def _check_formats(chosen: dict[str, Any]) -> None:
     """Reject options for values that no chosen format, or not every one, can hold."""
+    if chosen["scores"] and is_gzip_name(chosen["scores"]):
+        raise click.UsageError("--scores writes .npz files, which are compressed; leave out .gz")
     if chosen["unpaired"] and not PROBABILITY_FORMATS.intersection(chosen["formats"]):
         raise click.UsageError("--unpaired needs -f jsonl or -f tsv")
     if chosen["seed"] is not None and chosen["alternatives"] is None:

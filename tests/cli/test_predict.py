@@ -657,6 +657,10 @@ def test_an_unknown_device_is_wrong_usage(run_cli):
     ("options", "message"),
     [
         (["-o", "a", "--out-dir", "b"], "--output and --out-dir cannot be combined"),
+        (
+            ["--scores", "s.npz.gz"],
+            "--scores writes .npz files, which are compressed; leave out .gz",
+        ),
         (["-f", "ct", "-f", "dbn"], "several formats need --out-dir"),
         (
             ["--threshold", "1.5"],
