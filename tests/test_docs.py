@@ -108,6 +108,10 @@ def _lay_out_rnas(folder):
     (folder / "trna.dbn").write_text(format_dbn(known[0]))
     (folder / "known.ct").write_text("".join(format_ct(record) for record in known))
     (folder / "predicted.jsonl").write_text("".join(format_json(record) for record in known))
+    (folder / "shape").mkdir()
+    (folder / "shape" / "tRNA-Phe.shape").write_text("17 1.2\n18 0.9\n")
+    open_bases = "".join("x" if base == 16 else "." for base in range(known[0].structure.length))
+    (folder / "known-pairs.dbn").write_text(f">{known[0].id}\n{known[0].sequence}\n{open_bases}\n")
     (folder / "references").mkdir()
     for record in known:
         (folder / "references" / f"{record.id}.ct").write_text(format_ct(record))
