@@ -89,6 +89,13 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
     if chosen["half"]:
         tensors = to_half_precision(tensors)
     save_checkpoint(output, name, network.config, tensors, about, card, families)
+    if (
+        done.mixture is not None
+        and done.mixture.by_evidence is None
+        and network.folding is not None
+    ):
+        message = "too few validation records for weights by evidence; one weight is used"
+        click.echo(f"rnaformer: note: {message}", err=True)
     print_result(f"{output}: scale {done.scale:.3f}, shift {done.shift:+.3f}")
     for kind, choice in (("threshold", done.validation), ("threshold_ratio", done.by_ratio)):
         figures = ", ".join(f"{key} F1 {value:.4f}" for key, value in choice.f1.items())

@@ -6,6 +6,7 @@ of validation records. Both are merged into the read-out layer.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -70,7 +71,8 @@ def release(
 
     With a profile library, the mixture of network and families is fitted to the same records before
     the thresholds are chosen. If the network has a folding model, the weights of both by evidence
-    and the calibration are fitted together, which also chooses folding_logit_weight.
+    and the calibration are fitted together, which also chooses folding_logit_weight. If the records
+    are too few for this fit, there are no weights by evidence.
 
     The network is changed in place: its read-out, threshold and (if it gives a better F1)
     threshold_ratio. If given, cycles, flag and folding_logit_weight are set; the last is multiplied
@@ -96,15 +98,8 @@ def release(
     pooled = [record for records in pairs.values() for record in records]
     regions = _find_regions(pairs, library)
     found = [region for records in regions.values() for region in records]
-    if library is not None and network.folding is not None:
-        fitted = fit_by_evidence(
-            (scored.record, scored.matrix, scored.folding, of_record)
-            for scored, of_record in zip(pooled, found, strict=True)
-        )
-    else:
-        logits = np.concatenate([record.logits for record in pooled])
-        is_pair = np.concatenate([record.is_pair for record in pooled])
-        fitted = Calibration(*fit_platt_scaling(logits, is_pair))
+    uses_evidence = library is not None and network.folding is not None
+    fitted = _calibrate(pooled, found if uses_evidence else None)
     with torch.no_grad():
         network.read_out.weight.mul_(fitted.scale)
         network.read_out.bias.mul_(fitted.scale).add_(fitted.shift)
@@ -135,6 +130,20 @@ def release(
         + fitted.folding_weight,
     )
     return Released(network, fitted.scale, fitted.shift, by_threshold, by_ratio, mixture)
+
+
+def _calibrate(pooled: Sequence[ScoredPairs], found: Sequence[list[Region]] | None) -> Calibration:
+    """The calibration by evidence of the regions, if it can be fitted; otherwise Platt scaling."""
+    if found is not None:
+        examples = (
+            (scored.record, scored.matrix, scored.folding, of_record)
+            for scored, of_record in zip(pooled, found, strict=True)
+        )
+        with contextlib.suppress(TrainingError):  # too few records
+            return fit_by_evidence(examples)
+    logits = np.concatenate([record.logits for record in pooled])
+    is_pair = np.concatenate([record.is_pair for record in pooled])
+    return Calibration(*fit_platt_scaling(logits, is_pair))
 
 
 @dataclass(frozen=True, slots=True)

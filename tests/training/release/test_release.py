@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from factories.datasets import make_hairpin
+from factories.families import make_labelled_members, make_library, make_members, make_profile
 
 from rnaformer_cli.errors import ConfigError, TrainingError
 from rnaformer_cli.model.config import ModelConfig
@@ -128,6 +129,19 @@ def test_the_weight_of_the_folding_logits_is_scaled_too():
     for pair in ((0, 15), (3, 12), (2, 9)):
         expected = done.scale * (logit(plain[pair]) + 0.5 * logit(likely[pair])) + done.shift
         assert logit(after[pair]) == pytest.approx(expected, abs=2e-2)
+
+
+def test_a_network_that_is_worse_than_chance_gets_no_weights_by_evidence():
+    torch.manual_seed(5)
+    network = RNAformer(ModelConfig(dim=8, depth=1, heads=1, cycles=1, folding=True))
+    members = [one for family in (1, 2) for one in make_labelled_members(family, 4, start=8)]
+    scale, _ = fit_platt_scaling(*pooled(collect_scored_pairs(network, members)))
+    if scale > 0:
+        network.read_out.weight.data.neg_()
+    library = make_library(*(make_profile(make_members(family, 8)) for family in (1, 2)))
+    done = release(network, {"members": members}, library=library)
+    assert done.scale < 0
+    assert done.mixture.by_evidence is None
 
 
 def test_a_weight_needs_a_folding_model():
