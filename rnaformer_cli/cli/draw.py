@@ -12,8 +12,7 @@ import click
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.arguments.record_data import (
-    complete_reagent,
-    parse_reagent,
+    reagent_option,
     relative_reactivities_of,
 )
 from rnaformer_cli.cli.formats.score_archive import ScoreArchiveReader
@@ -23,7 +22,6 @@ from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import UniqueFileNames, make_folder
 from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
 from rnaformer_cli.scoring.compare import match_ids
-from rnaformer_cli.sequence.reactivities import REAGENTS
 from rnaformer_cli.structure.formats import (
     READ_FORMATS,
     read_prediction_files,
@@ -90,13 +88,7 @@ _PICTURES_ONLY = (
     type=options.PATH,
     help="Chemical probing data by which bases are coloured (--as plane); may be repeated.",
 )
-@click.option(
-    "--reagent",
-    metavar="|".join(REAGENTS),
-    callback=parse_reagent,
-    shell_complete=complete_reagent,
-    help="Reagent of the probing data.  [default: what their files say]",
-)
+@reagent_option
 @click.option(
     "-o",
     "--output",

@@ -12,10 +12,9 @@ from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.inputs import Inputs, standard_input
 from rnaformer_cli.cli.arguments.paths import check_paths
 from rnaformer_cli.cli.arguments.record_data import (
-    complete_reagent,
-    parse_reagent,
     read_constraint_files,
     read_profiles,
+    reagent_option,
 )
 from rnaformer_cli.cli.run.output import Destination, SingleRecordError, open_destination
 from rnaformer_cli.cli.run.pictures import check_drawing
@@ -27,7 +26,6 @@ from rnaformer_cli.files import is_gzip_name, suffix_of
 from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
 from rnaformer_cli.probing.matching import ProfileIndex
 from rnaformer_cli.sequence.fasta import SUFFIXES
-from rnaformer_cli.sequence.reactivities import REAGENTS
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.formats import SINGLE_RECORD_FORMATS
 from rnaformer_cli.structure.structure import StructureRecord
@@ -126,13 +124,7 @@ OPTION_GROUPS = {
     type=options.PATH,
     help="Chemical probing data (SHAPE, DMS) that guide the predictions; may be repeated.",
 )
-@click.option(
-    "--reagent",
-    metavar="|".join(REAGENTS),
-    callback=parse_reagent,
-    shell_complete=complete_reagent,
-    help="Reagent of the probing data.  [default: what their files say]",
-)
+@reagent_option
 @click.option(
     "--constraints",
     metavar="FILE|DIR",

@@ -78,7 +78,7 @@ def relative_reactivities_of(
     return relative
 
 
-def parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """The reagent of an option in its usual spelling."""
     try:
         return None if value is None else find_reagent(value)
@@ -86,9 +86,18 @@ def parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> s
         raise click.BadParameter(str(error)) from None
 
 
-def complete_reagent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+def _complete_reagent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """The reagents that begin like this."""
     return [name for name in REAGENTS if name.casefold().startswith(incomplete.casefold())]
+
+
+reagent_option = click.option(
+    "--reagent",
+    metavar="|".join(REAGENTS),
+    callback=_parse_reagent,
+    shell_complete=_complete_reagent,
+    help="Reagent of the probing data.  [default: what their files say]",
+)
 
 
 def _fill(
