@@ -46,6 +46,8 @@ _MAX_WORKER_LENGTH = 500  # bases; longer records use all threads of the main pr
 # Causes: limits on files or processes; no shared memory (some containers); no semaphores.
 _START_ERRORS = (OSError, ImportError, NotImplementedError)
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CHECK_SECONDS = 1.0  # between two checks whether a worker was killed
+_GRACE_SECONDS = 3.0  # in which the pool usually finds that out by itself
 _PREFETCHED_WINDOWS = 1  # windows that are submitted before the current one is finished
 
 
@@ -135,6 +137,7 @@ class _WorkerPool:
         self._predictor = predictor
         self._warn = warn
         self._other_children = set(multiprocessing.active_children())
+        self._workers: set[multiprocessing.process.BaseProcess] = set()
         self._pool: ProcessPoolExecutor | None = None
         try:
             context = multiprocessing.get_context("spawn")
@@ -170,8 +173,12 @@ class _WorkerPool:
     def _submit(self, members: list[RnaRecord]) -> Future[list[PredictionResult]] | None:
         """The future results of a worker; None without workers."""
         try:
+            if self._pool is None:
+                return None
             with _defer_signals():  # this may start a worker
-                return None if self._pool is None else self._pool.submit(_predict, members)
+                future = self._pool.submit(_predict, members)
+            self._workers |= set(multiprocessing.active_children()) - self._other_children
+            return future
         except BrokenProcessPool:
             self._drop_pool()
             return None
@@ -196,11 +203,29 @@ class _WorkerPool:
     ) -> Iterable[PredictionResult]:
         if future is not None:
             try:
-                return future.result()
+                return self._result(future)
             except BrokenProcessPool:
                 self._drop_pool()
         concurrent.futures.wait([found for window in later for found in window.futures()])
         return self._predictor.predict_group(members)
+
+    def _result(self, future: Future[list[PredictionResult]]) -> list[PredictionResult]:
+        """The result of a future, which is broken if a worker was killed.
+
+        If that worker was sending a result, the pool would wait for the rest of it for ever. The
+        end of the other workers and of the pool's own copy of the pipe makes it an error.
+        """
+        while not concurrent.futures.wait([future], _CHECK_SECONDS).done:
+            if all(worker.is_alive() for worker in self._workers):
+                continue
+            if concurrent.futures.wait([future], _GRACE_SECONDS).done:
+                break
+            for worker in self._workers:
+                worker.kill()
+            pipe = getattr(getattr(self._pool, "_result_queue", None), "_writer", None)
+            if pipe is not None and not pipe.closed:
+                pipe.close()
+        return future.result()
 
     def _do_without(self, error: Exception) -> None:
         """Continue without workers; end those that were started."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from factories.datasets import random_rna
+from factories.workers import send_half_a_message
 
 from rnaformer_cli.errors import DeviceError
 from rnaformer_cli.model.checkpoint import save_checkpoint
@@ -91,6 +92,18 @@ def test_a_worker_that_is_killed_loses_nothing(predictor, source):
     assert [answer.record for answer in found] == many
     assert len({answer.structure for answer in found}) == 1
     assert messages == ["a worker process was killed; continuing without workers"]
+
+
+def test_a_worker_that_is_killed_while_it_sends_a_result_loses_nothing(
+    predictor, source, alone, monkeypatch
+):
+    """The pool waited for the rest of the result for ever."""
+    monkeypatch.setattr("rnaformer_cli.prediction.workers._predict", send_half_a_message)
+    messages = []
+    found = list(predict_with_workers(predictor, source, MIXED, 2, messages.append))
+    assert same(found, alone)
+    assert messages == ["a worker process was killed; continuing without workers"]
+    assert active_children() == []
 
 
 def test_closing_the_iterator_ends_the_workers(predictor, source):
