@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnaformer_cli.errors import DependencyError
-from rnaformer_cli.structure.brackets import format_dot_bracket
+from rnaformer_cli.structure.brackets import format_dot_bracket, parse_dot_bracket
 from rnaformer_cli.structure.nesting import heaviest_nested
 from rnaformer_cli.structure.structure import BasePair, Structure
 
@@ -21,9 +22,12 @@ MAX_COMPARED = 2_000  # bases of the longest RNA with several layouts; their tim
 # Degrees by which the exterior loop is bent.
 TURNS = (0, 45, -45, 90, -90, 135, -135, 180, -180, 225, -225, 270, -270, 315, -315)
 STRETCHED = 1.3  # distance of neighbouring bases from which the backbone is stretched
-# Limits of RNApuzzler, whose time grows without bound with the number of overlaps to resolve.
+# Limits of RNApuzzler: its time grows without bound with the number of overlaps to resolve, and on
+# hairpin loops of one or two bases it may not terminate or may stop the process.
+MIN_HAIRPIN = 3
 MAX_HAIRPINS = 150
 MAX_BRANCHINGS = 30  # multiloops inside each other
+BASES_PER_LOOP = 5  # RNAplot reserves memory for one loop in so many bases, and writes beyond it
 
 
 def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
@@ -32,8 +36,9 @@ def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     The largest set of pairs that do not cross is laid out. The caller draws the other pairs, the
     pseudoknots, on top of it. Of the layouts of RNAturtle, RNAplot and RNApuzzler (Wiegreffe
     2019), and of the first two with a bent exterior loop, the first without overlaps and stretched
-    steps is taken, else the one with the fewest. RNAs of more than MAX_COMPARED bases have the
-    layout of RNApuzzler, and structures beyond MAX_HAIRPINS or MAX_BRANCHINGS that of RNAturtle.
+    steps is taken, else the one with the fewest. RNApuzzler and RNAplot are left out where they
+    may not terminate, or stop the process. RNAs of more than MAX_COMPARED bases have the layout of
+    RNApuzzler, or that of RNAturtle where RNApuzzler is left out.
 
     Raises:
         DependencyError: ViennaRNA is not installed.
@@ -43,23 +48,32 @@ def layout_plane(structure: Structure) -> tuple[Coordinates, list[BasePair]]:
     pairs = [pair for pair in structure.sorted_pairs if pair[1] > pair[0] + 1]
     nested = [pairs[index] for index in heaviest_nested(pairs, [1] * len(pairs))]
     dot_bracket = format_dot_bracket(Structure(structure.length, frozenset(nested)))
-    kinds = [vienna.PLOT_TYPE_TURTLE, vienna.PLOT_TYPE_SIMPLE, vienna.PLOT_TYPE_PUZZLER]
-    if not _is_simple(dot_bracket):
-        kinds = [vienna.PLOT_TYPE_TURTLE]
-    elif structure.length > MAX_COMPARED:
-        kinds = [vienna.PLOT_TYPE_PUZZLER]
-    coordinates = _layout(vienna, dot_bracket, kinds[0])
-    if len(kinds) > 1:
-        coordinates = _best(vienna, dot_bracket, kinds)
+    coordinates = _best(vienna, dot_bracket, _usable(vienna, dot_bracket))
     return coordinates, sorted(structure.pairs - set(nested))
+
+
+def _usable(vienna: Any, dot_bracket: str) -> list[int]:
+    """The layouts to compare, in the order in which they are preferred."""
+    kinds = [vienna.PLOT_TYPE_TURTLE]
+    if _count_loops(dot_bracket) <= len(dot_bracket) // BASES_PER_LOOP:
+        kinds.append(vienna.PLOT_TYPE_SIMPLE)
+    if _is_simple(dot_bracket):
+        kinds.append(vienna.PLOT_TYPE_PUZZLER)
+    if len(dot_bracket) > MAX_COMPARED:
+        return [kind for kind in kinds if kind == vienna.PLOT_TYPE_PUZZLER] or kinds[:1]
+    return kinds
 
 
 def _best(vienna: Any, dot_bracket: str, kinds: list[int]) -> Coordinates:
     """The first layout without defects, else the one with the fewest."""
     layouts = {kind: _layout(vienna, dot_bracket, kind) for kind in kinds}
+    if len(kinds) == 1:
+        return layouts[kinds[0]]
     best, fewest = layouts[kinds[0]], np.inf
     for turn in TURNS:
-        for kind in kinds if turn == 0 else kinds[:2]:
+        for kind in kinds:
+            if turn and kind == vienna.PLOT_TYPE_PUZZLER:
+                continue
             layout = _bend(layouts[kind], dot_bracket, turn)
             defects = _defects(layout)
             if defects == 0:
@@ -109,8 +123,16 @@ def _defects(coordinates: Coordinates) -> float:
     return 10 * overlaps + float(np.maximum(steps - STRETCHED, 0).sum())
 
 
+def _count_loops(dot_bracket: str) -> int:
+    """How many pairs close a loop other than a stacked pair."""
+    partners = dict(parse_dot_bracket(dot_bracket).pairs)
+    return sum(partners.get(left + 1) != right - 1 for left, right in partners.items())
+
+
 def _is_simple(dot_bracket: str) -> bool:
     """Whether the structure is within the limits of RNApuzzler."""
+    if any(len(loop) < MIN_HAIRPIN for loop in re.findall(r"(?<=\()\.*(?=\))", dot_bracket)):
+        return False
     hairpins = deepest = 0
     helices = [[0, 0]]  # for each open pair: enclosed branches, and their depth in multiloops
     for symbol in dot_bracket:

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from rnaformer_cli.drawing.layout import _bend, _is_simple, layout_plane
+from rnaformer_cli.drawing.layout import _bend, _count_loops, _is_simple, layout_plane
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.structure import Structure
 
@@ -85,7 +85,32 @@ def test_what_has_many_branches_is_laid_out_at_once(signs):
     assert crossing == []
 
 
+@pytest.mark.parametrize(
+    "signs",
+    [
+        "...............((.).((.)).)....",  # RNApuzzler does not terminate
+        "(" * 4 + ".(.)(.)" + ")" * 4,
+        "((((((.)).)((.(((..))(..).))).((..)).(.).)((.)(.)).)).",  # RNAplot writes beyond its memory
+        "(." * 40 + "..." + ".)" * 40,
+        "(" * 150 + "(...)" + "(...))" * 150,
+    ],
+)
+def test_small_loops_neither_hang_nor_stop_the_process(signs):
+    places, _ = layout_plane(parse_dot_bracket(signs))
+    assert np.isfinite(places).all()
+
+
+def test_which_structures_have_few_loops():
+    assert _count_loops("((((...))))") == 1
+    assert _count_loops(TRNA) == 4
+    assert _count_loops("(." * 40 + "..." + ".)" * 40) == 40
+    assert _count_loops("....") == 0
+
+
 def test_which_structures_have_few_branches():
+    assert not _is_simple("((..))")
+    assert not _is_simple("((...)).(((..)))")
+    assert _is_simple("((...)).(((...)))")
     assert _is_simple(TRNA)
     assert _is_simple("(...)" * 150)
     assert _is_simple("(" * 30 + "(...)" + "(...))" * 30)
