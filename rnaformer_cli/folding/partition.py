@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rnaformer_cli.folding.pairs import MIN_LOOP
@@ -135,8 +134,8 @@ def inside(weights: BoltzmannFactors) -> Inside:
         qb_span = weights.hairpin[at] + interior
         for name, (left, right) in FIXED_SIZE_LOOPS.items():
             inner = qb[:, span - left - right, left : count + left]
-            qb_span += getattr(weights, name)[at] * inner
-        qb_span += weights.multi_closing[at] * qm2[:, span - 2, 1 : count + 1]
+            qb_span.addcmul_(getattr(weights, name)[at], inner)
+        qb_span.addcmul_(weights.multi_closing[at], qm2[:, span - 2, 1 : count + 1])
         qb[at] = qb_span
         inner_factors = weights.interior_inner[at_both]
         qb_interior[:, :, PAD + span, PAD : PAD + count] = inner_factors * qb_span[:, None]
@@ -177,22 +176,28 @@ def outside(weights: BoltzmannFactors, sums: Inside) -> Outside:
             interior_sums[at_both] = _limited_outside_sums(
                 by_total, qb_interior[:, :, rows], limits
             )
+        qb_span = qb[at]  # loops of fixed size inside of longer spans are already in it
         exterior = weights.exterior_branch[at] * sums.prefix[:, :count]
-        qb_span = exterior * sums.suffix[:, span + 1 :]
+        qb_span.addcmul_(exterior, sums.suffix[:, span + 1 :])
         qb_span += (weights.interior_inner[at_both] * interior_sums[at_both]).sum(1)
-        for name, (left, right) in FIXED_SIZE_LOOPS.items():
-            qb_span += _enclosing(getattr(weights, name), qb, span, left, right)
         over_right = right_splits.sums(span)
-        unpaired_left = weights.multi_unpaired[:, : count - 1] * one_branch
-        one_branch = over_right + F.pad(unpaired_left, (1, 0))
-        branch_span = F.pad(weights.multi_unpaired[:, span + 1 :] * branch_span, (0, 1))
-        branch_span += left_splits.sums(span) + one_branch
-        branches[at] = branch_span
-        qb_span += weights.multi_branch[at] * branch_span
-        qb[at] = qb_span
+        branch_sums = over_right.clone()
+        branch_sums[:, 1:].addcmul_(weights.multi_unpaired[:, : count - 1], one_branch)
+        one_branch = branch_sums
+        branch_sums = left_splits.sums(span) + one_branch
+        branch_sums[:, :-1].addcmul_(weights.multi_unpaired[:, span + 1 :], branch_span)
+        branches[at] = branch_span = branch_sums
+        qb_span.addcmul_(weights.multi_branch[at], branch_span)
+        for name, (left, right) in FIXED_SIZE_LOOPS.items():
+            if span > left + right:
+                inner = qb[:, span - left - right, left : count + left]
+                inner.addcmul_(getattr(weights, name)[at], qb_span)
         closing_factors = weights.interior_closing[at_both]
         qb_interior[:, :, PAD + span, PAD : PAD + count] = closing_factors * qb_span[:, None]
-        qm2.set_span(span, over_right + _enclosing(weights.multi_closing, qb, span, 1, 1))
+        if count > 2:
+            closing = (slice(None), span + 2, slice(count - 2))
+            over_right[:, 1:-1].addcmul_(weights.multi_closing[closing], qb[closing])
+        qm2.set_span(span, over_right)
     return Outside(qb, qb_interior, branches, interior_sums)
 
 
@@ -249,15 +254,6 @@ def _diagonal_view(products: Tensor, count: int, start: int, step: int) -> Tenso
     batch, kinds, rows, columns = products.stride()
     shape = (*products.shape[:3], count)
     return products.as_strided(shape, (batch, kinds, rows + step, columns), start)
-
-
-def _enclosing(weight: Tensor, table: Tensor, span: int, left: int, right: int) -> Tensor:
-    """weight · table at the pairs (i - left, j + right) around those of a span, (B, L - span)."""
-    total, count = left + right, table.shape[2] - span
-    if total >= count:
-        return table.new_zeros(len(table), count)
-    outer = (slice(None), span + total, slice(count - total))
-    return F.pad(weight[outer] * table[outer], (left, right))
 
 
 def _exterior_sums(weights: BoltzmannFactors, qb: Tensor) -> tuple[Tensor, Tensor]:
