@@ -77,15 +77,17 @@ class Outside:
     interior_sums: Tensor  # (B, 2, D, L) interior loops, without the factor of the inner pair
 
 
-def boltzmann_factors(loop_scores: LoopScores, scale: float) -> BoltzmannFactors:
-    """exp(score) of each loop, divided by exp(scale) for every base of the loop, in float64."""
+def boltzmann_factors(
+    loop_scores: LoopScores, scale: float, dtype: torch.dtype = torch.float64
+) -> BoltzmannFactors:
+    """exp(score) of each loop, divided by exp(scale) for every base of the loop."""
     device = loop_scores.hairpin.device
-    spans = torch.arange(loop_scores.hairpin.shape[1], device=device, dtype=torch.float64)
-    steps = torch.arange(_N_SIDE_LENGTHS, device=device, dtype=torch.float64)
+    spans = torch.arange(loop_scores.hairpin.shape[1], device=device, dtype=dtype)
+    steps = torch.arange(_N_SIDE_LENGTHS, device=device, dtype=dtype)
     sizes = 2 + steps[:, None] + steps[None, :]
 
     def exp(score: Tensor, bases: Tensor | float = 0.0) -> Tensor:
-        return torch.exp(score.double() - scale * bases)
+        return torch.exp(score.to(dtype) - scale * bases)
 
     return BoltzmannFactors(
         hairpin=exp(loop_scores.hairpin, (spans + 1)[:, None]),
