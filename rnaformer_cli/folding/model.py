@@ -27,9 +27,9 @@ from rnaformer_cli.folding.soft_constraints import add_pair_scores, add_unpaired
 _LOG_SCALE = 0.3  # typical score per base of an RNA under learned scores
 _MAX_LOG_SCALE = 10.0  # above the score per base of every RNA
 _MAX_BISECTIONS = 12
-_MAX_SINGLE_LENGTH = 300  # bases; the sums of longer sequences may exceed the range of a float32
+_MAX_SINGLE_LENGTH = 500  # bases; the sums of longer sequences may exceed the range of a float32
 _MIN_SINGLE_TOTAL = 1e-25  # likewise smaller partition functions
-_SINGLE_LOG_SCALE = 0.15  # half of the score per base of a stable RNA: both ends of the range
+_SINGLE_LOG_SCALE = 0.1  # keeps the sums of most RNAs within the range of a float32
 MIN_PROBABILITY = 1e-4  # probabilities below it count as zero
 
 
@@ -73,7 +73,8 @@ class FoldingModel(nn.Module):
                 upper = self._in_single_precision(bases)
             if upper is None:
                 weights, sums = self._inside(bases, unpaired_scores, pair_scores, constraints)
-                upper = _upper_probabilities(sums, outside(weights, sums))
+                outside_sums = outside(weights, sums, keep_interior_sums=False)
+                upper = _upper_probabilities(sums, outside_sums)
         probabilities = (upper + upper.transpose(1, 2)).nan_to_num().clamp(0.0, 1.0)
         return probabilities.to(device, torch.float32)
 
@@ -100,10 +101,10 @@ class FoldingModel(nn.Module):
             return None
         scores = {name: score.to(bases.device) for name, score in self.scores.items()}
         weights = boltzmann_factors(score_loops(bases, scores), _SINGLE_LOG_SCALE, torch.float32)
-        sums = inside(weights)
+        sums = inside(weights, keep_interior_sums=False)
         if not (sums.total > _MIN_SINGLE_TOTAL).all() or not torch.isfinite(sums.total).all():
             return None
-        outside_sums = outside(weights, sums)
+        outside_sums = outside(weights, sums, keep_interior_sums=False)
         if not torch.isfinite(outside_sums.qb).all():
             return None
         return _upper_probabilities(sums, outside_sums)
@@ -128,8 +129,9 @@ class FoldingModel(nn.Module):
         if pair_scores is not None:
             loops = add_pair_scores(loops, to_spans(pair_scores.to(device)))
         if constraints is None:
-            return scaled_inside(loops)
-        return scaled_inside(exclude_structures(loops, constraints), -_MAX_LOG_SCALE)
+            return scaled_inside(loops, keep_interior_sums=False)
+        loops = exclude_structures(loops, constraints)
+        return scaled_inside(loops, -_MAX_LOG_SCALE, keep_interior_sums=False)
 
 
 def _upper_probabilities(sums: Inside, outside_sums: Outside) -> Tensor:
@@ -138,7 +140,7 @@ def _upper_probabilities(sums: Inside, outside_sums: Outside) -> Tensor:
 
 
 def scaled_inside(
-    loop_scores: LoopScores, min_scale: float = 0.0
+    loop_scores: LoopScores, min_scale: float = 0.0, *, keep_interior_sums: bool = True
 ) -> tuple[BoltzmannFactors, Inside]:
     """The Boltzmann factors at a scale that keeps all sums finite, and the inside sums.
 
@@ -148,7 +150,7 @@ def scaled_inside(
     scale, low, high = _LOG_SCALE, min_scale, _MAX_LOG_SCALE
     for _ in range(_MAX_BISECTIONS):
         weights = boltzmann_factors(loop_scores, scale)
-        sums = inside(weights)
+        sums = inside(weights, keep_interior_sums=keep_interior_sums)
         if not torch.isfinite(sums.total).all():
             low = scale
         elif not sums.total.all():

@@ -53,7 +53,8 @@ class Inside:
 
     qb: Tensor  # (B, D, L) structures closed by the pair
     qb_interior: Tensor  # (B, 2, D + 2 PAD, L + 2 PAD) qb · interior_inner, padded with zeros
-    interior_sums: Tensor  # (B, 2, D, L) interior loops, without the factor of the closing pair
+    # (B, 2, D, L) interior loops, without the factor of the closing pair; empty if not kept
+    interior_sums: Tensor
     qm2: Tensor  # (B, D, L) parts of a multiloop with at least two branches
     qm: MultiloopTable  # parts with at least one branch
     qm1: MultiloopTable  # parts with one branch, which begins at the left base
@@ -74,7 +75,8 @@ class Outside:
     qb: Tensor  # (B, D, L) outside of each pair
     qb_interior: Tensor  # (B, 2, D + 2 PAD, L + 2 PAD) qb · interior_closing, padded with zeros
     multi_branch: Tensor  # (B, D, L) outside of pairs that are branches of a multiloop
-    interior_sums: Tensor  # (B, 2, D, L) interior loops, without the factor of the inner pair
+    # (B, 2, D, L) interior loops, without the factor of the inner pair; empty if not kept
+    interior_sums: Tensor
 
 
 def boltzmann_factors(
@@ -108,12 +110,14 @@ def boltzmann_factors(
     )
 
 
-def inside(weights: BoltzmannFactors) -> Inside:
+def inside(weights: BoltzmannFactors, *, keep_interior_sums: bool = True) -> Inside:
     """The inside sums, from short spans to long ones."""
     like = weights.hairpin
     batch, length, _ = like.shape
     qb, qm2 = torch.zeros_like(like), torch.zeros_like(like)
-    qb_interior, interior_sums = _zeros_padded(like), torch.zeros_like(weights.interior_closing)
+    qb_interior, interior_sums = _zeros_padded(like), weights.interior_closing.new_empty(0)
+    if keep_interior_sums:
+        interior_sums = torch.zeros_like(weights.interior_closing)
     qm, qm1 = MultiloopTable(like), MultiloopTable(like)
     splits = InsideSplits(qm, qm1)
     by_total = _sizes_by_total(weights.interior_size)
@@ -127,12 +131,14 @@ def inside(weights: BoltzmannFactors) -> Inside:
         if weights.unpaired_runs is None:
             columns = slice(PAD + 1, PAD + 1 + count + MAX_LOOP)
             products = by_total @ qb_interior[:, :, rows, columns]
-            interior_sums[at_both] = _diagonal_view(products, count, 0, 1).sum(2)
+            of_span = _diagonal_view(products, count, 0, 1).sum(2)
         else:
             before, after = weights.unpaired_runs
             limits = after[:, :count], before[:, span:]
-            interior_sums[at_both] = _limited_inside_sums(by_total, qb_interior[:, :, rows], limits)
-        interior = (weights.interior_closing[at_both] * interior_sums[at_both]).sum(1)
+            of_span = _limited_inside_sums(by_total, qb_interior[:, :, rows], limits)
+        if keep_interior_sums:
+            interior_sums[at_both] = of_span
+        interior = (weights.interior_closing[at_both] * of_span).sum(1)
         qb_span = weights.hairpin[at] + interior
         for name, (left, right) in FIXED_SIZE_LOOPS.items():
             inner = qb[:, span - left - right, left : count + left]
@@ -152,12 +158,14 @@ def inside(weights: BoltzmannFactors) -> Inside:
     return Inside(qb, qb_interior, interior_sums, qm2, qm, qm1, prefix, suffix, weights.scale)
 
 
-def outside(weights: BoltzmannFactors, sums: Inside) -> Outside:
+def outside(weights: BoltzmannFactors, sums: Inside, *, keep_interior_sums: bool = True) -> Outside:
     """The outside sums, from long spans to short ones."""
     like = weights.hairpin
     batch, length, _ = like.shape
     qb, branches = torch.zeros_like(like), torch.zeros_like(like)
-    qb_interior, interior_sums = _zeros_padded(like), torch.zeros_like(weights.interior_closing)
+    qb_interior, interior_sums = _zeros_padded(like), weights.interior_closing.new_empty(0)
+    if keep_interior_sums:
+        interior_sums = torch.zeros_like(weights.interior_closing)
     qm2 = MultiloopTable(like)
     right_splits = OutsideSplits(qm2, sums.qm1, rightwards=True)
     left_splits = OutsideSplits(qm2, sums.qm, rightwards=False)
@@ -171,17 +179,17 @@ def outside(weights: BoltzmannFactors, sums: Inside) -> Outside:
         if weights.unpaired_runs is None:
             columns = slice(PAD - 1 - MAX_LOOP, PAD - 1 + count)
             products = by_total @ qb_interior[:, :, rows, columns]
-            interior_sums[at_both] = _diagonal_view(products, count, MAX_LOOP, -1).sum(2)
+            of_span = _diagonal_view(products, count, MAX_LOOP, -1).sum(2)
         else:
             before, after = weights.unpaired_runs
             limits = before[:, :count], after[:, span:]
-            interior_sums[at_both] = _limited_outside_sums(
-                by_total, qb_interior[:, :, rows], limits
-            )
+            of_span = _limited_outside_sums(by_total, qb_interior[:, :, rows], limits)
+        if keep_interior_sums:
+            interior_sums[at_both] = of_span
         qb_span = qb[at]  # loops of fixed size inside of longer spans are already in it
         exterior = weights.exterior_branch[at] * sums.prefix[:, :count]
         qb_span.addcmul_(exterior, sums.suffix[:, span + 1 :])
-        qb_span += (weights.interior_inner[at_both] * interior_sums[at_both]).sum(1)
+        qb_span += (weights.interior_inner[at_both] * of_span).sum(1)
         over_right = right_splits.sums(span)
         branch_sums = over_right.clone()
         branch_sums[:, 1:].addcmul_(weights.multi_unpaired[:, : count - 1], one_branch)
