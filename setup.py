@@ -48,7 +48,7 @@ setup(
         "train": ["matplotlib>=3.8"],
         "draw": ["matplotlib>=3.8", "ViennaRNA>=2.6"],
         "test": [
-            "pytest>=8",
+            "pytest>=9",
             "pytest-cov>=5",
             "hypothesis>=6.100",
             "ruff>=0.15",
