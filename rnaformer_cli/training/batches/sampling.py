@@ -58,15 +58,19 @@ class BatchStream:
 
         `progress` (0 to 1) sets the length limit of the rounds that begin now.
         """
+        for place in self._positions(position, progress):
+            yield self._batch(place), StreamPosition(place.round, place.batch + 1)
+
+    def _positions(self, position: StreamPosition, progress: float) -> Iterator[StreamPosition]:
+        """The positions of the batches from a position on; their rounds are drawn."""
         limit = self.length_limit(progress)
         while True:
             self._draw(position.round, limit)
-            if position.batch >= len(self._batches):
+            if position.batch < len(self._batches):
+                yield position
+                position = StreamPosition(position.round, position.batch + 1)
+            else:
                 position = StreamPosition(position.round + 1)
-                continue
-            records = self._batch(position)
-            position = StreamPosition(position.round, position.batch + 1)
-            yield records, position
 
     def _batch(self, position: StreamPosition) -> list[LabelledRecord]:
         """The records of a batch, some of them augmented as configured."""
@@ -99,12 +103,16 @@ class BatchStream:
         if self._drawn is not None and self._drawn[0] == number:
             return
         self._drawn = (number, limit)
-        random = np.random.default_rng((self._seed, number))
+        self._batches = self._make_round(np.random.default_rng((self._seed, number)), limit)
+
+    def _make_round(self, random: np.random.Generator, limit: int) -> list[list[int]]:
+        """The batches of a round, as indices of records."""
         chosen = self._choose(random, limit)
         jittered = self._lengths[chosen] + random.random(len(chosen)) * _LENGTH_JITTER
         order = [int(index) for index in chosen[np.argsort(-jittered, kind="stable")]]
-        self._batches = self._make_batches(order)
-        random.shuffle(self._batches)
+        batches = self._make_batches(order)
+        random.shuffle(batches)
+        return batches
 
     def _choose(self, random: np.random.Generator, limit: int) -> NDArray[np.int64]:
         """Sample the indices of a round's records, up to a length limit."""

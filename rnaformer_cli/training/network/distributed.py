@@ -52,8 +52,11 @@ class ProcessGroup:
         """Sum gradients over all processes, divide them by the total of bases, and return it.
 
         `bases` is the number of bases of this process. One flat tensor is exchanged, so that a
-        step takes one message.
+        step takes one message. A single process does not wait for its device.
         """
+        if self.world_size == 1:
+            torch._foreach_div_([p.grad for p in parameters if p.grad is not None], bases)
+            return bases
         gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
         count = gradients[0].new_tensor([bases])
         flat = self.all_reduce_sum(
