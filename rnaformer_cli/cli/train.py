@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -117,6 +118,8 @@ def command(config: str, **chosen: Any) -> None:
     from rnaformer_cli.training.network.distributed import join_process_group
     from rnaformer_cli.training.network.run_folder import RunFolder
 
+    # Batches have many shapes; without this setting the memory of PyTorch is soon in fragments.
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
     train_config = _read_train_config(config, chosen["minutes"], chosen["seed"])
@@ -297,9 +300,15 @@ class TrainingReporter:
 
     def report(self, text: str) -> None:
         """Print one line with the progress of the run and a text."""
-        if not self._quiet:
-            progress = self._trainer.progress
-            fraction = progress.fraction_done(self._trainer.config)
-            minutes = f"{progress.seconds / 60:.1f} min"
-            counts = f"step {progress.step}, {progress.records} records, {minutes}"
-            click.echo(f"rnaformer: {fraction:.0%}, {counts}: {text}", err=True)
+        if self._quiet:
+            return
+        progress = self._trainer.progress
+        fraction = progress.fraction_done(self._trainer.config)
+        minutes = progress.seconds / 60
+        time_left = f" ({minutes / fraction - minutes:.1f} left)" if 0 < fraction < 1 else ""
+        speed = progress.cells / max(progress.seconds, 1e-9) / 1e6
+        click.echo(
+            f"rnaformer: {fraction:.0%}, step {progress.step}, {progress.records} records, "
+            f"{minutes:.1f} min{time_left}, {speed:.2f} million cells/s: {text}",
+            err=True,
+        )

@@ -98,6 +98,8 @@ class Trainer:
                 f"batches_per_step ({config.batches.batches_per_step}) must be divisible by "
                 f"the number of processes ({self.process_group.world_size})"
             )
+        if self.compute.device.type == "cuda":
+            torch.backends.cuda.enable_cudnn_sdp(False)  # slow for many short rows
         torch.manual_seed(config.run.seed)
         self.network = RNAformer(config.model)
         initialise(self.network)
