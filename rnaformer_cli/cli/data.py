@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.folding_scores import read_folding_scores
 from rnaformer_cli.cli.arguments.paths import check_folders, check_paths
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.run.progress import RunReporter, format_count
@@ -318,9 +319,11 @@ def sample(file: str, count: int, output: str, kinds: tuple[SequenceKind, ...], 
 )
 @click.option(
     "--folding",
-    metavar="FILE",
-    type=options.PATH,
-    help="Label with base-pair probabilities of the folding model in FILE; they count as curated.",
+    metavar="FILE|NAME|DIR",
+    type=options.NonEmptyText(),
+    shell_complete=options.complete_weights,
+    help="Label with base-pair probabilities of the folding model in this file or these weights; "
+    "they count as curated.",
 )
 @click.option(
     "--jobs",
@@ -361,10 +364,9 @@ def label(
 def _label_by_folding(file: str, output: str, scores: str, report: RunReporter) -> int:
     from rnaformer_cli.dataset.folding_labels import label_by_folding
     from rnaformer_cli.folding.model import FoldingModel
-    from rnaformer_cli.training.folding_model.fit import read_scores
 
     folding = FoldingModel()
-    folding.load_state_dict(dict(read_scores(scores)))
+    folding.load_state_dict(dict(read_folding_scores(scores)))
     labelled = label_by_folding(read_dataset(file), folding)
     return write_dataset(output, _count_progress(labelled, report))
 

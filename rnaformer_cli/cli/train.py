@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.folding_scores import read_folding_scores
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.main import EXIT_INTERRUPTED
 from rnaformer_cli.dataset.records import LabelledRecord, check_labels, read_dataset, read_sets
@@ -65,9 +66,10 @@ _REPORT_INTERVAL = 20.0  # seconds
 )
 @click.option(
     "--folding",
-    metavar="FILE",
-    type=options.PATH,
-    help="Scores from `train-folding`, for a config with folding = true.",
+    metavar="FILE|NAME|DIR",
+    type=options.NonEmptyText(),
+    shell_complete=options.complete_weights,
+    help="Scores of `train-folding`, or weights with a folding model; for folding = true.",
 )
 @click.option(
     "--minutes",
@@ -232,11 +234,9 @@ def _to_toml(value: object) -> str:
     return json.dumps(value)  # the same for booleans, numbers and names
 
 
-def _folding(train_config: TrainConfig, chosen: dict[str, Any]) -> dict[str, Tensor] | None:
+def _folding(train_config: TrainConfig, chosen: dict[str, Any]) -> Mapping[str, Tensor] | None:
     if chosen["folding"] is not None:
-        from rnaformer_cli.training.folding_model.fit import read_scores
-
-        return read_scores(chosen["folding"])
+        return read_folding_scores(chosen["folding"])
     if train_config.model.folding and not (chosen["start_from"] or chosen["resume"]):
         raise TrainingError("folding = true needs --folding with scores of `train-folding`")
     return None
