@@ -50,6 +50,7 @@ setup(
         "test": [
             "pytest>=9",
             "pytest-cov>=5",
+            "pytest-xdist>=3.6",
             "hypothesis>=6.100",
             "ruff>=0.15",
             "mypy>=1.11",

@@ -1,6 +1,7 @@
 """What several tests need: a small network, and the command line without a new process."""
 
 import io
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,10 @@ from rnaformer_cli.structure.structure import Structure, StructureRecord
 DATA = Path(__file__).parent / "data"
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parent.parent
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: one thread a process
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @dataclass(frozen=True)
