@@ -91,6 +91,6 @@ def _bases(line: str, section: str, number: int) -> Bases:
 def _position(word: str, number: int) -> int:
     position = int(word) if _POSITION.fullmatch(word) else 0
     if not 1 <= position <= MAX_BASES:
-        message = f"{shorten_repr(word)} is not a position; expected a whole number from 1 on"
+        message = f"{shorten_repr(word)} is not a position; expected a whole number above 0"
         raise ConstraintError(message, line=number)
     return position

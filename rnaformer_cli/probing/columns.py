@@ -20,7 +20,7 @@ _EXPECTED = "position and value, position, base and value, or the four columns o
 
 
 def read_columns(lines: Iterable[str]) -> Iterator[ProbingProfile]:
-    """Yield the one profile of a file; blank lines and those after `#` are skipped.
+    """Yield the only profile of a file; blank lines and comment lines (`#`) are skipped.
 
     Two columns are position and value; a third is the base, before the value as in ViennaRNA or
     after it. Four are position, value, standard error and base.
@@ -43,7 +43,7 @@ def read_columns(lines: Iterable[str]) -> Iterator[ProbingProfile]:
 
 
 def _row(fields: list[str]) -> tuple[int, float | None, str]:
-    """Position, value and base ("" without one)."""
+    """The position, the value and the base ("" without one) of a row."""
     position = parse_position(fields[0])
     if len(fields) == 2:
         if _is_base(fields[1]):  # ViennaRNA: a base without a value
