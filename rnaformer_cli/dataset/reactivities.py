@@ -49,7 +49,7 @@ class ReactivityProfile:
             raise DatasetError(f"{values} reactivities for {bases} bases", record=self.id)
         for position, value in enumerate(self.reactivities, start=1):
             if value is not None and not math.isfinite(value):
-                message = f"the reactivity of base {position} is {value}, expected a finite number"
+                message = f"the reactivity of base {position} is {value}; expected a finite number"
                 raise DatasetError(message, record=self.id)
         if not any(value is not None and value > 0.0 for value in self.reactivities):
             raise DatasetError("no reactivity above 0", record=self.id)
@@ -133,7 +133,7 @@ def _values(values: Any, record: str) -> tuple[float | None, ...]:
     for position, value in enumerate(values, start=1):
         if value is not None and type(value) not in (int, float):
             message = (
-                f"the reactivity of base {position} is {shorten_repr(value)}, expected a number"
+                f"the reactivity of base {position} is {shorten_repr(value)}; expected a number"
             )
             raise DatasetError(message, record=record)
     try:

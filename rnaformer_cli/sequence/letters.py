@@ -1,4 +1,4 @@
-"""The letters of sequences: which are read, how they are normalised, and why others are refused."""
+"""The letters of sequences: accepted letters, normalisation, messages for other letters."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _AMBIGUITY = "stands for more than one base; --strict takes only A C G U (T) and
 
 
 def normalise(text: str) -> tuple[str, int]:
-    """The sequence in upper case, with U for T and N for ambiguous letters, and their number."""
+    """The sequence as upper-case RNA with N for ambiguous letters, and the number of these letters."""
     upper = text.upper()
     return upper.translate(_TO_RNA), sum(upper.count(letter) for letter in AMBIGUOUS)
 
 
 def letter_error(letter: str, line: str) -> str:
-    """The message for a letter that is refused; `line` is the text around it."""
+    """The message for a letter that is not accepted; `line` is the text around it."""
     expected = "expected the bases A C G U (T)"
     is_bracket = letter in _BRACKETS or (letter == "." and bool(_BRACKETS & set(line)))
     reasons = (

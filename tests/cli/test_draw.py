@@ -398,7 +398,7 @@ def test_records_without_reactivities_are_coloured_by_letter(run_cli, files):
     [
         (
             ["--reactivities", "z.shape"],
-            "rnaformer: z.shape: no record 'z'; a file of one RNA is named after its record",
+            "rnaformer: z.shape: no record 'z'; a file without ids is named after its record",
             1,
         ),
         (

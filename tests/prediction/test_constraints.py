@@ -204,4 +204,4 @@ def test_a_record_with_crossing_forced_pairs_fails_alone_in_nested_decoding(pred
 def test_constraints_of_another_length_are_refused():
     with pytest.raises(ConstraintError) as caught:
         RnaRecord("x", "GGGAAACCC", constraints=parse_constraints("....."))
-    assert str(caught.value) == "record 'x': constraints of 5 bases for 9 bases"
+    assert str(caught.value) == "record 'x': constraints for 5 bases, but the RNA has 9"

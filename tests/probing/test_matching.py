@@ -160,7 +160,7 @@ def test_profiles_without_a_record_are_reported():
     assert index.attach(replace(RECORD, id="z")).reactivities is None
     assert [str(error) for error in index.unmatched()] == [
         "data.jsonl:1: no record 'x'",
-        "data/y.shape: no record 'y'; a file of one RNA is named after its record",
+        "data/y.shape: no record 'y'; a file without ids is named after its record",
     ]
 
 

@@ -305,5 +305,5 @@ def test_a_bad_record_of_a_file_is_raised_with_its_path(tmp_path):
 def test_text_instead_of_a_path_is_refused(text):
     with pytest.raises(SequenceError) as caught:
         list(read_fasta(text))
-    message = "this is FASTA text; expected a path or lines: give text.splitlines()"
+    message = "this is FASTA text; expected a path or lines: pass text.splitlines()"
     assert str(caught.value) == message

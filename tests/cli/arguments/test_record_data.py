@@ -154,7 +154,11 @@ BAD = [
     ("a.shape", "1 G 1\n2 A 1\n", ":2: record 'a': 'A' at position 2, but the RNA has 'G'"),
     ("a.shape", "1 x1\n", ":1: the value at position 1 is 'x1'; expected a number or NA"),
     ("a.shape", "1 1\n1 2\n", ":2: duplicate value for position 1; the first is on line 1"),
-    ("z.shape", "1 1\n", ": no record 'z'; a file of one RNA is named after its record"),
+    (
+        "z.shape",
+        "1 1\n",
+        ": no record 'z'; a file without ids is named after its record",
+    ),
     ("z.jsonl", '{"id": "z", "reactivity": [1]}\n', ":1: no record 'z'"),
     ("a.tsv", "id\tposition\tvalue\na\t2\tx\n", ":2: record 'a': the value at position 2 is 'x'; "),
     ("a.shape", "", ": is empty; expected reactivities"),
@@ -195,7 +199,7 @@ def test_fail_fast_stops_at_data_without_a_record_when_all_are_read(run_predict)
     Path("z.shape").write_text("1 1\n")
     finished = run_predict("in.fa", "--fail-fast", "--reactivities", "z.shape")
     assert finished.out.count(">") == 3
-    message = "z.shape: no record 'z'; a file of one RNA is named after its record"
+    message = "z.shape: no record 'z'; a file without ids is named after its record"
     assert (finished.err, finished.code) == (expected(message), 1)
 
 
