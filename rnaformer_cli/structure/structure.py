@@ -68,7 +68,7 @@ class Structure:
         return table
 
     def crossing_pairs(self) -> frozenset[BasePair]:
-        """The pairs that cross another pair, on both sides of each pseudoknot."""
+        """All pairs that cross another pair: those of both helices of a pseudoknot."""
         pairs = self.sorted_pairs
         return frozenset(itertools.compress(pairs, crosses(pairs).tolist()))
 
@@ -147,14 +147,14 @@ def to_rna(text: str) -> str:
 
 
 def group_into_stems(pairs: Iterable[BasePair]) -> list[list[BasePair]]:
-    """Runs of directly stacked pairs, outermost pair first, from 5' to 3'."""
-    runs: list[list[BasePair]] = []
-    ends: dict[BasePair, list[BasePair]] = {}  # innermost pair -> its run
+    """The stems (runs of directly stacked pairs), outermost pair first, from 5' to 3'."""
+    stems: list[list[BasePair]] = []
+    ends: dict[BasePair, list[BasePair]] = {}  # innermost pair -> its stem
     for left, right in sorted(pairs):
-        run = ends.pop((left - 1, right + 1), None)
-        if run is None:
-            run = []
-            runs.append(run)
-        run.append((left, right))
-        ends[left, right] = run
-    return runs
+        stem = ends.pop((left - 1, right + 1), None)
+        if stem is None:
+            stem = []
+            stems.append(stem)
+        stem.append((left, right))
+        ends[left, right] = stem
+    return stems
