@@ -14,7 +14,7 @@ _AMBIGUITY = "stands for more than one base; --strict takes only A C G U (T) and
 
 
 def normalise(text: str) -> tuple[str, int]:
-    """The sequence as upper-case RNA with N for ambiguous letters, and the number of these letters."""
+    """The sequence as upper-case RNA with N for ambiguous letters, and how many were ambiguous."""
     upper = text.upper()
     return upper.translate(_TO_RNA), sum(upper.count(letter) for letter in AMBIGUOUS)
 
