@@ -21,7 +21,7 @@ _HEAD_BASES = 5  # GGAAA and its variants
 _PRIMER = "AAAGAAACAACAACAACAAC"  # primer binding site of the reverse transcription
 _PARTNERS = {"A": "U", "C": "G", "G": "CU", "U": "AG"}
 _STEMS = range(9, 4, -1)  # base pairs of the barcode hairpin before the primer
-_LOOP = 4
+_LOOP = 4  # bases in its loop
 _GAPS = range(2)  # bases between the hairpin and the primer
 
 
@@ -76,10 +76,10 @@ def read_reactivities(path: str | Path) -> Iterator[ReactivityProfile]:
 
 
 def designed_bases(sequence: str) -> range:
-    """The bases of a library member without its constant ends.
+    """The bases of a library member between its constant ends.
 
     The ends are the first five bases, the primer binding site and the barcode hairpin before it, as
-    in the Eterna Cloud Labs (Lee and others 2014). A sequence without them is returned whole.
+    in the Eterna Cloud Labs (Lee et al. 2014). A sequence without them is returned whole.
     """
     start = _HEAD_BASES if _T7_START.match(sequence) else 0
     if not sequence.endswith(_PRIMER):
