@@ -11,7 +11,7 @@ RnaformerError
 ├── ConfigError          an invalid setting of a network or of a run
 ├── WeightsError         a checkpoint that is missing, damaged or does not fit
 ├── DeviceError          a device, a precision or memory that this machine does not have
-├── DependencyError      an optional package that this command needs
+├── DependencyError      a missing optional package that this command needs
 ├── InputError           a file that cannot be opened or is not what its reader expects
 └── OutputError          a file that cannot be written
 
@@ -113,7 +113,7 @@ class DeviceError(RnaformerError):
 
 
 class DependencyError(RnaformerError):
-    """A required optional package that is not installed."""
+    """An optional package that is needed here but not installed."""
 
 
 class InputError(RnaformerError):
