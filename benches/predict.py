@@ -53,7 +53,7 @@ TYPICAL_LENGTHS = (40, 60, 72, 74, 76, 80, 90, 100, 110, 120, 130, 150, 180, 250
 
 
 def random_sequence(length: int, seed: int = 0) -> str:
-    """A random sequence."""
+    """A random sequence of this length."""
     return "".join(random.Random(seed).choices("ACGU", k=length))
 
 
