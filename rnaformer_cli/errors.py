@@ -3,7 +3,7 @@
 RnaformerError
 ├── SequenceError        FASTA that cannot be read, a letter that is not a base
 ├── ProbingError         chemical probing data that cannot be read or does not fit its RNA
-├── ConstraintError      structure constraints that cannot be read, met, or do not fit their RNA
+├── ConstraintError      structure constraints that cannot be read or met, or do not fit their RNA
 ├── StructureError       pairs, brackets or a structure file that cannot be read or written
 ├── ScoreError           prediction and reference that cannot be compared
 ├── DatasetError         an invalid labelled record, or sets with related records

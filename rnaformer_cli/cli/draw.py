@@ -129,12 +129,12 @@ def command(source: str, **chosen: Any) -> None:
       rnaformer draw rnas.dbn --as dots --scores rnas.npz --out-dir pictures -f png
       rnaformer draw trna.dbn -o trna.json   # to edit in RNAcanvas or XRNA
 
-    Pseudoknots are drawn as curves around the helices. A dot stands for G-U, a circle for another
-    pair that is not canonical. With --ref, pairs in both structures are blue, pairs only in the
-    prediction orange, pairs only in the reference grey. --colour probability needs predictions in
-    JSON Lines, or --scores, which also colours unpaired bases. With --reactivities, the colour of a
-    base runs from white (0) to orange (90th percentile of the record); bases without a value are
-    grey. The layers of SVG files have names.
+    Pseudoknots are drawn as curves around the helices. A dot marks a G-U pair, a circle a
+    non-canonical pair. With --ref, pairs in both structures are blue, pairs only in the prediction
+    orange, pairs only in the reference grey. --colour probability needs predictions in JSON Lines,
+    or --scores, which also colours unpaired bases. With --reactivities, the colour of a base runs
+    from white (0) to orange (90th percentile of the record); bases without a value are grey. The
+    layers of SVG files have names.
     """
     from rnaformer_cli.drawing.canvas import drawing_format
 
@@ -202,7 +202,7 @@ def _check_reactivities(chosen: dict[str, Any]) -> None:
 
 
 def _check_coordinates(chosen: dict[str, Any]) -> None:
-    """RNA 2D JSON holds a structure and the coordinates of its plane, nothing else."""
+    """Refuse options without effect on RNA 2D JSON, which holds a structure and coordinates."""
     if chosen["kind"] != "plane":
         raise click.UsageError("RNA 2D JSON needs --as plane")
     for name in _PICTURES_ONLY:

@@ -59,7 +59,7 @@ class ReactivityProfile:
 
 
 def read_reactivities(path: str | Path) -> Iterator[ReactivityProfile]:
-    """Yield the profiles of a file in its order.
+    """Yield the profiles of a file in file order.
 
     Raises:
         InputError: the file cannot be read.
@@ -79,7 +79,8 @@ def designed_bases(sequence: str) -> range:
     """The bases of a library member between its constant ends.
 
     The ends are the first five bases, the primer binding site and the barcode hairpin before it, as
-    in the Eterna Cloud Labs (Lee et al. 2014). A sequence without them is returned whole.
+    in the Eterna Cloud Labs (Lee et al. 2014). Of a sequence without these ends, all bases are
+    returned.
     """
     start = _HEAD_BASES if _T7_START.match(sequence) else 0
     if not sequence.endswith(_PRIMER):
@@ -89,7 +90,7 @@ def designed_bases(sequence: str) -> range:
 
 
 def _hairpin_start(sequence: str, end: int) -> int:
-    """The first base of the hairpin that stops at `end` or one base before; else `end`."""
+    """The first base of a hairpin that stops at `end` or one base before; `end` without one."""
     for gap in _GAPS:
         for stem in _STEMS:
             start, last = end - gap - 2 * stem - _LOOP, end - gap - 1

@@ -34,10 +34,11 @@ _LOG_RATIOS = np.fromstring(
 def log_likelihood_ratios(
     sequence: str, reactivities: Sequence[float | None], reagent: str | None = None
 ) -> NDArray[np.float64]:
-    """log(p(reactivity | unpaired) / p(reactivity | paired)) of each base (L,), nats x WEIGHT.
+    """log(p(reactivity | unpaired) / p(reactivity | paired)) of each base (L,), in nats.
 
-    The ratio is 0 for bases without a value, for N, and for bases that the reagent does not modify.
-    Values below zero count as zero. All ratios are 0 if no value is above zero.
+    The ratios are multiplied by WEIGHT. They are 0 for bases without a value, for N, and for bases
+    that the reagent does not modify. Values below zero count as zero. All ratios are 0 if no value
+    is above zero.
     """
     values = np.array(reactivities, dtype=np.float64)  # None becomes NaN
     index = np.array([LETTERS.find(letter) for letter in sequence])

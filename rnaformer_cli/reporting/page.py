@@ -103,7 +103,7 @@ class ReportPage:
 
     @property
     def n_without_reference(self) -> int:
-        """The number of records without a reference."""
+        """The number of records without a reference; 0 if there are no references at all."""
         return sum(entry.reference is None for entry in self.entries) if self.summary else 0
 
 

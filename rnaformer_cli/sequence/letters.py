@@ -9,7 +9,7 @@ READABLE = UNAMBIGUOUS | frozenset(AMBIGUOUS + AMBIGUOUS.lower()) | frozenset(" 
 _TO_RNA = str.maketrans("Tt" + AMBIGUOUS + AMBIGUOUS.lower(), "UU" + UNKNOWN * 2 * len(AMBIGUOUS))
 _AMINO_ACIDS = frozenset("EFILPQZJOefilpqzjo*")
 _BRACKETS = frozenset("()[]{}<>")
-_STRANDS = "separates two strands; write each strand as a record of its own"
+_STRANDS = "separates two strands; write each strand as a separate record"
 _AMBIGUITY = "stands for more than one base; --strict takes only A C G U (T) and N"
 
 

@@ -42,7 +42,7 @@ class Structure:
 
     @property
     def sorted_pairs(self) -> list[BasePair]:
-        """The pairs from 5' to 3' by their left base."""
+        """The pairs, sorted by their left base."""
         return sorted(self.pairs)
 
     def multiplets(self) -> list[int]:
@@ -132,7 +132,7 @@ def is_canonical(sequence: str, pair: BasePair) -> bool:
 
 
 def noncanonical_pairs(sequence: str, pairs: Iterable[BasePair]) -> list[str]:
-    """The pairs of two known bases that are not canonical, such as `bases 3 and 9 (G-A)`."""
+    """Descriptions of the non-canonical pairs of known bases, such as `bases 3 and 9 (G-A)`."""
     return [
         f"bases {left + 1} and {right + 1} ({sequence[left]}-{sequence[right]})"
         for left, right in sorted(pairs)

@@ -14,7 +14,7 @@ from rnaformer_cli.sequence.encode import ALPHABET
 from rnaformer_cli.sequence.fasta import fasta_files, read_fasta, read_fasta_file, scan_fasta
 from rnaformer_cli.sequence.record import RnaRecord
 
-STRANDS = "'&' separates two strands; write each strand as a record of its own"
+STRANDS = "'&' separates two strands; write each strand as a separate record"
 EXPECTED = "expected the bases A C G U (T)"
 
 
