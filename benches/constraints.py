@@ -29,7 +29,7 @@ LETTERS = ("ACGUN", (5, 5, 5, 5, 1))
 
 
 def main() -> None:
-    """Decode the inputs and print how many there were of each decoding."""
+    """Decode the inputs and print the counts of each decoding."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

@@ -26,9 +26,7 @@ CDHIT = "cd-hit-est-2d"
 # bases have 0.15 % of them in common. MIN_SHARED_FRACTION is between these values.
 KMER_LENGTH = 8
 MIN_SHARED_FRACTION = 0.1
-_MIN_CDHIT_LENGTH = (
-    11  # bases; CD-HIT ignores shorter sequences, of which only equal ones are found
-)
+_MIN_CDHIT_LENGTH = 11  # bases; shorter sequences, which CD-HIT ignores, must be equal
 _MIN_SHARED_KMERS = 3  # otherwise two short sequences could be similar by chance
 
 

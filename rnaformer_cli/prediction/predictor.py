@@ -104,7 +104,7 @@ class Prediction:
     threshold: float  # pairs below it were not candidates
     seconds: float  # its part of the time of its batch, in proportion to L²
     cycles: int  # recycling passes
-    matches: tuple[FamilyMatch, ...] = ()  # matches to families, by falling posterior
+    matches: tuple[FamilyMatch, ...] = ()  # matches to families, by decreasing posterior
     scores: Scores | None = None  # with Options.keep_scores
     # The structure and alternatives to it, if Options.alternatives is set.
     alternatives: tuple[Alternative, ...] = ()

@@ -25,7 +25,7 @@ class ProbingProfile:
     """Reactivities by position, and what the file says about their RNA.
 
     The columns `positions`, `values`, `letters` and `lines` have an entry for each value of the
-    file, in its order.
+    file, in file order.
     """
 
     id: str | None  # None: the file does not name its RNA

@@ -40,11 +40,9 @@ class Constraints:
     pairs: frozenset[Pair] = field(default_factory=frozenset)  # forced: in every structure
     forbidden: frozenset[Pair] = field(default_factory=frozenset)  # excluded: in no structure
     unpaired: frozenset[int] = field(default_factory=frozenset)  # in no pair
-    paired: frozenset[int] = field(default_factory=frozenset)  # in a pair with any base
-    downstream: frozenset[int] = field(
-        default_factory=frozenset
-    )  # in a pair with a base further 3'
-    upstream: frozenset[int] = field(default_factory=frozenset)  # in a pair with a base further 5'
+    paired: frozenset[int] = field(default_factory=frozenset)  # paired with any base
+    downstream: frozenset[int] = field(default_factory=frozenset)  # paired with a base further 3'
+    upstream: frozenset[int] = field(default_factory=frozenset)  # paired with a base further 5'
 
     def __post_init__(self) -> None:
         found = next(conflicts(self), None)

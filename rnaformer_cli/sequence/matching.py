@@ -45,9 +45,7 @@ class DataIndex(Generic[Data]):
     def __init__(self, error: Callable[..., RnaformerError]) -> None:
         self._error = error
         self._data: dict[str, list[Data]] = {}
-        self._matched: dict[
-            str, str
-        ] = {}  # id of the data -> sequence of the first record that has them
+        self._matched: dict[str, str] = {}  # id of the data -> sequence of its first record
         self._refused: set[str] = set()  # ids whose data could not be read
 
     def add(self, data: Data) -> None:

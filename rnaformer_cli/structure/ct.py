@@ -27,9 +27,8 @@ _ENERGY = re.compile(  # as written by RNAstructure, UNAFold, mfold and UFold
     rf"(?:\s*(?:(?:ENERGY|dG)\s+=|\[initially\s[^]]*\]|seq name:)\s*(?:{_NUMBER})?)*",
     re.IGNORECASE,
 )
-_ENERGY_BEFORE_NAME = re.compile(
-    rf"\s*(?:ENERGY|dG)={_NUMBER}(?=\s+\S)", re.IGNORECASE
-)  # as in `ENERGY=-3.2 name`; `ENERGY = -3.2 name` is matched by _ENERGY
+# As in `ENERGY=-3.2 name`; `ENERGY = -3.2 name` is matched by _ENERGY.
+_ENERGY_BEFORE_NAME = re.compile(rf"\s*(?:ENERGY|dG)={_NUMBER}(?=\s+\S)", re.IGNORECASE)
 
 
 def format_ct(record: StructureRecord) -> str:

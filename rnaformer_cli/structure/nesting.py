@@ -12,14 +12,12 @@ from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.crossing import conflict_groups
 from rnaformer_cli.structure.structure import BasePair
 
-MAX_ENDS = (
-    12_000  # a table of 0.3 GB (counts) or 0.6 GB (scores); pseudoknots of real RNAs have hundreds
-)
+# A table of 0.3 GB (counts) or 0.6 GB (scores); pseudoknots of real RNAs have hundreds of ends.
+MAX_ENDS = 12_000
 _LARGEST = np.iinfo(np.int32).max
 
-Table = (
-    list[NDArray[np.float64]] | list[NDArray[np.int32]]
-)  # each row is one entry shorter than the row before
+# Each row is one entry shorter than the row before.
+Table = list[NDArray[np.float64]] | list[NDArray[np.int32]]
 
 
 def heaviest_nested(

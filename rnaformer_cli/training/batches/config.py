@@ -18,13 +18,7 @@ class BatchConfig:
 
     max_cells: int = 40_000  # B·L·L of a batch; a longer record is a batch by itself
     batches_per_step: int = 2  # over all GPUs
-    lengths: tuple[int, ...] = (
-        128,
-        128,
-        200,
-        300,
-        500,
-    )  # limit on the length of records in each part of the run
+    lengths: tuple[int, ...] = (128, 128, 200, 300, 500)  # longest record in each part of the run
     cluster_exponent: float = 0.3  # a cluster of n records has weight n ** this
     length_exponent: float = 1.0  # a record of L > 100 bases has weight (100 / L) ** this
     computed_fraction: float = 0.35  # fraction of the records that have computed labels

@@ -18,7 +18,7 @@ from rnaformer_cli.errors import DatasetError
 from rnaformer_cli.training.batches.augmentation import augment
 from rnaformer_cli.training.batches.config import BatchConfig
 
-ROUND_RECORDS = 512  # records that are sampled and sorted by length at once
+ROUND_RECORDS = 512  # records per round, which are sorted by length together
 _SHORT = 100  # bases; only longer records have a lower weight because of their length
 _LENGTH_JITTER = 8  # bases added at random before sorting, so that batches differ between rounds
 
