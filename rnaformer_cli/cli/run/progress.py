@@ -62,9 +62,7 @@ class RunReporter:
         self._bases = 0  # of the written records
         self._workload: Workload | None = None
         self.failures = 0
-        self.data_failures = (
-            0  # probing data that are not used; their records are predicted without them
-        )
+        self.data_failures = 0  # unusable probing data; the records are predicted without them
         self._n_matched = 0
         self._n_with_data = 0
         self._n_looked_up = 0  # records of a run with constraints

@@ -29,9 +29,7 @@ _NO_EVIDENCE = -1e4  # nats; its gate is 0
 # Scale, folding weight and intercept without evidence, the same with evidence; midpoint and log
 # width of the gate.
 _START = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 14.0, 1.0)
-_PENALTY = (
-    1e-7  # of the squared distance from the start, for parameters that the data do not determine
-)
+_PENALTY = 1e-7  # of the squared distance from the start; for undetermined parameters
 _STEPS = 80  # iterations of L-BFGS
 _MAX_LOG_WIDTH = 3.0  # nats
 
