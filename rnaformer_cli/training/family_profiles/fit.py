@@ -50,9 +50,7 @@ class ProfileTrainingConfig:
     """Settings of `learn_library`."""
 
     records_per_cluster: int = 3  # records of a cluster that are used; together they have weight 1
-    min_f1: float = (
-        0.65  # of transferred pairs against a record's own; below it, the record does not join
-    )
+    min_f1: float = 0.65  # of transferred pairs; records with a lower F1 do not join
     min_records: int = 2  # of each profile
     max_rounds: int = 15  # records without a profile after these rounds are ignored
     seed: int = 0
