@@ -20,16 +20,16 @@ class ConstraintIndex(DataIndex[ConstraintEntry]):
         self._errors: dict[str, RnaformerError] = {}  # errors in the files, by id
         self._failed: set[str] = set()  # ids in _errors for which there is a record
 
-    def refuse(self, error: RnaformerError) -> bool:
+    def add_error(self, error: RnaformerError) -> bool:
         """Register constraints that could not be read, under their id or else the file name.
 
         The first error of an id is raised by attach() for the record of that id; unmatched() lists
         it if there is no such record. The result is True if the error is reported in this way.
         """
-        super().refuse(error)
+        super().add_error(error)
         name = error.location.record
         if name is None:
-            self._refused.add(file_stem(error.location.path))
+            self._unreadable.add(file_stem(error.location.path))
             return False
         return self._errors.setdefault(name, error) is error
 
@@ -54,8 +54,8 @@ class ConstraintIndex(DataIndex[ConstraintEntry]):
         name = self.match(record, is_only)
         if record.id in self._errors:
             raise self._errors[record.id]
-        is_refused = not self._refused.isdisjoint((record.id, safe_name(record.id)))
-        if is_refused or (name is None and is_only and self._refused):
+        is_unreadable = not self._unreadable.isdisjoint((record.id, safe_name(record.id)))
+        if is_unreadable or (name is None and is_only and self._unreadable):
             raise ConstraintError("its constraints could not be read", record=record.id)
         if name is None:
             return record

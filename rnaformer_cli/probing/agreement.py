@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaformer_cli.probing.likelihood import used_bases
+from rnaformer_cli.probing.likelihood import is_used_base
 from rnaformer_cli.sequence.reactivities import Reactivities
 
 _DECIMALS = 4  # of probabilities in output; further digits depend on the batch
@@ -37,7 +37,7 @@ def measure_agreement(
 
     `is_paired` and `p_unpaired`, the probability of being unpaired, have one entry per base (L,).
     """
-    is_used = used_bases(sequence, data.values, data.reagent)
+    is_used = is_used_base(sequence, data.values, data.reagent)
     values = np.array(data.values, dtype=np.float64)[is_used]  # None becomes NaN
     ranks = _ranks(values)
     is_unpaired = ~np.array(is_paired, dtype=np.bool_)[is_used]

@@ -10,10 +10,10 @@ from rnaformer_cli.probing.profile import (
     ProbingProfile,
     ProfileBuilder,
     count_values,
-    located,
     parse_letters,
     parse_position,
     parse_value,
+    with_location,
 )
 
 _EXPECTED = "position and value, position, base and value, or the four columns of .map"
@@ -37,7 +37,7 @@ def read_columns(lines: Iterable[str]) -> Iterator[ProbingProfile]:
         try:
             position, value, letter = _row(line.split(maxsplit=4))
         except ProbingError as error:
-            raise located(error, number, None) from None
+            raise with_location(error, number, None) from None
         builder.add(position, value, number, letter)
     yield builder.build()
 

@@ -13,9 +13,9 @@ from rnaformer_cli.probing.profile import (
     ProfileBuilder,
     check_value,
     count_values,
-    located,
     one_word,
     parse_letters,
+    with_location,
 )
 
 EXPECTED = "a JSON object with id and reactivity"
@@ -42,7 +42,7 @@ def read_json_lines(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingEr
         except ProbingError as error:
             if error.location.line is not None:  # the file has too many values: reading ends
                 raise
-            yield located(error, number, name)
+            yield with_location(error, number, name)
 
 
 def _parse_object(line: str, number: int) -> tuple[str, Mapping[str, Any]]:

@@ -42,7 +42,7 @@ def log_likelihood_ratios(
     """
     values = np.array(reactivities, dtype=np.float64)  # None becomes NaN
     index = np.array([LETTERS.find(letter) for letter in sequence])
-    is_used = used_bases(sequence, reactivities, reagent)
+    is_used = is_used_base(sequence, reactivities, reagent)
     ratios = np.zeros(len(sequence))
     unit = _unit(values[is_used])
     if unit > 0.0:
@@ -59,14 +59,14 @@ def relative_reactivities(
 
     Values outside this range are clipped.
     """
-    is_used = used_bases(sequence, reactivities, reagent)
+    is_used = is_used_base(sequence, reactivities, reagent)
     values = np.array(reactivities, dtype=np.float64)
     unit = _unit(values[is_used]) or 1.0
     relative = (values.clip(min=0.0) / unit).clip(max=1.0).tolist()
     return [value if used else None for value, used in zip(relative, is_used, strict=True)]
 
 
-def used_bases(
+def is_used_base(
     sequence: str, reactivities: Sequence[float | None], reagent: str | None = None
 ) -> NDArray[np.bool_]:
     """Whether each base (L,) has a value and is of a kind that the reagent modifies."""

@@ -31,7 +31,7 @@ class ProfileIndex(DataIndex[ProbingProfile]):
             ProbingError: several profiles, or one that does not fit the record.
         """
         name = self.match(record, is_only)
-        if name is None or name in self._refused:
+        if name is None or name in self._unreadable:
             return record
         profile = self._choose(self._data[name], record.id)
         try:

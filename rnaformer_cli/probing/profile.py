@@ -166,7 +166,7 @@ def count_values(total: int, added: int, limit: int, line: int) -> int:
     return total + added
 
 
-def located(error: ProbingError, line: int, record: str | None) -> ProbingError:
+def with_location(error: ProbingError, line: int, record: str | None) -> ProbingError:
     """The error with a line and a record, unless it already has them."""
     place = error.location
     return ProbingError(error.message, line=place.line or line, record=place.record or record)

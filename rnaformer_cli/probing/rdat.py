@@ -12,10 +12,10 @@ from rnaformer_cli.probing.profile import (
     ProbingProfile,
     ProfileBuilder,
     count_values,
-    located,
     one_word,
     parse_letters,
     parse_value,
+    with_location,
 )
 from rnaformer_cli.sequence.encode import ALPHABET, UNKNOWN
 
@@ -130,7 +130,7 @@ def _store_line(construct: _Construct, key: str, index: int | None, rest: str, l
             construct.annotations.update(_annotations(rest))
         _check_no_duplicate(is_duplicate, key)
     except ProbingError as error:
-        raise located(error, line, None) from None
+        raise with_location(error, line, None) from None
 
 
 def _is_stored(construct: _Construct, key: str, index: int | None) -> bool:
@@ -213,7 +213,7 @@ def _profiles(construct: _Construct | None) -> Iterator[ProbingProfile | Probing
             sequence = parse_letters(own) if own else construct.sequence
             yield _profile(name, row, positions, sequence, reagent)
         except ProbingError as error:
-            yield located(error, row.line, name)
+            yield with_location(error, row.line, name)
 
 
 def _check_seqpos(construct: _Construct, positions: list[int]) -> None:

@@ -11,10 +11,10 @@ from rnaformer_cli.probing.profile import (
     ProbingProfile,
     ProfileBuilder,
     count_values,
-    located,
     one_word,
     parse_letters,
     parse_value,
+    with_location,
 )
 
 _TEXTS = ("sequence", "reactivity")
@@ -139,7 +139,7 @@ class _Reader:
             except ProbingError as error:
                 if error.location.line is not None:  # the file has too many values: reading ends
                     raise
-                self.found.append(located(error, self._line, name))
+                self.found.append(with_location(error, self._line, name))
 
     def _profile(self, name: str) -> ProbingProfile:
         if "reactivity" not in self._texts:

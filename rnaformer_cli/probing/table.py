@@ -10,11 +10,11 @@ from rnaformer_cli.probing.profile import (
     ProbingProfile,
     ProfileBuilder,
     count_values,
-    located,
     one_word,
     parse_letters,
     parse_position,
     parse_value,
+    with_location,
 )
 
 COLUMNS = ("id", "position", "value")
@@ -87,4 +87,4 @@ def _add(
         value = parse_value(row["value"], position)
         builder.add(position, value, line, parse_letters(letter))
     except ProbingError as error:
-        builders[name] = located(error, line, name)
+        builders[name] = with_location(error, line, name)

@@ -46,20 +46,20 @@ class DataIndex(Generic[Data]):
         self._error = error
         self._data: dict[str, list[Data]] = {}
         self._matched: dict[str, str] = {}  # id of the data -> sequence of its first record
-        self._refused: set[str] = set()  # ids whose data could not be read
+        self._unreadable: set[str] = set()  # ids whose data could not be read
 
     def add(self, data: Data) -> None:
         """Add the data of one RNA."""
         name = file_stem(data.path) if data.id is None else data.id
         self._data.setdefault(name, []).append(data)
 
-    def refuse(self, error: RnaformerError) -> bool:
+    def add_error(self, error: RnaformerError) -> bool:
         """Register data that could not be read. Other data of that id are not used either.
 
         The result is True if the error is reported later, with its record.
         """
         if error.location.record is not None:
-            self._refused.add(error.location.record)
+            self._unreadable.add(error.location.record)
         return False
 
     def match(self, record: RnaRecord, is_only: bool = False) -> str | None:

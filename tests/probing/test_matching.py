@@ -149,8 +149,8 @@ def test_two_profiles_of_one_reagent_are_refused(wanted):
 
 def test_unreadable_data_exclude_other_data_of_the_same_id():
     index = index_of(with_reagent("DMS", 1))
-    index.refuse(ProbingError("no good", record="x"))
-    index.refuse(ProbingError("no good"))
+    index.add_error(ProbingError("no good", record="x"))
+    index.add_error(ProbingError("no good"))
     assert index.attach(RECORD) == RECORD
     assert index.unmatched() == []
 

@@ -111,7 +111,7 @@ def _fill(
             index.add(found)
         elif fail_fast:
             raise found
-        elif not index.refuse(found):
+        elif not index.add_error(found):
             report.fail_data(found)
 
 

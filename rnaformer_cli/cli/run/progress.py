@@ -14,7 +14,7 @@ import click
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import OutputError, RnaformerError
 from rnaformer_cli.files import is_gzip_name, open_text, os_error_text
-from rnaformer_cli.probing.likelihood import used_bases
+from rnaformer_cli.probing.likelihood import is_used_base
 from rnaformer_cli.reporting.failures import FAILURE_COLUMNS
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import noncanonical_pairs
@@ -151,7 +151,7 @@ class RunReporter:
         self._n_matched += 1
         data = record.reactivities
         if data is not None:
-            self._n_with_data += any(used_bases(record.sequence, data.values, data.reagent))
+            self._n_with_data += any(is_used_base(record.sequence, data.values, data.reagent))
 
     def report_data(self) -> None:
         """Report the number of records with usable probing data, in a run with probing data."""
