@@ -1,4 +1,4 @@
-"""What several tests need: a small network, and the command line without a new process."""
+"""Shared fixtures and strategies: structures, a small network, commands run in this process."""
 
 import io
 import os
@@ -31,7 +31,7 @@ class CompletedCommand:
 
 @st.composite
 def any_structures(draw, max_length=40):
-    """Any pairs of any bases, pseudoknots included; no base has several partners."""
+    """Structures with any pairs, pseudoknots included; no base has several partners."""
     length = draw(st.integers(1, max_length))
     bases = draw(st.permutations(range(length)))
     count = draw(st.integers(0, length // 2))
@@ -41,7 +41,7 @@ def any_structures(draw, max_length=40):
 
 @st.composite
 def any_structure_records(draw, max_length=40):
-    """A structure with letters and a name of one word."""
+    """Structures with a random sequence and an id of one word."""
     structure = draw(any_structures(max_length))
     letters = st.text("ACGUN", min_size=structure.length, max_size=structure.length)
     return StructureRecord(draw(st.text("aZ9_./|-", min_size=1)), draw(letters), structure)
@@ -49,7 +49,7 @@ def any_structure_records(draw, max_length=40):
 
 @pytest.fixture
 def run_cli(capsys, monkeypatch):
-    """Call `run("score", "a.dbn", ..., stdin="text")` as a shell would call rnaformer."""
+    """A function that runs a command in this process: `run_cli("score", "a.dbn", stdin="x")`."""
     from rnaformer_cli.cli.main import run as run_command
 
     def call(*arguments, stdin=""):

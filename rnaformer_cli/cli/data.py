@@ -75,8 +75,8 @@ def import_(
 ) -> None:
     """Import structure files, or folders of them, as a data set.
 
-    The formats are dot-bracket, CT, BPSEQ, JSON Lines, Stockholm and CSV. Bad records are reported,
-    all others are imported, and the exit code is 1. A bad row of a CSV table is skipped; any other
+    The formats are dot-bracket, CT, BPSEQ, JSON Lines, Stockholm and CSV. Bad records are reported
+    and all others imported; the exit code is then 1. A bad row of a CSV table is skipped; any other
     file is read up to its first bad record.
 
     \b
@@ -143,7 +143,7 @@ def stats_(files: tuple[str, ...]) -> None:
     "--by",
     type=click.Choice(["identity", "family"]),
     required=True,
-    help="Related records: similar sequences, or also members of the same family or clan.",
+    help="Which records are related: similar sequences, or also the same family or clan.",
 )
 @click.option(
     "--val",
@@ -203,8 +203,8 @@ def subset(
 ) -> None:
     """Write a random subset of a data set, in the same order.
 
-    Clusters are kept or left out as a whole. With the same seed, a smaller fraction of the clusters
-    is part of a larger one.
+    Clusters are kept or left out as a whole. With the same seed, the clusters of a smaller fraction
+    are among those of a larger one.
     """
     from rnaformer_cli.dataset.subsets import choose_subset
 
@@ -258,7 +258,7 @@ def export(file: str, target: str, output: str) -> None:
     type=click.Choice(["identity", "family"]),
     default="family",
     show_default=True,
-    help="Related records: similar sequences, or also members of the same family or clan.",
+    help="Which records are related: similar sequences, or also the same family or clan.",
 )
 def leaks(train: str, test: str, by: SplitBy) -> None:
     """Report the records of TEST that are related to TRAIN.

@@ -57,7 +57,7 @@ class CommandGroup(click.Group):
     """Imports a command's module only when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands, in the order of --help."""
+        """The names of the commands, in the order of --help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -79,7 +79,7 @@ class CommandGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands in groups, without importing them."""
+        """Write the commands in groups, without importing them."""
         for title, names in COMMAND_GROUPS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, COMMANDS[name]) for name in names])
@@ -118,7 +118,7 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """The exit code: 0 success, 1 failure, 2 usage error, 130 interrupted."""
+    """Run a command; return 0 for success, 1 failure, 2 a usage error, 130 an interrupt."""
     try:
         _check_folder()
         _invoke(arguments)
@@ -165,7 +165,7 @@ def _check_folder() -> None:
     try:
         Path.cwd()
     except FileNotFoundError:
-        raise InputError("the working directory was deleted; change to another") from None
+        raise InputError("the working directory was deleted; change to another folder") from None
 
 
 def _open_devnull() -> TextIO:
@@ -173,7 +173,7 @@ def _open_devnull() -> TextIO:
 
 
 def _fail_on_file(error: OSError) -> int:
-    """The exit code for an OSError that no reader or writer has handled."""
+    """Report an OSError that no reader or writer has handled, and return the exit code."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         limit = "too many open files: raise the limit (ulimit -n) or use fewer --jobs"
         click.echo(f"rnaformer: {limit}", err=True)
@@ -187,7 +187,7 @@ def _fail_on_file(error: OSError) -> int:
 
 
 def _close_stdout(error: OSError) -> int:
-    """The exit code for an OSError of stdout, the only file without a name."""
+    """Close stdout, the only file without a name, after an OSError; return the exit code."""
     # Python flushes stdout again at exit, which must not fail.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):

@@ -51,7 +51,7 @@ DEFAULT_PICTURES = 100  # records
     type=click.IntRange(min=0),
     default=DEFAULT_PICTURES,
     show_default=True,
-    help="Number of records to draw, from the first.",
+    help="Number of records to draw, starting with the first.",
 )
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
 @click.option(

@@ -220,14 +220,14 @@ def _initial_tensors(weights: str, model: ModelConfig, is_quiet: bool) -> dict[s
 
 
 def _differing_settings(weights: ModelConfig, config: ModelConfig) -> str:
-    """The settings of [model] that give the network other tensors, as the end of a message."""
+    """The settings of [model] that the tensors of the weights require, as the end of a message."""
     differing = [
         f"{field.name} = {_to_toml(getattr(weights, field.name))}"
         for field in fields(config)
         if field.name not in PREDICTION_SETTINGS
         and getattr(weights, field.name) != getattr(config, field.name)
     ]
-    return f"these weights need in [model]: {', '.join(differing)}"
+    return f"the weights need these settings in [model]: {', '.join(differing)}"
 
 
 def _to_toml(value: object) -> str:
@@ -243,7 +243,7 @@ def _folding(train_config: TrainConfig, chosen: dict[str, Any]) -> Mapping[str, 
 
 
 def _resume(trainer: Trainer, folder: Path) -> None:
-    """Load the state of a run; every process reads it, only the leader writes it."""
+    """Load the state of a run; every process reads it, only the main process writes it."""
     from rnaformer_cli.training.network.run_folder import load_state
 
     state = load_state(folder)

@@ -129,7 +129,7 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
             values = (
                 ""
                 if done.reactivity_loss is None
-                else f", of reactivities {done.reactivity_loss:.3f}"
+                else f", reactivity loss {done.reactivity_loss:.3f}"
             )
             line = f"rnaformer: {done.fraction_done:.0%}, {counts}: loss {done.loss:.3f}{values}"
             click.echo(line, err=True)

@@ -268,7 +268,7 @@ def test_a_deleted_working_directory_is_reported(run_cli, tmp_path, monkeypatch)
     monkeypatch.chdir(gone)
     gone.rmdir()
     done = run_cli("weights", "list")
-    assert done.err == "rnaformer: the working directory was deleted; change to another\n"
+    assert done.err == "rnaformer: the working directory was deleted; change to another folder\n"
     assert done.code == 1
 
 

@@ -1,6 +1,6 @@
-"""Sample records by weight and group them into batches by length, bounded by cells.
+"""Sample records by weight, and group records of similar lengths into batches.
 
-All batches are a function of the seed and the position in the stream, so that a resumed run sees
+The batches depend only on the seed and the position in the stream. A resumed run therefore sees
 the same batches as an uninterrupted one, and all processes sample the same list and divide it.
 """
 
@@ -18,8 +18,8 @@ from rnaformer_cli.errors import DatasetError
 from rnaformer_cli.training.batches.augmentation import augment
 from rnaformer_cli.training.batches.config import BatchConfig
 
-ROUND_RECORDS = 512  # records that are sampled and sorted by length at once
-_SHORT = 100  # bases up to which length does not lower the weight of a record
+ROUND_RECORDS = 512  # records per round, which are sorted by length together
+_SHORT = 100  # bases; only longer records have a lower weight because of their length
 _LENGTH_JITTER = 8  # bases added at random before sorting, so that batches differ between rounds
 
 
@@ -94,7 +94,7 @@ class BatchStream:
         return self._drawn[1] if self._drawn else self.length_limit(0.0)
 
     def length_limit(self, progress: float) -> int:
-        """The maximum length of records at a progress from 0 to 1."""
+        """The limit on the length of records at a progress from 0 to 1."""
         lengths = self._config.lengths
         return lengths[min(int(progress * len(lengths)), len(lengths) - 1)]
 
@@ -127,7 +127,7 @@ class BatchStream:
         return np.concatenate(parts)
 
     def _make_batches(self, order: list[int]) -> list[list[int]]:
-        """Cut indices, sorted by falling length, into batches of up to max_cells."""
+        """Divide indices, longest record first, into batches of up to max_cells cells."""
         batches: list[list[int]] = []
         longest = 0
         for index in order:

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
-_FINISHED, _LEFT = "rnaformer/finished", "rnaformer/left"  # keys that count processes
+_FINISHED, _LEFT = "rnaformer/finished", "rnaformer/left"  # keys of counters in the store
 _POLL = 0.02  # seconds
 
 
@@ -49,7 +49,7 @@ class ProcessGroup:
         return float(maximum)
 
     def average_gradients(self, parameters: list[nn.Parameter], bases: float) -> float:
-        """Sum gradients over all processes, divide them by the total of bases, and return it.
+        """Sum gradients over all processes, divide them by the total of bases, return that total.
 
         `bases` is the number of bases of this process. One flat tensor is exchanged, so that a
         step takes one message. A single process does not wait for its device.

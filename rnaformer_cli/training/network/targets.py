@@ -15,7 +15,7 @@ from rnaformer_cli.prediction.batching import to_tensors
 
 @dataclass(frozen=True, slots=True)
 class LabelledBatch:
-    """A batch with its targets; the letters of the shapes are those of model/network.py."""
+    """A batch with its targets; shapes are in the letters of model/network.py."""
 
     bases: Tensor  # (B, L) codes
     is_base: Tensor  # (B, L)

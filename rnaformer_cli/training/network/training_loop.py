@@ -1,4 +1,4 @@
-"""The training loop of the network: steps, validation, and a state from which a run resumes."""
+"""The training loop of the network: steps, validation, and the state for resuming a run."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from rnaformer_cli.training.network.targets import LabelledBatch, sum_loss
 from rnaformer_cli.training.network.validation import Validation, validate
 
 _SMOOTHING_STEPS = 100  # steps over which the reported loss is averaged
-_PAUSE_FACTOR = 20.0  # times the median duration of a step; longer records have less effect
-_MIN_MEDIAN_STEPS = 10  # steps before the median counts
+_PAUSE_FACTOR = 20.0  # a step counts for at most so many median durations
+_MIN_MEDIAN_STEPS = 10  # steps before durations are limited
 
 
 @dataclass(slots=True)
@@ -71,7 +71,7 @@ class ComputeConfig:
 class Trainer:
     """A training run of a network.
 
-    `start` holds initial weights, and `folding` the scores of the folding model.
+    `start` are the initial weights, and `folding` the scores of the folding model.
 
     Raises:
         TrainingError: batches_per_step that the number of processes does not divide, or folding
@@ -212,9 +212,9 @@ class Trainer:
             self._losses = [*self._losses[1 - _SMOOTHING_STEPS :], step.loss]
 
     def _clock(self) -> list[float]:
-        """Wall time and, on CPUs, processor time; the one that advances less is counted.
+        """Wall time and, on CPUs, processor time; the smaller difference is counted.
 
-        With one thread, other processes on the same cores thus do not use up the run's time.
+        With one thread, time of other processes on the same cores is thus not counted.
         """
         on_cpu = self.compute.device.type == "cpu"
         return [time.perf_counter(), *([time.process_time()] if on_cpu else [])]
@@ -222,8 +222,8 @@ class Trainer:
     def clip_pause(self, seconds: float) -> float:
         """The seconds of a step, on a CPU at most _PAUSE_FACTOR times the median of the last steps.
 
-        Time in which the process or the machine is suspended is therefore not counted. On a GPU
-        all time counts, also that of compilation.
+        A pause of the process or the machine is therefore not counted. The limit is above the time
+        of steps with the longest records. On a GPU all time counts, also that of compilation.
         """
         if self.compute.device.type != "cpu":
             return seconds
@@ -300,7 +300,7 @@ class Trainer:
         return validate(averaged, self.validation)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state from which a run resumes exactly."""
+        """The complete state of the run, for `load_state_dict`."""
         self._finish(self._queue.flush())
         progress = self.progress
         return {
@@ -327,10 +327,10 @@ class Trainer:
             TrainingError: the state of a run with other training or validation records.
         """
         if state.get("data", self._data) != self._data:  # not in states of earlier versions
-            raise TrainingError("holds a run with other --data")
+            raise TrainingError("contains a run with other --data")
         checksums = self._validation_checksums()
         if self.process_group.is_main and state.get("validation", checksums) != checksums:
-            raise TrainingError("holds a run with other --val")
+            raise TrainingError("contains a run with other --val")
         self.network.load_state_dict(state["network"])
         self.average.tensors = {
             name: tensor.to(self.compute.device) for name, tensor in state["average"].items()

@@ -280,7 +280,7 @@ def test_a_run_is_not_resumed_with_other_records():
     """Its batches, and its best F1, were those of other records."""
     state = Trainer(config(4), RECORDS, SETS).state_dict()
     for records, sets, option in ((RECORDS[1:], SETS, "data"), (RECORDS, {}, "val")):
-        with pytest.raises(TrainingError, match=f"^holds a run with other --{option}$"):
+        with pytest.raises(TrainingError, match=f"^contains a run with other --{option}$"):
             Trainer(config(4), records, sets).load_state_dict(state)
     del state["data"], state["validation"]  # as in states of earlier versions
     Trainer(config(4), RECORDS[1:], {}).load_state_dict(state)
