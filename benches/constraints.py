@@ -51,8 +51,9 @@ def main() -> None:
 
 
 def decode_one(rng: random.Random, decoding: str) -> tuple[int, int, int, int]:
-    """Decode and check one random input: 1, constraints, required bases, those without
-    a partner.
+    """Decode and check one random input.
+
+    The result is 1 and the numbers of constraints, required bases, and those without a partner.
 
     Raises:
         AssertionError: a guarantee that does not hold.
