@@ -268,6 +268,7 @@ class Predictor:
         Raises:
             SequenceError: a letter that is not a base.
             DeviceError: a single RNA that does not fit into the memory.
+            TypeError: a dict, a set, bytes, or a tuple of two texts.
         """
         if not isinstance(rnas, ONE_RNA):
             return self._predict_records(to_records(rnas))

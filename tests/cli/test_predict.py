@@ -291,6 +291,13 @@ def test_the_option_takes_a_sequence_alone(run_predict, text, message):
     assert (finished.out, finished.code) == ("", 2)
 
 
+def test_bare_sequences_of_stdin_number_on_after_those_of_the_option(run_predict):
+    given = ("--seq", "GGGGAAAACCCC", "--seq", "ACGU")
+    finished = run_predict("-", *given, stdin="GGGGAAAACC\nACG-U\n")
+    assert ids(finished.out) == ["sequence_1", "sequence_2", "sequence_3"]
+    assert finished.err.startswith("rnaformer: stdin:2:4: record 'sequence_4': '-' is a gap")
+
+
 def test_a_sequence_instead_of_a_file_names_the_option(run_predict):
     finished = run_predict("GGGGAAAACCCC")
     message = "no such file or directory; --seq GGGGAAAACCCC predicts this sequence"

@@ -172,7 +172,8 @@ class Inputs:
         try:
             if is_in_folder:
                 check_regular(Path(file))
-            yield from read_fasta_file(file, self.strict, self.constraints_in_fasta)
+            first = len(self.sequences) + 1
+            yield from read_fasta_file(file, self.strict, self.constraints_in_fasta, first)
         except RnaformerError as error:
             yield _with_hint(error, str(file))
 
