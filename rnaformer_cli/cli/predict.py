@@ -21,14 +21,15 @@ from rnaformer_cli.cli.run.pictures import check_drawing
 from rnaformer_cli.cli.run.progress import FailureTable, RunReporter
 from rnaformer_cli.constraints.formats import SUFFIXES as CONSTRAINT_SUFFIXES
 from rnaformer_cli.constraints.matching import ConstraintIndex
-from rnaformer_cli.errors import ConstraintError, DeviceError, RnaformerError
+from rnaformer_cli.errors import ConstraintError, DeviceError, RnaformerError, ScoreError
 from rnaformer_cli.files import is_gzip_name, suffix_of
 from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
 from rnaformer_cli.probing.matching import ProfileIndex
+from rnaformer_cli.scoring.compare import check_same_rna, match_ids
 from rnaformer_cli.sequence.fasta import SUFFIXES
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.formats import SINGLE_RECORD_FORMATS
-from rnaformer_cli.structure.structure import StructureRecord
+from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 if TYPE_CHECKING:
     from rnaformer_cli.prediction.predictor import Prediction
@@ -240,6 +241,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
         files = standard_input()
     inputs = _inputs(files, chosen, report)
     _check_single(inputs, chosen)
+    _check_references(inputs, references)
     predicted = _predict(inputs, chosen, report, references)
     report.warn_ambiguous()
     report.report_skipped()
@@ -252,7 +254,11 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
 
         references = _of_given(references, predicted, report)
         err = not (chosen["output"] or chosen["out_dir"])
-        print_scores(predicted, references, err, quiet=chosen["quiet"])
+        try:
+            print_scores(predicted, references, err, quiet=chosen["quiet"])
+        except ScoreError as error:
+            message = f"{error.message}; the predictions are written, without scores"
+            raise ScoreError(message, record=error.location.record) from None
     if report.failures or report.data_failures:
         raise click.exceptions.Exit(1)
 
@@ -349,6 +355,23 @@ def _check_single(inputs: Inputs, chosen: dict[str, Any]) -> None:
     second = inputs.second_record()
     if second is not None:
         raise SingleRecordError(chosen["formats"][0], second.id)
+
+
+def _check_references(inputs: Inputs, references: list[StructureRecord] | None) -> None:
+    """Refuse references of other RNAs before anything is predicted, if inputs can be read twice.
+
+    Raises:
+        ScoreError: no id is in common, or a record and its reference are not the same RNA.
+    """
+    records = inputs.valid_records() if references else None
+    if records is None or references is None:
+        return
+    given = [
+        StructureRecord(record.id, record.sequence, Structure(len(record))) for record in records
+    ]
+    for index, reference in zip(match_ids(given, references), references, strict=True):
+        if index is not None:
+            check_same_rna(given[index], reference)
 
 
 def _profiles(chosen: dict[str, Any], report: RunReporter) -> ProfileIndex | None:
