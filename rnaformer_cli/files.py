@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import io
@@ -13,13 +14,14 @@ import zlib
 from collections.abc import Iterator, Set
 from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO, Literal, cast
+from typing import IO, Any, BinaryIO, Literal, cast
 
 from rnaformer_cli.errors import InputError, OutputError
 from rnaformer_cli.limits import MAX_LINE
 
 GZIP_MAGIC = b"\x1f\x8b"
 STDIN = "-"
+LOCKED_ERRNOS = {errno.EACCES, errno.EAGAIN}  # of a lock that is held; the system decides which
 MAX_NAME_BYTES = 200  # of a file name, which has 255 at most with its number and suffix
 _DEVICES = frozenset(  # reserved names of Windows, with any suffix
     ["CON", "CONIN$", "CONOUT$", "PRN", "AUX", "NUL"]
@@ -244,6 +246,23 @@ def write_text(path: str | Path, text: str, follow: bool = True) -> None:
     """Write a whole text file; see write_atomically."""
     with write_atomically(path, follow=follow) as file:
         cast("IO[str]", file).write(text)
+
+
+def lock_file(file: IO[Any], path: str | Path) -> bool:
+    """Lock an open file until it is closed; False if another process holds the lock.
+
+    False also if the path has become another file meanwhile. True without a lock on Windows and on
+    file systems that have none.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:  # not lockf(), whose lock ends when any other descriptor of the file is closed
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in LOCKED_ERRNOS
+    return Path(path).exists() and os.path.samestat(os.fstat(file.fileno()), Path(path).stat())
 
 
 def make_folder(path: str | Path) -> None:
