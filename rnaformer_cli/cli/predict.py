@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -274,7 +274,11 @@ def _predict(
     names: dict[int, str] = {}  # file names of the records that are being predicted, by index
     predicted: list[StructureRecord] = []
     workload = inputs.workload() if report.shows_progress else None
-    destinations = open_destination(chosen, predictor.predictor, references)
+
+    def report_unmet(record: RnaRecord, bases: Sequence[int]) -> None:
+        report.fail_data(_unmet_error(record.id, bases))
+
+    destinations = open_destination(chosen, predictor.predictor, report_unmet, references)
     with destinations as destination, report.progress(workload):
         records = _queue_names(inputs.records(report, destination.is_done), names)
         for index, result in _results(predictor, records, chosen, report):
@@ -508,20 +512,20 @@ def _write(
     except RnaformerError as error:
         _fail(error, fail_fast, report)
         return
-    if prediction.unmet:
-        _fail_unmet(prediction, fail_fast, report)
-
-
-def _fail_unmet(prediction: Any, fail_fast: bool, report: RunReporter) -> None:
-    """Report the bases that must pair and have no partner in a structure that is written."""
-    bases = ", ".join(str(base + 1) for base in prediction.unmet[:MAX_LISTED_BASES])
-    more = ", ..." if len(prediction.unmet) > MAX_LISTED_BASES else ""
-    which = "base that must pair has" if len(prediction.unmet) == 1 else "bases that must pair have"
-    message = f"{len(prediction.unmet)} {which} no partner: {bases}{more}"
-    error = ConstraintError(message, record=prediction.record.id)
+    if not prediction.unmet:
+        return
+    unmet = _unmet_error(prediction.record.id, prediction.unmet)
     if fail_fast:
-        raise error
-    report.fail_data(error)
+        raise unmet
+    report.fail_data(unmet)
+
+
+def _unmet_error(name: str, unmet: Sequence[int]) -> ConstraintError:
+    """The bases that must pair and have no partner in a structure that is written."""
+    bases = ", ".join(str(base + 1) for base in unmet[:MAX_LISTED_BASES])
+    more = ", ..." if len(unmet) > MAX_LISTED_BASES else ""
+    which = "base that must pair has" if len(unmet) == 1 else "bases that must pair have"
+    return ConstraintError(f"{len(unmet)} {which} no partner: {bases}{more}", record=name)
 
 
 def _fail(error: RnaformerError, fail_fast: bool, report: RunReporter) -> None:

@@ -288,3 +288,16 @@ def test_equal_constraints_in_two_files_are_no_contradiction(run_predict):
     differ = run_predict("-", *given, stdin=text)
     message = "other.dbn:3: record 'a': the constraints of 'a' occur twice, and are not the same"
     assert (differ.err, differ.out, differ.code) == (expected(message), "", 1)
+
+
+def test_a_resumed_run_reports_bases_without_a_partner_again(run_predict):
+    Path("x.fa").write_text(">x\nGGGAAACCC\nxxxx|xxxx\n>y\nACGU\n")
+    run = ("x.fa", "--constraints-in-fasta", "--out-dir", "x")
+    message = "record 'x': 1 base that must pair has no partner: 5"
+    counts = "1 of 2 records has constraints"
+    first = run_predict(*run)
+    assert (first.err, first.code) == (expected(message, counts), 1)
+    for _ in range(2):
+        again = run_predict(*run, "--resume")
+        assert again.err == expected(message, "2 records done before", counts)
+        assert again.code == 1
