@@ -171,6 +171,7 @@ def write_atomically(
     Raises:
         OutputError: the folder is missing or cannot be written to, or the disk is full.
     """
+    _check_encoding(path)
     if Path(path).is_dir():
         raise OutputError("is a folder; expected a file", path=path)
     is_special = follow and Path(path).exists() and not Path(path).is_file()
@@ -183,6 +184,15 @@ def write_atomically(
         raise  # from stdout, which the block may also write to
     except OSError as error:
         raise OutputError(os_error_text(error), path=path) from None
+
+
+def _check_encoding(path: str | Path) -> None:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        encoding = sys.getfilesystemencoding()
+        message = f"cannot be a file name in this locale ({encoding}); set LC_ALL=C.UTF-8"
+        raise OutputError(message, path=path) from None
 
 
 def _open_special(path: str | Path, binary: bool) -> IO[str] | IO[bytes]:
