@@ -96,7 +96,8 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     from rnaformer_cli.structure.formats import read_prediction_files, read_structures
 
     inputs = [*files, chosen["ref"], chosen["scores"], chosen["failures"]]
-    check_paths({"--output": chosen["output"]}, inputs)
+    to_stdout = chosen["output"] in options.STDOUT
+    check_paths({"--output": None if to_stdout else chosen["output"]}, inputs)
     failures = read_failures(chosen["failures"]) if chosen["failures"] else []
     predictions = [prediction for file in files for prediction in read_prediction_files(file)]
     entries, summary, missing = [ReportEntry(prediction) for prediction in predictions], None, []
@@ -114,7 +115,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     title = chosen["title"] or _title(files)
     links = chosen["links"]
     page = render(ReportPage(title, entries, summary, missing, failures, __version__, links))
-    if chosen["output"] in options.STDOUT:
+    if to_stdout:
         sys.stdout.write(page)
     else:
         write_text(chosen["output"], page)
