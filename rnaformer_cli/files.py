@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import io
@@ -13,13 +14,14 @@ import zlib
 from collections.abc import Iterator, Set
 from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO, Literal, cast
+from typing import IO, Any, BinaryIO, Literal, cast
 
 from rnaformer_cli.errors import InputError, OutputError
 from rnaformer_cli.limits import MAX_LINE
 
 GZIP_MAGIC = b"\x1f\x8b"
 STDIN = "-"
+LOCKED_ERRNOS = {errno.EACCES, errno.EAGAIN}  # of a lock that is held; the system decides which
 MAX_NAME_BYTES = 200  # of a file name; with its number and suffix it may have 255
 _DEVICES = frozenset(  # reserved names of Windows, with any suffix
     ["CON", "CONIN$", "CONOUT$", "PRN", "AUX", "NUL"]
@@ -169,6 +171,7 @@ def write_atomically(
     Raises:
         OutputError: the folder is missing or cannot be written to, or the disk is full.
     """
+    _check_encoding(path)
     if Path(path).is_dir():
         raise OutputError("is a folder; expected a file", path=path)
     is_special = follow and Path(path).exists() and not Path(path).is_file()
@@ -181,6 +184,15 @@ def write_atomically(
         raise  # from stdout, which the block may also write to
     except OSError as error:
         raise OutputError(os_error_text(error), path=path) from None
+
+
+def _check_encoding(path: str | Path) -> None:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        encoding = sys.getfilesystemencoding()
+        message = f"cannot be a file name in this locale ({encoding}); set LC_ALL=C.UTF-8"
+        raise OutputError(message, path=path) from None
 
 
 def _open_special(path: str | Path, binary: bool) -> IO[str] | IO[bytes]:
@@ -244,6 +256,23 @@ def write_text(path: str | Path, text: str, follow: bool = True) -> None:
     """Write a whole text file; see write_atomically."""
     with write_atomically(path, follow=follow) as file:
         cast("IO[str]", file).write(text)
+
+
+def lock_file(file: IO[Any], path: str | Path) -> bool:
+    """Lock an open file until it is closed; False if another process holds the lock.
+
+    False also if the path has become another file meanwhile. True without a lock on Windows and on
+    file systems that have none.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:  # not lockf(), whose lock ends when any other descriptor of the file is closed
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in LOCKED_ERRNOS
+    return Path(path).exists() and os.path.samestat(os.fstat(file.fileno()), Path(path).stat())
 
 
 def make_folder(path: str | Path) -> None:

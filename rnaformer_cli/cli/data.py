@@ -237,14 +237,15 @@ def export(file: str, target: str, output: str) -> None:
     """
     from rnaformer_cli.files import write_text
     from rnaformer_cli.structure.formats import WRITERS
+    from rnaformer_cli.structure.jsonl import one_word
     from rnaformer_cli.structure.structure import StructureRecord
 
     check_paths({"--output": output}, [file])
     texts = [
-        f">{escape_controls(record.id)}\n{record.sequence}\n"
+        f">{escape_controls(one_word(record.id, number))}\n{record.sequence}\n"
         if target == "fasta"
         else WRITERS["jsonl"](StructureRecord(record.id, record.sequence, record.structure))
-        for record in read_dataset(file)
+        for number, record in enumerate(read_dataset(file), start=1)
     ]
     write_text(output, "".join(texts))
     _report_written(len(texts), output)

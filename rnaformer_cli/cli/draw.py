@@ -139,8 +139,9 @@ def command(source: str, **chosen: Any) -> None:
     from rnaformer_cli.drawing.canvas import drawing_format
 
     _check_usage(chosen)
-    check_paths({"--output": chosen["output"]}, [source, chosen["ref"], chosen["scores"]])
-    check_paths({"--output": chosen["output"]}, chosen["reactivities"], PROBING_SUFFIXES)
+    written = {"--output": None if chosen["output"] in options.STDOUT else chosen["output"]}
+    check_paths(written, [source, chosen["ref"], chosen["scores"]])
+    check_paths(written, chosen["reactivities"], PROBING_SUFFIXES)
     target_format = chosen["target_format"]
     if target_format is None:
         is_named = chosen["output"] and chosen["output"] not in options.STDOUT

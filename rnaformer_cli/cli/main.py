@@ -105,6 +105,8 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and exit with its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _interrupt)  # a closed terminal; nohup leaves it ignored
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup leaves it ignored
         signal.signal(signal.SIGINT, _interrupt)
     if "OMP_WAIT_POLICY" not in os.environ:  # before PyTorch is imported, which reads it
@@ -199,5 +201,7 @@ def _close_stdout(error: OSError) -> int:
 def _interrupt(*_: Any) -> NoReturn:
     """Raise KeyboardInterrupt once; a second Ctrl-C must not interrupt the clean-up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise KeyboardInterrupt

@@ -268,14 +268,19 @@ class StopRequest:
 
 @contextmanager
 def stop_requests(minutes: float | None) -> Iterator[StopRequest]:
-    """A StopRequest that Ctrl-C and SIGTERM set; a second Ctrl-C raises KeyboardInterrupt."""
+    """A StopRequest that Ctrl-C, SIGTERM and SIGHUP set.
+
+    A second Ctrl-C raises KeyboardInterrupt. A SIGHUP that nohup ignores stays ignored.
+    """
     request = StopRequest(minutes)
 
     def on_signal(*_: Any) -> None:
         request.was_signalled = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     previous = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield request

@@ -49,7 +49,7 @@ class ConstraintIndex(DataIndex[ConstraintEntry]):
 
         Raises:
             ConstraintError: constraints that could not be read, that do not fit the record, or that
-                occur twice.
+                occur twice and differ.
         """
         name = self.match(record, is_only)
         if record.id in self._errors:
@@ -59,15 +59,17 @@ class ConstraintIndex(DataIndex[ConstraintEntry]):
             raise ConstraintError("its constraints could not be read", record=record.id)
         if name is None:
             return record
-        entry = self._data[name][-1]
+        *others, entry = self._data[name]
         try:
-            if len(self._data[name]) > 1:
-                raise ConstraintError(f"the constraints of {name!r} occur twice")
             if self._matched[name] != record.sequence:
                 message = f"the constraints of {name!r} belong to a record with another sequence"
                 raise ConstraintError(message)
             _check_sequence(entry.sequence, record.sequence)
-            return replace(record, constraints=entry.resolve(record.sequence))
+            constraints = entry.resolve(record.sequence)
+            if any(other.resolve(record.sequence) != constraints for other in others):
+                message = f"the constraints of {name!r} occur twice, and are not the same"
+                raise ConstraintError(message)
+            return replace(record, constraints=constraints)
         except ConstraintError as error:
             line = error.location.line or entry.line
             raise ConstraintError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 import random
 import signal
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from rnaformer_cli.dataset.records import (
     write_dataset,
 )
 from rnaformer_cli.errors import DatasetError, DependencyError, OutputError
-from rnaformer_cli.files import os_error_text, read_bytes
+from rnaformer_cli.files import lock_file, os_error_text, read_bytes
 
 RnafoldLabel = Literal["mfe", "probabilities"]
 SequenceKind = Literal["whole", "window", "shuffled", "random", "mutant"]
@@ -86,7 +87,7 @@ def make_sequences(
 
 def _make(kind: str, origin: str, recipe: Recipe, generator: random.Random) -> str:
     limit = generator.choice(recipe.max_lengths)
-    sequence = origin.replace("N", generator.choice("ACGU"))
+    sequence = _fill(origin, generator)
     if kind == "whole" and len(sequence) <= limit:
         return sequence
     if kind == "mutant":
@@ -106,6 +107,17 @@ def _make(kind: str, origin: str, recipe: Recipe, generator: random.Random) -> s
     return sequence
 
 
+def _fill(sequence: str, generator: random.Random) -> str:
+    """The sequence with a random base for each N.
+
+    One base is drawn even without an N: the same seed gives the same sequences as before.
+    """
+    first, *rest = sequence.split("N")
+    bases = [generator.choice("ACGU")]
+    bases += [generator.choice("ACGU") for _ in rest[1:]]
+    return first + "".join(base + part for base, part in zip(bases, rest, strict=False))
+
+
 def label_file(
     source: str | Path,
     target: str | Path,
@@ -121,23 +133,26 @@ def label_file(
     Raises:
         DependencyError: ViennaRNA is not installed.
         InputError, DatasetError: a source that cannot be read, or a `.part` file of other labels.
-        OutputError: a target that cannot be written.
+        OutputError: a target that cannot be written, or into which another run writes.
     """
     import_vienna()
     records = list(read_dataset(source))
     part = Path(f"{target}.part")
-    done = _count_done(part, records, label)
-    on_record(done)
     try:
         with part.open("a", encoding="utf-8", newline="\n") as file:
+            if not lock_file(file, part):
+                message = "is being written by another run; wait until it ends"
+                raise OutputError(message, path=target)
+            done = _count_done(part, records, label)
+            on_record(done)
             for number, record in enumerate(label_records(records[done:], label, jobs), done + 1):
                 file.write(record_to_json(record))
                 file.flush()
                 on_record(number)
+            count = write_dataset(target, read_dataset(part))
+            part.unlink()  # inside the block, in which no other run can begin to write it
     except OSError as error:
         raise OutputError(os_error_text(error), path=part) from None
-    count = write_dataset(target, read_dataset(part))
-    part.unlink()
     return count
 
 
@@ -222,8 +237,6 @@ def _count_done(part: Path, records: Sequence[LabelledRecord], label: RnafoldLab
     Raises:
         DatasetError: the file does not hold the first of these records, with this kind of label.
     """
-    if not part.exists():
-        return 0
     data = read_bytes(part)
     complete = data[: data.rfind(b"\n") + 1]
     try:
@@ -236,5 +249,5 @@ def _count_done(part: Path, records: Sequence[LabelledRecord], label: RnafoldLab
     if done != [(record.id, record.sequence, has_probabilities) for record in first]:
         raise DatasetError(_NOT_A_PREFIX, path=part)
     if len(complete) < len(data):
-        part.write_bytes(complete)
+        os.truncate(part, len(complete))
     return len(labelled)

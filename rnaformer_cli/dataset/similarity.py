@@ -27,6 +27,7 @@ CDHIT = "cd-hit-est-2d"
 KMER_LENGTH = 8
 MIN_SHARED_FRACTION = 0.1
 _MIN_CDHIT_LENGTH = 11  # bases; shorter sequences, which CD-HIT ignores, must be equal
+_MAX_CDHIT_LENGTH = 655_359  # bases; CD-HIT stops at longer ones, unless it is built for them
 _MIN_SHARED_KMERS = 3  # otherwise two short sequences could be similar by chance
 
 
@@ -106,7 +107,7 @@ def find_leaks(
     sequences are found by CD-HIT-EST-2D at 80 % identity if it is installed, else by shared k-mers.
 
     Raises:
-        DatasetError: CD-HIT-EST-2D failed.
+        DatasetError: a record is too long for CD-HIT-EST-2D, or it failed.
     """
     leaks = [*_find_equal(train, test, "sequence", "the same sequence")]
     leaks += _find_equal(train, test, "family_name", "the same family")
@@ -152,7 +153,16 @@ def _find_by_kmers(train: Sequence[LabelledRecord], test: Sequence[LabelledRecor
 
 
 def _cdhit(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> list[Leak]:
-    """The test records that CD-HIT-EST-2D removes as similar to a training record."""
+    """The test records that CD-HIT-EST-2D removes as similar to a training record.
+
+    Raises:
+        DatasetError: a record that is too long for it, or it failed.
+    """
+    for record in (*train, *test):
+        if len(record) > _MAX_CDHIT_LENGTH:
+            message = f"{len(record):,} bases are more than the {_MAX_CDHIT_LENGTH:,} that {CDHIT}"
+            hint = "compares; `rnaformer data subset --max-length` leaves out such records"
+            raise DatasetError(f"{message} {hint}", record=record.id)
     train, test = (
         [record for record in records if len(record) >= _MIN_CDHIT_LENGTH]
         for records in (train, test)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, get_args, overload
 
 import numpy as np
 import torch
@@ -72,7 +73,11 @@ _STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # GPUs need la
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of a prediction; None means the value in the weights' config."""
+    """Options of a prediction; None means the value in the weights' config.
+
+    Raises:
+        ConfigError: a value of another type or out of range.
+    """
 
     decoding: Decoding = "mea"  # how pairs are chosen, see `predict --decode`
     threshold: float | None = None  # one threshold for all records
@@ -86,10 +91,46 @@ class Options:
     max_cells: int = MAX_CELLS  # of the matrices of one batch
     max_memory: int | None = None  # bytes for one record; None: the free memory
 
+    def __post_init__(self) -> None:
+        _check_choice("decoding", self.decoding, get_args(Decoding))
+        _check_choice("like", self.like, (None, *get_args(Labels)))
+        for name in ("threshold", "min_score"):
+            _check_fraction(name, getattr(self, name))
+        if self.cycles != "auto":
+            _check_whole_number("cycles", self.cycles, is_optional=True)
+        _check_whole_number("alternatives", self.alternatives, minimum=1, is_optional=True)
+        _check_whole_number("max_memory", self.max_memory, minimum=0, is_optional=True)
+        _check_whole_number("seed", self.seed, minimum=0)
+        _check_whole_number("max_cells", self.max_cells, minimum=1)
+
     @property
     def uses_families(self) -> bool:
         """Whether family profiles are used. A folding program's output ignores families."""
         return self.families and self.like != "computed"
+
+
+def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        expected = ", ".join(map(repr, allowed))
+        raise ConfigError(f"{name} must be one of {expected}, not {shorten_repr(value)}")
+
+
+def _check_fraction(name: str, value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0.0 <= float(value) <= 1.0:
+        raise ConfigError(f"{name} must be a number from 0 to 1, not {shorten_repr(value)}")
+
+
+def _check_whole_number(
+    name: str, value: object, minimum: int | None = None, is_optional: bool = False
+) -> None:
+    if value is None and is_optional:
+        return
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise ConfigError(f"{name} must be a whole number, not {shorten_repr(value)}")
+    if minimum is not None and int(value) < minimum:
+        raise ConfigError(f"{name} must be at least {minimum}, not {shorten_repr(value)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +309,7 @@ class Predictor:
         Raises:
             SequenceError: a letter that is not a base.
             DeviceError: a single RNA that does not fit into the memory.
+            TypeError: a dict, a set, bytes, or a tuple of two texts.
         """
         if not isinstance(rnas, ONE_RNA):
             return self._predict_records(to_records(rnas))

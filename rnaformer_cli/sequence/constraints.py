@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -12,6 +13,7 @@ MIN_LOOP = 3  # unpaired bases in the smallest hairpin loop
 UNPAIRED, PAIRED, DOWNSTREAM, UPSTREAM = "x", "|", "<", ">"
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _SINGLE = {UNPAIRED: "unpaired", PAIRED: "paired", DOWNSTREAM: "downstream", UPSTREAM: "upstream"}
+_PAIR_FIELDS = ("pairs", "forbidden")
 SYMBOLS = frozenset(".x|<>()[]{}")
 _EXPECTED = "expected . x | < > ( ) [ ] or { }"
 
@@ -31,9 +33,12 @@ class ConflictError(ConstraintError):
 class Constraints:
     """Constraints on the structure of an RNA. Bases are 0-based.
 
+    Any collections of bases and pairs are accepted; they become frozen sets.
+
     Raises:
         ConstraintError: a base that the RNA does not have, or constraints that contradict each
             other or that no structure can meet.
+        TypeError: a base or a length that is no whole number, or a pair that is not two bases.
     """
 
     length: int
@@ -45,6 +50,11 @@ class Constraints:
     upstream: frozenset[int] = field(default_factory=frozenset)  # paired with a base further 5'
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "length", _whole_number(self.length, "length"))
+        for name in (*_PAIR_FIELDS, *_SINGLE.values()):
+            read = _read_pair if name in _PAIR_FIELDS else _whole_number
+            values = frozenset(read(value, name) for value in getattr(self, name))
+            object.__setattr__(self, name, values)
         found = next(conflicts(self), None)
         if found is not None:
             raise ConflictError(found[1], base=found[0])
@@ -66,11 +76,36 @@ class Constraints:
     def to_dict(self) -> dict[str, list[Any]]:
         """Sorted lists of bases and pairs, 1-based."""
         listed: dict[str, list[Any]] = {}
-        for name in ("pairs", "forbidden"):
+        for name in _PAIR_FIELDS:
             listed[name] = [[left + 1, right + 1] for left, right in sorted(getattr(self, name))]
         for name in _SINGLE.values():
             listed[name] = [base + 1 for base in sorted(getattr(self, name))]
         return listed
+
+
+def _whole_number(value: Any, name: str) -> int:
+    """A number as an int, also one of NumPy.
+
+    Raises:
+        TypeError: another value.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        message = f"{name} of constraints: expected a whole number, not {shorten_repr(value)}"
+        raise TypeError(message) from None
+
+
+def _read_pair(value: Any, name: str) -> Pair:
+    """Two bases.
+
+    Raises:
+        TypeError: another value.
+    """
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        message = f"{name} of constraints: expected pairs of bases, not {shorten_repr(value)}"
+        raise TypeError(message)
+    return _whole_number(value[0], name), _whole_number(value[1], name)
 
 
 def parse_constraints(text: str) -> Constraints:

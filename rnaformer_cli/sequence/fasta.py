@@ -29,6 +29,11 @@ _OTHER_FORMATS = {  # format -> start of its first line
     "JSON": re.compile(r"\s*[{\[]"),
     "Clustal": re.compile("CLUSTAL"),
 }
+_BARE_WITH_CONSTRAINTS = (
+    "bare sequences have no constraints below them; expected FASTA, with '>' and a name above each "
+    "sequence and its constraints below"
+)
+_ENERGY = re.compile(r"\s+\(\s*-?\d+(?:\.\d+)?\)$")  # that RNAfold writes after a structure
 
 Scanned = RnaRecord | SequenceError | ConstraintError
 
@@ -84,11 +89,12 @@ def fasta_files(path: str | Path) -> list[str | Path]:
 
 
 def read_fasta_file(
-    path: str | Path, strict: bool = False, with_constraints: bool = False
+    path: str | Path, strict: bool = False, with_constraints: bool = False, first: int = 1
 ) -> Iterator[Scanned]:
     """Yield the records of a file ("-": standard input), with an error for each bad record.
 
-    Standard input may also hold bare sequences, one per line, as for RNAfold.
+    Standard input may also hold bare sequences, one per line, as for RNAfold. `first` is the number
+    of the first of these.
 
     Raises:
         InputError: the file cannot be read, or holds no record.
@@ -99,10 +105,14 @@ def read_fasta_file(
     try:
         lines = read_lines(path)
         is_bare = False
-        if name == "stdin" and not with_constraints:
+        if name == "stdin":
             is_bare, lines = _peek_bare(lines)
+        if is_bare and with_constraints:
+            raise SequenceError(_BARE_WITH_CONSTRAINTS)
         results = (
-            scan_bare(lines, strict) if is_bare else scan_fasta(lines, strict, with_constraints)
+            scan_bare(lines, strict, first)
+            if is_bare
+            else scan_fasta(lines, strict, with_constraints)
         )
         for result in results:
             is_empty = False
@@ -152,14 +162,18 @@ def _constrained(record: RnaRecord, line: int, text: str) -> RnaRecord | Constra
         return ConstraintError(error.message, line=line, record=record.id)
 
 
-def scan_bare(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord | SequenceError]:
-    """Yield a record `sequence_N`, or its first error, for each line that is not blank.
+def scan_bare(
+    lines: Iterable[str], strict: bool = False, first: int = 1
+) -> Iterator[RnaRecord | SequenceError]:
+    """Yield a record `sequence_N`, N from `first` on, for each line that is not blank.
+
+    A line that is not a sequence gives its first error.
 
     Raises:
         SequenceError: a header between the sequences.
     """
     check = _LineCheck((), strict)
-    count = 0
+    count = first - 1
     for number, raw_line in enumerate(lines, start=1):
         line = raw_line.rstrip()
         if line.startswith(">"):
@@ -263,7 +277,7 @@ class _LineCheck:
         if self._count in self._constraints:
             message = "a second line of constraints; expected one below the sequence"
             self._errors.setdefault(self._count, (message, number, 1))
-        self._constraints[self._count] = number, line.strip()
+        self._constraints[self._count] = number, _ENERGY.sub("", line.strip())
 
     def finish(
         self, record: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Set
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
@@ -103,11 +104,13 @@ def write_structures(
 
 
 def format_structure(record: StructureRecord, target: WriteFormat = "dbn") -> str:
-    """The text of one record in a format.
+    """The text of one record in a format; white space in its id becomes `_`.
 
     Raises:
         StructureError: a structure that the format cannot hold, with the id of its record.
     """
+    name = "_".join(record.id.split())  # white space would end the id, or start a record
+    record = record if name == record.id else replace(record, id=name)
     try:
         return WRITERS[target](record)
     except StructureError as error:

@@ -133,7 +133,7 @@ def _read_objects(
         name = None
         try:
             values = parse_json(line)
-            name = _to_one_word(text_id(values["id"]), number)
+            name = one_word(text_id(values["id"]), number)
             yield convert(name, values)
         except StructureError as error:
             raise StructureError(error.message, line=number, record=name) from None
@@ -146,7 +146,7 @@ def _read_objects(
             raise StructureError(f"expected {expected}", line=number, record=name) from None
 
 
-def _to_one_word(name: str, number: int) -> str:
+def one_word(name: str, number: int) -> str:
     """The id without white space, which would end the id or start a record in other formats."""
     return "_".join(name.split()) or f"sequence_{number}"
 

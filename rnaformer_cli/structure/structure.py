@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,14 +22,23 @@ CANONICAL = frozenset({"AU", "UA", "GC", "CG", "GU", "UG"})
 class Structure:
     """The base pairs of one RNA. A base may have several partners (a multiplet).
 
+    Any collection of pairs of whole numbers is accepted; it becomes a frozen set.
+
     Raises:
-        StructureError: a pair that does not fit the RNA.
+        StructureError: a pair that does not fit the RNA, or a negative length.
+        TypeError: a length or a base that is no whole number.
     """
 
     length: int
     pairs: frozenset[BasePair] = frozenset()
 
     def __post_init__(self) -> None:
+        index = operator.index  # also reads whole numbers of NumPy
+        object.__setattr__(self, "length", index(self.length))
+        pairs = frozenset((index(left), index(right)) for left, right in self.pairs)
+        object.__setattr__(self, "pairs", pairs)
+        if self.length < 0:
+            raise StructureError(f"an RNA of {self.length} bases")
         for left, right in self.pairs:
             if not 0 <= left < right < self.length:
                 pair = f"({shorten_repr(left + 1)}, {shorten_repr(right + 1)})"

@@ -174,7 +174,7 @@ def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, exa
     assert finished.stderr == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_is_reported_and_leaves_nothing(tiny_weights, tmp_path, number):
     reads = tmp_path / "long.fasta"  # more than a minute of work
     reads.write_text(f">long\n{'GAUC' * 100}\n" * 2000)

@@ -99,7 +99,7 @@ def test_family_profiles_of_the_initial_weights_are_left_out_with_a_note(run_cli
     assert not (files / "run" / "best" / "families.safetensors").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_first(files, number):
     (files / "run.toml").write_text(CONFIG.format(steps=100_000))
     command = [sys.executable, "-m", "rnaformer_cli", *map(str, arguments(files))]

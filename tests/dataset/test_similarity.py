@@ -102,6 +102,19 @@ def test_cdhit_is_used_where_it_is_installed(tmp_path, monkeypatch):
     assert method == "cd-hit-est-2d -c 0.8"
 
 
+def test_a_sequence_that_is_too_long_for_cdhit_is_named(tmp_path, monkeypatch):
+    install_cdhit(tmp_path, monkeypatch, "echo 'rebuild the program' >&2; exit 1")
+    genome, short = make_record("genome", random_rna(655_360, 1)), make_record("s", "ACGU" * 5)
+    message = (
+        "record 'genome': 655,360 bases are more than the 655,359 that cd-hit-est-2d compares; "
+        "`rnaformer data subset --max-length` leaves out such records"
+    )
+    for train, test in (([genome], [short]), ([short], [genome])):
+        with pytest.raises(DatasetError) as caught:
+            find_leaks(train, test)
+        assert str(caught.value) == message
+
+
 def test_a_failing_cdhit_is_reported(tmp_path, monkeypatch):
     install_cdhit(tmp_path, monkeypatch, "echo 'no memory' >&2; exit 1")
     with pytest.raises(DatasetError, match=r"^cd-hit-est-2d failed: no memory$"):

@@ -1,5 +1,6 @@
 """Predictions come in the order of the records and do not depend on other records."""
 
+import math
 import os
 import subprocess
 import sys
@@ -104,6 +105,31 @@ def test_options_override_the_weights_config(tiny_network):
     theirs = Predictor(tiny_network, "tiny")
     assert (ours.threshold, ours.cycles) == (0.1, 5)
     assert (theirs.threshold, theirs.cycles) == (config.threshold, config.cycles)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"threshold": math.nan}, "threshold must be a number from 0 to 1, not nan"),
+        ({"threshold": "0.5"}, "threshold must be a number from 0 to 1, not '0.5'"),
+        ({"min_score": 2}, "min_score must be a number from 0 to 1, not 2"),
+        (
+            {"decoding": "mfe"},
+            "decoding must be one of 'mea', 'matching', 'nested', 'raw', not 'mfe'",
+        ),
+        ({"like": "rnafold"}, "like must be one of None, 'curated', 'computed', not 'rnafold'"),
+        ({"cycles": "often"}, "cycles must be a whole number, not 'often'"),
+        ({"cycles": 1.5}, "cycles must be a whole number, not 1.5"),
+        ({"alternatives": 0}, "alternatives must be at least 1, not 0"),
+        ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"max_cells": 0}, "max_cells must be at least 1, not 0"),
+        ({"max_memory": "4G"}, "max_memory must be a whole number, not '4G'"),
+    ],
+)
+def test_options_of_another_type_or_out_of_range_are_refused(values, message):
+    with pytest.raises(ConfigError) as caught:
+        Options(**values)
+    assert str(caught.value) == message
 
 
 def test_unsupported_cycles_are_refused(tiny_network):

@@ -86,3 +86,17 @@ def test_text_of_constraints_is_not_constraints():
     with pytest.raises(TypeError) as caught:
         RnaRecord("x", "GGGGAAAACCCC", constraints="((((....))))")
     assert str(caught.value) == "constraints are given as str; parse_constraints() reads text"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"id": 5}, "id is given as int; expected text"),
+        ({"sequence": None}, "sequence is given as NoneType; expected text"),
+        ({"reactivities": [0.1] * 4}, "reactivities are given as list; expected Reactivities("),
+    ],
+)
+def test_fields_of_another_type_are_refused(values, message):
+    with pytest.raises(TypeError) as caught:
+        RnaRecord(**{"id": "x", "sequence": "ACGU", **values})
+    assert str(caught.value).startswith(message)

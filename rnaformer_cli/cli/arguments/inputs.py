@@ -145,12 +145,16 @@ class Inputs:
 
     def second_record(self) -> RnaRecord | None:
         """The second valid record, if there is one and all inputs can be read in advance."""
+        valid = self.valid_records()
+        return None if valid is None else next(itertools.islice(valid, 1, None), None)
+
+    def valid_records(self) -> Iterator[RnaRecord] | None:
+        """The valid records, read in advance; None if an input can be read only once."""
         if not self._is_repeatable():
             return None
         part, parts = self.shard or (1, 1)
         found = itertools.islice(self._scan(), part - 1, None, parts)
-        valid = (one for one in found if isinstance(one, RnaRecord) and self._error(one) is None)
-        return next(itertools.islice(valid, 1, None), None)
+        return (one for one in found if isinstance(one, RnaRecord) and self._error(one) is None)
 
     def _is_repeatable(self) -> bool:
         return all(Path(path).is_file() or Path(path).is_dir() for path in self.paths)
@@ -172,7 +176,8 @@ class Inputs:
         try:
             if is_in_folder:
                 check_regular(Path(file))
-            yield from read_fasta_file(file, self.strict, self.constraints_in_fasta)
+            first = len(self.sequences) + 1
+            yield from read_fasta_file(file, self.strict, self.constraints_in_fasta, first)
         except RnaformerError as error:
             yield _with_hint(error, str(file))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from rnaformer_cli.structure.structure import StructureRecord, noncanonical_pair
 if TYPE_CHECKING:
     from rnaformer_cli.prediction.alternatives import Alternative
     from rnaformer_cli.prediction.predictor import Prediction, Predictor
+
+
+UnmetReport: TypeAlias = Callable[[RnaRecord, Sequence[int]], None]
 
 
 class Destination(Protocol):
@@ -268,20 +271,28 @@ class FolderDestination:
 
 
 class LoggedDestination:
-    """Logs the records that another destination has written."""
+    """Logs the records that another destination has written.
 
-    def __init__(self, wrapped: Destination, log: RunLog) -> None:
+    `on_unmet` is called with a record of an earlier run and its bases that must pair and have no
+    partner.
+    """
+
+    def __init__(self, wrapped: Destination, log: RunLog, on_unmet: UnmetReport) -> None:
         self._wrapped = wrapped
         self._log = log
+        self._on_unmet = on_unmet
 
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
         self._wrapped.write(prediction, name)
-        self._log.add(prediction.record, name)
+        self._log.add(prediction.record, name, prediction.unmet)
 
     def is_done(self, record: RnaRecord, name: str) -> bool:
         """Whether the log has the record; see Destination."""
-        return self._log.is_done(record, name)
+        is_done = self._log.is_done(record, name)
+        if is_done and (unmet := self._log.unmet(name)):
+            self._on_unmet(record, unmet)
+        return is_done
 
 
 class PictureDestination:
@@ -385,6 +396,7 @@ class ScoreArchiveWriter:
 def open_destination(
     chosen: dict[str, Any],
     predictor: Predictor,
+    on_unmet: UnmetReport,
     references: Sequence[StructureRecord] | None = None,
 ) -> Iterator[Destination]:
     """The destination that the options select; single files appear after the last record."""
@@ -400,7 +412,7 @@ def open_destination(
             destination = FolderDestination(chosen["out_dir"], formatter, formats)
             if chosen["draw"]:
                 destination = PictureDestination(destination, chosen["draw"], chosen["draw_format"])
-            destination = LoggedDestination(destination, log)
+            destination = LoggedDestination(destination, log, on_unmet)
         else:
             stream = sys.stdout
             if chosen["output"]:
