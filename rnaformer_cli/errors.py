@@ -67,6 +67,14 @@ class RnaformerError(Exception):
             self.message, path=path, line=old.line, column=old.column, record=old.record
         )
 
+    def of(self, record: str) -> RnaformerError:
+        """A copy of the error with the id of its record, unless it has one."""
+        old = self.location
+        name = record if old.record is None else old.record
+        return type(self)(
+            self.message, path=old.path, line=old.line, column=old.column, record=name
+        )
+
     def __str__(self) -> str:
         prefix = str(self.location)
         return f"{prefix}: {self.message}" if prefix else self.message

@@ -16,6 +16,7 @@ from rnaformer_cli.cli.arguments.record_data import (
     read_profiles,
     reagent_option,
 )
+from rnaformer_cli.cli.run.log import LogError
 from rnaformer_cli.cli.run.output import Destination, SingleRecordError, open_destination
 from rnaformer_cli.cli.run.pictures import check_drawing
 from rnaformer_cli.cli.run.progress import FailureTable, RunReporter
@@ -507,10 +508,10 @@ def _write(
         destination.write(prediction, name)
         report.count_written(len(prediction.record))
         report.count_confidence(prediction.confidence)
-    except SingleRecordError:
+    except (SingleRecordError, LogError):
         raise  # as would all records after it
     except RnaformerError as error:
-        _fail(error, fail_fast, report)
+        _fail(error.of(prediction.record.id), fail_fast, report)
         return
     if not prediction.unmet:
         return

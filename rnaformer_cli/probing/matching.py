@@ -47,7 +47,8 @@ class ProfileIndex(DataIndex[ProbingProfile]):
             ) from None
         return replace(record, reactivities=Reactivities(values, known))
 
-    def _choose(self, profiles: Sequence[ProbingProfile], name: str) -> ProbingProfile:
+    def _choose(self, found: Sequence[ProbingProfile], name: str) -> ProbingProfile:
+        profiles = list({_content(profile): profile for profile in found}.values())
         if len(profiles) == 1:
             return profiles[0]
         wanted = [
@@ -62,6 +63,12 @@ class ProfileIndex(DataIndex[ProbingProfile]):
         hint = "; --reagent chooses one" if len(reagents) > 1 else ""
         message = f"{len(wanted or profiles)} profiles ({', '.join(reagents)}){hint}"
         raise ProbingError(message, path=second.path, line=second.line, record=name)
+
+
+def _content(profile: ProbingProfile) -> tuple[object, ...]:
+    """What a profile says; that of a file that is given twice is equal."""
+    columns = profile.positions.tobytes(), profile.values.tobytes(), profile.letters
+    return *columns, profile.sequence, profile.n_bases, profile.reagent
 
 
 def _values(profile: ProbingProfile, sequence: str) -> tuple[float | None, ...]:

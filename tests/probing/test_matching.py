@@ -173,3 +173,10 @@ def test_a_file_is_not_of_two_records_with_other_sequences():
         index.attach(RnaRecord("x_y", "CCCCC"))
     message = "the data of 'x_y' belong to a record with another sequence"
     assert str(caught.value) == f"x_y.shape:1: record 'x_y': {message}"
+
+
+def test_equal_profiles_of_two_files_are_one():
+    twice = index_of(*(columns("1 0.5", "2 NA", path=path) for path in ("x.shape", "b/x.shape")))
+    assert twice.attach(RECORD).reactivities.values == (0.5, None, None, None, None)
+    mixed = index_of(*map(with_reagent, ("DMS", "1M7", "DMS"), (1, 2, 1)), reagent="DMS")
+    assert mixed.attach(RECORD).reactivities.values[0] == 1.0

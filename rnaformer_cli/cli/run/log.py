@@ -17,6 +17,10 @@ from rnaformer_cli.sequence.record import RnaRecord
 _DIGITS = 32  # hexadecimal digits of a checksum
 
 
+class LogError(OutputError):
+    """A log that cannot grow: the records after it could not be resumed."""
+
+
 class RunLog:
     """A file in the output folder: the settings of the run, then one line per finished record.
 
@@ -69,7 +73,7 @@ class RunLog:
             self._file.write(json.dumps(finished.line(name), ensure_ascii=False) + "\n")
             self._file.flush()
         except OSError as error:
-            raise OutputError(os_error_text(error), path=self._path) from None
+            raise LogError(os_error_text(error), path=self._path) from None
 
     def _files(self, name: str) -> str:
         """The checksum of all files of a record, or "" if one is missing."""

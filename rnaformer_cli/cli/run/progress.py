@@ -303,8 +303,15 @@ class FailureTable:
         self._write(["" if value is None else escape_controls(str(value)) for value in values])
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file.
+
+        Raises:
+            OutputError: what was buffered cannot be written.
+        """
+        try:
+            self._file.close()
+        except OSError as error:
+            raise OutputError(os_error_text(error), path=self._path) from None
 
     def _write(self, values: Iterable[str]) -> None:
         try:
