@@ -111,6 +111,8 @@ def main() -> NoReturn:
         signal.signal(signal.SIGINT, _interrupt)
     if "OMP_WAIT_POLICY" not in os.environ:  # before PyTorch is imported, which reads it
         os.environ.setdefault("GOMP_SPINCOUNT", GOMP_SPIN_COUNT)
+    # NumPy multiplies many small matrices, for which starting a second thread takes longer.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported, which reads it
     sys.stdout = sys.stdout or _open_devnull()  # None: closed by the shell (`>&-`)
     sys.stderr = sys.stderr or _open_devnull()
     if isinstance(sys.stdout, io.TextIOWrapper):
