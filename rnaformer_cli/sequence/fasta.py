@@ -1,8 +1,4 @@
-"""FASTA reader.
-
-Biopython splits the text into records. Every line is checked first, because Biopython accepts `;`
-comments, digits and dot-bracket lines as parts of a sequence.
-"""
+"""FASTA reader: every line is checked before the text is split into records."""
 
 from __future__ import annotations
 
@@ -11,8 +7,6 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-
-from Bio.SeqIO.FastaIO import SimpleFastaParser
 
 from rnaformer_cli.errors import ConstraintError, InputError, SequenceError
 from rnaformer_cli.files import STDIN, check_regular, list_files, read_lines
@@ -129,7 +123,7 @@ def scan_numbered(
 ) -> Iterator[tuple[int, Scanned]]:
     """The same, each with its line: that of the constraints, or else of the header."""
     check = _LineCheck(lines, strict, with_constraints)
-    for number, (title, text) in enumerate(SimpleFastaParser(check.lines()), start=1):
+    for number, (title, text) in enumerate(_split_records(check.lines()), start=1):
         name = record_id(title, number)
         header, error, constraint = check.finish(number)
         if error is not None:
@@ -140,6 +134,21 @@ def scan_numbered(
             yield header, _record(name, title, text)
         else:
             yield constraint[0], _constrained(_record(name, title, text), *constraint)
+
+
+def _split_records(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield header and sequence of each record, once the next header or the end is read."""
+    title: str | None = None
+    parts: list[str] = []
+    for line in lines:
+        if line.startswith(">"):
+            if title is not None:
+                yield title, "".join(parts)
+            title, parts = line[1:].rstrip(), []
+        else:
+            parts.extend(line.split())
+    if title is not None:
+        yield title, "".join(parts)
 
 
 def _constrained(record: RnaRecord, line: int, text: str) -> RnaRecord | ConstraintError:
@@ -199,7 +208,7 @@ def _record(name: str, title: str, text: str) -> RnaRecord:
 
 
 class _LineCheck:
-    """Filters lines for Biopython's parser and collects what belongs to each record.
+    """Filters lines and collects what belongs to each record.
 
     This is the line of its header, its first error, and its constraints.
     """
@@ -215,7 +224,7 @@ class _LineCheck:
         self._errors: dict[int, tuple[str, int, int]] = {}  # record number -> message, line, column
 
     def lines(self) -> Iterator[str]:
-        """Yield headers and valid lines; a generator, because the parser iterates in two loops."""
+        """Yield headers and valid lines."""
         for number, raw_line in enumerate(self._lines, start=1):
             line = raw_line.rstrip("\r\n")
             if line.startswith(">"):
