@@ -17,6 +17,7 @@ from click.shell_completion import shell_complete
 
 from rnaformer_cli import __version__
 from rnaformer_cli.cli.formats.text import escape_controls
+from rnaformer_cli.cli.run.startup import without_garbage_collection
 from rnaformer_cli.errors import InputError, RnaformerError
 from rnaformer_cli.files import os_error_text
 
@@ -65,7 +66,8 @@ class CommandGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = cmd_name.replace("-", "_")
-        command: click.Command = import_module(f"rnaformer_cli.cli.{module}").command
+        with without_garbage_collection():
+            command: click.Command = import_module(f"rnaformer_cli.cli.{module}").command
         return command
 
     def resolve_command(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import gc
 import itertools
 import multiprocessing
 import os
@@ -307,6 +308,7 @@ def _initialise_worker(source: WorkerConfig) -> None:
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     _worker = load(source.weights, source.options, "cpu", source.precision)
+    gc.freeze()  # a search for garbage among all that is loaded would delay its end
 
 
 def _exit_with_parent() -> None:

@@ -57,8 +57,7 @@ def test_a_copy_keeps_the_number_of_ambiguous_letters():
         ),
         (
             "GG&CC",
-            "record 'x': base 3: '&' separates two strands; write each strand as a "
-            "separate record",
+            "record 'x': base 3: '&' separates two strands; write each strand as a separate record",
         ),
     ],
 )
