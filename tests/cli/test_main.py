@@ -174,7 +174,7 @@ def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, exa
     assert finished.stderr == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_is_reported_and_leaves_nothing(tiny_weights, tmp_path, number):
     reads = tmp_path / "long.fasta"  # more than a minute of work
     reads.write_text(f">long\n{'GAUC' * 100}\n" * 2000)
@@ -287,7 +287,7 @@ def test_a_deleted_working_directory_is_reported(run_cli, tmp_path, monkeypatch)
     monkeypatch.chdir(gone)
     gone.rmdir()
     done = run_cli("weights", "list")
-    assert done.err == "rnaformer: the working directory was deleted; change to another\n"
+    assert done.err == "rnaformer: the working directory was deleted; change to another folder\n"
     assert done.code == 1
 
 
