@@ -17,6 +17,7 @@ from click.shell_completion import shell_complete
 
 from rnaformer_cli import __version__
 from rnaformer_cli.cli.formats.text import escape_controls
+from rnaformer_cli.cli.run.startup import without_garbage_collection
 from rnaformer_cli.errors import InputError, RnaformerError
 from rnaformer_cli.files import os_error_text
 
@@ -57,7 +58,7 @@ class CommandGroup(click.Group):
     """Imports a command's module only when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands, in the order of --help."""
+        """The names of the commands, in the order of --help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -65,7 +66,8 @@ class CommandGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = cmd_name.replace("-", "_")
-        command: click.Command = import_module(f"rnaformer_cli.cli.{module}").command
+        with without_garbage_collection():
+            command: click.Command = import_module(f"rnaformer_cli.cli.{module}").command
         return command
 
     def resolve_command(
@@ -79,7 +81,7 @@ class CommandGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands in groups, without importing them."""
+        """Write the commands in groups, without importing them."""
         for title, names in COMMAND_GROUPS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, COMMANDS[name]) for name in names])
@@ -111,6 +113,8 @@ def main() -> NoReturn:
         signal.signal(signal.SIGINT, _interrupt)
     if "OMP_WAIT_POLICY" not in os.environ:  # before PyTorch is imported, which reads it
         os.environ.setdefault("GOMP_SPINCOUNT", GOMP_SPIN_COUNT)
+    # NumPy multiplies many small matrices, for which starting a second thread takes longer.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported, which reads it
     sys.stdout = sys.stdout or _open_devnull()  # None: closed by the shell (`>&-`)
     sys.stderr = sys.stderr or _open_devnull()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -120,7 +124,7 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """The exit code: 0 success, 1 failure, 2 usage error, 130 interrupted."""
+    """Run a command; return 0 for success, 1 failure, 2 a usage error, 130 an interrupt."""
     try:
         _check_folder()
         _invoke(arguments)
@@ -167,7 +171,7 @@ def _check_folder() -> None:
     try:
         Path.cwd()
     except FileNotFoundError:
-        raise InputError("the working directory was deleted; change to another") from None
+        raise InputError("the working directory was deleted; change to another folder") from None
 
 
 def _open_devnull() -> TextIO:
@@ -175,7 +179,7 @@ def _open_devnull() -> TextIO:
 
 
 def _fail_on_file(error: OSError) -> int:
-    """The exit code for an OSError that no reader or writer has handled."""
+    """Report an OSError that no reader or writer has handled, and return the exit code."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         limit = "too many open files: raise the limit (ulimit -n) or use fewer --jobs"
         click.echo(f"rnaformer: {limit}", err=True)
@@ -189,7 +193,7 @@ def _fail_on_file(error: OSError) -> int:
 
 
 def _close_stdout(error: OSError) -> int:
-    """The exit code for an OSError of stdout, the only file without a name."""
+    """Close stdout, the only file without a name, after an OSError; return the exit code."""
     # Python flushes stdout again at exit, which must not fail.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):

@@ -20,6 +20,7 @@ from rnaformer_cli.cli.run.log import LogError
 from rnaformer_cli.cli.run.output import Destination, SingleRecordError, open_destination
 from rnaformer_cli.cli.run.pictures import check_drawing
 from rnaformer_cli.cli.run.progress import FailureTable, RunReporter
+from rnaformer_cli.cli.run.startup import without_garbage_collection
 from rnaformer_cli.constraints.formats import SUFFIXES as CONSTRAINT_SUFFIXES
 from rnaformer_cli.constraints.matching import ConstraintIndex
 from rnaformer_cli.errors import ConstraintError, DeviceError, RnaformerError, ScoreError
@@ -476,6 +477,7 @@ def _of_given(
     return kept
 
 
+@without_garbage_collection()
 def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
     from rnaformer_cli.prediction import device
     from rnaformer_cli.prediction.predictor import Options, load

@@ -52,7 +52,7 @@ MAX_PICTURE_BASES = 100_000  # of these; 1,000 bases take about 1 s and 0.4 MB o
 @click.option(
     "--pictures",
     type=click.IntRange(min=0),
-    help="Number of records to draw, from the first.  "
+    help="Number of records to draw, starting with the first.  "
     f"[default: {DEFAULT_PICTURES}, of at most {MAX_PICTURE_BASES:,} bases together]",
 )
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures.")

@@ -1,4 +1,4 @@
-"""Unlabelled sequences, and labels from ViennaRNA's thermodynamic model."""
+"""Make unlabelled sequences, and label sequences with ViennaRNA's thermodynamic model."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ KINDS: tuple[SequenceKind, ...] = get_args(SequenceKind)
 SOURCE = "rnafold"
 MIN_PROBABILITY = 0.02  # less probable pairs are omitted from a label, which halves the file
 _CHUNK_RECORDS = 16  # records per task of a worker process
-_BROKEN = "a worker process was ended from outside; repeat the command to continue"
-_NOT_A_PREFIX = "does not hold the first of these labels; remove it to start again"
+_BROKEN = "a worker process was killed; repeat the command to continue"
+_NOT_A_PREFIX = "does not begin with the labels of these records; remove it to start again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,12 @@ class Recipe:
     shuffled: float = 0.25  # a random window with its bases shuffled
     random: float = 0.10  # random bases with a GC content of 30 to 70 %
     mutant: float = 0.0  # a whole sequence of any length with one base replaced
-    max_lengths: tuple[int, ...] = (
-        100,
-        140,
-        200,
-        200,
-        260,
-    )  # one of them, drawn at random, limits the length of a sequence
+    # Bases; the limit on the length of a sequence is drawn from these at random.
+    max_lengths: tuple[int, ...] = (100, 140, 200, 200, 260)
     min_length: int = 30
 
     def only(self, kinds: Collection[SequenceKind]) -> Recipe:
-        """The recipe for these kinds only, with the ratios of their fractions.
+        """The recipe with these kinds only, in the same proportions.
 
         Mutants, of which the default recipe has none, get the fraction 0.5.
         """
@@ -67,7 +62,7 @@ class Recipe:
 def make_sequences(
     records: Sequence[LabelledRecord], count: int, seed: int, recipe: Recipe | None = None
 ) -> Iterator[LabelledRecord]:
-    """Yield sequences made from those of a data set, without pairs; clusters have equal weight.
+    """Yield unlabelled sequences made from those of a data set; clusters have equal weight.
 
     Raises:
         DatasetError: no record to draw from.
@@ -96,9 +91,9 @@ def _make(kind: str, origin: str, recipe: Recipe, generator: random.Random) -> s
     if kind == "whole" and len(sequence) <= limit:
         return sequence
     if kind == "mutant":
-        place = generator.randrange(len(sequence))
-        other = generator.choice("ACGU".replace(sequence[place], ""))
-        return f"{sequence[:place]}{other}{sequence[place + 1 :]}"
+        position = generator.randrange(len(sequence))
+        other = generator.choice("ACGU".replace(sequence[position], ""))
+        return f"{sequence[:position]}{other}{sequence[position + 1 :]}"
     size = generator.randint(recipe.min_length, limit)
     if len(sequence) > size:
         start = generator.randrange(len(sequence) - size + 1)
@@ -168,18 +163,18 @@ def label_records(
 
     Raises:
         DependencyError: ViennaRNA is not installed.
-        DatasetError: a process was ended from outside.
+        DatasetError: a process was killed.
     """
     import_vienna()
-    work = label_mfe if label == "mfe" else label_probabilities
+    label_one = label_mfe if label == "mfe" else label_probabilities
     if jobs == 1:
-        yield from map(work, records)
+        yield from map(label_one, records)
         return
-    # Not multiprocessing.Pool, which waits for ever for the records of a process that was killed.
+    # Not multiprocessing.Pool, which waits forever for the records of a process that was killed.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, _ignore_interrupts)
     try:
-        yield from pool.map(work, records, chunksize=_CHUNK_RECORDS)
+        yield from pool.map(label_one, records, chunksize=_CHUNK_RECORDS)
     except BrokenProcessPool:
         raise DatasetError(_BROKEN) from None
     finally:
@@ -187,7 +182,7 @@ def label_records(
 
 
 def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which ends its processes."""
+    """Leave Ctrl-C to the parent process, which ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

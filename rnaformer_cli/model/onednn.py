@@ -17,6 +17,9 @@ _ATTENTION_BYTES = 2**22  # of attention scores computed at once; they fit into 
 _MAX_LENGTH = 8192  # bases; longer rows would need more than 128 MB for their attention scores
 _EXTRA_COLUMNS = 16  # appended to the values: one is used, the others pad a vector register
 _MAX_SCORE = 80.0  # a score whose exponential is finite in single precision
+_MAX_SHORT_LENGTH = 96  # bases; PyTorch's fp32 kernel is faster for longer rows
+_SHORT_SCORES = 2**19  # attention scores of short rows that are computed at once
+_MIN_TOTAL, _MAX_TOTAL = 1e-30, 1e30  # sums of exponentials that have their full precision
 
 
 class Linear(nn.Linear):
@@ -40,11 +43,15 @@ def attend(
 ) -> Tensor:
     """Softmax attention; query, key, value (N, H, L, D) -> (N, H, L, D).
 
-    `may_attend` (N, 1, 1, L) marks the keys that are not padding. In half precision on a CPU,
-    attention is computed by matrix products, since PyTorch's kernel converts its inputs and takes
-    2.5 times as long.
+    `may_attend` (N, 1, 1, L) marks the keys that are not padding. On a CPU, attention is computed
+    by matrix products in half precision, since PyTorch's kernel converts its inputs and takes 2.5
+    times as long, and for short rows in prediction.
     """
     count, heads, length, _ = query.shape
+    if length <= _MAX_SHORT_LENGTH and _uses_onednn(query):
+        found = _attend_short(query, key, value, may_attend, scale)
+        if found is not None:
+            return found
     is_half_on_cpu = query.device.type == "cpu" and query.element_size() == 2
     if not is_half_on_cpu or length > _MAX_LENGTH:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=may_attend, scale=scale)
@@ -65,6 +72,38 @@ def attend(
         scores = torch.baddbmm(padding, query[part], key[part].mT, alpha=scale)
         torch.bmm(torch.softmax(scores, -1), value[part], out=mixed[part])
     return mixed.view(count, heads, length, -1)
+
+
+def _attend_short(
+    query: Tensor, key: Tensor, value: Tensor, may_attend: Tensor | None, scale: float | None
+) -> Tensor | None:
+    """See `attend`; for many short rows. None if an exponential is too large or too small.
+
+    The heads of a row need not be contiguous. Exponentials are powers of two, which PyTorch
+    computes three times as fast as those of e. The largest score is not subtracted; the sums show
+    whether that was necessary.
+    """
+    count, heads, length, size = query.shape
+    to_log2 = (size**-0.5 if scale is None else scale) * math.log2(math.e)
+    mixed = query.new_empty(count, length, heads, size)
+    step = min(max(_SHORT_SCORES // length**2, 1), count)
+    buffer = query.new_empty(step, length, length)
+    is_real = None if may_attend is None else may_attend[:, 0].to(query.dtype)
+    for start in range(0, count, step):
+        rows = slice(start, min(start + step, count))
+        weights = buffer[: rows.stop - start]
+        for head in range(heads):
+            keys = key[rows, head].mT
+            torch.baddbmm(weights, query[rows, head], keys, beta=0, alpha=to_log2, out=weights)
+            weights.exp2_()
+            if is_real is not None:
+                weights.mul_(is_real[rows])
+            total = weights.sum(-1, keepdim=True)
+            least, most = total.aminmax()
+            if not (least > _MIN_TOTAL and most < _MAX_TOTAL):  # also if a sum is not a number
+                return None
+            torch.div(torch.bmm(weights, value[rows, head]), total, out=mixed[rows, :, head])
+    return mixed.transpose(1, 2)
 
 
 class _Attention(torch.autograd.Function):

@@ -1,4 +1,4 @@
-"""Constraints on the structure of one RNA, and RNAfold's notation of them."""
+"""Constraints on the structure of one RNA, and RNAfold's notation for them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ UNPAIRED, PAIRED, DOWNSTREAM, UPSTREAM = "x", "|", "<", ">"
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _SINGLE = {UNPAIRED: "unpaired", PAIRED: "paired", DOWNSTREAM: "downstream", UPSTREAM: "upstream"}
 _PAIR_FIELDS = ("pairs", "forbidden")
-SIGNS = frozenset(".x|<>()[]{}")
+SYMBOLS = frozenset(".x|<>()[]{}")
 _EXPECTED = "expected . x | < > ( ) [ ] or { }"
 
 Pair = tuple[int, int]  # left, right: 0-based, left < right
-Conflict = tuple[int, str]  # the base, 0-based, and what is wrong
+Conflict = tuple[int, str]  # the base, 0-based, and the message
 
 
 class ConflictError(ConstraintError):
@@ -31,7 +31,7 @@ class ConflictError(ConstraintError):
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """What is known of the structure of an RNA. Bases are 0-based.
+    """Constraints on the structure of an RNA. Bases are 0-based.
 
     Any collections of bases and pairs are accepted; they become frozen sets.
 
@@ -42,12 +42,12 @@ class Constraints:
     """
 
     length: int
-    pairs: frozenset[Pair] = field(default_factory=frozenset)  # in every structure
-    forbidden: frozenset[Pair] = field(default_factory=frozenset)  # in no structure
-    unpaired: frozenset[int] = field(default_factory=frozenset)
-    paired: frozenset[int] = field(default_factory=frozenset)  # with any base
-    downstream: frozenset[int] = field(default_factory=frozenset)  # with a base further 3'
-    upstream: frozenset[int] = field(default_factory=frozenset)  # with a base further 5'
+    pairs: frozenset[Pair] = field(default_factory=frozenset)  # forced: in every structure
+    forbidden: frozenset[Pair] = field(default_factory=frozenset)  # excluded: in no structure
+    unpaired: frozenset[int] = field(default_factory=frozenset)  # in no pair
+    paired: frozenset[int] = field(default_factory=frozenset)  # paired with any base
+    downstream: frozenset[int] = field(default_factory=frozenset)  # paired with a base further 3'
+    upstream: frozenset[int] = field(default_factory=frozenset)  # paired with a base further 5'
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "length", _whole_number(self.length, "length"))
@@ -109,35 +109,36 @@ def _read_pair(value: Any, name: str) -> Pair:
 
 
 def parse_constraints(text: str) -> Constraints:
-    """Constraints from one sign for each base, as RNAfold reads them.
+    """Parse constraints in RNAfold's notation, with one symbol per base.
 
     `.` not constrained, `x` unpaired, `|` paired, `<` paired with a base downstream, `>` paired
     with a base upstream, `( )` paired with each other. `[ ]` and `{ }` are pairs that may cross
     others.
 
     Raises:
-        ConstraintError: another sign, an unbalanced bracket, or constraints that cannot be met.
+        ConstraintError: an unknown symbol, an unbalanced bracket, or constraints that cannot be
+            met.
     """
     opened: dict[str, list[int]] = {}
     pairs: set[Pair] = set()
     single: dict[str, set[int]] = {name: set() for name in _SINGLE.values()}
-    for base, sign in enumerate(text):
-        if sign in _SINGLE:
-            single[_SINGLE[sign]].add(base)
-        elif sign in _BRACKETS.values():
-            opened.setdefault(sign, []).append(base)
-        elif sign in _BRACKETS:
-            waiting = opened.get(_BRACKETS[sign])
+    for base, symbol in enumerate(text):
+        if symbol in _SINGLE:
+            single[_SINGLE[symbol]].add(base)
+        elif symbol in _BRACKETS.values():
+            opened.setdefault(symbol, []).append(base)
+        elif symbol in _BRACKETS:
+            waiting = opened.get(_BRACKETS[symbol])
             if not waiting:
-                raise ConstraintError(f"{sign!r} at base {base + 1} closes nothing")
+                raise ConstraintError(f"{symbol!r} at base {base + 1} closes nothing")
             pairs.add((waiting.pop(), base))
-        elif sign != ".":
-            message = f"{sign!r} at base {base + 1} is not a constraint; {_EXPECTED}"
+        elif symbol != ".":
+            message = f"{symbol!r} at base {base + 1} is not a constraint; {_EXPECTED}"
             raise ConstraintError(message)
-    left_open = [(bases[-1], sign) for sign, bases in opened.items() if bases]
+    left_open = [(bases[-1], symbol) for symbol, bases in opened.items() if bases]
     if left_open:
-        base, sign = min(left_open)
-        raise ConstraintError(f"{sign!r} at base {base + 1} is never closed")
+        base, symbol = min(left_open)
+        raise ConstraintError(f"{symbol!r} at base {base + 1} is never closed")
     return Constraints(
         len(text),
         frozenset(pairs),
@@ -149,7 +150,7 @@ def parse_constraints(text: str) -> Constraints:
 
 
 def conflicts(constraints: Constraints) -> Iterator[Conflict]:
-    """Yield what contradicts the RNA, another constraint or the geometry of a hairpin."""
+    """Yield each conflict with the RNA, with another constraint or with the smallest hairpin."""
     partners: dict[int, int] = {}
     for pair in sorted(constraints.pairs):
         yield from _pair_conflicts(constraints, pair)
@@ -179,7 +180,7 @@ def _pair_conflicts(constraints: Constraints, pair: Pair) -> Iterator[Conflict]:
     bases = f"bases {left + 1} and {right + 1}"
     if right - left <= MIN_LOOP:
         between = right - left - 1
-        message = f"{bases} must pair with {between} between them; a hairpin has at least"
+        message = f"{bases} must pair, but have {between} between them; a hairpin loop has at least"
         yield right, f"{message} {MIN_LOOP}"
     if pair in constraints.forbidden:
         yield right, f"{bases} must pair, and must not pair"

@@ -17,7 +17,7 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 from rnaformer_cli.errors import ConstraintError, InputError, SequenceError
 from rnaformer_cli.files import STDIN, check_regular, list_files, read_lines
 from rnaformer_cli.limits import MAX_BASES
-from rnaformer_cli.sequence.constraints import SIGNS, UNPAIRED, parse_constraints
+from rnaformer_cli.sequence.constraints import SYMBOLS, UNPAIRED, parse_constraints
 from rnaformer_cli.sequence.letters import READABLE, UNAMBIGUOUS, letter_error
 from rnaformer_cli.sequence.record import RnaRecord
 
@@ -44,13 +44,13 @@ def read_fasta(
     """Yield the records of a FASTA file, of all FASTA files of a folder, or of lines, in order.
 
     Blank and `;` lines are skipped; DNA is read as RNA. The path "-" is standard input.
-    `with_constraints` reads a line of constraints below a sequence, see parse_constraints.
+    With `with_constraints`, a line of constraints may follow a sequence; see parse_constraints.
 
     Raises:
         InputError: a file that cannot be read or holds no record; a folder without such files.
         SequenceError: text before the first header, an empty record, or a letter that is
             not a base, with its line and column; with `strict` also an ambiguous letter.
-        ConstraintError: constraints that cannot be met, or of another length.
+        ConstraintError: constraints that cannot be met, or for more or fewer bases.
     """
     for result in _scan(source, strict, with_constraints):
         if not isinstance(result, RnaRecord):
@@ -62,7 +62,7 @@ def _scan(
     source: str | Path | Iterable[str], strict: bool, with_constraints: bool
 ) -> Iterator[Scanned]:
     if isinstance(source, str) and (source.startswith(">") or "\n" in source):
-        message = "this is FASTA text; expected a path or lines: give text.splitlines()"
+        message = "this is FASTA text; expected a path or lines: pass text.splitlines()"
         raise SequenceError(message)
     if not isinstance(source, (str, Path)):
         yield from scan_fasta(source, strict, with_constraints)
@@ -74,7 +74,7 @@ def _scan(
 
 
 def fasta_files(path: str | Path) -> list[str | Path]:
-    """The FASTA files of a folder in order of their names, or the file (or "-") itself.
+    """The FASTA files of a folder, sorted by name; for a file (or "-"), only the path itself.
 
     Raises:
         InputError: a folder without FASTA files.
@@ -93,8 +93,8 @@ def read_fasta_file(
 ) -> Iterator[Scanned]:
     """Yield the records of a file ("-": standard input), with an error for each bad record.
 
-    Standard input may also hold bare sequences, one a line, as RNAfold reads them. `first` is the
-    number of the first of these.
+    Standard input may also hold bare sequences, one per line, as for RNAfold. `first` is the number
+    of the first of these.
 
     Raises:
         InputError: the file cannot be read, or holds no record.
@@ -137,7 +137,7 @@ def scan_fasta(
 def scan_numbered(
     lines: Iterable[str], strict: bool = False, with_constraints: bool = False
 ) -> Iterator[tuple[int, Scanned]]:
-    """The same, each with its line: that of the constraints, or else of the header."""
+    """As scan_fasta, with the line number of each record's constraints, or else of its header."""
     check = _LineCheck(lines, strict, with_constraints)
     for number, (title, text) in enumerate(SimpleFastaParser(check.lines()), start=1):
         name = record_id(title, number)
@@ -154,7 +154,7 @@ def scan_numbered(
 
 def _constrained(record: RnaRecord, line: int, text: str) -> RnaRecord | ConstraintError:
     if len(text) != len(record):
-        message = f"{len(text)} signs of constraints for {len(record)} bases"
+        message = f"{len(text)} constraint symbols for {len(record)} bases"
         return ConstraintError(message, line=line, record=record.id)
     try:
         return replace(record, constraints=parse_constraints(text))
@@ -191,7 +191,7 @@ def scan_bare(
 
 
 def _peek_bare(lines: Iterator[str]) -> tuple[bool, Iterator[str]]:
-    """Whether the first line with content is a bare sequence, and all lines."""
+    """Whether the first line with content is a bare sequence, and an iterator over all lines."""
     head: list[str] = []
     for line in lines:
         head.append(line)
@@ -213,15 +213,15 @@ def _record(name: str, title: str, text: str) -> RnaRecord:
 
 
 class _LineCheck:
-    """Filters lines for Biopython's parser and collects what belongs to each record.
+    """Passes valid lines to Biopython's parser.
 
-    This is the line of its header, its first error, and its constraints.
+    For each record it keeps the line number of the header, the first error and the constraints.
     """
 
     def __init__(self, lines: Iterable[str], strict: bool, with_constraints: bool = False) -> None:
         self._lines = lines
         self._with_constraints = with_constraints
-        self._constraints: dict[int, tuple[int, str]] = {}  # record number -> line, signs
+        self._constraints: dict[int, tuple[int, str]] = {}  # record number -> line, symbols
         self._allowed = UNAMBIGUOUS | frozenset(" \t") if strict else READABLE
         self._count = 0  # headers seen
         self._letters = 0  # of the current record
@@ -244,12 +244,12 @@ class _LineCheck:
                     message = "this looks like Stockholm; expected FASTA, with '>' before each name"
                     raise SequenceError(message, line=number, column=1)
                 if not line.startswith("#"):
-                    raise _before_header(line, number)
+                    raise _missing_header_error(line, number)
             elif self._check_letters(line, number):
                 yield line.replace("\t", " ")
 
     def _check_letters(self, line: str, number: int) -> bool:
-        if self._with_constraints and self._letters and _has_signs(line):
+        if self._with_constraints and self._letters and _is_constraint_line(line):
             self._add_constraints(line, number)
             return False
         self._letters += len(line)
@@ -261,7 +261,10 @@ class _LineCheck:
     def line_error(
         self, line: str, number: int, letters: int | None = None
     ) -> tuple[str, int, int] | None:
-        """Message, line and column of the first error, if `letters` is the record's size so far."""
+        """Message, line and column of the first error in a line; None if the line is valid.
+
+        `letters` is the number of letters of the record so far, this line included.
+        """
         if (len(line) if letters is None else letters) > MAX_BASES:  # bounds the memory
             message = f"more than {MAX_BASES:,} letters (the limit per record)"
             return message, number, 1
@@ -284,12 +287,12 @@ class _LineCheck:
         return header, error, self._constraints.pop(record, None)
 
 
-def _has_signs(line: str) -> bool:
-    """Whether a line has signs of constraints; a sequence has none, gaps included."""
-    return bool((SIGNS - {UNPAIRED}).intersection(line)) or set(line.strip()) == {UNPAIRED}
+def _is_constraint_line(line: str) -> bool:
+    """Whether a line holds constraints: a symbol that no sequence has, or `x` for all bases."""
+    return bool((SYMBOLS - {UNPAIRED}).intersection(line)) or set(line.strip()) == {UNPAIRED}
 
 
-def _before_header(line: str, number: int) -> SequenceError:
+def _missing_header_error(line: str, number: int) -> SequenceError:
     kind = next((name for name, begin in _OTHER_FORMATS.items() if begin.match(line)), None)
     if kind is not None:
         message = f"this looks like {kind}; expected FASTA, with '>' before each name"

@@ -1,4 +1,4 @@
-"""RNAs as Python programs hold them: text, records of this package or of Biopython, files."""
+"""Convert RNAs given in Python (text, records, Biopython objects, paths) to records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rnaformer_cli.sequence.record import RnaRecord
 
 Rna = RnaRecord | SeqRecord | Seq | str  # one RNA; text is its sequence
 ONE_RNA = (RnaRecord, SeqRecord, Seq, str)
-Rnas = Path | Iterable[Rna]  # a FASTA file or a folder of them, or RNAs
+Rnas = Path | Iterable[Rna]  # a FASTA file, a folder of FASTA files, or RNAs
 _ONE = "a sequence, RnaRecord(id, sequence), Seq or SeqRecord"
 
 
@@ -63,13 +63,17 @@ def _from_biopython(rna: SeqRecord, number: int) -> RnaRecord:
 
 
 def _check_sequence(text: str) -> None:
-    """Reject text that was meant as a file or as its content."""
+    """Reject text that is a file name or the content of a FASTA file.
+
+    Raises:
+        SequenceError: such a text.
+    """
     if text.startswith(">"):
-        message = "this is FASTA text; expected a sequence: give read_fasta(text.splitlines())"
+        message = "this is FASTA text; expected a sequence: use read_fasta(text.splitlines())"
         raise SequenceError(message)
     if "/" in text or "\\" in text or suffix_of(text) in SUFFIXES:
         name = shorten_repr(text)
-        raise SequenceError(f"{name} is a file name; expected a sequence: give Path({name})")
+        raise SequenceError(f"{name} is a file name; expected a sequence: pass Path({name})")
 
 
 def _check_collection(rnas: Iterable[Rna]) -> None:

@@ -1,4 +1,4 @@
-"""One RNA of the input."""
+"""An input RNA with its probing data and constraints."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class RnaRecord:
 
     Raises:
         SequenceError: no base, or a letter that is not a base.
-        ProbingError: a number of reactivities that is not that of the bases.
-        ConstraintError: constraints of an RNA of another length.
+        ProbingError: more or fewer reactivities than bases.
+        ConstraintError: constraints for more or fewer bases.
         TypeError: an id or a sequence that is not text; other constraints or reactivities.
     """
 
@@ -31,7 +31,7 @@ class RnaRecord:
     description: str = ""  # the rest of the FASTA header
     n_ambiguous: int = 0  # letters that were read as N
     reactivities: Reactivities | None = None  # chemical probing data
-    constraints: Constraints | None = None  # on its structure
+    constraints: Constraints | None = None  # on the structure
 
     def __post_init__(self) -> None:
         self._check_types()
@@ -49,7 +49,8 @@ class RnaRecord:
             message = f"{len(self.reactivities)} reactivities for {len(self.sequence)} bases"
             raise ProbingError(message, record=self.id)
         if self.constraints is not None and len(self.constraints) != len(self.sequence):
-            message = f"constraints of {len(self.constraints)} bases for {len(self.sequence)} bases"
+            n_bases = len(self.constraints)
+            message = f"constraints for {n_bases} bases, but the RNA has {len(self.sequence)}"
             raise ConstraintError(message, record=self.id)
 
     def _check_types(self) -> None:

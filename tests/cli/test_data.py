@@ -72,7 +72,7 @@ def test_split_writes_disjoint_parts(run_cli, families, tmp_path):
     ]
     assert sum(map(len, parts)) == 24
     assert done.err.splitlines()[-1] == (
-        "no leak found by exact and shared 8-mers (cd-hit-est-2d is not installed)"
+        "no leak found by exact comparison and shared 8-mers (cd-hit-est-2d is not installed)"
     )
 
 
@@ -106,7 +106,7 @@ def test_sets_without_a_leak_are_reported_as_such(run_cli, tmp_path):
     write_dataset(tmp_path / "test", [make_record("u", random_rna(80, 2))])
     done = run_cli("data", "leaks", tmp_path / "train", tmp_path / "test")
     assert done.code == 0
-    assert done.out.startswith("no leak found by exact and shared 8-mers")
+    assert done.out.startswith("no leak found by exact comparison and shared 8-mers")
 
 
 def test_sequences_are_sampled_and_labelled(run_cli, families, tmp_path):

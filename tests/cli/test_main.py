@@ -262,13 +262,32 @@ def test_idle_threads_sleep_soon_unless_the_user_sets_a_wait_policy(requested, s
     assert done.stdout.splitlines()[-1] == spins
 
 
+@pytest.mark.parametrize(
+    ("requested", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2")]
+)
+def test_numpy_has_one_thread_unless_the_user_sets_more(requested, threads):
+    code = (
+        "import atexit, os, sys; from rnaformer_cli.cli.main import main; sys.argv[1:] = ['-V'];"
+        "atexit.register(lambda: print(os.environ['OPENBLAS_NUM_THREADS'])); main()"
+    )
+    kept = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**kept, **requested},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == threads
+
+
 def test_a_deleted_working_directory_is_reported(run_cli, tmp_path, monkeypatch):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
     done = run_cli("weights", "list")
-    assert done.err == "rnaformer: the working directory was deleted; change to another\n"
+    assert done.err == "rnaformer: the working directory was deleted; change to another folder\n"
     assert done.code == 1
 
 

@@ -148,7 +148,7 @@ def test_the_partial_output_of_another_run_is_refused(tmp_path, begun):
     part.write_text(begun)
     with pytest.raises(DatasetError) as caught:
         label_file(source, target, "probabilities")
-    message = "does not hold the first of these labels; remove it to start again"
+    message = "does not begin with the labels of these records; remove it to start again"
     assert str(caught.value) == f"{part}: {message}"
     assert part.read_text() == begun
 
@@ -175,7 +175,7 @@ def test_a_killed_process_ends_the_run_with_a_message():
     os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
     with pytest.raises(DatasetError) as caught:
         list(labelled)
-    message = "a worker process was ended from outside; repeat the command to continue"
+    message = "a worker process was killed; repeat the command to continue"
     assert str(caught.value) == message
     assert not multiprocessing.active_children()
 

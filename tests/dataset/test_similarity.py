@@ -78,7 +78,7 @@ def test_copies_families_and_relatives_are_leaks(no_cdhit):
         ("copy", "t2", "at least 10% of 8-mers"),
         ("relative", "t1", "at least 10% of 8-mers"),
     ]
-    assert method == "exact and shared 8-mers (cd-hit-est-2d is not installed)"
+    assert method == "exact comparison and shared 8-mers (cd-hit-est-2d is not installed)"
 
 
 def install_cdhit(folder, monkeypatch, script):

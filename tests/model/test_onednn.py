@@ -52,6 +52,25 @@ def test_attention_in_half_precision_agrees(scale, masked, at_once, monkeypatch)
     )
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("size", [0.1, 1.0, 30.0])  # 30: exponentials that overflow
+@pytest.mark.parametrize("at_once", [1, 1 << 19])
+def test_attention_of_short_rows_agrees(masked, size, at_once, monkeypatch):
+    monkeypatch.setattr(onednn, "_SHORT_SCORES", at_once)
+    torch.manual_seed(7)
+    qkv = torch.randn(5, 9, 3, 2, 16) * size
+    query, key, value = (part.transpose(1, 2) for part in qkv.unbind(2))
+    mask = torch.arange(9) < torch.tensor([9, 1, 4, 8, 2])[:, None, None, None] if masked else None
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        query.double(), key.double(), value.double(), attn_mask=mask
+    )
+    found = onednn._attend_short(query, key, value, mask, None)
+    assert (found is None) == (size == 30.0)
+    found = attend(query, key, value, mask, None)
+    torch.testing.assert_close(found.double(), expected, atol=3e-5 * size, rtol=0)
+
+
 @pytest.mark.parametrize("scale", [None, 1.0])
 @pytest.mark.parametrize("masked", [False, True])
 def test_attention_in_half_precision_has_its_gradients(scale, masked):

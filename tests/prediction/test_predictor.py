@@ -226,7 +226,7 @@ def test_a_record_above_the_memory_limit_is_not_run(tiny_network):
     long = RnaRecord("long", "A" * 3000)
     error, answer = Predictor(tiny_network, "tiny", options).predict([long, RECORDS[0]])
     needed = estimate_memory(tiny_network.config, 3000) / 2**20
-    sizes = f"needs about {needed:.0f} MiB of memory, 38 MiB may be used"
+    sizes = f"needs about {needed:.0f} MiB of memory, but may use 38 MiB"
     assert str(error) == f"record 'long': 3000 bases: {sizes}"
     assert answer.record == RECORDS[0]
 

@@ -80,7 +80,7 @@ def test_a_profile_of_another_id_is_of_the_only_record_if_the_sequence_is(sequen
     ("lines", "message"),
     [
         (["1 1", "6 1"], "x.shape:2: record 'x': position 6 is beyond the RNA, which has 5 bases"),
-        (["1 A 1", "2 G 1"], "x.shape:2: record 'x': 'G' at position 2, where the RNA has 'C'"),
+        (["1 A 1", "2 G 1"], "x.shape:2: record 'x': 'G' at position 2, but the RNA has 'C'"),
     ],
 )
 def test_data_of_another_rna_are_refused_at_their_line(lines, message):
@@ -92,11 +92,11 @@ def test_data_of_another_rna_are_refused_at_their_line(lines, message):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ('"reactivity": [1, 1]', "data of 2 bases, where the RNA has 5"),
+        ('"reactivity": [1, 1]', "data for 2 bases, but the RNA has 5"),
         ('"reactivity": [1, 1, 1, 1, 1, 1]', "position 6 is beyond the RNA, which has 5 bases"),
         (
             '"reactivity": [1, 1, 1, 1, 1], "seq": "ACCUU"',
-            "'C' at position 3, where the RNA has 'G'",
+            "'C' at position 3, but the RNA has 'G'",
         ),
         (
             '"reactivity": [1, 1, 1, 1, 1], "modifier": "soap"',
@@ -149,8 +149,8 @@ def test_two_profiles_of_one_reagent_are_refused(wanted):
 
 def test_unreadable_data_exclude_other_data_of_the_same_id():
     index = index_of(with_reagent("DMS", 1))
-    index.refuse(ProbingError("no good", record="x"))
-    index.refuse(ProbingError("no good"))
+    index.add_error(ProbingError("no good", record="x"))
+    index.add_error(ProbingError("no good"))
     assert index.attach(RECORD) == RECORD
     assert index.unmatched() == []
 
@@ -160,7 +160,7 @@ def test_profiles_without_a_record_are_reported():
     assert index.attach(replace(RECORD, id="z")).reactivities is None
     assert [str(error) for error in index.unmatched()] == [
         "data.jsonl:1: no record 'x'",
-        "data/y.shape: no record 'y'; a file of one RNA is named after its record",
+        "data/y.shape: no record 'y'; a file without ids is named after its record",
     ]
 
 

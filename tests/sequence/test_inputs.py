@@ -68,12 +68,12 @@ def test_rnas_are_taken_one_by_one():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rnas.fa", "'rnas.fa' is a file name; expected a sequence: give Path('rnas.fa')"),
-        ("x.fasta.gz", "'x.fasta.gz' is a file name; expected a sequence: give Path('x.fasta.gz')"),
-        ("a/GGG", "'a/GGG' is a file name; expected a sequence: give Path('a/GGG')"),
+        ("rnas.fa", "'rnas.fa' is a file name; expected a sequence: pass Path('rnas.fa')"),
+        ("x.fasta.gz", "'x.fasta.gz' is a file name; expected a sequence: pass Path('x.fasta.gz')"),
+        ("a/GGG", "'a/GGG' is a file name; expected a sequence: pass Path('a/GGG')"),
         (
             ">x\nGG\n",
-            "this is FASTA text; expected a sequence: give read_fasta(text.splitlines())",
+            "this is FASTA text; expected a sequence: use read_fasta(text.splitlines())",
         ),
         ("", "record 'sequence_1': no sequence"),
     ],

@@ -57,8 +57,7 @@ def test_a_copy_keeps_the_number_of_ambiguous_letters():
         ),
         (
             "GG&CC",
-            "record 'x': base 3: '&' separates two strands; write each strand as a record of its "
-            "own",
+            "record 'x': base 3: '&' separates two strands; write each strand as a separate record",
         ),
     ],
 )
@@ -79,7 +78,7 @@ def test_constraints_count_bases_without_white_space():
     assert (record.sequence, record.constraints) == ("GGAAAUC", constraints)
     with pytest.raises(ConstraintError) as caught:
         RnaRecord("x", "GGA AAUC", constraints=parse_constraints("(......)"))
-    assert str(caught.value) == "record 'x': constraints of 8 bases for 7 bases"
+    assert str(caught.value) == "record 'x': constraints for 8 bases, but the RNA has 7"
 
 
 def test_text_of_constraints_is_not_constraints():

@@ -22,11 +22,11 @@ def check_paths(
     """Reject an output that two options name, and an output that is also an input.
 
     Paths are compared after symbolic links and `.` are resolved. Devices, pipes and folders may be
-    named more than once. `suffixes` are those of the files that are read in an input folder. The
+    named more than once. `suffixes` are those of the files that are read from an input folder. The
     name `-` is rejected: an option for which it is standard output passes None.
 
     Raises:
-        click.UsageError: naming the options and the file.
+        click.UsageError: such an output; the message names the options and the file.
     """
     options_by_target = _options_by_target(outputs)
     for path in inputs:

@@ -89,7 +89,7 @@ class RunLog:
         """Close the file."""
         try:
             self._file.close()
-        except OSError as error:  # buffered text that could not be written is written again
+        except OSError as error:  # close() writes buffered text again that could not be written
             raise OutputError(os_error_text(error), path=self._path) from None
 
     def _open(self, settings: Mapping[str, Any]) -> IO[str]:

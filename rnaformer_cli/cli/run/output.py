@@ -103,7 +103,7 @@ class Formatter:
 
     @property
     def _optional_settings(self) -> dict[str, Any]:
-        """The settings of options that were given; a run without them has none."""
+        """The settings of some options, only if they were given."""
         found: dict[str, Any] = {"unpaired": True} if self._unpaired else {}
         if self._alternatives is not None:
             found.update(alternatives=self._alternatives, seed=self._seed)
@@ -160,7 +160,7 @@ class Formatter:
         return format_json(prediction.structure_record, prediction.pair_scores, details)
 
     def _unpaired_rows(self, prediction: Prediction) -> str:
-        """The rows of a table for the probabilities of being unpaired, if they are asked for."""
+        """The rows of a table with the probabilities of being unpaired, if these are requested."""
         if not self._unpaired or prediction.unpaired is None:
             return ""
         return format_unpaired_rows(prediction.record.id, prediction.unpaired.tolist())
@@ -197,7 +197,7 @@ def _warnings(record: RnaRecord) -> list[str]:
 
 
 def _constraints(prediction: Prediction) -> dict[str, Any]:
-    """The field for the constraints of a record; none without constraints."""
+    """The JSON field for the constraints of a record; empty without constraints."""
     if prediction.record.constraints is None:
         return {}
     unmet = [base + 1 for base in prediction.unmet]
@@ -205,7 +205,7 @@ def _constraints(prediction: Prediction) -> dict[str, Any]:
 
 
 def _reactivities(prediction: Prediction) -> dict[str, Any]:
-    """The field for the probing data of a record; none without data."""
+    """The JSON field for the probing data of a record; empty without data."""
     record, structure, unpaired = prediction.record, prediction.structure, prediction.unpaired
     data = record.reactivities
     if data is None or unpaired is None:
@@ -320,7 +320,7 @@ class PictureDestination:
 class TableDestination:
     """Adds a table with one row per record to another destination.
 
-    With references it has the F1 of each record, which is empty without a reference of its id.
+    With references it has the column f1, which is empty for a record without a reference.
     """
 
     HEADER = (
@@ -337,7 +337,7 @@ class TableDestination:
         self._wrapped = wrapped
         self._file = file
         self._references = references
-        self._rows: list[str] = []  # that wait for their F1
+        self._rows: list[str] = []  # with references: all rows, until their F1 is known
         self._predicted: list[StructureRecord] = []
         self._write_row([*self.HEADER, *(["f1"] if references is not None else [])])
 
@@ -356,7 +356,7 @@ class TableDestination:
             self._predicted.append(prediction.structure_record)
 
     def close(self) -> None:
-        """Write the rows with F1: which reference belongs to a record is known at the end."""
+        """Write the rows with F1, because references are matched when all records are known."""
         if self._references is not None:
             scores = f1_of_predictions(self._predicted, self._references)
             for row, f1 in zip(self._rows, scores, strict=True):

@@ -67,11 +67,14 @@ def test_records_without_constraints_are_written_as_before(run_predict):
 
 
 BAD = [  # a line below the sequence GGGAAACCC, the message
-    ("(...", "4 signs of constraints for 9 bases"),
-    ("(.......", "8 signs of constraints for 9 bases"),
+    ("(...", "4 constraint symbols for 9 bases"),
+    ("(.......", "8 constraint symbols for 9 bases"),
     ("(........", "'(' at base 1 is never closed"),
     ("........)", "')' at base 9 closes nothing"),
-    ("..(..)...", "bases 3 and 6 must pair with 2 between them; a hairpin has at least 3"),
+    (
+        "..(..)...",
+        "bases 3 and 6 must pair, but have 2 between them; a hairpin loop has at least 3",
+    ),
     ("......<..", "base 7 must pair downstream, where no base is far enough for a hairpin"),
     ("..>......", "base 3 must pair upstream, where no base is far enough for a hairpin"),
     (
@@ -106,7 +109,11 @@ def test_a_record_whose_constraints_cannot_be_met_fails_and_others_go_on(
 
 BAD_CON = [
     ("Pairs:\n1 9\n1 8\n-1 -1\n", 3, "base 1 has two partners, 8 and 9"),
-    ("Pairs:\n1 4\n-1 -1\n", 2, "bases 1 and 4 must pair with 2 between them; a hairpin has "),
+    (
+        "Pairs:\n1 4\n-1 -1\n",
+        2,
+        "bases 1 and 4 must pair, but have 2 between them; a hairpin loop has ",
+    ),
     ("DS:\n3\n-1\nSS:\n3\n-1\n", 5, "base 3 must be unpaired, and must pair"),
     ("SS:\n3\n20\n-1\n", 3, "base 20 is beyond the RNA, which has 12 bases"),
     ("Pairs:\n1 9\n-1 -1\nForbids:\n9 1\n-1 -1\n", 5, "bases 1 and 9 must pair, and must not "),
@@ -145,7 +152,7 @@ def test_constraints_without_a_record_and_for_another_sequence_are_reported(run_
     Path("set.dbn").write_text(">z\nGGG\n...\n>b\nGGGAAACCG\n(.......)\n>y\nAC\n(.\n")
     finished = run_predict("in.fa", "--constraints", "set.dbn")
     assert finished.err == expected(
-        "set.dbn:6: record 'b': 'G' at base 9, where the RNA has 'C'",
+        "set.dbn:6: record 'b': 'G' at base 9, but the RNA has 'C'",
         "set.dbn:9: record 'y': '(' at base 1 is never closed",
         "set.dbn:3: no record 'z'",
         "0 of 2 records have constraints",
