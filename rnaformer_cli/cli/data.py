@@ -18,6 +18,7 @@ from rnaformer_cli.dataset.records import (
     read_dataset,
     set_names,
     write_dataset,
+    write_datasets,
 )
 from rnaformer_cli.dataset.splitting import SplitBy
 from rnaformer_cli.errors import InputError, RnaformerError
@@ -173,9 +174,9 @@ def split(file: str, out_dir: str, by: SplitBy, val: float, test: float, seed: i
     check_paths(written, [file])
     parts, method = split_records(list(read_dataset(file)), {"val": val, "test": test}, by, seed)
     make_folder(out_dir)
-    for name, records in parts.items():
-        path = Path(out_dir) / f"{name}.jsonl.gz"
-        _report_written(write_dataset(path, records), path)
+    counts = write_datasets((written[name], records) for name, records in parts.items())
+    for name, count in zip(parts, counts, strict=True):
+        _report_written(count, written[name])
     click.echo(f"no leak found by {method}", err=True)
 
 

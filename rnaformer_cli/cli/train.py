@@ -111,8 +111,8 @@ def command(config: str, **chosen: Any) -> None:
 
     The run folder holds the config, the environment, metrics.jsonl, curves.svg, the state that
     --resume reads (last.json and its parts), best/ (weights for `predict --weights RUN/best`) and
-    latest/ (weights of the last validation). Ctrl-C and SIGTERM save the state before they stop
-    the run.
+    latest/ (weights of the last validation). Ctrl-C, SIGTERM and SIGHUP save the state before
+    they stop the run.
 
     For several processes or GPUs: torchrun --nproc-per-node N -m rnaformer_cli train ...
     """

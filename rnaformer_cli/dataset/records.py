@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
@@ -206,16 +207,35 @@ def write_dataset(path: str | Path, records: Iterable[LabelledRecord]) -> int:
     Raises:
         OutputError: the file cannot be written.
     """
-    count = 0
-    with write_atomically(path, binary=True) as file:
-        raw = cast("IO[bytes]", file)
-        with (
-            gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed,
-            io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as text,
-        ):
-            for record in records:
-                text.write(record_to_json(record))
-                count += 1
+    [count] = write_datasets([(path, records)])
+    return count
+
+
+def write_datasets(sets: Iterable[tuple[str | Path, Iterable[LabelledRecord]]]) -> list[int]:
+    """Write several data sets, and return the number of records of each.
+
+    All are complete before the first appears, so that a run that is stopped does not mix new sets
+    with those of an earlier run.
+
+    Raises:
+        OutputError: a file cannot be written; then none is replaced.
+    """
+    with contextlib.ExitStack() as stack:
+        return [
+            _write(stack.enter_context(write_atomically(path, binary=True)), records)
+            for path, records in sets
+        ]
+
+
+def _write(file: IO[str] | IO[bytes], records: Iterable[LabelledRecord]) -> int:
+    count, raw = 0, cast("IO[bytes]", file)
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0, compresslevel=6) as packed,
+        io.TextIOWrapper(packed, encoding="utf-8", newline="\n") as text,
+    ):
+        for record in records:
+            text.write(record_to_json(record))
+            count += 1
     return count
 
 

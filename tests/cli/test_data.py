@@ -76,6 +76,20 @@ def test_split_writes_disjoint_parts(run_cli, families, tmp_path):
     )
 
 
+def test_a_split_that_cannot_be_written_leaves_the_earlier_one(run_cli, tmp_path):
+    path, out = tmp_path / "all.jsonl.gz", tmp_path / "sets"
+    write_dataset(path, [make_record(f"r{n}", random_rna(50, n)) for n in range(20)])
+    split = ("data", "split", path, "--by", "identity", "--out-dir", out, "--seed")
+    assert run_cli(*split, 0).code == 0
+    (out / "test.jsonl.gz").unlink()
+    (out / "test.jsonl.gz").mkdir()
+    before = [(out / f"{name}.jsonl.gz").read_bytes() for name in ("train", "val")]
+    failed = run_cli(*split, 1)
+    message = f"rnaformer: {out / 'test.jsonl.gz'}: is a folder; expected a file\n"
+    assert (failed.err, failed.code) == (message, 1)
+    assert [(out / f"{name}.jsonl.gz").read_bytes() for name in ("train", "val")] == before
+
+
 def test_leaks_between_two_sets_are_reported(run_cli, tmp_path):
     write_dataset(tmp_path / "train", [make_record("t", random_rna(80, 1))])
     write_dataset(tmp_path / "test", [make_record("u", mutate(random_rna(80, 1), 0.1, 2))])
