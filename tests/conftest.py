@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from rnaformer_cli.structure.structure import Structure, StructureRecord
 DATA = Path(__file__).parent / "data"
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parent.parent
+
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # programs inherit that nohup ignores it
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: one thread a process
     os.environ.setdefault("OMP_NUM_THREADS", "1")
