@@ -48,8 +48,9 @@ setup(
         "train": ["matplotlib>=3.8"],
         "draw": ["matplotlib>=3.8", "ViennaRNA>=2.6"],
         "test": [
-            "pytest>=8",
+            "pytest>=9",
             "pytest-cov>=5",
+            "pytest-xdist>=3.6",
             "hypothesis>=6.100",
             "ruff>=0.15",
             "mypy>=1.11",

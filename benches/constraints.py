@@ -1,11 +1,12 @@
-"""Random constraints on random logits: every decoding must keep what is guaranteed.
+"""Random constraints on random logits: check what every decoding guarantees.
 
-    python benches/constraints.py --inputs 1000000
+    python benches/constraints.py --inputs 200000
 
-Each input is a random sequence of 5 to 40 bases, random logits and random constraints, decoded by
-one of the four decodings. Checked are forced, forbidden and unpaired bases, directions, crossing
-pairs, and that the bases reported without a partner are those that have none. Whether such a base
-could have had a partner is compared with all structures in tests/prediction/test_constraints.py.
+Each input is a random sequence of 5 to 40 bases with random logits and random constraints, decoded
+by one of the four decodings. The checks cover forced and forbidden pairs, unpaired bases,
+directions, crossing pairs, and that the bases reported without a partner are those that have none.
+Whether such a base could have had a partner is tested in tests/prediction/test_constraints.py, by
+enumeration of all structures.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import argparse
 import random
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from factories.constraints import check, random_constraints, random_scores
+from factories.constraints import check_guarantees, random_constraints, random_scores
 
 from rnaformer_cli.prediction.constraints import PairConstraints
 from rnaformer_cli.prediction.decoding import DECODINGS, decode
@@ -28,7 +30,7 @@ LETTERS = ("ACGUN", (5, 5, 5, 5, 1))
 
 
 def main() -> None:
-    """Decode the inputs and print how many there were of each decoding."""
+    """Decode the inputs and print the counts of each decoding."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -36,25 +38,34 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     start = time.perf_counter()
-    counts = dict.fromkeys(DECODINGS, (0, 0, 0))  # inputs, bases that must pair, without partner
+    # Inputs, constraints, bases that must pair, and those that cannot.
+    counts = dict.fromkeys(DECODINGS, (0, 0, 0, 0))
     for number in range(chosen.inputs):
         decoding = DECODINGS[number % len(DECODINGS)]
         added = decode_one(random.Random(f"{chosen.seed} {number}"), decoding)
         counts[decoding] = tuple(map(sum, zip(counts[decoding], added, strict=True)))
-    for decoding, (inputs, required, unmet) in counts.items():
-        print(f"{decoding}: {inputs:,} inputs, {required:,} bases must pair, {unmet:,} cannot")
+    for decoding, (inputs, total, required, unmet) in counts.items():
+        print(f"{decoding}: {inputs:,} inputs, {total:,} constraints; ", end="")
+        print(f"{required:,} bases must pair, {unmet:,} cannot")
     print(f"{time.perf_counter() - start:.0f} s")
 
 
-def decode_one(chance: random.Random, decoding: str) -> tuple[int, int, int]:
-    """One input; an AssertionError where something does not hold."""
-    size = chance.randint(5, MAX_BASES)
-    sequence = "".join(chance.choices(*LETTERS, k=size))
-    constraints = random_constraints(chance, size, may_cross=decoding != "nested")
+def decode_one(rng: random.Random, decoding: str) -> tuple[int, int, int, int]:
+    """Decode and check one random input.
+
+    The result is 1 and the numbers of constraints, required bases, and those without a partner.
+
+    Raises:
+        AssertionError: a guarantee that does not hold.
+    """
+    size = rng.randint(5, MAX_BASES)
+    sequence = "".join(rng.choices(*LETTERS, k=size))
+    constraints = random_constraints(rng, size, may_cross=decoding != "nested")
     pairs = PairConstraints.of(sequence, constraints)
-    structure = decode(random_scores(chance, size), chance.choice((0.0, 0.1, 0.4)), decoding, pairs)
-    unmet = check(structure, constraints, sequence, decoding)
-    return 1, len(constraints.required), len(unmet)
+    structure = decode(random_scores(rng, size), rng.choice((0.0, 0.1, 0.4)), decoding, pairs)
+    unmet = check_guarantees(structure, constraints, sequence, decoding)
+    held = (getattr(constraints, one.name) for one in fields(constraints) if one.name != "length")
+    return 1, sum(map(len, held)), len(constraints.required), len(unmet)
 
 
 if __name__ == "__main__":

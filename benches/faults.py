@@ -4,11 +4,11 @@
     python benches/faults.py kills --kills 20     one part
     python benches/faults.py load --write         into docs/measurements.md, other parts kept
 
-kills     a run of 1,000 records, ended at random moments and resumed each time
-sameness  predictions of the same records in other batches, orders and windows
-load      peak memory for few and for many short records
-unusable  a stream of protein records, none of which can be predicted
-growth    memory that a run keeps for each record
+kills       a run of 1,000 records, ended at random moments and resumed each time
+invariance  predictions of the same records in other batches, orders and windows
+load        peak memory for few and for many short records
+unusable    a stream of protein records, none of which can be predicted
+growth      memory that a run keeps for each record
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Table = list[tuple[object, ...]]  # the first row names the columns
 def random_records(
     count: int, shortest: int, longest: int, seed: int = 1
 ) -> Iterator[tuple[str, str]]:
-    """Yield names and random sequences; every other one is a hairpin, with pairs to predict."""
+    """Yield names and random sequences; every other one is a hairpin, which has pairs."""
     source = random.Random(seed)
     for number in range(count):
         length = source.randint(shortest, longest)
@@ -65,7 +65,7 @@ def read_outputs(folder: Path) -> dict[str, str]:
 
 
 def measure_kills(chosen: argparse.Namespace) -> Table:
-    """Each ending is that of a whole run or of one of its two workers."""
+    """End runs, or one of their two workers, in several ways; resume them and compare the files."""
     rows: Table = [
         ("ended by", "times", "files", "truncated", "missing", "different", "processes left")
     ]
@@ -81,6 +81,7 @@ def measure_kills(chosen: argparse.Namespace) -> Table:
 def _kill_and_resume(
     folder: Path, ending: str, times: int, count: int, draw: str = ""
 ) -> tuple[object, ...]:
+    """The row of an ending: ended runs; files; truncated, missing, different ones; processes."""
     reads = folder / "reads.fasta"
     reads.write_text("".join(format_fasta(random_records(count, 15, 60))))
     whole, ended = folder / "whole", folder / "ended"
@@ -88,23 +89,24 @@ def _kill_and_resume(
     uninterrupted = [*PROGRAM, reads, "--out-dir", whole, *FORMATS, *pictures[whole], "-q"]
     subprocess.run(uninterrupted, check=True)
     expected = read_outputs(whole)
-    source, done, torn, left = random.Random(3), 0, 0, 0
+    source, done, truncated, left = random.Random(3), 0, 0, 0
     command = [*PROGRAM, reads, "--out-dir", ended, *FORMATS, *pictures[ended], "-q"]
     command += ["--resume", "--jobs", "2"]
     for _ in range(times):
         left += not _end_run(command, ended, ending, source)
         done += 1
-        torn += sum(len(text) != len(expected[name]) for name, text in read_outputs(ended).items())
+        texts = read_outputs(ended)
+        truncated += sum(len(text) != len(expected[name]) for name, text in texts.items())
         if len(read_outputs(ended)) == len(expected):
             break
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     resumed = read_outputs(ended)
     differ = sum(text != expected[name] for name, text in resumed.items())
-    return done, len(expected), torn, len(expected.keys() - resumed.keys()), differ, left
+    return done, len(expected), truncated, len(expected.keys() - resumed.keys()), differ, left
 
 
 def _end_run(command: list[object], folder: Path, ending: str, source: random.Random) -> bool:
-    """End a run at a random moment; whether all of its processes have then ended."""
+    """End a run at a random moment; return whether all of its processes ended."""
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     before = len(list(folder.glob("r*"))) if folder.exists() else 0
     while process.poll() is None and len(list(folder.glob("r*"))) == before:
@@ -137,7 +139,7 @@ def _workers(parent: int) -> list[int]:
 
 
 def measure_invariance(chosen: argparse.Namespace) -> Table:
-    """Compare scores above 0.001 with the shipped weights, to the decimals of the JSON output."""
+    """Compare scores above 0.001, of the shipped weights, to the decimals of the JSON output."""
     import torch
 
     from rnaformer_cli.prediction import batching
@@ -212,7 +214,7 @@ def _differences(base: dict, others: dict) -> tuple[object, ...]:  # type: ignor
 
 
 def measure_load(chosen: argparse.Namespace) -> Table:
-    """One process; a run that takes too long is given no more records."""
+    """Measure the peak memory of one process; its input ends at the time limit."""
     rows: Table = [("records of 20 to 40 nt", "format", "peak memory", "records/s")]
     for count in chosen.counts:
         texts = format_fasta(random_records(count, 20, 40))
@@ -223,7 +225,7 @@ def measure_load(chosen: argparse.Namespace) -> Table:
 
 
 def measure_unusable(chosen: argparse.Namespace) -> Table:
-    """Protein on standard input; stderr is counted."""
+    """Run on protein sequences from standard input, and count the lines on stderr."""
     rows: Table = [
         (
             "protein records",
@@ -251,7 +253,7 @@ def measure_unusable(chosen: argparse.Namespace) -> Table:
 def _run_on_stream(
     options: list[str], texts: Iterator[str], limit: float = 1e9
 ) -> tuple[int, float, float, int, int]:
-    """Lines on stdout, peak in MiB, seconds, lines on stderr, exit code of a run on a stream."""
+    """Lines on stdout, peak memory (MiB), seconds, lines on stderr, exit code of a run on texts."""
     begin = time.perf_counter()
     with tempfile.TemporaryFile("w+") as errors:
         process = subprocess.Popen(
@@ -330,7 +332,7 @@ def measure_growth(chosen: argparse.Namespace) -> Table:
 
 PARTS: dict[str, tuple[str, Callable[[argparse.Namespace], Table]]] = {
     "kills": ("Runs that were ended and resumed", measure_kills),
-    "sameness": ("The same records in other batches and orders", measure_invariance),
+    "invariance": ("The same records in other batches and orders", measure_invariance),
     "load": ("Many short records", measure_load),
     "unusable": ("Records that cannot be predicted", measure_unusable),
     "growth": ("Memory per record", measure_growth),
@@ -361,7 +363,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART")
     parser.add_argument("--kills", type=int, default=10, help="number of kills of each kind")
     parser.add_argument("--records", type=int, default=1000, help="records of a killed run")
-    parser.add_argument("--same", type=int, default=300, help="short records of sameness")
+    parser.add_argument("--same", type=int, default=300, help="short records of invariance")
     parser.add_argument("--counts", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--minutes", type=float, default=10, help="time limit of a load")
     parser.add_argument("--size", type=int, default=10**9, help="bytes of unusable records")

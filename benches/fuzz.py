@@ -5,8 +5,8 @@
 
 Each reader runs in its own process. An input passes if it gives a located error, or a value that is
 unchanged when it is written and read again. A traceback, a warning, more than one second of
-processor time or 100 MB more memory is a failure; its input is kept and named. Needs the `fuzz`
-extra (atheris).
+processor time or 100 MB more memory is a failure; the file with its input is kept and named. Needs
+the `fuzz` extra (atheris).
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ CONSTRAINTS = [
     b">x\nGGGAAACCC\n(x.....|)\n>y\nGGGAAACCC\n<.[{....>\n",
     b"DS:\n3\n-1\nSS:\n4\n-1\nMod:\n-1\nPairs:\n1 9\n-1 -1\nFMN:\n2\n-1\nForbids:\n2 8\n-1 -1\n",
 ]
-SIDE_BY_SIDE = b">x\n" + b"GAC" * 400 + b"\n" + b"(.)" * 400 + b"\n"
-LIKE_ENERGIES = [b">dG=x1\nGAC\n(.)\n", b">ENERGY=-3.2 confidence=0.8\nGAC\n(.)\n"]
-HAIRPIN = ROOT / "tests" / "golden" / "probing"
-CONTRADICTIONS = [
+LONG_RECORD = b">x\n" + b"GAC" * 400 + b"\n" + b"(.)" * 400 + b"\n"
+NAMES_LIKE_ENERGIES = [b">dG=x1\nGAC\n(.)\n", b">ENERGY=-3.2 confidence=0.8\nGAC\n(.)\n"]
+PROBING_FILES = ROOT / "tests" / "golden" / "probing"
+CONTRADICTORY_JSON = [
     b'{"id": "x", "sequence": "GAC", "pairs": [], "structure": "(.)", "schema_version": 1}\n',
     b'{"id": "x", "sequence": "GAC", "pairs": {}, "length": 4}\n',
 ]
-REPEATED = b'{"id": "x", "sequence": "GAC", "pairs": [[1, 3]], "pairs": [], "length": 3}\n'
-MERGED = b"a: &a\n  b: 1\nc: &c\n  <<: [*a, *a]\nd:\n  <<: [*c, *c]\n"  # block style
+REPEATED_KEY = b'{"id": "x", "sequence": "GAC", "pairs": [[1, 3]], "pairs": [], "length": 3}\n'
+YAML_MERGES = b"a: &a\n  b: 1\nc: &c\n  <<: [*a, *a]\nd:\n  <<: [*c, *c]\n"  # block style
 
 
 def seed_inputs(name: str, folder: Path) -> list[bytes]:
@@ -73,11 +73,13 @@ def seed_inputs(name: str, folder: Path) -> list[bytes]:
         return [seed_weights(folder)]
     if name in ("pth", "yml"):
         found = [path.read_bytes() for path in sorted(parity.glob(f"*.{name}"))]
-        return found + ([MERGED, b"a: !!int 1:1.0\n? b\n: !!bool c\n"] if name == "yml" else [])
+        return found + (
+            [YAML_MERGES, b"a: !!int 1:1.0\n? b\n: !!bool c\n"] if name == "yml" else []
+        )
     known = {
         **{kind: [text] for kind, text in STRUCTURES.items()},
-        "dbn": [STRUCTURES["dbn"], SIDE_BY_SIDE, *LIKE_ENERGIES],
-        "jsonl": [STRUCTURES["jsonl"], *CONTRADICTIONS, REPEATED],
+        "dbn": [STRUCTURES["dbn"], LONG_RECORD, *NAMES_LIKE_ENERGIES],
+        "jsonl": [STRUCTURES["jsonl"], *CONTRADICTORY_JSON, REPEATED_KEY],
         "any": list(STRUCTURES.values()),
         "fasta": [
             b">x some text\nACGU\nNRYt\n; comment\n>y\nGG\n",
@@ -92,10 +94,10 @@ def seed_inputs(name: str, folder: Path) -> list[bytes]:
         + [b"[run]\nsteps = 3\n[batches]\nlengths = [1]\nsource_weights = {a = 1}\n"]
         + [b"[run]\nlearning_rate = nan\n[model]\nnorm_eps = nan\n"],
         **{
-            f"probing-{kind}": [(HAIRPIN / f"hairpin.{name}").read_bytes() for name in names]
+            f"probing-{kind}": [(PROBING_FILES / f"hairpin.{name}").read_bytes() for name in names]
             for kind, names in PROBING.items()
         },
-        "probing": [path.read_bytes() for path in sorted(HAIRPIN.glob("hairpin.*"))],
+        "probing": [path.read_bytes() for path in sorted(PROBING_FILES.glob("hairpin.*"))],
         "constraints": CONSTRAINTS,
         "config": [path.read_bytes() for path in sorted(ROOT.glob("weights/*/config.json"))],
     }
@@ -148,7 +150,7 @@ def peak() -> int:
 
 
 def fuzz(name: str, inputs: int, kept: Path) -> tuple[int, float, str]:
-    """The number of inputs, the seconds, and the failure (or "")."""
+    """Fuzz a reader in a new process: the number of inputs, the seconds, and the failure or ""."""
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir=kept) as folder:
         command = [sys.executable, __file__, "--inputs", str(inputs), "--in", folder, name]
         start = time.monotonic()

@@ -13,14 +13,14 @@ import rustworkx
 
 
 def candidate_edges(length: int, seed: int) -> list[tuple[int, int, int]]:
-    """Random candidates with integer gains."""
+    """Random candidate pairs (left, right, gain), with integer gains."""
     source = random.Random(seed)
     pairs = ((i, j) for i in range(length) for j in range(i + 4, length))
     return [(i, j, source.randint(1, 700_000)) for i, j in pairs if source.random() < 3 / length]
 
 
-def seconds_rustworkx(edges: list[tuple[int, int, int]], length: int) -> tuple[float, int]:
-    """Time and total gain."""
+def match_with_rustworkx(edges: list[tuple[int, int, int]], length: int) -> tuple[float, int]:
+    """The seconds that rustworkx takes, and the total gain of its matching."""
     start = time.perf_counter()
     graph: rustworkx.PyGraph[int, int] = rustworkx.PyGraph(multigraph=False)
     graph.add_nodes_from(list(range(length)))
@@ -31,8 +31,8 @@ def seconds_rustworkx(edges: list[tuple[int, int, int]], length: int) -> tuple[f
     return spent, sum(gains[min(pair), max(pair)] for pair in matched)
 
 
-def seconds_networkx(edges: list[tuple[int, int, int]], length: int) -> tuple[float, int]:
-    """Time and total gain."""
+def match_with_networkx(edges: list[tuple[int, int, int]], length: int) -> tuple[float, int]:
+    """The seconds that networkx takes, and the total gain of its matching."""
     start = time.perf_counter()
     graph = networkx.Graph()
     graph.add_nodes_from(range(length))
@@ -49,8 +49,8 @@ def main() -> None:
         rows = []
         for seed in range(5):
             edges = candidate_edges(length, seed)
-            ours, gain = seconds_rustworkx(edges, length)
-            other, expected = seconds_networkx(edges, length)
+            ours, gain = match_with_rustworkx(edges, length)
+            other, expected = match_with_networkx(edges, length)
             assert gain == expected
             rows.append((len(edges), ours, other))
         count, ours, other = sorted(rows, key=lambda row: row[1])[2]

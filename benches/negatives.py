@@ -5,8 +5,8 @@
 Half of the sequences are random bases with a GC content of 30 to 70 %, half are windows of the
 records with their dinucleotides shuffled (Altschul & Erickson 1985), all of 30 to 600 nt. For each
 kind and decoding the table lists the fraction of records with crossing pairs, the isolated pairs
-and the pairs per record, and the median probability of the predicted pairs; for comparison also
-RNAfold's MFE structures.
+and the pairs per record, and the median probability of the predicted pairs. RNAfold's MFE
+structures are listed for comparison.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def random_letters(source: random.Random) -> str:
     return "".join(source.choices("ACGU", weights, k=source.randint(*LENGTHS)))
 
 
-def random_part(sequences: list[str], source: random.Random) -> str:
+def random_window(sequences: list[str], source: random.Random) -> str:
     """A random window of concatenated sequences."""
     size, joined = source.randint(*LENGTHS), ""
     while len(joined) < size:
@@ -131,7 +131,7 @@ def main() -> None:
     sequences = {
         "random": [random_letters(source) for _ in range(chosen.count)],
         "shuffled": [
-            shuffle_dinucleotides(random_part(known, source), source) for _ in range(chosen.count)
+            shuffle_dinucleotides(random_window(known, source), source) for _ in range(chosen.count)
         ],
     }
     print(

@@ -6,7 +6,7 @@
 The first form measures weights. The second measures a network of the published size (32 million
 parameters, full resolution, 6 passes) with random weights, and with --compare also the public code
 (a clone of github.com/automl/RNAformer, which needs einops and rotary-embedding-torch) on the same
-weights. RNAfold is timed too if ViennaRNA is installed; --plot draws all times. Each figure is
+weights. RNAfold is timed, too, if ViennaRNA is installed; --plot draws all times. Each figure is
 measured in its own process: the best time of --repeats, and the increase of the peak resident
 memory (Linux). Run it on an idle machine.
 """
@@ -53,7 +53,7 @@ TYPICAL_LENGTHS = (40, 60, 72, 74, 76, 80, 90, 100, 110, 120, 130, 150, 180, 250
 
 
 def random_sequence(length: int, seed: int = 0) -> str:
-    """A random sequence."""
+    """A random sequence of this length."""
     return "".join(random.Random(seed).choices("ACGU", k=length))
 
 
@@ -119,8 +119,8 @@ def load_public_code(clone: str, passes: int) -> Callable[[str], torch.Tensor]:
     return run
 
 
-def published_names(state: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
-    """Tensors of this package under the names of the public code, added to its other tensors."""
+def published_names(state: dict[str, Any], template: dict[str, Any]) -> dict[str, Any]:
+    """Tensors with the names of the public code: those of this package, or else of `template`."""
     pairs = (
         ("recycle_norm.", "recycle_pair_norm."),
         ("embedding.norm.", "seq2mat_embed.norm."),
@@ -140,12 +140,12 @@ def published_names(state: dict[str, Any], like: dict[str, Any]) -> dict[str, An
         (".transition.narrow.", ".pair_transition.conv2."),
         ("read_out.", "output_mat."),
     )
-    named = dict(like)
+    named = dict(template)
     for name, tensor in state.items():
         published = f"RNAformer.output_ln.{name[5:]}" if name.startswith("norm.") else name
         for ours, theirs in pairs:
             published = published.replace(ours, theirs)
-        if published not in like:
+        if published not in template:
             raise SystemExit(f"the public code has no tensor {published!r}")
         is_transposed = ".embed_pair_pos." in published
         named[published] = tensor.T.contiguous() if is_transposed else tensor

@@ -3,8 +3,9 @@
     python benches/reactivity_densities.py reactivity.jsonl.gz
 
 Expectation maximisation: the folding model of the shipped weights gives the probability that each
-base is unpaired, with the densities of the round before as soft constraints. One profile of each of
-1,200 clusters; prints a row of log(density if unpaired / density if paired) for each letter.
+base is unpaired, with the densities of the previous round as soft constraints. One profile of
+each of 1,200 clusters is used. The output is a row of log(density if unpaired / density if paired)
+for each letter.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 BATCH, ROUNDS = 40, 3
 
 
-def draw(profiles: Sequence[ReactivityProfile], count: int, seed: int) -> list[ReactivityProfile]:
-    """One profile of each of some clusters, by length."""
+def sample_profiles(
+    profiles: Sequence[ReactivityProfile], count: int, seed: int
+) -> list[ReactivityProfile]:
+    """One profile of each of `count` random clusters, sorted by length."""
     clusters: dict[object, ReactivityProfile] = {}
     for profile in profiles:
         key = profile.id if profile.cluster is None else profile.cluster
@@ -41,15 +44,15 @@ def draw(profiles: Sequence[ReactivityProfile], count: int, seed: int) -> list[R
 
 
 def batches(profiles: Sequence[ReactivityProfile]) -> Iterator[Sequence[ReactivityProfile]]:
-    """Profiles of similar lengths."""
+    """Yield batches of profiles of similar lengths."""
     return (profiles[start : start + BATCH] for start in range(0, len(profiles), BATCH))
 
 
 @torch.no_grad()
-def count(
+def estimate_densities(
     folding: FoldingModel, profiles: Sequence[ReactivityProfile], known: Densities
 ) -> Densities:
-    """The densities by the posteriors under those of the round before."""
+    """The densities by the posteriors under `known`, the densities of the previous round."""
     counted = Densities()
     for batch in batches(profiles):
         bases, _ = to_tensors([profile.sequence for profile in batch])
@@ -72,10 +75,12 @@ def main() -> None:
     chosen = parser.parse_args()
     network, _ = load_network(find_weights(DEFAULT))
     assert network.folding is not None
-    profiles = draw(list(read_reactivities(chosen.profiles)), chosen.clusters, chosen.seed)
+    profiles = sample_profiles(
+        list(read_reactivities(chosen.profiles)), chosen.clusters, chosen.seed
+    )
     densities = Densities()
     for _ in range(ROUNDS):
-        densities = count(network.folding, profiles, densities)
+        densities = estimate_densities(network.folding, profiles, densities)
     counts = densities.counts + 2.0
     logs = (counts / counts.sum(2, keepdim=True)).log()
     for letter, row in zip("ACGU", (logs[1] - logs[0]).tolist(), strict=True):

@@ -3,7 +3,7 @@
 RnaformerError
 ├── SequenceError        FASTA that cannot be read, a letter that is not a base
 ├── ProbingError         chemical probing data that cannot be read or does not fit its RNA
-├── ConstraintError      structure constraints that cannot be read, met, or do not fit their RNA
+├── ConstraintError      structure constraints that cannot be read or met, or do not fit their RNA
 ├── StructureError       pairs, brackets or a structure file that cannot be read or written
 ├── ScoreError           prediction and reference that cannot be compared
 ├── DatasetError         an invalid labelled record, or sets with related records
@@ -11,7 +11,7 @@ RnaformerError
 ├── ConfigError          an invalid setting of a network or of a run
 ├── WeightsError         a checkpoint that is missing, damaged or does not fit
 ├── DeviceError          a device, a precision or memory that this machine does not have
-├── DependencyError      an optional package that this command needs
+├── DependencyError      a missing optional package that this command needs
 ├── InputError           a file that cannot be opened or is not what its reader expects
 └── OutputError          a file that cannot be written
 
@@ -67,6 +67,14 @@ class RnaformerError(Exception):
             self.message, path=path, line=old.line, column=old.column, record=old.record
         )
 
+    def of(self, record: str) -> RnaformerError:
+        """A copy of the error with the id of its record, unless it has one."""
+        old = self.location
+        name = record if old.record is None else old.record
+        return type(self)(
+            self.message, path=old.path, line=old.line, column=old.column, record=name
+        )
+
     def __str__(self) -> str:
         prefix = str(self.location)
         return f"{prefix}: {self.message}" if prefix else self.message
@@ -113,7 +121,7 @@ class DeviceError(RnaformerError):
 
 
 class DependencyError(RnaformerError):
-    """A required optional package that is not installed."""
+    """An optional package that is needed here but not installed."""
 
 
 class InputError(RnaformerError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import io
@@ -13,14 +14,15 @@ import zlib
 from collections.abc import Iterator, Set
 from functools import partial
 from pathlib import Path
-from typing import IO, BinaryIO, Literal, cast
+from typing import IO, Any, BinaryIO, Literal, cast
 
 from rnaformer_cli.errors import InputError, OutputError
 from rnaformer_cli.limits import MAX_LINE
 
 GZIP_MAGIC = b"\x1f\x8b"
 STDIN = "-"
-MAX_NAME_BYTES = 200  # of a file name, which has 255 at most with its number and suffix
+LOCKED_ERRNOS = {errno.EACCES, errno.EAGAIN}  # of a lock that is held; the system decides which
+MAX_NAME_BYTES = 200  # of a file name; with its number and suffix it may have 255
 _DEVICES = frozenset(  # reserved names of Windows, with any suffix
     ["CON", "CONIN$", "CONOUT$", "PRN", "AUX", "NUL"]
 ).union(f"{name}{n}" for name in ("COM", "LPT") for n in "123456789¹²³")
@@ -89,7 +91,7 @@ def _is_utf8(line: str) -> bool:
 
 
 def list_files(folder: str | Path, suffixes: Set[str]) -> list[Path]:
-    """The files of a folder with one of these suffixes, compressed or not, in order of the names.
+    """The files of a folder with one of these suffixes, compressed or not, sorted by name.
 
     Links and pipes are included; their reader reports those that cannot be read. Hidden files and
     folders are not.
@@ -109,7 +111,7 @@ def suffix_of(path: str | Path) -> str:
 
 
 def check_regular(path: Path) -> None:
-    """Reject a file of a folder that could block, or never end.
+    """Reject a file in a folder that could block reading or be endless.
 
     Raises:
         InputError: a pipe, a socket or a device.
@@ -163,24 +165,34 @@ def write_atomically(
 
     Readers never see an incomplete file. The target of a symbolic link is replaced, not the link.
     Text is compressed if the name ends in `.gz`; equal text gives equal bytes. A device or a named
-    pipe is written directly. Without `follow`, links, devices and pipes are
-    replaced: in a folder of many files they could lead to another record's file.
+    pipe is written directly. Without `follow`, links, devices and pipes are replaced: in a folder
+    of many files they could lead to the file of another record.
 
     Raises:
         OutputError: the folder is missing or cannot be written to, or the disk is full.
     """
+    _check_encoding(path)
     if Path(path).is_dir():
         raise OutputError("is a folder; expected a file", path=path)
     is_special = follow and Path(path).exists() and not Path(path).is_file()
-    place = os.path.realpath(path) if follow else path
+    target = os.path.realpath(path) if follow else path
     try:
-        opened = _open_special(path, binary) if is_special else _open_temporary(place, binary)
+        opened = _open_special(path, binary) if is_special else _open_temporary(target, binary)
         with opened as file:
             yield file
     except BrokenPipeError:
         raise  # from stdout, which the block may also write to
     except OSError as error:
         raise OutputError(os_error_text(error), path=path) from None
+
+
+def _check_encoding(path: str | Path) -> None:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        encoding = sys.getfilesystemencoding()
+        message = f"cannot be a file name in this locale ({encoding}); set LC_ALL=C.UTF-8"
+        raise OutputError(message, path=path) from None
 
 
 def _open_special(path: str | Path, binary: bool) -> IO[str] | IO[bytes]:
@@ -214,12 +226,12 @@ def open_text(
 
 
 def is_gzip_name(path: str | Path) -> bool:
-    """Whether the name of a file says that it is compressed."""
+    """Whether a file name has the suffix of compressed files."""
     return Path(path).suffix.lower() == ".gz"
 
 
 class _GzipText(io.TextIOWrapper):
-    """Text that is compressed into a binary file, without a name and a time in its header.
+    """Text that is compressed into a binary file, without name and time in its header.
 
     Flushing fills the buffer only: a compressed block for every record would be larger than the
     text.
@@ -246,11 +258,28 @@ def write_text(path: str | Path, text: str, follow: bool = True) -> None:
         cast("IO[str]", file).write(text)
 
 
+def lock_file(file: IO[Any], path: str | Path) -> bool:
+    """Lock an open file until it is closed; False if another process holds the lock.
+
+    False also if the path has become another file meanwhile. True without a lock on Windows and on
+    file systems that have none.
+    """
+    if sys.platform == "win32":
+        return True
+    import fcntl
+
+    try:  # not lockf(), whose lock ends when any other descriptor of the file is closed
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in LOCKED_ERRNOS
+    return Path(path).exists() and os.path.samestat(os.fstat(file.fileno()), Path(path).stat())
+
+
 def make_folder(path: str | Path) -> None:
-    """Make a folder and its parents, unless it exists.
+    """Create a folder and its parents, unless it exists.
 
     Raises:
-        OutputError: it cannot be made.
+        OutputError: the folder cannot be created.
     """
     try:
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -294,7 +323,7 @@ def _normalised(name: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """The id, shortened, with `_` for white space and for characters that file systems reject."""
+    """A file name for an id: shortened, with `_` for white space and for forbidden characters."""
     plain = "".join(letter if _is_harmless(letter) else "_" for letter in name)
     plain = plain.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
     if plain.partition(".")[0].upper() in _DEVICES:

@@ -1,4 +1,4 @@
-"""Limits on the size of inputs, far above real use and below the memory of a computer.
+"""Limits on the size of inputs: far above real use, but small enough for the memory.
 
 A larger input is an error that names the limit. The number of records is not limited, because they
 are read one by one.
@@ -6,7 +6,7 @@ are read one by one.
 
 from __future__ import annotations
 
-MAX_LINE = 100_000_000  # letters; a record with all pairs of 2,000 bases is a line of 50 million
+MAX_LINE = 100_000_000  # letters; JSON with all pairs of a record of 2,000 bases has 50 million
 MAX_BASES = 10_000_000  # of a record; pair predictors can hold about 100,000
 MAX_REACTIVITIES = 100_000_000  # of a file; they are held in memory
 MAX_CONSTRAINTS = 10_000_000  # of a .CON file; they are held in memory

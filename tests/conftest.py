@@ -1,6 +1,7 @@
-"""What several tests need: a small network, and the command line without a new process."""
+"""Shared fixtures and strategies: structures, a small network, commands run in this process."""
 
 import io
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,10 @@ DATA = Path(__file__).parent / "data"
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parent.parent
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is imported: one thread a process
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @dataclass(frozen=True)
 class CompletedCommand:
@@ -26,7 +31,7 @@ class CompletedCommand:
 
 @st.composite
 def any_structures(draw, max_length=40):
-    """Any pairs of any bases, pseudoknots included; no base has several partners."""
+    """Structures with any pairs, pseudoknots included; no base has several partners."""
     length = draw(st.integers(1, max_length))
     bases = draw(st.permutations(range(length)))
     count = draw(st.integers(0, length // 2))
@@ -36,7 +41,7 @@ def any_structures(draw, max_length=40):
 
 @st.composite
 def any_structure_records(draw, max_length=40):
-    """A structure with letters and a name of one word."""
+    """Structures with a random sequence and an id of one word."""
     structure = draw(any_structures(max_length))
     letters = st.text("ACGUN", min_size=structure.length, max_size=structure.length)
     return StructureRecord(draw(st.text("aZ9_./|-", min_size=1)), draw(letters), structure)
@@ -44,7 +49,7 @@ def any_structure_records(draw, max_length=40):
 
 @pytest.fixture
 def run_cli(capsys, monkeypatch):
-    """Call `run("score", "a.dbn", ..., stdin="text")` as a shell would call rnaformer."""
+    """A function that runs a command in this process: `run_cli("score", "a.dbn", stdin="x")`."""
     from rnaformer_cli.cli.main import run as run_command
 
     def call(*arguments, stdin=""):

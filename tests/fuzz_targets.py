@@ -102,7 +102,7 @@ def make_probing_target(name):
 
 
 def check_profile(profile):
-    """Written as columns and as a table it is the same, and a record takes its values."""
+    """Check that a profile is unchanged when it is written and read, and that it fits a record."""
     letters = profile.letters or "N" * len(profile.positions)
     rows = list(zip(profile.positions, map(repr, profile.values), letters, strict=True))
     [columns] = read_columns([f"{position} {value} {base}" for position, value, base in rows])

@@ -6,7 +6,7 @@ from rnaformer_cli.cli.main import cli
 
 
 def all_contexts(command=cli, name="rnaformer", above=None):
-    """A context of each command; `command_path` is how it is called."""
+    """Yield a context of each command; its `command_path` is how the command is called."""
     settings = command.context_settings
     context = click.Context(command, info_name=name, parent=above, **settings)
     yield context
@@ -16,4 +16,4 @@ def all_contexts(command=cli, name="rnaformer", above=None):
 
 
 CONTEXTS = {tuple(one.command_path.split()[1:]): one for one in all_contexts()}
-COMMAND_WORDS = list(CONTEXTS)  # the words that call each
+COMMAND_WORDS = list(CONTEXTS)  # the words after `rnaformer` that call each command

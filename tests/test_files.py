@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import stat
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -335,3 +336,13 @@ def test_names_that_some_file_systems_take_for_one_are_numbered():
 )
 def test_a_file_name_is_text_whatever_its_bytes(name, text):
     assert text_name(Path("folder", os.fsdecode(name))) == text
+
+
+def test_a_name_that_the_locale_cannot_hold_is_refused(tmp_path):
+    script = "import sys; from rnaformer_cli.files import write_text; write_text(chr(228), 'x')"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, env=environment, cwd=tmp_path)
+    message = b": cannot be a file name in this locale (ascii); set LC_ALL=C.UTF-8"
+    assert done.stderr.strip().endswith(message)
+    assert os.listdir(tmp_path) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.folding_scores import read_folding_scores
 from rnaformer_cli.cli.arguments.paths import check_folders, check_paths
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.run.progress import RunReporter, format_count
@@ -74,8 +75,8 @@ def import_(
 ) -> None:
     """Import structure files, or folders of them, as a data set.
 
-    The formats are dot-bracket, CT, BPSEQ, JSON Lines, Stockholm and CSV. Bad records are reported,
-    all others are imported, and the exit code is 1. A bad row of a CSV table is skipped; any other
+    The formats are dot-bracket, CT, BPSEQ, JSON Lines, Stockholm and CSV. Bad records are reported
+    and all others imported; the exit code is then 1. A bad row of a CSV table is skipped; any other
     file is read up to its first bad record.
 
     \b
@@ -142,7 +143,7 @@ def stats_(files: tuple[str, ...]) -> None:
     "--by",
     type=click.Choice(["identity", "family"]),
     required=True,
-    help="Related records: similar sequences, or also members of the same family or clan.",
+    help="Which records are related: similar sequences, or also the same family or clan.",
 )
 @click.option(
     "--val",
@@ -202,8 +203,8 @@ def subset(
 ) -> None:
     """Write a random subset of a data set, in the same order.
 
-    Clusters are kept or left out as a whole. With the same seed, a smaller fraction of the clusters
-    is part of a larger one.
+    Clusters are kept or left out as a whole. With the same seed, the clusters of a smaller fraction
+    are among those of a larger one.
     """
     from rnaformer_cli.dataset.subsets import choose_subset
 
@@ -236,14 +237,15 @@ def export(file: str, target: str, output: str) -> None:
     """
     from rnaformer_cli.files import write_text
     from rnaformer_cli.structure.formats import WRITERS
+    from rnaformer_cli.structure.jsonl import one_word
     from rnaformer_cli.structure.structure import StructureRecord
 
     check_paths({"--output": output}, [file])
     texts = [
-        f">{escape_controls(record.id)}\n{record.sequence}\n"
+        f">{escape_controls(one_word(record.id, number))}\n{record.sequence}\n"
         if target == "fasta"
         else WRITERS["jsonl"](StructureRecord(record.id, record.sequence, record.structure))
-        for record in read_dataset(file)
+        for number, record in enumerate(read_dataset(file), start=1)
     ]
     write_text(output, "".join(texts))
     _report_written(len(texts), output)
@@ -257,7 +259,7 @@ def export(file: str, target: str, output: str) -> None:
     type=click.Choice(["identity", "family"]),
     default="family",
     show_default=True,
-    help="Related records: similar sequences, or also members of the same family or clan.",
+    help="Which records are related: similar sequences, or also the same family or clan.",
 )
 def leaks(train: str, test: str, by: SplitBy) -> None:
     """Report the records of TEST that are related to TRAIN.
@@ -318,9 +320,11 @@ def sample(file: str, count: int, output: str, kinds: tuple[SequenceKind, ...], 
 )
 @click.option(
     "--folding",
-    metavar="FILE",
-    type=options.PATH,
-    help="Label with base-pair probabilities of the folding model in FILE; they count as curated.",
+    metavar="FILE|NAME|DIR",
+    type=options.NonEmptyText(),
+    shell_complete=options.complete_weights,
+    help="Label with base-pair probabilities of the folding model in this file or these weights; "
+    "they count as curated.",
 )
 @click.option(
     "--jobs",
@@ -361,10 +365,9 @@ def label(
 def _label_by_folding(file: str, output: str, scores: str, report: RunReporter) -> int:
     from rnaformer_cli.dataset.folding_labels import label_by_folding
     from rnaformer_cli.folding.model import FoldingModel
-    from rnaformer_cli.training.folding_model.fit import read_scores
 
     folding = FoldingModel()
-    folding.load_state_dict(dict(read_scores(scores)))
+    folding.load_state_dict(dict(read_folding_scores(scores)))
     labelled = label_by_folding(read_dataset(file), folding)
     return write_dataset(output, _count_progress(labelled, report))
 

@@ -17,7 +17,7 @@ from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import RnaformerError
 
 PACKAGES = ("torch", "numpy", "biopython", "rustworkx", "safetensors", "click", "rich", "pyyaml")
-TASKS = {  # task -> the packages that it needs besides, by the module that is imported
+TASKS = {  # task -> additional packages that it needs: imported module -> package
     "pictures": {"matplotlib": "matplotlib", "RNA": "viennarna"},
     "labels": {"RNA": "viennarna"},
     "reports": {"jinja2": "jinja2"},
@@ -35,8 +35,8 @@ SELF_TEST_MIN_PAIRS = 10  # correct pairs; a working installation finds more
 def command(weights: str | None, device: str) -> None:
     """Show versions, devices and memory, and predict a known tRNA as a self-test.
 
-    `pictures`, `labels` and `reports` tell whether the packages are installed that `draw`,
-    `data label --rnafold` and `report` need. The exit code is 1 if the self-test fails.
+    The rows `pictures`, `labels` and `reports` show whether the additional packages of `draw`,
+    `data label --rnafold` and `report` are installed. The exit code is 1 if the self-test fails.
     """
     _row("rnaformer", __version__)
     _row("python", f"{platform.python_version()} ({sys.executable})")
@@ -59,7 +59,7 @@ def command(weights: str | None, device: str) -> None:
 
 
 def _task(modules: Mapping[str, str]) -> str:
-    """Whether the packages of a task are installed; else which are missing."""
+    """yes, or which packages of a task are missing."""
     missing = [name for module, name in modules.items() if importlib.util.find_spec(module) is None]
     return f"no: needs {' and '.join(missing)}" if missing else "yes"
 

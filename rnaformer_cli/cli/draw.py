@@ -29,7 +29,7 @@ from rnaformer_cli.structure.formats import (
 )
 from rnaformer_cli.structure.structure import BasePair, StructureRecord
 
-# Options without effect on RNA 2D JSON, which refuses them.
+# Options that have no effect on RNA 2D JSON, with which they are refused.
 _PICTURES_ONLY = (
     *("ref", "scores", "colour", "title", "number_every", "no_letters"),
     *("reactivities", "reagent"),
@@ -71,7 +71,7 @@ _PICTURES_ONLY = (
     "--number-every",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Bases between two numbers.  [default: 10; more for RNAs of more than 200 nt]",
+    help="Interval between numbered bases.  [default: 10; more for RNAs of more than 200 nt]",
 )
 @click.option("--no-letters", is_flag=True, help="Draw bases without letters.")
 @click.option(
@@ -86,7 +86,7 @@ _PICTURES_ONLY = (
     metavar="FILE|DIR",
     multiple=True,
     type=options.PATH,
-    help="Chemical probing data by which bases are coloured (--as plane); may be repeated.",
+    help="Colour bases by chemical probing data (--as plane); may be repeated.",
 )
 @reagent_option
 @click.option(
@@ -129,18 +129,19 @@ def command(source: str, **chosen: Any) -> None:
       rnaformer draw rnas.dbn --as dots --scores rnas.npz --out-dir pictures -f png
       rnaformer draw trna.dbn -o trna.json   # to edit in RNAcanvas or XRNA
 
-    Pseudoknots are curves around the helices. A dot stands for G-U, a circle for another pair that
-    is not canonical. With --ref, pairs in both structures are blue, pairs only in the prediction
+    Pseudoknots are drawn as curves around the helices. A dot marks a G-U pair, a circle a
+    non-canonical pair. With --ref, pairs in both structures are blue, pairs only in the prediction
     orange, pairs only in the reference grey. --colour probability needs predictions in JSON Lines,
-    or --scores, which also colours unpaired bases. With --reactivities, bases are white for 0 to
-    orange for the 90th percentile of the record, and grey without a value. The layers of SVG files
-    have names.
+    or --scores, which also colours unpaired bases. With --reactivities, the colour of a base runs
+    from white (0) to orange (90th percentile of the record); bases without a value are grey. The
+    layers of SVG files have names.
     """
     from rnaformer_cli.drawing.canvas import drawing_format
 
     _check_usage(chosen)
-    check_paths({"--output": chosen["output"]}, [source, chosen["ref"], chosen["scores"]])
-    check_paths({"--output": chosen["output"]}, chosen["reactivities"], PROBING_SUFFIXES)
+    written = {"--output": None if chosen["output"] in options.STDOUT else chosen["output"]}
+    check_paths(written, [source, chosen["ref"], chosen["scores"]])
+    check_paths(written, chosen["reactivities"], PROBING_SUFFIXES)
     target_format = chosen["target_format"]
     if target_format is None:
         is_named = chosen["output"] and chosen["output"] not in options.STDOUT
@@ -202,7 +203,7 @@ def _check_reactivities(chosen: dict[str, Any]) -> None:
 
 
 def _check_coordinates(chosen: dict[str, Any]) -> None:
-    """RNA 2D JSON holds a structure and the coordinates of its plane, nothing else."""
+    """Refuse options without effect on RNA 2D JSON, which holds a structure and coordinates."""
     if chosen["kind"] != "plane":
         raise click.UsageError("RNA 2D JSON needs --as plane")
     for name in _PICTURES_ONLY:
@@ -220,7 +221,7 @@ def _check_probabilities(source_format: str) -> None:
 def _read(
     source: str, chosen: dict[str, Any]
 ) -> tuple[list[StructureRecord], list[Mapping[BasePair, float]] | None]:
-    """The records, and the probabilities of their pairs if the bases are coloured by them."""
+    """The records, and the probabilities of their pairs if these colour the bases."""
     if chosen["colour"] != "probability" or chosen["scores"]:
         return list(read_structures(source, chosen["source_format"])), None
     predictions = list(read_prediction_files(source))

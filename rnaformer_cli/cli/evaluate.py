@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--threshold",
     type=options.FiniteRange(0, 1),
-    help="Base-pair probability above which a pair is a candidate, in all records.  "
+    help="Base-pair probability above which a pair is a candidate, for all records.  "
     "[default: set by the weights]",
 )
 @options.cycles_or_auto
@@ -90,11 +90,11 @@ def command(**chosen: Any) -> None:
       rnaformer evaluate --data test.jsonl.gz
       rnaformer evaluate --data test.jsonl.gz --weights runs/small/best --by length
 
-    F1 is the mean over records; pairs must match exactly. Its 95 % CI is a bootstrap over records.
-    F1 ±1 also accepts pairs in which one base is shifted by one position. F1 canonical ignores the
-    non-canonical pairs of both structures. F1 by family is the mean over families; a record without
-    a family counts as one. Crossing F1 is pooled over the crossing pairs (pseudoknots) of all
-    records. ECE is the expected calibration error over pairs with a
+    F1 is the mean over records; pairs must match exactly. Its 95 % CI is from a bootstrap over
+    records. F1 ±1 also accepts pairs in which one base is shifted by one position. F1 canonical
+    ignores the non-canonical pairs of both structures. F1 by family is the mean over families; a
+    record without a family counts as one. Crossing F1 is pooled over the crossing pairs
+    (pseudoknots) of all records. ECE is the expected calibration error over pairs with a
     probability of 0.01 or more; Spearman is the rank correlation of confidence and F1.
     """
     from rnaformer_cli.dataset.records import set_names

@@ -58,7 +58,7 @@ class CommandGroup(click.Group):
     """Imports a command's module only when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names of the commands, in the order of --help."""
+        """The names of the commands, in the order of --help."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -81,7 +81,7 @@ class CommandGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands in groups, without importing them."""
+        """Write the commands in groups, without importing them."""
         for title, names in COMMAND_GROUPS.items():
             with formatter.section(title):
                 formatter.write_dl([(name, COMMANDS[name]) for name in names])
@@ -107,10 +107,14 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and exit with its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _interrupt)  # a closed terminal; nohup leaves it ignored
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # nohup leaves it ignored
         signal.signal(signal.SIGINT, _interrupt)
     if "OMP_WAIT_POLICY" not in os.environ:  # before PyTorch is imported, which reads it
         os.environ.setdefault("GOMP_SPINCOUNT", GOMP_SPIN_COUNT)
+    # NumPy multiplies many small matrices, for which starting a second thread takes longer.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported, which reads it
     sys.stdout = sys.stdout or _open_devnull()  # None: closed by the shell (`>&-`)
     sys.stderr = sys.stderr or _open_devnull()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -120,7 +124,7 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """The exit code: 0 success, 1 failure, 2 usage error, 130 interrupted."""
+    """Run a command; return 0 for success, 1 failure, 2 a usage error, 130 an interrupt."""
     try:
         _check_folder()
         _invoke(arguments)
@@ -167,7 +171,7 @@ def _check_folder() -> None:
     try:
         Path.cwd()
     except FileNotFoundError:
-        raise InputError("the working directory was deleted; change to another") from None
+        raise InputError("the working directory was deleted; change to another folder") from None
 
 
 def _open_devnull() -> TextIO:
@@ -175,7 +179,7 @@ def _open_devnull() -> TextIO:
 
 
 def _fail_on_file(error: OSError) -> int:
-    """The exit code for an OSError that no reader or writer has handled."""
+    """Report an OSError that no reader or writer has handled, and return the exit code."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         limit = "too many open files: raise the limit (ulimit -n) or use fewer --jobs"
         click.echo(f"rnaformer: {limit}", err=True)
@@ -189,7 +193,7 @@ def _fail_on_file(error: OSError) -> int:
 
 
 def _close_stdout(error: OSError) -> int:
-    """The exit code for an OSError of stdout, the only file without a name."""
+    """Close stdout, the only file without a name, after an OSError; return the exit code."""
     # Python flushes stdout again at exit, which must not fail.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):
@@ -201,5 +205,7 @@ def _close_stdout(error: OSError) -> int:
 def _interrupt(*_: Any) -> NoReturn:
     """Raise KeyboardInterrupt once; a second Ctrl-C must not interrupt the clean-up."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise KeyboardInterrupt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,20 +16,22 @@ from rnaformer_cli.cli.arguments.record_data import (
     read_profiles,
     reagent_option,
 )
+from rnaformer_cli.cli.run.log import LogError
 from rnaformer_cli.cli.run.output import Destination, SingleRecordError, open_destination
 from rnaformer_cli.cli.run.pictures import check_drawing
 from rnaformer_cli.cli.run.progress import FailureTable, RunReporter
 from rnaformer_cli.cli.run.startup import without_garbage_collection
 from rnaformer_cli.constraints.formats import SUFFIXES as CONSTRAINT_SUFFIXES
 from rnaformer_cli.constraints.matching import ConstraintIndex
-from rnaformer_cli.errors import ConstraintError, DeviceError, RnaformerError
+from rnaformer_cli.errors import ConstraintError, DeviceError, RnaformerError, ScoreError
 from rnaformer_cli.files import is_gzip_name, suffix_of
 from rnaformer_cli.probing.formats import SUFFIXES as PROBING_SUFFIXES
 from rnaformer_cli.probing.matching import ProfileIndex
+from rnaformer_cli.scoring.compare import check_same_rna, match_ids
 from rnaformer_cli.sequence.fasta import SUFFIXES
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.formats import SINGLE_RECORD_FORMATS
-from rnaformer_cli.structure.structure import StructureRecord
+from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 if TYPE_CHECKING:
     from rnaformer_cli.prediction.predictor import Prediction
@@ -241,6 +243,7 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
         files = standard_input()
     inputs = _inputs(files, chosen, report)
     _check_single(inputs, chosen)
+    _check_references(inputs, references)
     predicted = _predict(inputs, chosen, report, references)
     report.warn_ambiguous()
     report.report_skipped()
@@ -253,7 +256,11 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
 
         references = _of_given(references, predicted, report)
         err = not (chosen["output"] or chosen["out_dir"])
-        print_scores(predicted, references, err, quiet=chosen["quiet"])
+        try:
+            print_scores(predicted, references, err, quiet=chosen["quiet"])
+        except ScoreError as error:
+            message = f"{error.message}; the predictions are written, without scores"
+            raise ScoreError(message, record=error.location.record) from None
     if report.failures or report.data_failures:
         raise click.exceptions.Exit(1)
 
@@ -269,7 +276,11 @@ def _predict(
     names: dict[int, str] = {}  # file names of the records that are being predicted, by index
     predicted: list[StructureRecord] = []
     workload = inputs.workload() if report.shows_progress else None
-    destinations = open_destination(chosen, predictor.predictor, references)
+
+    def report_unmet(record: RnaRecord, bases: Sequence[int]) -> None:
+        report.fail_data(_unmet_error(record.id, bases))
+
+    destinations = open_destination(chosen, predictor.predictor, report_unmet, references)
     with destinations as destination, report.progress(workload):
         records = _queue_names(inputs.records(report, destination.is_done), names)
         for index, result in _results(predictor, records, chosen, report):
@@ -350,6 +361,23 @@ def _check_single(inputs: Inputs, chosen: dict[str, Any]) -> None:
     second = inputs.second_record()
     if second is not None:
         raise SingleRecordError(chosen["formats"][0], second.id)
+
+
+def _check_references(inputs: Inputs, references: list[StructureRecord] | None) -> None:
+    """Refuse references of other RNAs before anything is predicted, if inputs can be read twice.
+
+    Raises:
+        ScoreError: no id is in common, or a record and its reference are not the same RNA.
+    """
+    records = inputs.valid_records() if references else None
+    if records is None or references is None:
+        return
+    given = [
+        StructureRecord(record.id, record.sequence, Structure(len(record))) for record in records
+    ]
+    for index, reference in zip(match_ids(given, references), references, strict=True):
+        if index is not None:
+            check_same_rna(given[index], reference)
 
 
 def _profiles(chosen: dict[str, Any], report: RunReporter) -> ProfileIndex | None:
@@ -482,25 +510,25 @@ def _write(
         destination.write(prediction, name)
         report.count_written(len(prediction.record))
         report.count_confidence(prediction.confidence)
-    except SingleRecordError:
+    except (SingleRecordError, LogError):
         raise  # as would all records after it
     except RnaformerError as error:
-        _fail(error, fail_fast, report)
+        _fail(error.of(prediction.record.id), fail_fast, report)
         return
-    if prediction.unmet:
-        _fail_unmet(prediction, fail_fast, report)
-
-
-def _fail_unmet(prediction: Any, fail_fast: bool, report: RunReporter) -> None:
-    """Report the bases that must pair and have no partner in a structure that is written."""
-    bases = ", ".join(str(base + 1) for base in prediction.unmet[:MAX_LISTED_BASES])
-    more = ", ..." if len(prediction.unmet) > MAX_LISTED_BASES else ""
-    which = "base that must pair has" if len(prediction.unmet) == 1 else "bases that must pair have"
-    message = f"{len(prediction.unmet)} {which} no partner: {bases}{more}"
-    error = ConstraintError(message, record=prediction.record.id)
+    if not prediction.unmet:
+        return
+    unmet = _unmet_error(prediction.record.id, prediction.unmet)
     if fail_fast:
-        raise error
-    report.fail_data(error)
+        raise unmet
+    report.fail_data(unmet)
+
+
+def _unmet_error(name: str, unmet: Sequence[int]) -> ConstraintError:
+    """The bases that must pair and have no partner in a structure that is written."""
+    bases = ", ".join(str(base + 1) for base in unmet[:MAX_LISTED_BASES])
+    more = ", ..." if len(unmet) > MAX_LISTED_BASES else ""
+    which = "base that must pair has" if len(unmet) == 1 else "bases that must pair have"
+    return ConstraintError(f"{len(unmet)} {which} no partner: {bases}{more}", record=name)
 
 
 def _fail(error: RnaformerError, fail_fast: bool, report: RunReporter) -> None:

@@ -30,7 +30,7 @@ from rnaformer_cli.cli.formats.text import print_result
 @click.option(
     "--flag",
     type=options.FiniteRange(0, 1),
-    help="Label flag of predictions, from 1 (like curated structures) to 0 (like a program's).",
+    help="Label flag of predictions: 1 imitates curated structures, 0 a folding program.",
 )
 @click.option(
     "--folding-weight",
@@ -94,7 +94,9 @@ def command(weights: str, val: tuple[str, ...], output: str, **chosen: Any) -> N
         and done.mixture.by_evidence is None
         and network.folding is not None
     ):
-        message = "too few validation records for weights by evidence; one weight is used"
+        message = (
+            "too few validation records to fit the weights by family evidence; they are constant"
+        )
         click.echo(f"rnaformer: note: {message}", err=True)
     print_result(f"{output}: scale {done.scale:.3f}, shift {done.shift:+.3f}")
     for kind, choice in (("threshold", done.validation), ("threshold_ratio", done.by_ratio)):

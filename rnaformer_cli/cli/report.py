@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 from rnaformer_cli import __version__
 from rnaformer_cli.cli.arguments import options
 from rnaformer_cli.cli.arguments.paths import check_paths
+from rnaformer_cli.cli.run.progress import format_count
 from rnaformer_cli.cli.score import warn_unmatched
 from rnaformer_cli.drawing.style import COLOURINGS
 from rnaformer_cli.errors import DependencyError
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from rnaformer_cli.reporting.pictures import PictureReader
 
 DEFAULT_PICTURES = 100  # records
+MAX_PICTURE_BASES = 100_000  # of these; 1,000 bases take about 1 s and 0.4 MB of the page
 
 
 @click.command()
@@ -49,9 +52,8 @@ DEFAULT_PICTURES = 100  # records
 @click.option(
     "--pictures",
     type=click.IntRange(min=0),
-    default=DEFAULT_PICTURES,
-    show_default=True,
-    help="Number of records to draw, from the first.",
+    help="Number of records to draw, starting with the first.  "
+    f"[default: {DEFAULT_PICTURES}, of at most {MAX_PICTURE_BASES:,} bases together]",
 )
 @click.option("--no-pictures", is_flag=True, help="Draw no pictures.")
 @click.option(
@@ -94,7 +96,8 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
     from rnaformer_cli.structure.formats import read_prediction_files, read_structures
 
     inputs = [*files, chosen["ref"], chosen["scores"], chosen["failures"]]
-    check_paths({"--output": chosen["output"]}, inputs)
+    to_stdout = chosen["output"] in options.STDOUT
+    check_paths({"--output": None if to_stdout else chosen["output"]}, inputs)
     failures = read_failures(chosen["failures"]) if chosen["failures"] else []
     predictions = [prediction for file in files for prediction in read_prediction_files(file)]
     entries, summary, missing = [ReportEntry(prediction) for prediction in predictions], None, []
@@ -105,17 +108,31 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
         summary = summarise(scores)
         missing = [score.id for score in scores if score.is_missing]
     try:
-        limit = 0 if chosen["no_pictures"] else chosen["pictures"]
+        limit = 0 if chosen["no_pictures"] else _picture_limit(chosen["pictures"], entries)
         entries = add_pictures(entries, limit, chosen["colour"], _matrices(chosen, entries))
     except DependencyError as error:
         click.echo(f"rnaformer: warning: no pictures: {error.message}, or --no-pictures", err=True)
     title = chosen["title"] or _title(files)
     links = chosen["links"]
     page = render(ReportPage(title, entries, summary, missing, failures, __version__, links))
-    if chosen["output"] in options.STDOUT:
+    if to_stdout:
         sys.stdout.write(page)
     else:
         write_text(chosen["output"], page)
+
+
+def _picture_limit(given: int | None, entries: Sequence[ReportEntry]) -> int:
+    """The number of records that are drawn; a note tells that long ones make it smaller."""
+    if given is not None:
+        return given
+    lengths = [entry.record.structure.length for entry in entries[:DEFAULT_PICTURES]]
+    limit = sum(total <= MAX_PICTURE_BASES for total in itertools.accumulate(lengths))
+    if limit < len(lengths):
+        count = f"{limit} of {format_count(len(entries), 'record')}"
+        bases = f"the first {limit + 1} have more than {MAX_PICTURE_BASES:,} bases"
+        message = f"the page has pictures of {count}: {bases} (--pictures N draws N)"
+        click.echo(f"rnaformer: note: {message}", err=True)
+    return limit
 
 
 def _matrices(chosen: dict[str, Any], entries: Sequence[ReportEntry]) -> PictureReader | None:

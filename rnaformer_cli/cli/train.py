@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.folding_scores import read_folding_scores
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.cli.main import EXIT_INTERRUPTED
 from rnaformer_cli.dataset.records import LabelledRecord, check_labels, read_dataset, read_sets
@@ -64,9 +66,10 @@ _REPORT_INTERVAL = 20.0  # seconds
 )
 @click.option(
     "--folding",
-    metavar="FILE",
-    type=options.PATH,
-    help="Scores from `train-folding`, for a config with folding = true.",
+    metavar="FILE|NAME|DIR",
+    type=options.NonEmptyText(),
+    shell_complete=options.complete_weights,
+    help="Scores of `train-folding`, or weights with a folding model; for folding = true.",
 )
 @click.option(
     "--minutes",
@@ -117,6 +120,8 @@ def command(config: str, **chosen: Any) -> None:
     from rnaformer_cli.training.network.distributed import join_process_group
     from rnaformer_cli.training.network.run_folder import RunFolder
 
+    # Batches have many shapes; without this setting the memory of PyTorch is soon in fragments.
+    os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     set_threads(chosen["threads"])
     options.warn_slow_bf16(chosen["precision"], chosen["device"], chosen["quiet"])
     train_config = _read_train_config(config, chosen["minutes"], chosen["seed"])
@@ -215,32 +220,30 @@ def _initial_tensors(weights: str, model: ModelConfig, is_quiet: bool) -> dict[s
 
 
 def _differing_settings(weights: ModelConfig, config: ModelConfig) -> str:
-    """The settings of [model] that give the network other tensors, as the end of a message."""
+    """The settings of [model] that the tensors of the weights require, as the end of a message."""
     differing = [
         f"{field.name} = {_to_toml(getattr(weights, field.name))}"
         for field in fields(config)
         if field.name not in PREDICTION_SETTINGS
         and getattr(weights, field.name) != getattr(config, field.name)
     ]
-    return f"these weights need in [model]: {', '.join(differing)}"
+    return f"the weights need these settings in [model]: {', '.join(differing)}"
 
 
 def _to_toml(value: object) -> str:
     return json.dumps(value)  # the same for booleans, numbers and names
 
 
-def _folding(train_config: TrainConfig, chosen: dict[str, Any]) -> dict[str, Tensor] | None:
+def _folding(train_config: TrainConfig, chosen: dict[str, Any]) -> Mapping[str, Tensor] | None:
     if chosen["folding"] is not None:
-        from rnaformer_cli.training.folding_model.fit import read_scores
-
-        return read_scores(chosen["folding"])
+        return read_folding_scores(chosen["folding"])
     if train_config.model.folding and not (chosen["start_from"] or chosen["resume"]):
         raise TrainingError("folding = true needs --folding with scores of `train-folding`")
     return None
 
 
 def _resume(trainer: Trainer, folder: Path) -> None:
-    """Load the state of a run; every process reads it, only the leader writes it."""
+    """Load the state of a run; every process reads it, only the main process writes it."""
     from rnaformer_cli.training.network.run_folder import load_state
 
     state = load_state(folder)
@@ -265,14 +268,19 @@ class StopRequest:
 
 @contextmanager
 def stop_requests(minutes: float | None) -> Iterator[StopRequest]:
-    """A StopRequest that Ctrl-C and SIGTERM set; a second Ctrl-C raises KeyboardInterrupt."""
+    """A StopRequest that Ctrl-C, SIGTERM and SIGHUP set.
+
+    A second Ctrl-C raises KeyboardInterrupt. A SIGHUP that nohup ignores stays ignored.
+    """
     request = StopRequest(minutes)
 
     def on_signal(*_: Any) -> None:
         request.was_signalled = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     previous = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield request
@@ -297,9 +305,15 @@ class TrainingReporter:
 
     def report(self, text: str) -> None:
         """Print one line with the progress of the run and a text."""
-        if not self._quiet:
-            progress = self._trainer.progress
-            fraction = progress.fraction_done(self._trainer.config)
-            minutes = f"{progress.seconds / 60:.1f} min"
-            counts = f"step {progress.step}, {progress.records} records, {minutes}"
-            click.echo(f"rnaformer: {fraction:.0%}, {counts}: {text}", err=True)
+        if self._quiet:
+            return
+        progress = self._trainer.progress
+        fraction = progress.fraction_done(self._trainer.config)
+        minutes = progress.seconds / 60
+        time_left = f" ({minutes / fraction - minutes:.1f} left)" if 0 < fraction < 1 else ""
+        speed = progress.cells / max(progress.seconds, 1e-9) / 1e6
+        click.echo(
+            f"rnaformer: {fraction:.0%}, step {progress.step}, {progress.records} records, "
+            f"{minutes:.1f} min{time_left}, {speed:.2f} million cells/s: {text}",
+            err=True,
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnaformer_cli.cli.arguments import options
+from rnaformer_cli.cli.arguments.folding_scores import read_folding_scores
 from rnaformer_cli.cli.arguments.paths import check_folders, check_paths
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ _REPORT_INTERVAL = 20.0  # seconds
 )
 @click.option(
     "--start-from",
-    metavar="FILE",
-    type=options.PATH,
-    help="Initial scores.  [default: built-in initial values]",
+    metavar="FILE|NAME|DIR",
+    type=options.NonEmptyText(),
+    shell_complete=options.complete_weights,
+    help="Initial scores: a file, or weights.  [default: built-in initial values]",
 )
 @click.option(
     "--reactivities",
@@ -100,7 +102,6 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
     from rnaformer_cli.training.folding_model.fit import (
         FoldingTrainingConfig,
         fit_scores,
-        read_scores,
         write_scores,
     )
 
@@ -108,7 +109,7 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
     records = [record for path in data for record in read_structure_set(path)]
     paths = chosen["reactivities"]
     profiles = [profile for path in paths for profile in read_reactivities(path)]
-    start = read_scores(chosen["start_from"]) if chosen["start_from"] else None
+    start = read_folding_scores(chosen["start_from"]) if chosen["start_from"] else None
     config = FoldingTrainingConfig(
         minutes=chosen["minutes"],
         max_length=chosen["max_length"],
@@ -128,7 +129,7 @@ def command(data: tuple[str, ...], output: str, **chosen: Any) -> None:
             values = (
                 ""
                 if done.reactivity_loss is None
-                else f", of reactivities {done.reactivity_loss:.3f}"
+                else f", reactivity loss {done.reactivity_loss:.3f}"
             )
             line = f"rnaformer: {done.fraction_done:.0%}, {counts}: loss {done.loss:.3f}{values}"
             click.echo(line, err=True)

@@ -50,9 +50,8 @@ def command() -> None:
 def list_() -> None:
     """List the installed weights and the published weights that can be fetched.
 
-    The time is that of a prediction relative to the default weights. F1 is the mean over the
-    validation sets that the weights were calibrated with. Both are `-` for weights without a
-    record of them.
+    The time is the duration of a prediction relative to the default weights. F1 is the mean over
+    the validation sets with which the weights were calibrated. Both are `-` if unknown.
     """
     from rnaformer_cli.cli.formats.tables import print_table
     from rnaformer_cli.weight_store.fetch import PUBLISHED
@@ -151,8 +150,8 @@ def average(first: str, second: str, weight: float, output: str) -> None:
     """Write the mean of two sets of weights with the same architecture.
 
     The mean of two checkpoints of one run, or of runs with the same initial weights, is often more
-    accurate than each of them. It has the config of the first weights; calibrate it with
-    `rnaformer release`.
+    accurate than either. It has the config of the first weights; calibrate it with `rnaformer
+    release`.
     """
     from rnaformer_cli.model.checkpoint import read_checkpoint
     from rnaformer_cli.model.derived import average_networks
@@ -180,7 +179,7 @@ def average(first: str, second: str, weight: float, output: str) -> None:
     "--ff-factor",
     type=options.FiniteRange(min=0, min_open=True),
     metavar="F",
-    help="New ratio of hidden to input channels in the transitions; larger than the present one.",
+    help="New ratio of hidden to input channels in the transitions; larger than the current one.",
 )
 @options.new_weights
 def grow(name: str, double: tuple[int, ...], ff_factor: float | None, output: str) -> None:

@@ -1,1 +1,1 @@
-"""Structure constraints: files, matching to records."""
+"""Structure constraints: file formats, matching to records."""

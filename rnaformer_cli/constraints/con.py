@@ -9,7 +9,7 @@ from rnaformer_cli.constraints.entry import Bases, ConstraintEntry, UnresolvedCo
 from rnaformer_cli.errors import ConstraintError, shorten_repr
 from rnaformer_cli.limits import MAX_BASES, MAX_CONSTRAINTS
 
-SECTIONS = {  # name of the section -> numbers in a line
+SECTIONS = {  # name of the section -> positions per line
     "DS": 1,
     "SS": 1,
     "Mod": 1,
@@ -29,13 +29,13 @@ def is_section(line: str) -> bool:
 
 
 def read_con(lines: Iterable[str]) -> Iterator[ConstraintEntry]:
-    """Yield the one entry of a file; blank lines are skipped.
+    """Yield the only entry of a file; blank lines are skipped.
 
     Raises:
-        ConstraintError: an unknown section, a section that occurs twice or has no end, something
-            that is not a position, or bases in the section `Mod:`.
+        ConstraintError: an unknown section, a section that occurs twice or has no end, an
+            invalid position, or bases in the section `Mod:`.
     """
-    found: dict[str, dict[Bases, int]] = {}
+    found: dict[str, dict[Bases, int]] = {}  # section -> bases -> line
     section, begin, first, n_entries = "", 0, 0, 0
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -50,7 +50,7 @@ def read_con(lines: Iterable[str]) -> Iterator[ConstraintEntry]:
             continue
         n_entries += 1
         if n_entries > MAX_CONSTRAINTS:
-            message = f"more than {MAX_CONSTRAINTS:,} constraints, which is the limit"
+            message = f"more than {MAX_CONSTRAINTS:,} constraints (the limit)"
             raise ConstraintError(message, line=number)
         found[section].setdefault(_bases(line, section, number), number)
     if section:
@@ -91,6 +91,6 @@ def _bases(line: str, section: str, number: int) -> Bases:
 def _position(word: str, number: int) -> int:
     position = int(word) if _POSITION.fullmatch(word) else 0
     if not 1 <= position <= MAX_BASES:
-        message = f"{shorten_repr(word)} is not a position; expected a whole number from 1 on"
+        message = f"{shorten_repr(word)} is not a position; expected a whole number above 0"
         raise ConstraintError(message, line=number)
     return position

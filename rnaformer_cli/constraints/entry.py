@@ -13,26 +13,26 @@ Bases = tuple[int, ...]  # one base, or the two of a pair; 0-based
 
 @dataclass(frozen=True, slots=True)
 class UnresolvedConstraints:
-    """Constraints by position, of an RNA whose length and bases are not known."""
+    """Constraints by position, for an RNA whose length and bases are not known yet."""
 
     pairs: Mapping[Bases, int]  # forced pairs -> line of the file
     forbidden: Mapping[Bases, int]
     unpaired: Mapping[Bases, int]
     paired: Mapping[Bases, int]
-    pairs_with_g: Mapping[Bases, int]  # U that pair with G
+    pairs_with_g: Mapping[Bases, int]  # bases that must be U and pair with G
 
     def resolve(self, sequence: str) -> Constraints:
-        """The constraints of an RNA with this sequence.
+        """The constraints for an RNA with this sequence.
 
         Raises:
-            ConstraintError: a position beyond the RNA, or constraints that cannot be met, with the
-                last line that names the base.
+            ConstraintError: a position beyond the RNA, or constraints that cannot be met. The line
+                of the error is the last one that names the base.
         """
         groups = (self.pairs, self.forbidden, self.unpaired, self.paired, self.pairs_with_g)
         named = [
             (line, base) for group in groups for bases, line in group.items() for base in bases
         ]
-        lines = {base: line for line, base in sorted(named)}  # the last of each base
+        lines = {base: line for line, base in sorted(named)}  # last line that names each base
         beyond = [base for base in sorted(lines) if base >= len(sequence)]
         if beyond:
             message = f"base {beyond[0] + 1} is beyond the RNA, which has {len(sequence)} bases"
@@ -58,7 +58,7 @@ class UnresolvedConstraints:
 
 @dataclass(frozen=True, slots=True)
 class ConstraintEntry:
-    """The constraints that a file has for one RNA."""
+    """The constraints of one RNA in a file."""
 
     id: str | None  # None: the file does not name its RNA
     constraints: Constraints | UnresolvedConstraints
@@ -67,7 +67,7 @@ class ConstraintEntry:
     path: str | None = None
 
     def resolve(self, sequence: str) -> Constraints:
-        """The constraints of an RNA with this sequence; see UnresolvedConstraints."""
+        """The constraints for an RNA with this sequence; see UnresolvedConstraints."""
         if isinstance(self.constraints, Constraints):
             return self.constraints
         return self.constraints.resolve(sequence)

@@ -1,4 +1,4 @@
-"""The formats of constraints behind one function; the content tells which one it is."""
+"""Readers of all constraint formats; the format is detected from the content."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from rnaformer_cli.sequence.record import RnaRecord
 SUFFIXES = {".con", ".dbn", ".fa", ".fasta"}  # read in a folder
 _EXPECTED = "dot-bracket ('>' and an id, sequence, constraints) or .CON of RNAstructure"
 
-Found = ConstraintEntry | ConstraintError
+EntryOrError = ConstraintEntry | ConstraintError
 
 
-def read_constraints(path: str | Path) -> Iterator[Found]:
-    """Yield the constraints of each RNA in a file ("-": standard input), or what is wrong with it.
+def read_constraints(path: str | Path) -> Iterator[EntryOrError]:
+    """Yield the constraints of each RNA in a file ("-" is standard input), or an error instead.
 
     Raises:
         InputError: the file cannot be read, or is empty.
-        ConstraintError: another format, or something after which no more can be read.
+        ConstraintError: an unknown format, or an error after which the file cannot be read further.
     """
     name = "stdin" if str(path) == STDIN else str(path)
     lines = read_lines(path)
@@ -46,21 +46,21 @@ def read_constraints(path: str | Path) -> Iterator[Found]:
 
 
 def constraint_files(path: str | Path) -> list[str | Path]:
-    """The files of constraints in a folder, in order of their names; a file (or "-") is itself.
+    """The constraint files of a folder, sorted by name; for a file (or "-"), only the path itself.
 
     Raises:
-        InputError: a folder without any.
+        InputError: a folder without such files.
     """
     if str(path) == STDIN or not Path(path).is_dir():
         return [path]
     found = list_files(path, SUFFIXES)
     if not found:
         names = ", ".join(sorted(SUFFIXES))
-        raise InputError(f"no file of constraints in this folder ({names}, also .gz)", path=path)
+        raise InputError(f"no constraint file in this folder ({names}, also .gz)", path=path)
     return list(found)
 
 
-def read_dot_bracket(lines: Iterable[str]) -> Iterator[Found]:
+def read_dot_bracket(lines: Iterable[str]) -> Iterator[EntryOrError]:
     """Yield the constraints of each record: `>id`, the sequence, a line of constraints."""
     for line, found in scan_numbered(lines, with_constraints=True):
         if not isinstance(found, RnaRecord):
@@ -73,12 +73,12 @@ def read_dot_bracket(lines: Iterable[str]) -> Iterator[Found]:
             yield ConstraintEntry(found.id, found.constraints, line, found.sequence)
 
 
-def _read(lines: Iterable[str], first: str, number: int) -> Iterator[Found]:
+def _read(lines: Iterable[str], first: str, number: int) -> Iterator[EntryOrError]:
     if first.startswith(">"):
         return read_dot_bracket(lines)
     if is_section(first):
         return read_con(lines)
-    raise ConstraintError(f"no known format of constraints; expected {_EXPECTED}", line=number)
+    raise ConstraintError(f"unknown constraint format; expected {_EXPECTED}", line=number)
 
 
 def _in_file(error: ConstraintError | SequenceError, name: str) -> ConstraintError:

@@ -1,4 +1,4 @@
-"""Which constraints belong to which record."""
+"""Match structure constraints to records."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ class ConstraintIndex(DataIndex[ConstraintEntry]):
 
     def __init__(self) -> None:
         super().__init__(ConstraintError)
-        self._errors: dict[str, RnaformerError] = {}  # what is wrong, by id
-        self._failed: set[str] = set()  # of these, the ids of records
+        self._errors: dict[str, RnaformerError] = {}  # errors in the files, by id
+        self._failed: set[str] = set()  # ids in _errors for which there is a record
 
-    def refuse(self, error: RnaformerError) -> bool:
-        """Note constraints that could not be read, by their id or else by the file's name.
+    def add_error(self, error: RnaformerError) -> bool:
+        """Register constraints that could not be read, under their id or else the file name.
 
-        The error of an id is that of its record, or of unmatched().
+        The first error of an id is raised by attach() for the record of that id; unmatched() lists
+        it if there is no such record. The result is True if the error is reported in this way.
         """
-        super().refuse(error)
+        super().add_error(error)
         name = error.location.record
         if name is None:
-            self._refused.add(file_stem(error.location.path))
+            self._unreadable.add(file_stem(error.location.path))
             return False
         return self._errors.setdefault(name, error) is error
 
@@ -39,34 +40,36 @@ class ConstraintIndex(DataIndex[ConstraintEntry]):
         return super().match(record, is_only)
 
     def unmatched(self) -> list[RnaformerError]:
-        """A failure for each id that no record had."""
+        """An error for each id without a record."""
         errors = [error for name, error in self._errors.items() if name not in self._failed]
         return errors + super().unmatched()
 
     def attach(self, record: RnaRecord, is_only: bool = False) -> RnaRecord:
-        """The record with its constraints, or as it is where there are none.
+        """The record with its constraints, or unchanged if it has none.
 
         Raises:
             ConstraintError: constraints that could not be read, that do not fit the record, or that
-                occur twice.
+                occur twice and differ.
         """
         name = self.match(record, is_only)
         if record.id in self._errors:
             raise self._errors[record.id]
-        is_refused = not self._refused.isdisjoint((record.id, safe_name(record.id)))
-        if is_refused or (name is None and is_only and self._refused):
+        is_unreadable = not self._unreadable.isdisjoint((record.id, safe_name(record.id)))
+        if is_unreadable or (name is None and is_only and self._unreadable):
             raise ConstraintError("its constraints could not be read", record=record.id)
         if name is None:
             return record
-        entry = self._data[name][-1]
+        *others, entry = self._data[name]
         try:
-            if len(self._data[name]) > 1:
-                raise ConstraintError(f"the constraints of {name!r} occur twice")
             if self._matched[name] != record.sequence:
                 message = f"the constraints of {name!r} belong to a record with another sequence"
                 raise ConstraintError(message)
             _check_sequence(entry.sequence, record.sequence)
-            return replace(record, constraints=entry.resolve(record.sequence))
+            constraints = entry.resolve(record.sequence)
+            if any(other.resolve(record.sequence) != constraints for other in others):
+                message = f"the constraints of {name!r} occur twice, and are not the same"
+                raise ConstraintError(message)
+            return replace(record, constraints=constraints)
         except ConstraintError as error:
             line = error.location.line or entry.line
             raise ConstraintError(
@@ -78,8 +81,8 @@ def _check_sequence(letters: str | None, sequence: str) -> None:
     if letters is None:
         return
     if len(letters) != len(sequence):
-        message = f"constraints of {len(letters)} bases, where the RNA has {len(sequence)}"
+        message = f"constraints for {len(letters)} bases, but the RNA has {len(sequence)}"
         raise ConstraintError(message)
     for base, (letter, other) in enumerate(zip(letters, sequence, strict=True), start=1):
         if letter != other and UNKNOWN not in (letter, other):
-            raise ConstraintError(f"{letter!r} at base {base}, where the RNA has {other!r}")
+            raise ConstraintError(f"{letter!r} at base {base}, but the RNA has {other!r}")

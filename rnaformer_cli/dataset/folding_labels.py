@@ -20,7 +20,7 @@ from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.prediction.batching import make_batches, to_tensors
 
 _MIN_PROBABILITY = 0.01  # less probable pairs are omitted from a label
-_CHUNK_RECORDS = 1024  # records that are sorted by length together
+_CHUNK_RECORDS = 1024  # records that are sorted by length at a time
 _MAX_CELLS = 150_000  # matrix cells of a batch
 
 

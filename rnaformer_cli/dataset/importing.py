@@ -90,7 +90,7 @@ def _import_folder(
 def _read(
     lines: list[str], source_format: ReadFormat, name: str
 ) -> Iterator[tuple[StructureRecord, str | None]]:
-    """Yield each record with its family in the file."""
+    """Yield each record with its family, as given in the file."""
     blocks = _stockholm_blocks(lines) if source_format == "stockholm" else [lines]
     for block in blocks:
         family = _accession(block) if source_format == "stockholm" else None
@@ -135,7 +135,7 @@ def _import_csv(
             continue
         row_family = row[columns["family"]] if "family" in columns else None
         if "\n" in (row_family or ""):
-            message = "a line break in the family; is a quotation mark not closed?"
+            message = "a line break in the family; check for an unclosed quotation mark"
             yield DatasetError(message, path=path, line=rows.line_num, record=name)
             continue
         try:
@@ -157,10 +157,10 @@ def _header(table: csv.DictReader[str], path: str | Path) -> Sequence[str]:
 
 
 def _rows(table: csv.DictReader[str], path: str | Path) -> Iterator[dict[str | Any, str | Any]]:
-    """The rows of a table.
+    """Yield the rows of a table.
 
     Raises:
-        DatasetError: a quotation mark that is not closed, for example, with the line of its row.
+        DatasetError: invalid CSV, such as an open quotation mark, with the line of the row.
     """
     line = table.line_num + 1
     try:

@@ -1,9 +1,10 @@
-"""Unlabelled sequences, and labels from ViennaRNA's thermodynamic model."""
+"""Make unlabelled sequences, and label sequences with ViennaRNA's thermodynamic model."""
 
 from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 import random
 import signal
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from rnaformer_cli.dataset.records import (
     write_dataset,
 )
 from rnaformer_cli.errors import DatasetError, DependencyError, OutputError
-from rnaformer_cli.files import os_error_text, read_bytes
+from rnaformer_cli.files import lock_file, os_error_text, read_bytes
 
 RnafoldLabel = Literal["mfe", "probabilities"]
 SequenceKind = Literal["whole", "window", "shuffled", "random", "mutant"]
@@ -30,8 +31,8 @@ KINDS: tuple[SequenceKind, ...] = get_args(SequenceKind)
 SOURCE = "rnafold"
 MIN_PROBABILITY = 0.02  # less probable pairs are omitted from a label, which halves the file
 _CHUNK_RECORDS = 16  # records per task of a worker process
-_BROKEN = "a worker process was ended from outside; repeat the command to continue"
-_NOT_A_PREFIX = "does not hold the first of these labels; remove it to start again"
+_BROKEN = "a worker process was killed; repeat the command to continue"
+_NOT_A_PREFIX = "does not begin with the labels of these records; remove it to start again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +44,12 @@ class Recipe:
     shuffled: float = 0.25  # a random window with its bases shuffled
     random: float = 0.10  # random bases with a GC content of 30 to 70 %
     mutant: float = 0.0  # a whole sequence of any length with one base replaced
-    max_lengths: tuple[int, ...] = (
-        100,
-        140,
-        200,
-        200,
-        260,
-    )  # one of them, drawn at random, limits the length of a sequence
+    # Bases; the limit on the length of a sequence is drawn from these at random.
+    max_lengths: tuple[int, ...] = (100, 140, 200, 200, 260)
     min_length: int = 30
 
     def only(self, kinds: Collection[SequenceKind]) -> Recipe:
-        """The recipe for these kinds only, with the ratios of their fractions.
+        """The recipe with these kinds only, in the same proportions.
 
         Mutants, of which the default recipe has none, get the fraction 0.5.
         """
@@ -66,7 +62,7 @@ class Recipe:
 def make_sequences(
     records: Sequence[LabelledRecord], count: int, seed: int, recipe: Recipe | None = None
 ) -> Iterator[LabelledRecord]:
-    """Yield sequences made from those of a data set, without pairs; clusters have equal weight.
+    """Yield unlabelled sequences made from those of a data set; clusters have equal weight.
 
     Raises:
         DatasetError: no record to draw from.
@@ -91,13 +87,13 @@ def make_sequences(
 
 def _make(kind: str, origin: str, recipe: Recipe, generator: random.Random) -> str:
     limit = generator.choice(recipe.max_lengths)
-    sequence = origin.replace("N", generator.choice("ACGU"))
+    sequence = _fill(origin, generator)
     if kind == "whole" and len(sequence) <= limit:
         return sequence
     if kind == "mutant":
-        place = generator.randrange(len(sequence))
-        other = generator.choice("ACGU".replace(sequence[place], ""))
-        return f"{sequence[:place]}{other}{sequence[place + 1 :]}"
+        position = generator.randrange(len(sequence))
+        other = generator.choice("ACGU".replace(sequence[position], ""))
+        return f"{sequence[:position]}{other}{sequence[position + 1 :]}"
     size = generator.randint(recipe.min_length, limit)
     if len(sequence) > size:
         start = generator.randrange(len(sequence) - size + 1)
@@ -109,6 +105,17 @@ def _make(kind: str, origin: str, recipe: Recipe, generator: random.Random) -> s
         weights = [0.5 - gc_half, gc_half, gc_half, 0.5 - gc_half]
         return "".join(generator.choices("ACGU", weights, k=len(sequence)))
     return sequence
+
+
+def _fill(sequence: str, generator: random.Random) -> str:
+    """The sequence with a random base for each N.
+
+    One base is drawn even without an N: the same seed gives the same sequences as before.
+    """
+    first, *rest = sequence.split("N")
+    bases = [generator.choice("ACGU")]
+    bases += [generator.choice("ACGU") for _ in rest[1:]]
+    return first + "".join(base + part for base, part in zip(bases, rest, strict=False))
 
 
 def label_file(
@@ -126,23 +133,26 @@ def label_file(
     Raises:
         DependencyError: ViennaRNA is not installed.
         InputError, DatasetError: a source that cannot be read, or a `.part` file of other labels.
-        OutputError: a target that cannot be written.
+        OutputError: a target that cannot be written, or into which another run writes.
     """
     import_vienna()
     records = list(read_dataset(source))
     part = Path(f"{target}.part")
-    done = _count_done(part, records, label)
-    on_record(done)
     try:
         with part.open("a", encoding="utf-8", newline="\n") as file:
+            if not lock_file(file, part):
+                message = "is being written by another run; wait until it ends"
+                raise OutputError(message, path=target)
+            done = _count_done(part, records, label)
+            on_record(done)
             for number, record in enumerate(label_records(records[done:], label, jobs), done + 1):
                 file.write(record_to_json(record))
                 file.flush()
                 on_record(number)
+            count = write_dataset(target, read_dataset(part))
+            part.unlink()  # inside the block, in which no other run can begin to write it
     except OSError as error:
         raise OutputError(os_error_text(error), path=part) from None
-    count = write_dataset(target, read_dataset(part))
-    part.unlink()
     return count
 
 
@@ -153,18 +163,18 @@ def label_records(
 
     Raises:
         DependencyError: ViennaRNA is not installed.
-        DatasetError: a process was ended from outside.
+        DatasetError: a process was killed.
     """
     import_vienna()
-    work = label_mfe if label == "mfe" else label_probabilities
+    label_one = label_mfe if label == "mfe" else label_probabilities
     if jobs == 1:
-        yield from map(work, records)
+        yield from map(label_one, records)
         return
-    # Not multiprocessing.Pool, which waits for ever for the records of a process that was killed.
+    # Not multiprocessing.Pool, which waits forever for the records of a process that was killed.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, _ignore_interrupts)
     try:
-        yield from pool.map(work, records, chunksize=_CHUNK_RECORDS)
+        yield from pool.map(label_one, records, chunksize=_CHUNK_RECORDS)
     except BrokenProcessPool:
         raise DatasetError(_BROKEN) from None
     finally:
@@ -172,7 +182,7 @@ def label_records(
 
 
 def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which ends its processes."""
+    """Leave Ctrl-C to the parent process, which ends its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
@@ -227,8 +237,6 @@ def _count_done(part: Path, records: Sequence[LabelledRecord], label: RnafoldLab
     Raises:
         DatasetError: the file does not hold the first of these records, with this kind of label.
     """
-    if not part.exists():
-        return 0
     data = read_bytes(part)
     complete = data[: data.rfind(b"\n") + 1]
     try:
@@ -241,5 +249,5 @@ def _count_done(part: Path, records: Sequence[LabelledRecord], label: RnafoldLab
     if done != [(record.id, record.sequence, has_probabilities) for record in first]:
         raise DatasetError(_NOT_A_PREFIX, path=part)
     if len(complete) < len(data):
-        part.write_bytes(complete)
+        os.truncate(part, len(complete))
     return len(labelled)

@@ -21,7 +21,7 @@ _HEAD_BASES = 5  # GGAAA and its variants
 _PRIMER = "AAAGAAACAACAACAACAAC"  # primer binding site of the reverse transcription
 _PARTNERS = {"A": "U", "C": "G", "G": "CU", "U": "AG"}
 _STEMS = range(9, 4, -1)  # base pairs of the barcode hairpin before the primer
-_LOOP = 4
+_LOOP = 4  # bases in its loop
 _GAPS = range(2)  # bases between the hairpin and the primer
 
 
@@ -49,7 +49,7 @@ class ReactivityProfile:
             raise DatasetError(f"{values} reactivities for {bases} bases", record=self.id)
         for position, value in enumerate(self.reactivities, start=1):
             if value is not None and not math.isfinite(value):
-                message = f"the reactivity of base {position} is {value}, expected a finite number"
+                message = f"the reactivity of base {position} is {value}; expected a finite number"
                 raise DatasetError(message, record=self.id)
         if not any(value is not None and value > 0.0 for value in self.reactivities):
             raise DatasetError("no reactivity above 0", record=self.id)
@@ -59,7 +59,7 @@ class ReactivityProfile:
 
 
 def read_reactivities(path: str | Path) -> Iterator[ReactivityProfile]:
-    """Yield the profiles of a file in its order.
+    """Yield the profiles of a file in file order.
 
     Raises:
         InputError: the file cannot be read.
@@ -76,10 +76,11 @@ def read_reactivities(path: str | Path) -> Iterator[ReactivityProfile]:
 
 
 def designed_bases(sequence: str) -> range:
-    """The bases of a library member without its constant ends.
+    """The bases of a library member between its constant ends.
 
     The ends are the first five bases, the primer binding site and the barcode hairpin before it, as
-    in the Eterna Cloud Labs (Lee and others 2014). A sequence without them is returned whole.
+    in the Eterna Cloud Labs (Lee et al. 2014). Of a sequence without these ends, all bases are
+    returned.
     """
     start = _HEAD_BASES if _T7_START.match(sequence) else 0
     if not sequence.endswith(_PRIMER):
@@ -89,7 +90,7 @@ def designed_bases(sequence: str) -> range:
 
 
 def _hairpin_start(sequence: str, end: int) -> int:
-    """The first base of the hairpin that stops at `end` or one base before; else `end`."""
+    """The first base of a hairpin that stops at `end` or one base before; `end` without one."""
     for gap in _GAPS:
         for stem in _STEMS:
             start, last = end - gap - 2 * stem - _LOOP, end - gap - 1
@@ -133,7 +134,7 @@ def _values(values: Any, record: str) -> tuple[float | None, ...]:
     for position, value in enumerate(values, start=1):
         if value is not None and type(value) not in (int, float):
             message = (
-                f"the reactivity of base {position} is {shorten_repr(value)}, expected a number"
+                f"the reactivity of base {position} is {shorten_repr(value)}; expected a number"
             )
             raise DatasetError(message, record=record)
     try:

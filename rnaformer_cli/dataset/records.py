@@ -20,7 +20,7 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 
 PairProbability = tuple[int, int, float]  # left, right: 0-based; 0 to 1
 
-COMPUTED_SOURCES = frozenset({"rnafold"})  # sources whose labels a program has computed
+COMPUTED_SOURCES = frozenset({"rnafold"})  # sources of labels computed by a program
 UNLABELLED = "none"  # source of sequences without a label
 PROBABILITIES_ONLY = "folding"  # source of labels that are probabilities without a structure
 _VERSIONED = re.compile(r"(RF\d{5})\.\d+", re.ASCII)  # an accession of Rfam with its version
@@ -103,7 +103,7 @@ def set_names(paths: Iterable[str | Path]) -> list[str]:
 
 
 def check_labels(records: Iterable[LabelledRecord], path: str | Path) -> None:
-    """Check that the records of a file have labels: a sequence without one looks unpaired.
+    """Check that all records of a file have labels; others would count as unpaired.
 
     Raises:
         DatasetError: the first record without a label.
@@ -115,7 +115,7 @@ def check_labels(records: Iterable[LabelledRecord], path: str | Path) -> None:
 
 
 def check_structures(records: Iterable[LabelledRecord], path: str | Path) -> None:
-    """Check that the records of a file have structures, to compare with or to count pairs in.
+    """Check that the records of a file have structures, not only labels.
 
     Raises:
         DatasetError: the first record without a label, or with probabilities only.
@@ -131,7 +131,7 @@ def read_structure_set(path: str | Path) -> list[LabelledRecord]:
     """The records of a data set, all of which must have structures.
 
     Raises:
-        InputError, DatasetError: as read_dataset and check_structures do.
+        InputError, DatasetError: as in read_dataset and check_structures.
     """
     records = list(read_dataset(path))
     check_structures(records, path)
@@ -220,7 +220,11 @@ def write_dataset(path: str | Path, records: Iterable[LabelledRecord]) -> int:
 
 
 def _typed(value: Any, *kinds: type) -> Any:
-    """The value, if it has one of these types; True is an int for isinstance, but not a number."""
+    """The value, if it has one of these types. isinstance would accept True as an int.
+
+    Raises:
+        TypeError: a value of another type.
+    """
     if type(value) not in kinds:
         raise TypeError
     return value

@@ -26,7 +26,8 @@ CDHIT = "cd-hit-est-2d"
 # bases have 0.15 % of them in common. MIN_SHARED_FRACTION is between these values.
 KMER_LENGTH = 8
 MIN_SHARED_FRACTION = 0.1
-_MIN_CDHIT_LENGTH = 11  # bases; CD-HIT leaves out shorter sequences, which are compared as they are
+_MIN_CDHIT_LENGTH = 11  # bases; shorter sequences, which CD-HIT ignores, must be equal
+_MAX_CDHIT_LENGTH = 655_359  # bases; CD-HIT stops at longer ones, unless it is built for them
 _MIN_SHARED_KMERS = 3  # otherwise two short sequences could be similar by chance
 
 
@@ -78,10 +79,11 @@ class KmerIndex:
 def cluster_by_similarity(sequences: Sequence[str]) -> list[int]:
     """The cluster number of each sequence: the smallest index of its members.
 
-    Greedy from the longest sequence, as in CD-HIT (Li & Godzik 2006). Unlike there, a sequence that
-    is similar to two clusters joins them, so that no two clusters hold similar sequences.
+    Greedy from the longest sequence, as in CD-HIT (Li & Godzik 2006). Unlike in CD-HIT, a sequence
+    that is similar to two clusters joins them, so that no two clusters hold similar sequences.
     """
-    numbers = {text: index for index, text in reversed(list(enumerate(sequences)))}  # the first
+    # The index of the first of equal sequences.
+    numbers = {text: index for index, text in reversed(list(enumerate(sequences)))}
     order = sorted(numbers, key=lambda text: (-len(text), numbers[text]))
     index = KmerIndex()
     clusters = np.array([numbers[text] for text in order], dtype=np.int64)
@@ -105,14 +107,14 @@ def find_leaks(
     sequences are found by CD-HIT-EST-2D at 80 % identity if it is installed, else by shared k-mers.
 
     Raises:
-        DatasetError: CD-HIT-EST-2D failed.
+        DatasetError: a record is too long for CD-HIT-EST-2D, or it failed.
     """
     leaks = [*_find_equal(train, test, "sequence", "the same sequence")]
     leaks += _find_equal(train, test, "family_name", "the same family")
     leaks += _find_equal(train, test, "clan", "the same clan")
     if shutil.which(CDHIT):
         return leaks + _cdhit(train, test), f"{CDHIT} -c {IDENTITY}"
-    method = f"exact and shared {KMER_LENGTH}-mers ({CDHIT} is not installed)"
+    method = f"exact comparison and shared {KMER_LENGTH}-mers ({CDHIT} is not installed)"
     return leaks + _find_by_kmers(train, test), method
 
 
@@ -133,15 +135,15 @@ def _find_by_kmers(train: Sequence[LabelledRecord], test: Sequence[LabelledRecor
     sequences = list(dict.fromkeys(record.sequence for record in test))
     for sequence in sequences:
         index.add(sequence)
-    first_train: dict[str, str] = {}  # ids of the first of equal sequences
+    first_train: dict[str, str] = {}  # sequence -> id of the first record with it
     for record in train:
         first_train.setdefault(record.sequence, record.id)
-    is_new = np.ones(len(sequences), dtype=bool)  # no training record is similar so far
-    relatives: dict[str, str] = {}  # id of a training record by test sequence
+    is_unrelated = np.ones(len(sequences), dtype=bool)  # to all training records so far
+    relatives: dict[str, str] = {}  # test sequence -> id of a similar training record
     for sequence, name in first_train.items():
         found = index.find_similar(sequence)
-        relatives.update((sequences[number], name) for number in found[is_new[found]])
-        is_new[found] = False
+        relatives.update((sequences[number], name) for number in found[is_unrelated[found]])
+        is_unrelated[found] = False
     reason = f"at least {MIN_SHARED_FRACTION:.0%} of {KMER_LENGTH}-mers"
     return [
         Leak(relatives[record.sequence], record.id, reason)
@@ -151,7 +153,16 @@ def _find_by_kmers(train: Sequence[LabelledRecord], test: Sequence[LabelledRecor
 
 
 def _cdhit(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> list[Leak]:
-    """The test records that CD-HIT-EST-2D removes as similar to a training record."""
+    """The test records that CD-HIT-EST-2D removes as similar to a training record.
+
+    Raises:
+        DatasetError: a record that is too long for it, or it failed.
+    """
+    for record in (*train, *test):
+        if len(record) > _MAX_CDHIT_LENGTH:
+            message = f"{len(record):,} bases are more than the {_MAX_CDHIT_LENGTH:,} that {CDHIT}"
+            hint = "compares; `rnaformer data subset --max-length` leaves out such records"
+            raise DatasetError(f"{message} {hint}", record=record.id)
     train, test = (
         [record for record in records if len(record) >= _MIN_CDHIT_LENGTH]
         for records in (train, test)
@@ -178,7 +189,7 @@ def _cdhit(train: Sequence[LabelledRecord], test: Sequence[LabelledRecord]) -> l
 
 
 def _read_clusters(text: str) -> list[tuple[int, int]]:
-    """Test and training record of each similar pair in a .clstr file of CD-HIT-EST-2D.
+    """The indices (test, training) of each similar pair in a .clstr file of CD-HIT-EST-2D.
 
     A cluster is a training record, whose line ends in `*`, and the test records that are similar.
     """

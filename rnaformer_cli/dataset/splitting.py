@@ -22,8 +22,8 @@ def split(
 ) -> tuple[dict[str, list[LabelledRecord]], str]:
     """The sets by name, and the method of the leak check. Remaining records are in "train".
 
-    A group of related records is never divided. Similar sequences are related; with `by` family,
-    members of a family or clan are, too. Groups are drawn at random until each set has its fraction
+    A group of related records is never divided. Similar sequences are related; with by="family",
+    so are members of a family or clan. Groups are drawn at random until each set has its fraction
     of the records. A group with more records than that goes to the training set. Groups between
     which the leak check finds similar records are joined, and the sets are drawn again.
 
@@ -71,7 +71,7 @@ def _draw(
 def _join(
     groups: Mapping[int, list[LabelledRecord]], leaks: Sequence[Leak]
 ) -> dict[int, list[LabelledRecord]]:
-    """The groups, with those joined between which the leak check found similar records."""
+    """The groups, after joining those in which the leak check found similar records."""
     group_of = {record.id: number for number, group in groups.items() for record in group}
     parent = {number: number for number in groups}
     for leak in leaks:
@@ -84,7 +84,7 @@ def _join(
 
 
 def _root(parent: Mapping[int, int], group: int) -> int:
-    """The group that a group was joined to."""
+    """The group that a group was joined to, directly or through others."""
     while parent[group] != group:
         group = parent[group]
     return group
@@ -106,9 +106,9 @@ def check_leaks(
     name: str,
     by: SplitBy = "family",
 ) -> str:
-    """Check that no test record is related to a training record; return how they were compared.
+    """Check that no test record is related to a training record; return the method of comparison.
 
-    With `by` identity both sets may have records of one family.
+    With by="identity", both sets may have records of one family.
 
     Raises:
         DatasetError: there are leaks; the message lists the first few.
@@ -126,7 +126,7 @@ def check_leaks(
 def _group_relatives(
     records: Sequence[LabelledRecord], by: SplitBy
 ) -> dict[int, list[LabelledRecord]]:
-    """Related records by group: similar sequences and, with `by` family, families and clans."""
+    """Related records by group: similar sequences and, with by="family", families and clans."""
     clusters = cluster_by_similarity([record.sequence for record in records])
     parent = {cluster: cluster for cluster in clusters}
     if by == "family":

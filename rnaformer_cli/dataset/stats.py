@@ -29,13 +29,13 @@ class Stats:
     noncanonical_fraction: float  # of pairs
     pseudoknot_fraction: float  # of records
     multiplet_fraction: float  # of records
-    unknown_fraction: float  # of bases: N
+    unknown_fraction: float  # of bases; unknown bases are N
 
 
 def compute_stats(records: Iterable[LabelledRecord]) -> Stats:
     """The statistics of the records, in one pass."""
     lengths: list[int] = []
-    pairs = noncanonical = with_pseudoknots = multiple = unknown = 0
+    pairs = noncanonical = with_pseudoknots = with_multiplets = unknown = 0
     sources: Counter[str] = Counter()
     names: dict[str, set[object]] = {"family_name": set(), "clan": set(), "cluster": set()}
     for record in records:
@@ -44,7 +44,7 @@ def compute_stats(records: Iterable[LabelledRecord]) -> Stats:
         pairs += len(structure.pairs)
         noncanonical += sum(not is_canonical(record.sequence, pair) for pair in structure.pairs)
         with_pseudoknots += bool(structure.crossing_pairs())
-        multiple += bool(structure.multiplets())
+        with_multiplets += bool(structure.multiplets())
         unknown += record.sequence.count("N")
         sources[record.source] += 1
         for field, values in names.items():
@@ -62,6 +62,6 @@ def compute_stats(records: Iterable[LabelledRecord]) -> Stats:
         clusters=len(names["cluster"] - {None}),
         noncanonical_fraction=noncanonical / max(pairs, 1),
         pseudoknot_fraction=with_pseudoknots / max(count, 1),
-        multiplet_fraction=multiple / max(count, 1),
+        multiplet_fraction=with_multiplets / max(count, 1),
         unknown_fraction=unknown / max(bases, 1),
     )

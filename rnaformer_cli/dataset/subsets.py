@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -16,7 +17,7 @@ def choose_subset(
     max_length: int | None = None,
     seed: int = 0,
 ) -> list[LabelledRecord]:
-    """A random subset in file order: whole clusters first, then single records of these.
+    """A random subset in file order: whole clusters are drawn, then single records from them.
 
     Records of more than `max_length` bases are left out first. `fraction` is that of the clusters,
     rounded up; a record without a cluster is a cluster by itself. A smaller fraction with the same
@@ -32,12 +33,12 @@ def choose_subset(
     keys = [_cluster_key(index, record) for index, record in enumerate(short)]
     clusters = list(dict.fromkeys(keys))
     random.Random(seed).shuffle(clusters)
-    kept = set(clusters[: -int(-fraction * len(clusters) // 1)])
+    kept = set(clusters[: math.ceil(fraction * len(clusters))])
     chosen = [record for key, record in zip(keys, short, strict=True) if key in kept]
     if count is None or count >= len(chosen):
         return chosen
-    places = sorted(random.Random(seed).sample(range(len(chosen)), count))
-    return [chosen[place] for place in places]
+    indices = sorted(random.Random(seed).sample(range(len(chosen)), count))
+    return [chosen[index] for index in indices]
 
 
 def _cluster_key(index: int, record: LabelledRecord) -> tuple[str, int]:

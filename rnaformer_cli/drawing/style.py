@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaformer_cli.errors import ConfigError, shorten_repr
 from rnaformer_cli.structure.structure import BasePair, Structure
 
 Colouring = Literal["base", "probability", "none"]
@@ -23,6 +24,7 @@ NO_VALUE = "#FFFFFF"  # of a base without a value, or of all bases if none are c
 REACTIVE_COLOUR, NO_REACTIVITY = "#D55E00", "#BBBBBB"
 PAIR_COLOUR, PSEUDOKNOT_COLOUR, BACKBONE_COLOUR = "#333333", "#CC79A7", "#999999"
 COMMON_COLOUR, PREDICTED_COLOUR, MISSED_COLOUR = "#0072B2", "#D55E00", "#999999"
+MAX_TITLE = 500  # characters
 DEFAULT_DPI = 150  # of PNG files
 NUMBERING_INTERVALS = ((200, 10), (500, 20), (2_000, 50), (5_000, 100))  # up to a length, bases
 LONGEST_INTERVAL = 500  # bases, of longer RNAs
@@ -39,12 +41,25 @@ CROSSINGS: Legend = ((PAIR_COLOUR, "base pair"), (PSEUDOKNOT_COLOUR, "crosses ot
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What a user chooses for a picture."""
+    """What a user chooses for a picture.
+
+    Raises:
+        ConfigError: a title of more than MAX_TITLE characters, or with one that cannot be drawn.
+    """
 
     title: str = ""
     number_every: int | None = None  # bases between numbers; by length if None
     has_letters: bool = True
     colours_letters: bool = True  # bases have the colour of their letter, if they have no values
+
+    def __post_init__(self) -> None:
+        if len(self.title) > MAX_TITLE:
+            message = f"a title of {len(self.title):,} characters; expected at most {MAX_TITLE}"
+            raise ConfigError(message)
+        for line in self.title.split("\n"):
+            if not line.isprintable():
+                message = f"the title {shorten_repr(self.title)} has characters that are not text"
+                raise ConfigError(message)
 
     def numbered(self, length: int) -> range:
         """The 1-based bases that are numbered."""

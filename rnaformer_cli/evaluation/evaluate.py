@@ -54,7 +54,7 @@ class Evaluation:
 
     @property
     def f1_by_family(self) -> float:
-        """The mean over families of their mean F1; a record without a family is one by itself."""
+        """The mean over families of their mean F1; a record without a family counts as a family."""
         by_family: dict[tuple[bool, str], list[float]] = defaultdict(list)
         for number, evaluated in enumerate(self.records):
             family = evaluated.record.family

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnaformer_cli.families.alignment import Floats
 from rnaformer_cli.families.profiles import Library
 
 MAX_CANDIDATES = 5  # profiles that a whole sequence is aligned with
@@ -36,7 +37,11 @@ class Window:
 
 
 class WindowSearch:
-    """The k-mer vectors of a library, grouped by window size."""
+    """The k-mer vectors of a library, grouped by window size.
+
+    Vectors are stored by k-mer, (N_KMERS, profiles of the size): a cosine reads only the rows of
+    the k-mers that a sequence has, which are few.
+    """
 
     def __init__(self, library: Library) -> None:
         self._library = library
@@ -45,7 +50,7 @@ class WindowSearch:
             by_size[_window_size(len(profile.emissions))].append(index)
         self._profiles = {size: np.array(by_size[size]) for size in sorted(by_size)}
         self._vectors = {
-            size: np.stack([library.profiles[index].kmer_vector for index in indices])
+            size: np.stack([library.profiles[index].kmer_vector for index in indices], axis=1)
             for size, indices in self._profiles.items()
         }
 
@@ -58,8 +63,8 @@ class WindowSearch:
         sizes = [size for size in self._profiles if size >= len(codes)]
         if not sizes:
             return []
-        vector = self._library.vectorise(codes)
-        similarity = np.concatenate([self._vectors[size] @ vector for size in sizes])
+        vector = self._library.vectorise(codes)[None]
+        similarity = np.concatenate([self._cosines(vector, size)[:, 0] for size in sizes])
         profiles = np.concatenate([self._profiles[size] for size in sizes])
         best = np.lexsort((profiles, -similarity))[:MAX_CANDIDATES]
         return [Window(int(profiles[i]), 0, len(codes)) for i in best if similarity[i] > 0]
@@ -92,11 +97,17 @@ class WindowSearch:
         count = math.ceil(last * _STEPS_PER_WINDOW / size) + 1
         starts = np.linspace(0, last, count).round().astype(np.int64)
         vectors = [self._library.vectorise(codes[start : start + size]) for start in starts]
-        cosines = self._vectors[size] @ np.stack(vectors, axis=1)
+        cosines = self._cosines(np.stack(vectors), size)
         similarity = cosines - cosines.sum(axis=0) / (len(cosines) + _PSEUDO_PROFILES)
         profiles = np.repeat(self._profiles[size], count)
         widths = np.full(len(profiles), size)
         return similarity.ravel(), profiles, np.tile(starts, len(cosines)), widths
+
+    def _cosines(self, vectors: Floats, size: int) -> Floats:
+        """The cosines (P, W) of the profiles of a size with vectors (W, N_KMERS)."""
+        kmers = np.flatnonzero(vectors.any(axis=0))
+        cosines: Floats = (vectors[:, kmers] @ self._vectors[size][kmers]).T
+        return cosines
 
 
 def _window_size(columns: int) -> int:

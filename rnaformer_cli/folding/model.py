@@ -13,6 +13,7 @@ from rnaformer_cli.folding.hard_constraints import HardConstraints, exclude_stru
 from rnaformer_cli.folding.partition import (
     BoltzmannFactors,
     Inside,
+    Outside,
     boltzmann_factors,
     inside,
     outside,
@@ -26,6 +27,9 @@ from rnaformer_cli.folding.soft_constraints import add_pair_scores, add_unpaired
 _LOG_SCALE = 0.3  # typical score per base of an RNA under learned scores
 _MAX_LOG_SCALE = 10.0  # above the score per base of every RNA
 _MAX_BISECTIONS = 12
+_MAX_SINGLE_LENGTH = 300  # bases; the sums of longer sequences may exceed the range of a float32
+_MIN_SINGLE_TOTAL = 1e-25  # likewise smaller partition functions
+_SINGLE_LOG_SCALE = 0.15  # half of the score per base of a stable RNA: both ends of the range
 MIN_PROBABILITY = 1e-4  # probabilities below it count as zero
 
 
@@ -58,15 +62,18 @@ class FoldingModel(nn.Module):
         that satisfy them; all probabilities are zero if there is none.
 
         Padding at the end changes nothing. The sums are computed in float64, on the CPU if the
-        device has no float64.
+        device has no float64; those of short sequences in float32, if they are in its range.
         """
         device = bases.device
         if device.type == "mps":
             bases = bases.cpu()
         with torch.autocast(device.type, enabled=False):
-            weights, sums = self._inside(bases, unpaired_scores, pair_scores, constraints)
-            outside_sums = outside(weights, sums)
-            upper = to_matrix(outside_sums.qb * sums.qb / sums.total[:, None, None])
+            upper = None
+            if unpaired_scores is None and pair_scores is None and constraints is None:
+                upper = self._in_single_precision(bases)
+            if upper is None:
+                weights, sums = self._inside(bases, unpaired_scores, pair_scores, constraints)
+                upper = _upper_probabilities(sums, outside(weights, sums))
         probabilities = (upper + upper.transpose(1, 2)).nan_to_num().clamp(0.0, 1.0)
         return probabilities.to(device, torch.float32)
 
@@ -86,6 +93,20 @@ class FoldingModel(nn.Module):
         """
         weights, sums = self._inside(bases.cpu(), None, pair_scores, constraints)
         return sample_partners(weights, sums, n_samples, seed)
+
+    def _in_single_precision(self, bases: Tensor) -> Tensor | None:
+        """Base-pair probabilities (B, L, L), upper triangle; None if float32 is not enough."""
+        if bases.shape[1] > _MAX_SINGLE_LENGTH:
+            return None
+        scores = {name: score.to(bases.device) for name, score in self.scores.items()}
+        weights = boltzmann_factors(score_loops(bases, scores), _SINGLE_LOG_SCALE, torch.float32)
+        sums = inside(weights)
+        if not (sums.total > _MIN_SINGLE_TOTAL).all() or not torch.isfinite(sums.total).all():
+            return None
+        outside_sums = outside(weights, sums)
+        if not torch.isfinite(outside_sums.qb).all():
+            return None
+        return _upper_probabilities(sums, outside_sums)
 
     def _inside(
         self,
@@ -109,6 +130,11 @@ class FoldingModel(nn.Module):
         if constraints is None:
             return scaled_inside(loops)
         return scaled_inside(exclude_structures(loops, constraints), -_MAX_LOG_SCALE)
+
+
+def _upper_probabilities(sums: Inside, outside_sums: Outside) -> Tensor:
+    """Base-pair probabilities (B, L, L), upper triangle."""
+    return to_matrix(outside_sums.qb * sums.qb / sums.total[:, None, None])
 
 
 def scaled_inside(

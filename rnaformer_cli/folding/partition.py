@@ -15,14 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from rnaformer_cli.folding.pairs import MIN_LOOP
 from rnaformer_cli.folding.scores import FIXED_SIZE_LOOPS, MAX_LOOP, LoopScores
+from rnaformer_cli.folding.splits import InsideSplits, MultiloopTable, OutsideSplits
 
 _N_SIDE_LENGTHS = MAX_LOOP + 1
-_PAD_ROWS = 2  # rows of zeros before and after a table by base
 PAD = _N_SIDE_LENGTHS + 1  # spans and bases of zeros around a table by span
 _MIN_SPAN = MIN_LOOP + 1  # span of a pair
 
@@ -78,77 +77,17 @@ class Outside:
     interior_sums: Tensor  # (B, 2, D, L) interior loops, without the factor of the inner pair
 
 
-class MultiloopTable:
-    """A table of sums (i, j), stored by rows and by columns, for sums over all splits of a span.
-
-    The terms of a split are contiguous in a row of one of the two copies and begin one base later
-    for the next pair of the span, so that one strided view holds all of them. At the end of a
-    shorter row, the view continues into zeros of the next row.
-    """
-
-    def __init__(self, like: Tensor) -> None:
-        batch, length, _ = like.shape
-        self.length = length
-        self.by_left = like.new_zeros(batch, length + 2 * _PAD_ROWS, length)
-        self.by_right = like.new_zeros(batch, length + 2 * _PAD_ROWS, length)
-
-    def set_span(self, span: int, sums: Tensor) -> None:
-        """Set the sums of a span, (B, L - span)."""
-        rows = slice(_PAD_ROWS, _PAD_ROWS + self.length)
-        self.by_left[:, rows].diagonal(span, 1, 2).copy_(sums)
-        self.by_right[:, rows].diagonal(-span, 1, 2).copy_(sums)
-
-    def matrix(self) -> Tensor:
-        """The sums by left and right base, (B, L, L)."""
-        return self.by_left[:, _PAD_ROWS : _PAD_ROWS + self.length]
-
-    def convolve(self, other: MultiloopTable, span: int) -> Tensor:
-        """For all (i, j) of a span: the sum over k of self(i, k) · other(k + 1, j)."""
-        left, right = self._offset(0, 0), self._offset(span, 1)
-        return self._strided_products(self.by_left, left, other.by_right, right, span, span)
-
-    def sum_over_right_ends(self, other: MultiloopTable, span: int) -> Tensor:
-        """For all (i, k) of a span: the sum over j of self(i, j) · other(k + 1, j)."""
-        left, right = self._offset(0, span + 1), self._offset(span + 1, span + 1)
-        return self._strided_products(
-            self.by_left, left, other.by_left, right, span, self.length - span - 1
-        )
-
-    def sum_over_left_ends(self, other: MultiloopTable, span: int) -> Tensor:
-        """For all (k, j) of a span: the sum over i of self(i, j) · other(i, k - 1)."""
-        terms = self.length - span - 1
-        left, right = self._offset(span, -terms), self._offset(-1, -terms)
-        return self._strided_products(self.by_right, left, other.by_right, right, span, terms)
-
-    def _offset(self, row: int, column: int) -> int:
-        return (_PAD_ROWS + row) * self.length + column
-
-    def _strided_products(
-        self,
-        left: Tensor,
-        left_offset: int,
-        right: Tensor,
-        right_offset: int,
-        span: int,
-        terms: int,
-    ) -> Tensor:
-        """Sums of products along rows that begin at the two offsets, (B, L - span)."""
-        shape = (len(left), self.length - span, terms)
-        strides = (left.stride(0), self.length + 1, 1)
-        first = left.as_strided(shape, strides, left_offset)
-        second = right.as_strided(shape, strides, right_offset)
-        return (first * second).sum(2)
-
-
-def boltzmann_factors(loop_scores: LoopScores, scale: float) -> BoltzmannFactors:
-    """exp(score) of each loop, divided by exp(scale) for every base of the loop, in float64."""
+def boltzmann_factors(
+    loop_scores: LoopScores, scale: float, dtype: torch.dtype = torch.float64
+) -> BoltzmannFactors:
+    """exp(score) of each loop, divided by exp(scale) for every base of the loop."""
     device = loop_scores.hairpin.device
-    spans = torch.arange(loop_scores.hairpin.shape[1], device=device, dtype=torch.float64)
-    steps = torch.arange(_N_SIDE_LENGTHS, device=device, dtype=torch.float64)
+    spans = torch.arange(loop_scores.hairpin.shape[1], device=device, dtype=dtype)
+    steps = torch.arange(_N_SIDE_LENGTHS, device=device, dtype=dtype)
     sizes = 2 + steps[:, None] + steps[None, :]
 
     def exp(score: Tensor, bases: Tensor | float = 0.0) -> Tensor:
-        return torch.exp(score.double() - scale * bases)
+        return torch.exp(score.to(dtype) - scale * bases)
 
     return BoltzmannFactors(
         hairpin=exp(loop_scores.hairpin, (spans + 1)[:, None]),
@@ -176,6 +115,7 @@ def inside(weights: BoltzmannFactors) -> Inside:
     qb, qm2 = torch.zeros_like(like), torch.zeros_like(like)
     qb_interior, interior_sums = _zeros_padded(like), torch.zeros_like(weights.interior_closing)
     qm, qm1 = MultiloopTable(like), MultiloopTable(like)
+    splits = InsideSplits(qm, qm1)
     by_total = _sizes_by_total(weights.interior_size)
     qm1_span = one_branch = like.new_zeros(batch, length)  # of the last span, (B, L - span)
     for span in range(_MIN_SPAN, length):
@@ -196,12 +136,12 @@ def inside(weights: BoltzmannFactors) -> Inside:
         qb_span = weights.hairpin[at] + interior
         for name, (left, right) in FIXED_SIZE_LOOPS.items():
             inner = qb[:, span - left - right, left : count + left]
-            qb_span += getattr(weights, name)[at] * inner
-        qb_span += weights.multi_closing[at] * qm2[:, span - 2, 1 : count + 1]
+            qb_span.addcmul_(getattr(weights, name)[at], inner)
+        qb_span.addcmul_(weights.multi_closing[at], qm2[:, span - 2, 1 : count + 1])
         qb[at] = qb_span
         inner_factors = weights.interior_inner[at_both]
         qb_interior[:, :, PAD + span, PAD : PAD + count] = inner_factors * qb_span[:, None]
-        qm2[at] = qm.convolve(qm1, span)
+        qm2[at] = splits.sums(span)
         unpaired_right = weights.multi_unpaired[:, span:] * qm1_span[:, :count]
         qm1_span = weights.multi_branch[at] * qb_span + unpaired_right
         unpaired_left = weights.multi_unpaired[:, :count] * one_branch[:, 1 : count + 1]
@@ -219,6 +159,8 @@ def outside(weights: BoltzmannFactors, sums: Inside) -> Outside:
     qb, branches = torch.zeros_like(like), torch.zeros_like(like)
     qb_interior, interior_sums = _zeros_padded(like), torch.zeros_like(weights.interior_closing)
     qm2 = MultiloopTable(like)
+    right_splits = OutsideSplits(qm2, sums.qm1, rightwards=True)
+    left_splits = OutsideSplits(qm2, sums.qm, rightwards=False)
     by_total = _sizes_by_total(weights.interior_size).flip(3)
     branch_span = one_branch = like.new_zeros(batch, 0)  # of the last span, (B, L - span)
     for span in range(length - 1, MIN_LOOP, -1):
@@ -236,22 +178,28 @@ def outside(weights: BoltzmannFactors, sums: Inside) -> Outside:
             interior_sums[at_both] = _limited_outside_sums(
                 by_total, qb_interior[:, :, rows], limits
             )
+        qb_span = qb[at]  # loops of fixed size inside of longer spans are already in it
         exterior = weights.exterior_branch[at] * sums.prefix[:, :count]
-        qb_span = exterior * sums.suffix[:, span + 1 :]
+        qb_span.addcmul_(exterior, sums.suffix[:, span + 1 :])
         qb_span += (weights.interior_inner[at_both] * interior_sums[at_both]).sum(1)
+        over_right = right_splits.sums(span)
+        branch_sums = over_right.clone()
+        branch_sums[:, 1:].addcmul_(weights.multi_unpaired[:, : count - 1], one_branch)
+        one_branch = branch_sums
+        branch_sums = left_splits.sums(span) + one_branch
+        branch_sums[:, :-1].addcmul_(weights.multi_unpaired[:, span + 1 :], branch_span)
+        branches[at] = branch_span = branch_sums
+        qb_span.addcmul_(weights.multi_branch[at], branch_span)
         for name, (left, right) in FIXED_SIZE_LOOPS.items():
-            qb_span += _enclosing(getattr(weights, name), qb, span, left, right)
-        over_right = qm2.sum_over_right_ends(sums.qm1, span)
-        unpaired_left = weights.multi_unpaired[:, : count - 1] * one_branch
-        one_branch = over_right + F.pad(unpaired_left, (1, 0))
-        branch_span = F.pad(weights.multi_unpaired[:, span + 1 :] * branch_span, (0, 1))
-        branch_span += qm2.sum_over_left_ends(sums.qm, span) + one_branch
-        branches[at] = branch_span
-        qb_span += weights.multi_branch[at] * branch_span
-        qb[at] = qb_span
+            if span > left + right:
+                inner = qb[:, span - left - right, left : count + left]
+                inner.addcmul_(getattr(weights, name)[at], qb_span)
         closing_factors = weights.interior_closing[at_both]
         qb_interior[:, :, PAD + span, PAD : PAD + count] = closing_factors * qb_span[:, None]
-        qm2.set_span(span, over_right + _enclosing(weights.multi_closing, qb, span, 1, 1))
+        if count > 2:
+            closing = (slice(None), span + 2, slice(count - 2))
+            over_right[:, 1:-1].addcmul_(weights.multi_closing[closing], qb[closing])
+        qm2.set_span(span, over_right)
     return Outside(qb, qb_interior, branches, interior_sums)
 
 
@@ -308,15 +256,6 @@ def _diagonal_view(products: Tensor, count: int, start: int, step: int) -> Tenso
     batch, kinds, rows, columns = products.stride()
     shape = (*products.shape[:3], count)
     return products.as_strided(shape, (batch, kinds, rows + step, columns), start)
-
-
-def _enclosing(weight: Tensor, table: Tensor, span: int, left: int, right: int) -> Tensor:
-    """weight · table at the pairs (i - left, j + right) around those of a span, (B, L - span)."""
-    total, count = left + right, table.shape[2] - span
-    if total >= count:
-        return table.new_zeros(len(table), count)
-    outer = (slice(None), span + total, slice(count - total))
-    return F.pad(weight[outer] * table[outer], (left, right))
 
 
 def _exterior_sums(weights: BoltzmannFactors, qb: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,36 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
 
 from rnaformer_cli.errors import ConfigError, WeightsError
-from rnaformer_cli.model.checkpoint import check_tensors, load_network, tensor_shapes
+from rnaformer_cli.model.checkpoint import load_network
+from rnaformer_cli.model.config import ModelConfig
 from rnaformer_cli.model.initialisation import initialise
 from rnaformer_cli.model.network import RNAformer
 
 # The last layers of a block's residual branches; with zero weights a block is the identity.
 _OUTPUT_LAYERS = ("row_attention.out", "column_attention.out", "transition.narrow")
+# Settings that may differ between two networks of which the mean is taken.
+_CHOSEN_LATER = frozenset(
+    ["cycles", "dropout", "flag", "folding_logit_weight", "threshold", "threshold_ratio"]
+)
 
 
 def average_networks(first: str | Path, second: str | Path, fraction: float = 0.5) -> RNAformer:
     """The weighted mean of two networks: (1 - fraction) · first + fraction · second.
 
     Raises:
-        WeightsError: damaged weights, or weights of different shapes.
+        WeightsError: damaged weights, or networks that differ in a setting that is not chosen after
+            training.
     """
-    network, _ = load_network(first)
-    tensors = load_network(second)[0].state_dict()
-    try:
-        check_tensors(tensor_shapes(network.state_dict()), tensor_shapes(tensors))
-    except WeightsError as error:
-        raise error.at(second) from None
+    network, other = load_network(first)[0], load_network(second)[0]
+    _check_same_kind(network.config, other.config, second)
+    tensors = other.state_dict()
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
             tensor.lerp_(tensors[name], fraction)
     return network
+
+
+def _check_same_kind(config: ModelConfig, other: ModelConfig, path: str | Path) -> None:
+    differences = [
+        f"{field.name} is {getattr(other, field.name)}, not {getattr(config, field.name)}"
+        for field in fields(config)
+        if field.name not in _CHOSEN_LATER
+        and getattr(other, field.name) != getattr(config, field.name)
+    ]
+    if differences:
+        message = f"is another kind of network than the first: {'; '.join(differences)}"
+        raise WeightsError(message, path=path)
 
 
 def deepen_network(network: RNAformer, doubled: Collection[int]) -> RNAformer:

@@ -74,9 +74,9 @@ class Downsample(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(dim, dim, 3, stride=2, padding=1)
 
-    def forward(self, pair: Tensor, is_base: Tensor) -> Tensor:
-        """(B, L, L, C) -> (B, S, S, C); padding counts as zero."""
-        if not is_base.all():
+    def forward(self, pair: Tensor, is_base: Tensor | None) -> Tensor:
+        """(B, L, L, C) -> (B, S, S, C); padding counts as zero. `is_base` is None without any."""
+        if is_base is not None:
             pair = pair * outer_and(is_base)[..., None]
         downsampled: Tensor = self.conv(pair.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         return downsampled

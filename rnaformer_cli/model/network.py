@@ -74,14 +74,47 @@ class RNAformer(nn.Module):
         length = bases.shape[1]
         bases, is_base, is_index = self.pad_to_patches(bases, is_base)
         features = self.folding_features(bases, is_base)
+        mask = None if is_base.all() else is_base
+        directed = self.refine_features(bases, features, mask, is_index, cycles, flag)
+        return directed[:, :length, :length]
+
+    def bucketed_logits(
+        self,
+        bases: Tensor,
+        is_base: Tensor,
+        folding: Tensor | None,
+        cycles: int,
+        flag: Tensor | None = None,
+    ) -> Tensor:
+        """The logits of `forward` for sequences of one latent side; nothing waits for the device.
+
+        bases, is_base (B, L), where L is a multiple of the patch and only the last base of a
+        sequence may be padding. `folding` (B, L, L) has the probabilities of the folding model.
+        """
+        features = None if folding is None else probabilities_to_features(folding)
+        directed = self.refine_features(bases, features, is_base, None, cycles, flag)
+        return (directed + directed.transpose(1, 2)) / 2
+
+    def refine_features(
+        self,
+        bases: Tensor,
+        features: Tensor | None,
+        is_base: Tensor | None,
+        is_index: Tensor | None,
+        cycles: int | None = None,
+        flag: Tensor | None = None,
+    ) -> Tensor:
+        """bases (B, L), folding features (B, L, L, 2) -> directed logits (B, L, L).
+
+        L is a multiple of the patch. `is_base` is None if nothing is padded.
+        """
         embedded = self._embed(bases, is_base, flag, features)
         latent = torch.zeros_like(embedded)
         for _ in range((cycles or self.config.cycles) - 1):
             with torch.no_grad():  # only the last pass is trained
                 latent = self._refine(self._recycle(embedded, latent), is_index)
         latent = self._refine(self._recycle(embedded, latent), is_index)
-        directed = self.unpatchify(self.read_out(latent)) + self.folding_logits(features)
-        return directed[:, :length, :length]
+        return self.unpatchify(self.read_out(latent)) + self.folding_logits(features)
 
     def pad_to_patches(
         self, bases: Tensor, is_base: Tensor
@@ -132,7 +165,7 @@ class RNAformer(nn.Module):
         return term
 
     def _embed(
-        self, bases: Tensor, is_base: Tensor, flag: Tensor | None, features: Tensor | None
+        self, bases: Tensor, is_base: Tensor | None, flag: Tensor | None, features: Tensor | None
     ) -> Tensor:
         """(B, L) -> embedded pair matrix (B, S, S, C)."""
         pair = self.embed_pairs(bases, features)

@@ -1,1 +1,1 @@
-"""Prediction: batching, the network on a device, decoding, worker processes."""
+"""Prediction: batches, the network on a device, decoding, worker processes."""

@@ -1,4 +1,4 @@
-"""Different structures of one RNA, from a sample of its posterior distribution.
+"""Alternative structures of one RNA, from a sample of its posterior distribution.
 
 The distribution is that of the folding model with an additional score of each pair: a fraction of
 the difference between its logit in the prediction and in the folding model. The sample is drawn by
@@ -56,19 +56,20 @@ def sample_structures(
     else:
         known, hard = constrained_probabilities(folding, bases, None, constraints)
     difference = _PAIR_WEIGHT * (_logits(scores) - _logits(known.cpu().numpy()))
-    of_pairs = np.round(difference / _SCORE_UNIT) * _SCORE_UNIT
-    return folding.sample(bases, torch.from_numpy(of_pairs)[None], N_SAMPLES, seed, hard)
+    pair_scores = np.round(difference / _SCORE_UNIT) * _SCORE_UNIT
+    return folding.sample(bases, torch.from_numpy(pair_scores)[None], N_SAMPLES, seed, hard)
 
 
 def find_alternatives(
     structure: Structure, scores: NDArray[np.float32], sample: NDArray[np.int32], limit: int
 ) -> tuple[Alternative, ...]:
-    """The structure and up to limit - 1 different ones of the sample.
+    """The structure and up to limit - 1 other structures from the sample.
 
     The choice is greedy. Each step adds the structure that most increases the mean, over the
     sample, of the largest F1 between a sampled structure and an alternative. A sampled structure
-    counts for the alternative with the largest F1, of equal ones for the first. The given structure
-    comes first, the others by falling probability. If the sample is empty, it is the only one.
+    counts for the alternative with the largest F1, in a tie for the first one. The given structure
+    comes first; the others follow in order of decreasing probability. With an empty sample, the
+    given structure is the only one.
     """
     if not len(sample):
         return (Alternative(structure, 1.0, expected_f1(scores, structure)),)

@@ -1,4 +1,4 @@
-"""Group records into batches of similar lengths, bounded by the cells of their pair matrices."""
+"""Group records of similar lengths into batches with a limited number of matrix cells."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from rnaformer_cli.sequence.record import RnaRecord
 WINDOW_RECORDS = 256  # records that are read ahead and sorted by length
 FIRST_WINDOW_RECORDS = 8  # of the first window; few, so that its results come soon
 _WINDOW_GROWTH = 4  # ratio of the records of a window to those of the one before
-WINDOW_CELLS = 2**24  # limit of the cells of their matrices, which may be kept in memory
+WINDOW_CELLS = 2**24  # limit on the cells of their matrices, all of which may be in memory
 
 
 def read_windows(
     records: Iterable[RnaRecord], first: int = FIRST_WINDOW_RECORDS
 ) -> Iterator[list[RnaRecord]]:
-    """Yield windows of about WINDOW_CELLS cells in order: of `first` to WINDOW_RECORDS records."""
+    """Yield the records in windows.
+
+    A window ends at WINDOW_CELLS cells or at its number of records, which grows from `first` to
+    WINDOW_RECORDS.
+    """
     window: list[RnaRecord] = []
     size, limit = 0, first
     for record in records:
@@ -35,7 +39,7 @@ def read_windows(
 
 
 def make_batches(lengths: Sequence[int], max_cells: int) -> list[list[int]]:
-    """Indices in batches, longest first. B·L·L is at most `max_cells`, except in batches of one."""
+    """Indices by batch, longest first. B·L·L is at most `max_cells`, except in batches of one."""
     order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
     batches: list[list[int]] = []
     for index in order:

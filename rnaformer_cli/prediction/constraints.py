@@ -1,4 +1,4 @@
-"""The constraints of a record as base pairs: forced, excluded, and those of required bases."""
+"""The constraints of a record on base pairs: forced and excluded pairs, required bases."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ for _pair in CANONICAL:
 
 @dataclass(frozen=True)
 class PairConstraints:
-    """Base pairs under constraints; matrices are (L, L) and symmetric."""
+    """Constraints on base pairs; matrices are (L, L) and symmetric."""
 
     forced: frozenset[BasePair]
     required: frozenset[int]  # bases that must pair and whose partner is not known
-    may_pair: Booleans  # not excluded by the constraints; forced pairs are not excluded
-    is_partner: Booleans  # canonical pairs that may pair, with a hairpin's bases between
+    may_pair: Booleans  # pairs that the constraints do not exclude, forced pairs included
+    is_partner: Booleans  # of these, canonical pairs with at least MIN_LOOP bases between them
 
     @classmethod
     def of(cls, sequence: str, constraints: Constraints) -> PairConstraints:
@@ -53,42 +53,43 @@ class PairConstraints:
         for left, right in constraints.pairs:
             may_pair[left, right] = may_pair[right, left] = True
         codes = encode(sequence)
-        far = ~np.tri(len(sequence), k=MIN_LOOP, dtype=np.bool_)
-        is_partner = may_pair & _CANONICAL[codes[:, None], codes] & (far | far.T)
+        is_far = ~np.tri(len(sequence), k=MIN_LOOP, dtype=np.bool_)
+        is_partner = may_pair & _CANONICAL[codes[:, None], codes] & (is_far | is_far.T)
         return cls(constraints.pairs, constraints.required, may_pair, is_partner)
 
     @cached_property
     def nested_forced(self) -> list[BasePair]:
-        """A largest set of forced pairs of which none cross, by whole helices."""
+        """The forced pairs of a largest set of helices that do not cross."""
         stems = group_into_stems(self.forced)
         kept = heaviest_nested([stem[0] for stem in stems], [len(stem) for stem in stems])
         return sorted(pair for index in kept for pair in stems[index])
 
     @cached_property
     def enclosing(self) -> NDArray[np.int64]:
-        """The innermost of nested_forced around each base, by its left base; -1 for none."""
+        """The left base of the innermost pair of nested_forced around each base (L,), or -1."""
         enclosing = np.full(len(self.may_pair), -1)
         for left, right in self.nested_forced:  # outer pairs come first
             enclosing[left + 1 : right] = left
         return enclosing
 
     def apply(self, scores: Scores) -> Scores:
-        """Scores in which forced pairs have 1 and excluded pairs have 0."""
-        given = np.where(self.may_pair, scores, np.float32(0.0))
+        """The scores (L, L) with 1 for forced pairs and 0 for excluded pairs."""
+        constrained = np.where(self.may_pair, scores, np.float32(0.0))
         for left, right in self.forced:
-            given[left, right] = given[right, left] = 1.0
-        return given
+            constrained[left, right] = constrained[right, left] = 1.0
+        return constrained
 
     def uncrossed(self, pairs: Iterable[BasePair]) -> list[BasePair]:
         """The pairs that cross none of nested_forced and share no base with them."""
         forced = {base for pair in self.forced for base in pair}
-        around = self.enclosing
         return [
-            pair for pair in pairs if around[pair[0]] == around[pair[1]] and forced.isdisjoint(pair)
+            (left, right)
+            for left, right in pairs
+            if self.enclosing[left] == self.enclosing[right] and forced.isdisjoint((left, right))
         ]
 
     def partner_pairs(self, bases: Collection[int], scores: Scores) -> dict[BasePair, float]:
-        """All canonical pairs of the bases that are not excluded, with their scores."""
+        """The canonical pairs of the bases, without excluded ones, with their scores."""
         chosen = np.zeros(len(scores), np.bool_)
         chosen[list(bases)] = True
         found = np.triu(self.is_partner) & (chosen[:, None] | chosen)
@@ -97,7 +98,7 @@ class PairConstraints:
         return {(i, j): score for i, j, score in pairs}
 
     def best_partners(self, bases: Collection[int], scores: Scores) -> list[BasePair]:
-        """The most probable of these pairs for each base that has one."""
+        """The most probable canonical pair of each base that may have one."""
         best: list[BasePair] = []
         for base in sorted(bases):
             if self.is_partner[base].any():
@@ -106,13 +107,13 @@ class PairConstraints:
         return best
 
     def unmet(self, pairs: Collection[BasePair]) -> tuple[int, ...]:
-        """The required bases that no pair has."""
+        """The required bases that are in none of the pairs."""
         return tuple(sorted(self.required.difference(*pairs)))
 
     def satisfying(self, sample: Partners, structure: Structure) -> Partners:
-        """Sampled structures (N, L) of the folding model with all forced pairs.
+        """Sampled structures (N, L) of the folding model, with all forced pairs added.
 
-        Structures are left out in which a required base is unpaired that is paired in `structure`.
+        A required base that is paired in `structure` must be paired; other structures are left out.
         """
         completed = sample.copy()
         for left, right in self.forced:  # those that cross others are not in the folding model
@@ -122,7 +123,7 @@ class PairConstraints:
         return satisfying
 
     def hard_constraints(self) -> Iterator[HardConstraints]:
-        """Those of the folding model, from the strictest to ones that some structure satisfies.
+        """Yield constraints for the folding model, strictest first; the last can always be met.
 
         All forced and required bases must pair, then only forced bases, then none.
         """
@@ -144,10 +145,10 @@ class PairConstraints:
 def add_bonus(
     gains: Mapping[BasePair, int], bases: Collection[int], bonus: int
 ) -> dict[BasePair, int]:
-    """Gains with a bonus for each of the bases in a pair; pairs of none of them keep theirs."""
-    wanted = set(bases)
+    """The gains, with the bonus added once for each end of a pair that is one of the bases."""
+    rewarded = set(bases)
     return {
-        pair: gain + bonus * ((pair[0] in wanted) + (pair[1] in wanted))
+        pair: gain + bonus * ((pair[0] in rewarded) + (pair[1] in rewarded))
         for pair, gain in gains.items()
     }
 
@@ -160,8 +161,8 @@ def constrained_probabilities(
 ) -> tuple[Tensor, HardConstraints]:
     """The folding model's probabilities (L, L) of one RNA under the constraints it can satisfy.
 
-    If no structure of the model pairs all required bases, they need not pair; if none has all
-    forced pairs (an interior loop may be too large), these need not be there either.
+    If no structure of the model pairs all required bases, that constraint is dropped. If none has
+    all forced pairs (an interior loop may be too large), that constraint is dropped, too.
     """
     for hard in constraints.hard_constraints():
         probabilities: Tensor = folding(bases, unpaired_scores, constraints=hard)[0]

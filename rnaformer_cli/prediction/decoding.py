@@ -29,7 +29,7 @@ MIN_THRESHOLD = 0.05
 ISOLATED_PAIR = 0.4  # minimum probability of a pair without a stacked neighbour
 MIN_CROSSING_PAIRS = 3  # of a helix that crosses others
 MIN_CROSSING_PROBABILITY = 0.35  # mean over the pairs of such a helix
-EXTENSION_RATIO = 0.7  # fraction of the threshold that suffices to extend a helix by a pair
+EXTENSION_RATIO = 0.7  # a pair above this fraction of the threshold can extend a helix
 _CROSSING_LAYERS = 2
 _MIN_THRESHOLD_PER_BASE = 0.0006  # long RNAs have more false candidates
 _MAX_MIN_THRESHOLD = 0.2
@@ -45,7 +45,7 @@ def decode(
 ) -> Structure:
     """Base-pair probabilities (L, L), symmetric -> a structure.
 
-    The gain of a pair is its probability less the threshold; pairs below it are not candidates.
+    The gain of a pair is its probability minus the threshold; pairs below it are not candidates.
 
     - `mea`: the nested pairs of largest total gain, in which every pair is stacked on another one
       or has a probability of at least ISOLATED_PAIR. Then helices that cross these, of at least
@@ -59,7 +59,7 @@ def decode(
     (Hamada 2009).
 
     With constraints, forced pairs are in the structure and excluded pairs are not. Required bases
-    have canonical pairs below the threshold as candidates too, see _decode_constrained.
+    have canonical pairs below the threshold as candidates, too; see _decode_constrained.
 
     Raises:
         StructureError: forced pairs that cross, with `nested`.
@@ -131,7 +131,7 @@ def expected_f1(scores: NDArray[np.float32], structure: Structure) -> float:
 
 
 def unpaired_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The probability of each base of being unpaired (L,): 1 less the sum of its scores, or 0."""
+    """The probability that each base (L,) is unpaired: 1 - the sum of its scores, at least 0."""
     sums = scores.sum(1, dtype=np.float64)
     unpaired: NDArray[np.float32] = np.clip(1.0 - sums, 0.0, 1.0).astype(np.float32)
     return unpaired
@@ -203,10 +203,10 @@ def _decode_constrained(
     decoding: Decoding,
     constraints: PairConstraints,
 ) -> list[BasePair]:
-    """The pairs of a structure under constraints, from scores to which these are applied.
+    """The pairs of a structure under constraints, which were applied to the scores.
 
-    `matching` and `nested` pair as many required bases as a structure without and with crossing
-    pairs can, and then have the largest total gain. `raw` adds the best pair of each required base
+    `matching` and `nested` pair as many required bases as possible (`nested`: without crossing
+    pairs), and then maximise the total gain. `raw` adds the best pair of each required base
     without one. `mea` is described at _constrained_mea.
     """
     forced = sorted(constraints.forced)
@@ -232,9 +232,9 @@ def _required_gains(
     constraints: PairConstraints,
     bases: Collection[int],
 ) -> dict[BasePair, int]:
-    """Gains of candidates and of all pairs of `bases`, without forced pairs.
+    """Gains of the candidates and of all canonical pairs of `bases`, without forced pairs.
 
-    Each of the bases counts more than the gains of a whole structure.
+    Each of the bases in a pair adds a bonus that is larger than the total gain of any structure.
     """
     found = candidate_pairs(scores, threshold)
     others = constraints.partner_pairs(bases, scores) if bases else {}
@@ -250,11 +250,11 @@ def _required_gains(
 def _constrained_mea(
     scores: NDArray[np.float32], threshold: float, constraints: PairConstraints
 ) -> list[BasePair]:
-    """As `mea`, with forced pairs; its nested pairs cross none of constraints.nested_forced.
+    """The pairs of `mea` with forced pairs; nested pairs do not cross constraints.nested_forced.
 
-    Required bases without a partner then count more than all gains in the nested pairs, until all
-    have one or no nested structure has more. The rest pair with unpaired bases, also by pairs that
-    cross others, as many of them as possible.
+    If required bases have no partner, the nested pairs are chosen again with a bonus for these
+    bases, until a nested structure can pair no more of them. Then as many of the remaining ones as
+    possible pair with unpaired bases; these pairs may cross others.
     """
     wanted: frozenset[int] = frozenset()
     while True:
@@ -279,7 +279,7 @@ def _mea_round(
     constraints: PairConstraints,
     wanted: Collection[int],
 ) -> list[BasePair]:
-    """The pairs of `mea` if all wanted bases that a nested structure can pair are paired."""
+    """The pairs of `mea`, if as many wanted bases are paired as a nested structure can pair."""
     found = candidate_pairs(scores, threshold) | dict.fromkeys(constraints.forced, 1.0)
     gains = _required_gains(scores, threshold, constraints, wanted)
     nested = {pair: gains[pair] for pair in constraints.uncrossed(gains)}
@@ -295,18 +295,18 @@ def _mea_round(
 
 def _max_weight_matching(gains: dict[BasePair, int]) -> list[BasePair]:
     """The pairs of largest total gain with at most one partner for each base."""
-    uses = Counter(base for pair in gains for base in pair)
-    unrivalled = [pair for pair in gains if uses[pair[0]] == uses[pair[1]] == 1]
-    excluded = set(unrivalled)
-    rivals = [(*pair, gain) for pair, gain in gains.items() if pair not in excluded]
-    bases = sorted({base for left, right, _ in rivals for base in (left, right)})
+    degree = Counter(base for pair in gains for base in pair)
+    isolated_edges = [pair for pair in gains if degree[pair[0]] == degree[pair[1]] == 1]
+    excluded = set(isolated_edges)
+    edges = [(*pair, gain) for pair, gain in gains.items() if pair not in excluded]
+    bases = sorted({base for left, right, _ in edges for base in (left, right)})
     node = {base: index for index, base in enumerate(bases)}
     graph: rustworkx.PyGraph[int, int] = rustworkx.PyGraph(multigraph=False)
     graph.add_nodes_from(bases)
-    graph.add_edges_from([(node[left], node[right], gain) for left, right, gain in rivals])
+    graph.add_edges_from([(node[left], node[right], gain) for left, right, gain in edges])
     matched = rustworkx.max_weight_matching(graph, weight_fn=int)
     pairs = (sorted((bases[first], bases[second])) for first, second in matched)
-    return unrivalled + [(left, right) for left, right in pairs]
+    return isolated_edges + [(left, right) for left, right in pairs]
 
 
 def _nested(gains: dict[BasePair, int]) -> list[BasePair]:

@@ -72,7 +72,7 @@ def set_threads(count: int | None) -> None:
 def use_one_thread_after_fork() -> None:
     """Let processes that are forked from this one compute with one thread.
 
-    A forked process has no copies of the threads of OpenMP, and would wait for them for ever.
+    A forked process has no copies of the threads of OpenMP, and would wait for them forever.
     """
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))

@@ -126,13 +126,13 @@ def _fill(opening: list[list[_Arc]]) -> NDArray[np.int64]:
 
 
 def _traceback(opening: list[list[_Arc]], best: NDArray[np.int64]) -> list[BasePair]:
-    """The pairs of an optimum."""
+    """The pairs of an optimal structure."""
     pairs: list[BasePair] = []
     intervals = [(0, len(opening))]
     while intervals:
         left, stop = intervals.pop()
         while left < stop:
-            arc = _first(opening[left], best, left, stop)
+            arc = _first_helix(opening[left], best, left, stop)
             if arc is None:
                 left += 1
                 continue
@@ -143,8 +143,8 @@ def _traceback(opening: list[list[_Arc]], best: NDArray[np.int64]) -> list[BaseP
     return pairs
 
 
-def _first(arcs: list[_Arc], best: NDArray[Any], left: int, stop: int) -> _Arc | None:
-    """The candidate that opens a helix at the left base in an optimum; None if it is unpaired."""
+def _first_helix(arcs: list[_Arc], best: NDArray[Any], left: int, stop: int) -> _Arc | None:
+    """The candidate that opens a helix at `left` in an optimum; None if that base is unpaired."""
     if best[left, stop] == best[left + 1, stop]:
         return None
     return next(

@@ -1,4 +1,4 @@
-"""Free memory, and sizes as text."""
+"""Free memory of the device; parsing and formatting of sizes."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ def _free_in_group(group: Path) -> int | None:
 
     Inactive file cache counts as free, active file cache as used.
     """
-    for limit, used, cache in _CGROUP_FILES:
+    for limit_file, usage_file, cache_file in _CGROUP_FILES:
         try:
-            most, now = (int((group / name).read_text()) for name in (limit, used))
+            limit, used = (int((group / name).read_text()) for name in (limit_file, usage_file))
         except (OSError, ValueError):  # no such group, or "max"
             continue
-        if most < _UNLIMITED:
-            return max(most - now + _inactive_cache(group / cache), 0)
+        if limit < _UNLIMITED:
+            return max(limit - used + _inactive_cache(group / cache_file), 0)
     return None
 
 

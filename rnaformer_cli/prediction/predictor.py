@@ -1,12 +1,13 @@
-"""RNA records in, predictions out, in the same order."""
+"""Predict the structures of RNA records, in input order."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, get_args, overload
 
 import numpy as np
 import torch
@@ -72,7 +73,11 @@ _STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # GPUs need la
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Options of a prediction; None means the value in the weights' config."""
+    """Options of a prediction; None means the value in the weights' config.
+
+    Raises:
+        ConfigError: a value of another type or out of range.
+    """
 
     decoding: Decoding = "mea"  # how pairs are chosen, see `predict --decode`
     threshold: float | None = None  # one threshold for all records
@@ -86,10 +91,46 @@ class Options:
     max_cells: int = MAX_CELLS  # of the matrices of one batch
     max_memory: int | None = None  # bytes for one record; None: the free memory
 
+    def __post_init__(self) -> None:
+        _check_choice("decoding", self.decoding, get_args(Decoding))
+        _check_choice("like", self.like, (None, *get_args(Labels)))
+        for name in ("threshold", "min_score"):
+            _check_fraction(name, getattr(self, name))
+        if self.cycles != "auto":
+            _check_whole_number("cycles", self.cycles, is_optional=True)
+        _check_whole_number("alternatives", self.alternatives, minimum=1, is_optional=True)
+        _check_whole_number("max_memory", self.max_memory, minimum=0, is_optional=True)
+        _check_whole_number("seed", self.seed, minimum=0)
+        _check_whole_number("max_cells", self.max_cells, minimum=1)
+
     @property
     def uses_families(self) -> bool:
         """Whether family profiles are used. A folding program's output ignores families."""
         return self.families and self.like != "computed"
+
+
+def _check_choice(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        expected = ", ".join(map(repr, allowed))
+        raise ConfigError(f"{name} must be one of {expected}, not {shorten_repr(value)}")
+
+
+def _check_fraction(name: str, value: object) -> None:
+    if value is None:
+        return
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0.0 <= float(value) <= 1.0:
+        raise ConfigError(f"{name} must be a number from 0 to 1, not {shorten_repr(value)}")
+
+
+def _check_whole_number(
+    name: str, value: object, minimum: int | None = None, is_optional: bool = False
+) -> None:
+    if value is None and is_optional:
+        return
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise ConfigError(f"{name} must be a whole number, not {shorten_repr(value)}")
+    if minimum is not None and int(value) < minimum:
+        raise ConfigError(f"{name} must be at least {minimum}, not {shorten_repr(value)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +139,15 @@ class Prediction:
 
     record: RnaRecord
     structure: Structure
-    # Of the pairs of the structure, and of all pairs above Options.min_score.
+    # The scores of the pairs of the structure, and of all pairs above Options.min_score.
     pair_scores: Mapping[BasePair, float]
     confidence: float  # the expected F1
     threshold: float  # pairs below it were not candidates
-    seconds: float  # the time of its batch, divided in proportion to L²
+    seconds: float  # its part of the time of its batch, in proportion to L²
     cycles: int  # recycling passes
-    matches: tuple[FamilyMatch, ...] = ()  # matches to families, by falling posterior
+    matches: tuple[FamilyMatch, ...] = ()  # matches to families, by decreasing posterior
     scores: Scores | None = None  # with Options.keep_scores
-    # The structure and different ones, if Options.alternatives is set.
+    # The structure and alternatives to it, if Options.alternatives is set.
     alternatives: tuple[Alternative, ...] = ()
     # The probability of each base of being unpaired (L,).
     unpaired: NDArray[np.float32] | None = None
@@ -215,8 +256,8 @@ class Predictor:
         threshold = self.options.threshold
         self.threshold = config.threshold if threshold is None else threshold
         # A threshold given by the user, and that of `raw`, is the same for all records.
-        is_own = threshold is None and self.options.decoding != "raw"
-        self.threshold_ratio = config.threshold_ratio if is_own else 0.0
+        uses_config = threshold is None and self.options.decoding != "raw"
+        self.threshold_ratio = config.threshold_ratio if uses_config else 0.0
         if self.cycles < 1 or (self.cycles > 1 and not config.recycling):
             allowed = "at least 1" if config.recycling else "1, these weights do not recycle"
             raise ConfigError(f"cycles must be {allowed}, not {self.cycles}")
@@ -268,6 +309,7 @@ class Predictor:
         Raises:
             SequenceError: a letter that is not a base.
             DeviceError: a single RNA that does not fit into the memory.
+            TypeError: a dict, a set, bytes, or a tuple of two texts.
         """
         if not isinstance(rnas, ONE_RNA):
             return self._predict_records(to_records(rnas))
@@ -293,7 +335,7 @@ class Predictor:
             begin += len(window)
 
     def groups(self, window: Sequence[RnaRecord]) -> list[list[int]]:
-        """Indices into a window, longest first, in groups that the folding model takes at once."""
+        """Indices into a window, longest first, in groups for the folding model (large batches)."""
         cells = max(self.options.max_cells, FOLDING_MAX_CELLS if self.engine.config.folding else 0)
         return make_batches([len(record) for record in window], cells)
 
@@ -411,26 +453,28 @@ class Predictor:
         scores.diagonal(dim1=1, dim2=2).zero_()
         matrices = scores.cpu().numpy()
         sizes = [len(sequence) for sequence in sequences]
-        cut = [
+        trimmed = [
             _symmetrise(matrix[:size, :size]) for matrix, size in zip(matrices, sizes, strict=True)
         ]
         if self.families is not None:
-            cut = list(map(self.families.mixture.apply, cut, regions, _folding(features, sizes)))
-        return cut, passes
+            trimmed = list(
+                map(self.families.mixture.apply, trimmed, regions, _folding(features, sizes))
+            )
+        return trimmed, passes
 
-    def _guided(
+    def _condition(
         self,
         record: RnaRecord,
         scores: Scores,
         features: Tensor | None = None,
         posterior: Tensor | None = None,
     ) -> Scores:
-        """Scores (L, L) given the reactivities and the constraints of a record, if it has some.
+        """The scores (L, L) conditioned on the reactivities and constraints of a record, if any.
 
         Reactivities are soft constraints of the folding model. The change of its logits is added to
         those of the scores, so that the data count once. `features` are those of the folding model
-        without the data, `posterior` are its probabilities with them, if known. Then forced pairs
-        have the score 1, and excluded pairs 0.
+        without the data, and `posterior` its probabilities with them, if known. At the end, forced
+        pairs get the score 1 and excluded pairs the score 0.
 
         Raises:
             ConfigError: reactivities, and weights without a folding model.
@@ -440,10 +484,10 @@ class Predictor:
             raise ConfigError("these weights have no folding model, which reactivities need")
         constraints = _pair_constraints(record)
         if folding is not None and (record.reactivities is not None or constraints is not None):
-            scores = self._with_change(folding, record, scores, features, posterior, constraints)
+            scores = self._shift_logits(folding, record, scores, features, posterior, constraints)
         return scores if constraints is None else constraints.apply(scores)
 
-    def _with_change(
+    def _shift_logits(
         self,
         folding: FoldingModel,
         record: RnaRecord,
@@ -452,7 +496,7 @@ class Predictor:
         posterior: Tensor | None,
         constraints: PairConstraints | None,
     ) -> Scores:
-        """Scores (L, L) with the change of the folding model's logits; see _guided."""
+        """The scores (L, L) with the change of the folding model's logits added; see _condition."""
         bases, size = to_tensors([record.sequence])[0].to(self.device), len(record)
         with torch.inference_mode():
             if posterior is None:
@@ -466,9 +510,11 @@ class Predictor:
             known = folding(bases)[0] if features is None else features[:size, :size, 0]
         prior, posterior = known.cpu(), posterior.cpu()
         change = torch.logit(posterior, MIN_PROBABILITY) - torch.logit(prior, MIN_PROBABILITY)
-        guided = torch.sigmoid(torch.logit(torch.from_numpy(scores), _EPSILON) + change).numpy()
-        np.fill_diagonal(guided, 0.0)
-        return _symmetrise(guided)
+        conditioned = torch.sigmoid(
+            torch.logit(torch.from_numpy(scores), _EPSILON) + change
+        ).numpy()
+        np.fill_diagonal(conditioned, 0.0)
+        return _symmetrise(conditioned)
 
     def _predict_batch(
         self,
@@ -479,16 +525,16 @@ class Predictor:
     ) -> list[Prediction | DeviceError]:
         start = time.perf_counter()
         if len(records) == 1 or self.options.max_memory is not None:
-            errors = [self._too_large(record) for record in records]
+            errors = [self._memory_error(record) for record in records]
             if any(errors):  # a batch of one record may be larger than max_cells
-                return self._predict_rest(records, regions, errors)
+                return self._predict_fitting(records, regions, errors)
         try:
             sequences = [record.sequence for record in records]
-            if features is None and any(map(_is_guided, records)):
+            if features is None and any(map(_is_conditioned, records)):
                 features = self._folding_features(records)
             matrices, passes = self._score(sequences, regions, features)
             matrices = [
-                self._guided(
+                self._condition(
                     record,
                     matrix,
                     None if features is None else features[row],
@@ -503,32 +549,34 @@ class Predictor:
                 singles = zip(records, regions, strict=True)
                 return [
                     result
-                    for record, of_record in singles
-                    for result in self._predict_batch([record], [of_record])
+                    for record, record_regions in singles
+                    for result in self._predict_batch([record], [record_regions])
                 ]
             message = f"not enough memory for {len(records[0])} bases"
             return [DeviceError(message, record=records[0].id)]
         seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
         return [
-            self._answer(record, matrix, seconds * len(record) ** 2, cycles, of_record)
-            for record, matrix, cycles, of_record in zip(
+            self._prediction_or_error(
+                record, matrix, seconds * len(record) ** 2, cycles, record_regions
+            )
+            for record, matrix, cycles, record_regions in zip(
                 records, matrices, passes, regions, strict=True
             )
         ]
 
-    def _predict_rest(
+    def _predict_fitting(
         self,
         records: list[RnaRecord],
         regions: list[list[Region]],
         errors: list[DeviceError | None],
     ) -> list[Prediction | DeviceError]:
-        """The predictions of the records without an error, between the errors of the others."""
+        """Predict the records without an error; the others keep their errors. The order is kept."""
         kept = [index for index, error in enumerate(errors) if error is None]
         batch = [records[index] for index in kept], [regions[index] for index in kept]
         results = iter(self._predict_batch(*batch) if kept else [])
         return [next(results) if error is None else error for error in errors]
 
-    def _too_large(self, record: RnaRecord) -> DeviceError | None:
+    def _memory_error(self, record: RnaRecord) -> DeviceError | None:
         """The error for a record that would need more memory than allowed; None if it fits."""
         needed = estimate_memory(self.engine.config, len(record), self.engine.strip_bytes)
         limit = self.options.max_memory
@@ -536,10 +584,10 @@ class Predictor:
             limit = free_bytes(self.device)
         if limit is None or needed <= limit:
             return None
-        sizes = f"needs about {format_size(needed)} of memory, {format_size(limit)} may be used"
+        sizes = f"needs about {format_size(needed)} of memory, but may use {format_size(limit)}"
         return DeviceError(f"{len(record)} bases: {sizes}", record=record.id)
 
-    def _answer(
+    def _prediction_or_error(
         self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, regions: list[Region]
     ) -> Prediction | DeviceError:
         """The prediction from the scores of a record, or the error that prevents it."""
@@ -588,7 +636,7 @@ class Predictor:
         matrix: Scores,
         constraints: PairConstraints | None,
     ) -> tuple[Alternative, ...]:
-        """The structure and different ones, if they are asked for."""
+        """The structure and alternatives to it, if Options.alternatives is set."""
         limit, folding = self.options.alternatives, self.engine.network.folding
         if limit is None or folding is None:
             return ()
@@ -652,15 +700,15 @@ def predict(rnas: Rna | Rnas, weights: str | Path = DEFAULT) -> Prediction | Ite
     return _raise_errors(predictor.predict(rnas))
 
 
-def _raise_errors(answers: Iterable[Prediction | DeviceError]) -> Iterator[Prediction]:
-    for answer in answers:
-        if isinstance(answer, DeviceError):
-            raise answer
-        yield answer
+def _raise_errors(results: Iterable[Prediction | DeviceError]) -> Iterator[Prediction]:
+    for result in results:
+        if isinstance(result, DeviceError):
+            raise result
+        yield result
 
 
 def _unpaired_scores(record: RnaRecord) -> NDArray[np.float64]:
-    """The scores of unpaired bases (L,) that the reactivities of a record give, in nats."""
+    """The scores of unpaired bases (L,) in nats, from the reactivities of a record."""
     assert record.reactivities is not None
     data = record.reactivities
     return log_likelihood_ratios(record.sequence, data.values, data.reagent)
@@ -678,8 +726,8 @@ def _is_constrained(record: RnaRecord) -> bool:
     return record.constraints is not None and not record.constraints.is_empty
 
 
-def _is_guided(record: RnaRecord) -> bool:
-    """Whether reactivities or constraints change the scores of a record."""
+def _is_conditioned(record: RnaRecord) -> bool:
+    """Whether a record has reactivities or constraints, which change its scores."""
     return record.reactivities is not None or _is_constrained(record)
 
 
@@ -697,13 +745,13 @@ def _symmetrise(matrix: Scores) -> Scores:
 
 
 def reorder(
-    answers: Iterable[tuple[int, Prediction | DeviceError]],
+    results: Iterable[tuple[int, Prediction | DeviceError]],
 ) -> Iterator[Prediction | DeviceError]:
     """Yield results in the order of their indices, each as soon as all before it are complete."""
     pending: dict[int, Prediction | DeviceError] = {}
     next_index = 0
-    for index, answer in answers:
-        pending[index] = answer
+    for index, result in results:
+        pending[index] = result
         while next_index in pending:
             yield pending.pop(next_index)
             next_index += 1

@@ -41,14 +41,16 @@ from rnaformer_cli.sequence.record import RnaRecord
 PredictionResult = Prediction | DeviceError
 
 MAX_WORKERS = 8  # default limit of the number of processes
-MIN_CELLS_FOR_WORKERS = 2_000_000  # of the first window; a start takes longer than fewer cells
+MIN_CELLS_FOR_WORKERS = (
+    2_000_000  # of the first window; starting workers takes longer than fewer cells
+)
 MAX_WORKER_CHANNELS = 128  # wider networks are faster with threads than with processes
 _MAX_WORKER_LENGTH = 500  # bases; longer records use all threads of the main process
-# Causes: limits on files or processes; no shared memory (some containers); no semaphores.
+# Possible causes: limits on files or processes; no shared memory (some containers); no semaphores.
 _START_ERRORS = (OSError, ImportError, NotImplementedError)
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _CHECK_SECONDS = 1.0  # between two checks whether a worker was killed
-_GRACE_SECONDS = 3.0  # in which the pool usually finds that out by itself
+_GRACE_SECONDS = 3.0  # in which the pool usually detects that by itself
 _PREFETCHED_WINDOWS = 1  # windows that are submitted before the current one is finished
 
 
@@ -62,7 +64,7 @@ class WorkerConfig:
 
 
 def suggested_jobs(predictor: Predictor, window: list[RnaRecord]) -> int:
-    """The number of workers for these first records; 1 for none."""
+    """The number of workers for a run whose first records are `window`; 1: no workers."""
     is_narrow = predictor.engine.config.dim <= MAX_WORKER_CHANNELS
     short = sum(len(record) ** 2 for record in window if len(record) <= _MAX_WORKER_LENGTH)
     if predictor.device.type != "cpu" or not is_narrow or short < MIN_CELLS_FOR_WORKERS:
@@ -88,7 +90,7 @@ def predict_as_done(
     jobs: int | None = None,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[int, PredictionResult]]:
-    """Yield what `predictor.predict_as_done` does, from `jobs` processes; None chooses the number.
+    """Like `predictor.predict_as_done`, with `jobs` worker processes; None chooses the number.
 
     If a worker dies (the system may kill it when memory is short), its records are predicted in
     the main process, and `warn` is called.
@@ -144,7 +146,7 @@ class _WorkerPool:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(jobs, context, _initialise_worker, (source,))
         except _START_ERRORS as error:
-            self._do_without(error)
+            self._continue_without_workers(error)
 
     def predict(self, windows: Iterable[list[RnaRecord]]) -> Iterator[tuple[int, PredictionResult]]:
         """Yield the index and the result of each record, window by window."""
@@ -166,7 +168,7 @@ class _WorkerPool:
     def _begin(self, records: list[RnaRecord], begin: int) -> _Window:
         window = _Window(records, begin)
         for group in self._predictor.groups(records):
-            members = [records[place] for place in group]
+            members = [records[index] for index in group]
             is_long = len(members[0]) > _MAX_WORKER_LENGTH  # the longest comes first
             window.groups.append((group, None if is_long else self._submit(members)))
         return window
@@ -181,20 +183,20 @@ class _WorkerPool:
             self._workers |= set(multiprocessing.active_children()) - self._other_children
             return future
         except BrokenProcessPool:
-            self._drop_pool()
+            self._drop_broken_pool()
             return None
         except OSError as error:
-            self._do_without(error)
+            self._continue_without_workers(error)
             return None
 
     def _finish(
         self, window: _Window, later: Iterable[_Window]
     ) -> Iterator[tuple[int, PredictionResult]]:
         for group, future in window.by_worker_first():
-            members = [window.records[place] for place in group]
+            members = [window.records[index] for index in group]
             results = self._group_results(members, future, later)
-            for place, result in zip(group, results, strict=True):
-                yield window.begin + place, result
+            for index, result in zip(group, results, strict=True):
+                yield window.begin + index, result
 
     def _group_results(
         self,
@@ -206,15 +208,18 @@ class _WorkerPool:
             try:
                 return self._result(future)
             except BrokenProcessPool:
-                self._drop_pool()
+                self._drop_broken_pool()
         concurrent.futures.wait([found for window in later for found in window.futures()])
         return self._predictor.predict_group(members)
 
     def _result(self, future: Future[list[PredictionResult]]) -> list[PredictionResult]:
-        """The result of a future, which is broken if a worker was killed.
+        """The results of a future.
 
-        If that worker was sending a result, the pool would wait for the rest of it for ever. The
-        end of the other workers and of the pool's own copy of the pipe makes it an error.
+        If a worker is killed while it sends a result, the pool waits forever for the rest. To turn
+        this into an error, the other workers are killed and the pool's end of the pipe is closed.
+
+        Raises:
+            BrokenProcessPool: a worker was killed.
         """
         while not concurrent.futures.wait([future], _CHECK_SECONDS).done:
             if all(worker.is_alive() for worker in self._workers):
@@ -228,7 +233,7 @@ class _WorkerPool:
                 pipe.close()
         return future.result()
 
-    def _do_without(self, error: Exception) -> None:
+    def _continue_without_workers(self, error: Exception) -> None:
         """Continue without workers; end those that were started."""
         message = os_error_text(error) if isinstance(error, OSError) else str(error)
         self._warn(f"cannot start worker processes ({message}); continuing without workers")
@@ -240,7 +245,7 @@ class _WorkerPool:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def _drop_pool(self) -> None:
+    def _drop_broken_pool(self) -> None:
         if self._pool is not None:
             self._warn("a worker process was killed; continuing without workers")
             self._pool.shutdown()  # its futures stay marked as broken; cancelling would hide that
@@ -258,7 +263,7 @@ class _Window:
     )
 
     def by_worker_first(self) -> list[tuple[list[int], Future[list[PredictionResult]] | None]]:
-        """The groups; those without a worker come last, because they run while no worker does."""
+        """The groups. Those without a worker come last, because they run while no worker does."""
         return sorted(self.groups, key=lambda group: group[1] is None)
 
     def futures(self) -> list[Future[list[PredictionResult]]]:

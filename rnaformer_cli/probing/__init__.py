@@ -1,1 +1,1 @@
-"""Chemical probing data: files, matching to records, log-likelihood ratios of bases."""
+"""Chemical probing data: file formats, matching to records, log-likelihood ratios of bases."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnaformer_cli.probing.likelihood import used_bases
+from rnaformer_cli.probing.likelihood import is_used_base
 from rnaformer_cli.sequence.reactivities import Reactivities
 
 _DECIMALS = 4  # of probabilities in output; further digits depend on the batch
@@ -18,9 +18,9 @@ _DECIMALS = 4  # of probabilities in output; further digits depend on the batch
 class Agreement:
     """How well the reactivities of the used bases agree with a prediction."""
 
-    n_used: int  # bases with a value that the reagent modifies
+    n_used: int  # bases that have a value and that the reagent modifies
     # The probability that an unpaired base has a higher reactivity than a paired one, where equal
-    # values count one half (area under the ROC curve); None without bases of both kinds.
+    # values count one half (area under the ROC curve); None unless there are bases of both kinds.
     auc: float | None
     # Spearman's correlation of the reactivity with the probability of being unpaired; None if all
     # values of one of them are equal.
@@ -33,8 +33,11 @@ def measure_agreement(
     is_paired: Sequence[bool],
     p_unpaired: NDArray[np.float32],
 ) -> Agreement:
-    """The agreement of data with a structure and its probabilities, all by base (L,)."""
-    is_used = used_bases(sequence, data.values, data.reagent)
+    """Measure how well the reactivities of an RNA agree with a predicted structure.
+
+    `is_paired` and `p_unpaired`, the probability of being unpaired, have one entry per base (L,).
+    """
+    is_used = is_used_base(sequence, data.values, data.reagent)
     values = np.array(data.values, dtype=np.float64)[is_used]  # None becomes NaN
     ranks = _ranks(values)
     is_unpaired = ~np.array(is_paired, dtype=np.bool_)[is_used]
@@ -61,7 +64,7 @@ def _auc(ranks: NDArray[np.float64], is_unpaired: NDArray[np.bool_]) -> float | 
 
 
 def _correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
-    """Pearson's correlation, None if all values of one side are equal."""
+    """Pearson's correlation; None if all values of one argument are equal."""
     if not len(one):
         return None
     first, second = one - one.mean(), other - other.mean()

@@ -10,17 +10,17 @@ from rnaformer_cli.probing.profile import (
     ProbingProfile,
     ProfileBuilder,
     count_values,
-    located,
     parse_letters,
     parse_position,
     parse_value,
+    with_location,
 )
 
 _EXPECTED = "position and value, position, base and value, or the four columns of .map"
 
 
 def read_columns(lines: Iterable[str]) -> Iterator[ProbingProfile]:
-    """Yield the one profile of a file; blank lines and those after `#` are skipped.
+    """Yield the only profile of a file; blank lines and comment lines (`#`) are skipped.
 
     Two columns are position and value; a third is the base, before the value as in ViennaRNA or
     after it. Four are position, value, standard error and base.
@@ -37,13 +37,13 @@ def read_columns(lines: Iterable[str]) -> Iterator[ProbingProfile]:
         try:
             position, value, letter = _row(line.split(maxsplit=4))
         except ProbingError as error:
-            raise located(error, number, None) from None
+            raise with_location(error, number, None) from None
         builder.add(position, value, number, letter)
     yield builder.build()
 
 
 def _row(fields: list[str]) -> tuple[int, float | None, str]:
-    """Position, value and base ("" without one)."""
+    """The position, the value and the base ("" without one) of a row."""
     position = parse_position(fields[0])
     if len(fields) == 2:
         if _is_base(fields[1]):  # ViennaRNA: a base without a value

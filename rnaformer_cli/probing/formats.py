@@ -1,4 +1,4 @@
-"""All formats of reactivities; the format is detected from the content."""
+"""Readers of all reactivity formats; the format is detected from the content."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ READERS: dict[str, Reader] = {
     "jsonl": read_json_lines,
     "tsv": read_table,
 }
-_COLUMNS = re.compile(r"[+-]?\d", re.ASCII)
+_STARTS_WITH_NUMBER = re.compile(r"[+-]?\d", re.ASCII)
 _EXPECTED = "columns of position and value, .map, RDAT, RNA Framework's XML, JSON Lines or TSV"
 
 
 def read_reactivities(path: str | Path) -> Iterator[ProbingProfile | ProbingError]:
-    """Yield the profiles of a file ("-": standard input), or an error for one of them.
+    """Yield each profile of a file ("-" is standard input), or an error in its place.
 
     Raises:
         InputError: the file cannot be read, or is empty.
-        ProbingError: another format, or an error after which the file cannot be read further.
+        ProbingError: an unknown format, or an error after which the file cannot be read further.
     """
     name = "stdin" if str(path) == STDIN else str(path)
     lines = read_lines(path)
@@ -45,7 +45,7 @@ def read_reactivities(path: str | Path) -> Iterator[ProbingProfile | ProbingErro
         raise InputError("is empty; expected reactivities", path=name)
     whole = itertools.chain(itertools.repeat("", n_skipped), [first], lines)
     try:
-        for found in READERS[_format(first, n_skipped + 1)](whole):
+        for found in READERS[_detect_format(first, n_skipped + 1)](whole):
             if isinstance(found, ProbingError):
                 yield _in_file(found, name)
             else:
@@ -55,7 +55,7 @@ def read_reactivities(path: str | Path) -> Iterator[ProbingProfile | ProbingErro
 
 
 def reactivity_files(path: str | Path) -> list[str | Path]:
-    """The files of reactivities in a folder, in order of their names; a file (or "-") is itself.
+    """The reactivity files of a folder, sorted by name; for a file (or "-"), only the path itself.
 
     Raises:
         InputError: a folder without such files.
@@ -65,12 +65,12 @@ def reactivity_files(path: str | Path) -> list[str | Path]:
     found = list_files(path, SUFFIXES)
     if not found:
         names = ", ".join(sorted(SUFFIXES))
-        raise InputError(f"no file of reactivities in this folder ({names}, also .gz)", path=path)
+        raise InputError(f"no reactivity file in this folder ({names}, also .gz)", path=path)
     return list(found)
 
 
 def _first_line(lines: Iterator[str]) -> tuple[int, str | None]:
-    """How many blank lines and comments a file begins with, and the line after them."""
+    """The number of blank lines and comments at the start of a file, and the next line."""
     count = 0
     for line in lines:
         if line.strip() and not line.lstrip().startswith("#"):
@@ -79,11 +79,11 @@ def _first_line(lines: Iterator[str]) -> tuple[int, str | None]:
     return count, None
 
 
-def _format(line: str, number: int) -> str:
-    """The name of the format that begins with this line.
+def _detect_format(line: str, number: int) -> str:
+    """The name of the format of a file whose first line of content is `line`.
 
     Raises:
-        ProbingError: none of them.
+        ProbingError: an unknown format.
     """
     text = line.lstrip()
     if VERSION.match(text):
@@ -94,9 +94,9 @@ def _format(line: str, number: int) -> str:
         return "jsonl"
     if is_header(line):
         return "tsv"
-    if _COLUMNS.match(text):
+    if _STARTS_WITH_NUMBER.match(text):
         return "columns"
-    raise ProbingError(f"unknown format of reactivities; expected {_EXPECTED}", line=number)
+    raise ProbingError(f"unknown reactivity format; expected {_EXPECTED}", line=number)
 
 
 def _in_file(error: ProbingError, name: str) -> ProbingError:

@@ -1,4 +1,4 @@
-"""JSON Lines of reactivities: an object for each RNA, with a value for each base."""
+"""JSON Lines of reactivities: one object per RNA, with one value per base."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rnaformer_cli.probing.profile import (
     ProfileBuilder,
     check_value,
     count_values,
-    located,
     one_word,
     parse_letters,
+    with_location,
 )
 
 EXPECTED = "a JSON object with id and reactivity"
@@ -34,36 +34,36 @@ def read_json_lines(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingEr
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        name, found = _object(line, number)
+        name, fields = _parse_object(line, number)
         try:
-            values = _values(found)
+            values = _values(fields)
             n_values = count_values(n_values, len(values), MAX_REACTIVITIES, number)
-            yield _profile(name, found, values, number)
+            yield _profile(name, fields, values, number)
         except ProbingError as error:
-            if error.location.line is not None:  # the limit of the file
+            if error.location.line is not None:  # the file has too many values: reading ends
                 raise
-            yield located(error, number, name)
+            yield with_location(error, number, name)
 
 
-def _object(line: str, number: int) -> tuple[str, Mapping[str, Any]]:
+def _parse_object(line: str, number: int) -> tuple[str, Mapping[str, Any]]:
     try:
-        found = parse_json(line)
-        if not isinstance(found, dict):
+        fields = parse_json(line)
+        if not isinstance(fields, dict):
             raise TypeError
-        name = one_word(text_id(found["id"]))
+        name = one_word(text_id(fields["id"]))
         if not name:
             raise ValueError
     except RepeatedKeyError as error:
         raise ProbingError(str(error), line=number) from None
     except (ValueError, TypeError, KeyError):
         raise ProbingError(f"expected {EXPECTED}", line=number) from None
-    return name, found
+    return name, fields
 
 
-def _values(found: Mapping[str, Any]) -> list[Any]:
-    if "reactivity" not in found:
+def _values(fields: Mapping[str, Any]) -> list[Any]:
+    if "reactivity" not in fields:
         raise ProbingError("no field 'reactivity'")
-    values = found["reactivity"]
+    values = fields["reactivity"]
     if not isinstance(values, list):
         raise ProbingError(
             f"reactivity is {shorten_repr(values)}; expected a list of numbers and nulls"
@@ -73,14 +73,14 @@ def _values(found: Mapping[str, Any]) -> list[Any]:
     return values
 
 
-def _profile(name: str, found: Mapping[str, Any], values: list[Any], line: int) -> ProbingProfile:
-    texts: dict[str, Any] = {key: found.get(key) for key in ("sequence", "seq", "modifier")}
+def _profile(name: str, fields: Mapping[str, Any], values: list[Any], line: int) -> ProbingProfile:
+    texts: dict[str, Any] = {key: fields.get(key) for key in ("sequence", "seq", "modifier")}
     for key, text in texts.items():
         if text is not None and not isinstance(text, str):
             raise ProbingError(f"{key} is {shorten_repr(text)}; expected text")
     sequences = {parse_letters(texts[key]) for key in ("sequence", "seq") if texts[key] is not None}
     if len(sequences) > 1:
-        raise ProbingError("sequence and seq are not the same")
+        raise ProbingError("sequence and seq differ")
     sequence = next(iter(sequences), None)
     if sequence is not None and len(sequence) != len(values):
         raise ProbingError(f"{len(values)} reactivities for {len(sequence)} bases")
@@ -91,7 +91,7 @@ def _profile(name: str, found: Mapping[str, Any], values: list[Any], line: int) 
 
 
 def _number(value: Any, position: int) -> float | None:
-    """A reactivity; null and NaN, which Python writes for it, are missing."""
+    """A reactivity; None for null and for NaN, which Python writes for a missing value."""
     if value is None or value != value:  # noqa: PLR0124  # only NaN is not itself
         return None
     if type(value) not in (int, float):  # bool is a subclass of int

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 LETTERS = "ACGU"
 BIN_EDGES = (0.0, 0.03, 0.07, 0.12, 0.18, 0.25, 0.33, 0.43, 0.55, 0.7, 0.85, 1.0, 1.25, 1.6, 2.2)
 UNIT_QUANTILE = 0.9
-WEIGHT = 0.35  # of the ratios in the folding model, chosen on held-out and on simulated data
+WEIGHT = 0.35  # of the ratios in the folding model; chosen on held-out and on simulated data
 REAGENT_LETTERS = {"DMS": "AC", "CMCT": "GU"}  # bases modified at the Watson-Crick face
 
 # log(density if unpaired / density if paired), nats, by letter and bin
@@ -34,18 +34,19 @@ _LOG_RATIOS = np.fromstring(
 def log_likelihood_ratios(
     sequence: str, reactivities: Sequence[float | None], reagent: str | None = None
 ) -> NDArray[np.float64]:
-    """log(p(reactivity | unpaired) / p(reactivity | paired)) of each base (L,), nats, weighted.
+    """log(p(reactivity | unpaired) / p(reactivity | paired)) of each base (L,), in nats.
 
-    It is 0 without a value, for N, and for bases that the reagent does not modify.
-    Values below zero count as zero. All are 0 if no value is above zero.
+    The ratios are multiplied by WEIGHT. They are 0 for bases without a value, for N, and for bases
+    that the reagent does not modify. Values below zero count as zero. All ratios are 0 if no value
+    is above zero.
     """
     values = np.array(reactivities, dtype=np.float64)  # None becomes NaN
     index = np.array([LETTERS.find(letter) for letter in sequence])
-    is_used = used_bases(sequence, reactivities, reagent)
+    is_used = is_used_base(sequence, reactivities, reagent)
     ratios = np.zeros(len(sequence))
     unit = _unit(values[is_used])
     if unit > 0.0:
-        with np.errstate(over="ignore"):  # infinity is in the last bin, as it should be
+        with np.errstate(over="ignore"):  # an infinite quotient belongs to the last bin
             bins = np.searchsorted(BIN_EDGES, values[is_used].clip(min=0.0) / unit)
         ratios[is_used] = WEIGHT * _LOG_RATIOS[index[is_used], bins]
     return ratios
@@ -56,26 +57,29 @@ def relative_reactivities(
 ) -> list[float | None]:
     """The reactivity of each base in units of the 90th percentile, from 0 to 1; None if not used.
 
-    Values outside of this range are set to its ends.
+    Values outside this range are clipped.
     """
-    is_used = used_bases(sequence, reactivities, reagent)
+    is_used = is_used_base(sequence, reactivities, reagent)
     values = np.array(reactivities, dtype=np.float64)
     unit = _unit(values[is_used]) or 1.0
     relative = (values.clip(min=0.0) / unit).clip(max=1.0).tolist()
     return [value if used else None for value, used in zip(relative, is_used, strict=True)]
 
 
-def used_bases(
+def is_used_base(
     sequence: str, reactivities: Sequence[float | None], reagent: str | None = None
 ) -> NDArray[np.bool_]:
-    """Whether each base has a value and is one that the reagent modifies (L,)."""
+    """Whether each base (L,) has a value and is of a kind that the reagent modifies."""
     letters = REAGENT_LETTERS.get(reagent or "", LETTERS)
     pairs = zip(sequence, reactivities, strict=True)
     return np.array([letter in letters and value is not None for letter, value in pairs])
 
 
 def _unit(values: NDArray[np.float64]) -> float:
-    """The reactivity that counts as 1; 0 if there is none."""
+    """The reactivity that counts as 1: the 90th percentile, or the maximum if that is 0.
+
+    0 without values.
+    """
     if not len(values):
         return 0.0
     return float(np.quantile(values.clip(min=0.0), UNIT_QUANTILE)) or float(values.max())

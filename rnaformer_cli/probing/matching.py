@@ -1,4 +1,4 @@
-"""Which profile belongs to which record."""
+"""Match probing profiles to records."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ProfileIndex(DataIndex[ProbingProfile]):
             ProbingError: several profiles, or one that does not fit the record.
         """
         name = self.match(record, is_only)
-        if name is None or name in self._refused:
+        if name is None or name in self._unreadable:
             return record
         profile = self._choose(self._data[name], record.id)
         try:
@@ -47,7 +47,8 @@ class ProfileIndex(DataIndex[ProbingProfile]):
             ) from None
         return replace(record, reactivities=Reactivities(values, known))
 
-    def _choose(self, profiles: Sequence[ProbingProfile], name: str) -> ProbingProfile:
+    def _choose(self, found: Sequence[ProbingProfile], name: str) -> ProbingProfile:
+        profiles = list({_content(profile): profile for profile in found}.values())
         if len(profiles) == 1:
             return profiles[0]
         wanted = [
@@ -62,6 +63,12 @@ class ProfileIndex(DataIndex[ProbingProfile]):
         hint = "; --reagent chooses one" if len(reagents) > 1 else ""
         message = f"{len(wanted or profiles)} profiles ({', '.join(reagents)}){hint}"
         raise ProbingError(message, path=second.path, line=second.line, record=name)
+
+
+def _content(profile: ProbingProfile) -> tuple[object, ...]:
+    """What a profile says; that of a file that is given twice is equal."""
+    columns = profile.positions.tobytes(), profile.values.tobytes(), profile.letters
+    return *columns, profile.sequence, profile.n_bases, profile.reagent
 
 
 def _values(profile: ProbingProfile, sequence: str) -> tuple[float | None, ...]:
@@ -82,7 +89,7 @@ def _values(profile: ProbingProfile, sequence: str) -> tuple[float | None, ...]:
             )
         values[position - 1] = None if math.isnan(value) else value
     if profile.n_bases is not None and profile.n_bases != size:
-        message = f"data of {profile.n_bases} bases, where the RNA has {size}"
+        message = f"data for {profile.n_bases} bases, but the RNA has {size}"
         raise ProbingError(message)
     for position, letter in enumerate(profile.sequence or "", start=1):
         _check_letter(letter, sequence[position - 1], position, profile.line)
@@ -91,5 +98,5 @@ def _values(profile: ProbingProfile, sequence: str) -> tuple[float | None, ...]:
 
 def _check_letter(letter: str, base: str, position: int, line: int) -> None:
     if letter != base and UNKNOWN not in (letter, base):
-        message = f"{letter!r} at position {position}, where the RNA has {base!r}"
+        message = f"{letter!r} at position {position}, but the RNA has {base!r}"
         raise ProbingError(message, line=line)

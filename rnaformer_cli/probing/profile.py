@@ -22,17 +22,17 @@ _READABLE = frozenset(_LETTERS + _LETTERS.lower())
 
 @dataclass(frozen=True, slots=True)
 class ProbingProfile:
-    """Values by position, with other information of the file on their RNA.
+    """Reactivities by position, and what the file says about their RNA.
 
     The columns `positions`, `values`, `letters` and `lines` have an entry for each value of the
-    file, in its order.
+    file, in file order.
     """
 
     id: str | None  # None: the file does not name its RNA
-    positions: array[int]  # 1-based, each of them once
+    positions: array[int]  # 1-based, without duplicates
     values: array[float]  # NaN where the file has no value
     lines: array[int]  # of the file, 1-based
-    letters: str = ""  # the base at each position, N if it is not known; "" without any
+    letters: str = ""  # the base at each position, N if unknown; "" if the file has no bases
     sequence: str | None = None  # of the whole RNA
     n_bases: int | None = None  # of the whole RNA, if the file gives it
     reagent: str | None = None  # as the file spells it
@@ -87,9 +87,9 @@ class ProfileBuilder:
         for position, line in zip(self.positions, self.lines, strict=True):
             if position in first:
                 where = (
-                    "" if first[position] == line else f", the first is in line {first[position]}"
+                    "" if first[position] == line else f"; the first is on line {first[position]}"
                 )
-                message = f"duplicate value of position {position}{where}"
+                message = f"duplicate value for position {position}{where}"
                 return ProbingError(message, line=line, record=self.record)
             first[position] = line
         raise AssertionError("no position is repeated")
@@ -104,13 +104,13 @@ def parse_position(text: str) -> int:
     number = int(text) if _POSITION.fullmatch(text) else 0
     if not 1 <= number <= MAX_BASES:
         raise ProbingError(
-            f"{shorten_repr(text)} is not a position; expected a whole number from 1 on"
+            f"{shorten_repr(text)} is not a position; expected a whole number above 0"
         )
     return number
 
 
 def parse_value(text: str, position: int) -> float | None:
-    """A reactivity; None for -999 (and others below -500), NA, NaN and empty fields.
+    """A reactivity; None for NA, NaN, an empty field, and -999 or any other value below -500.
 
     Raises:
         ProbingError: neither a finite number nor a missing value.
@@ -122,24 +122,24 @@ def parse_value(text: str, position: int) -> float | None:
 
 
 def check_value(number: float, original: object, position: int) -> float | None:
-    """A reactivity; None for -999 and others below -500.
+    """A reactivity; None for -999 and any other value below -500.
 
     Raises:
         ProbingError: not a finite number.
     """
     if not math.isfinite(number):
         message = (
-            f"the value of position {position} is {shorten_repr(original)}; expected a number or NA"
+            f"the value at position {position} is {shorten_repr(original)}; expected a number or NA"
         )
         raise ProbingError(message)
     return None if number < NO_DATA_BELOW else number
 
 
 def parse_letters(text: str) -> str:
-    """Upper-case RNA letters: T is U, other IUPAC letters are N.
+    """The letters in upper case, with U for T and N for ambiguous letters.
 
     Raises:
-        ProbingError: a letter that is not a base, or more than MAX_BASES of them.
+        ProbingError: a letter that is not a base, or more than MAX_BASES letters.
     """
     if len(text) > MAX_BASES:
         message = f"more than {MAX_BASES:,} bases (the limit per record)"
@@ -151,12 +151,12 @@ def parse_letters(text: str) -> str:
 
 
 def one_word(name: str) -> str:
-    """A name as an id, in which white space becomes `_`."""
+    """A name as an id: white space becomes `_`."""
     return "_".join(name.split())
 
 
 def count_values(total: int, added: int, limit: int, line: int) -> int:
-    """How many values of a file were read.
+    """The number of values read from a file so far, `added` included.
 
     Raises:
         ProbingError: more than the limit.
@@ -166,7 +166,7 @@ def count_values(total: int, added: int, limit: int, line: int) -> int:
     return total + added
 
 
-def located(error: ProbingError, line: int, record: str | None) -> ProbingError:
-    """The same failure with its line and record, unless it has them."""
+def with_location(error: ProbingError, line: int, record: str | None) -> ProbingError:
+    """The error with a line and a record, unless it already has them."""
     place = error.location
     return ProbingError(error.message, line=place.line or line, record=place.record or record)

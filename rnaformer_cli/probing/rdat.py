@@ -1,4 +1,4 @@
-"""RDAT 0.2 and 0.3: constructs with rows of reactivities, as the RNA Mapping Database has them."""
+"""RDAT 0.2 and 0.3: constructs with rows of reactivities, as in the RNA Mapping Database."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rnaformer_cli.probing.profile import (
     ProbingProfile,
     ProfileBuilder,
     count_values,
-    located,
     one_word,
     parse_letters,
     parse_value,
+    with_location,
 )
 from rnaformer_cli.sequence.encode import ALPHABET, UNKNOWN
 
@@ -23,11 +23,11 @@ VERSION = re.compile(r"(?:RDAT_)?VERSION\b:?\s*(\S*)")
 _VERSIONS = re.compile(r"0\.[23]\d*")
 _SEPARATOR = re.compile(r"[\s,]+")
 _SEQPOS = re.compile(r"([A-Za-z]?)(-?\d{1,9})", re.ASCII)
-_WHOLE = re.compile(r"-?\d{1,9}", re.ASCII)
+_INTEGER = re.compile(r"-?\d{1,9}", re.ASCII)
 _UNMODIFIED = {"none", "nomod", "no modification", "untreated"}  # controls
-_KNOWN = frozenset(ALPHABET) - {UNKNOWN}
-_DATA = ("REACTIVITY", "AREA_PEAK")
-_ABOUT_DATA = ("ANNOTATION_DATA", "DATA_ANNOTATION")
+_UNAMBIGUOUS = frozenset(ALPHABET) - {UNKNOWN}
+_DATA_KEYS = ("REACTIVITY", "AREA_PEAK")
+_ANNOTATION_KEYS = ("ANNOTATION_DATA", "DATA_ANNOTATION")
 _WILD_TYPE = {"wt", ""}
 
 
@@ -43,7 +43,7 @@ class _Row:
 
 @dataclass(slots=True)
 class _Construct:
-    """The content of a section that begins with NAME, as far as it was read."""
+    """A construct, the section of a file that begins with NAME, as read so far."""
 
     name: str = ""
     sequence: str | None = None
@@ -66,7 +66,7 @@ def read_rdat(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
     ignored.
 
     Raises:
-        ProbingError: another version, or a construct that contradicts itself.
+        ProbingError: an unsupported version, or an invalid or inconsistent construct.
     """
     general: dict[str, str] = {}  # annotations of the file
     construct: _Construct | None = None
@@ -81,22 +81,22 @@ def read_rdat(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
         elif construct is None:
             general.update(_annotations(rest) if key == "ANNOTATION" else {})
         else:
-            added = len(_SEPARATOR.findall(rest)) + 1 if key in _DATA else 0
+            added = len(_SEPARATOR.findall(rest)) + 1 if key in _DATA_KEYS else 0
             n_values = count_values(n_values, added, MAX_REACTIVITIES, number)
-            _take(construct, key, index, rest, number)
+            _store_line(construct, key, index, rest, number)
     yield from _profiles(construct)
     if not n_values:
         raise ProbingError("no REACTIVITY below a NAME; expected an RDAT file with data")
 
 
 def _split(line: str) -> tuple[str, int | None, str]:
-    """The keyword of a line, the number of its row, if it has one, and the rest."""
+    """The keyword, the row number (None without one) and the rest of a line."""
     head, _, rest = line.strip().replace("\t", " \t").partition(" ")
     key, _, index = head.partition(":")
     rest = rest.strip()
-    if key in (*_DATA, *_ABOUT_DATA) and not index:
+    if key in (*_DATA_KEYS, *_ANNOTATION_KEYS) and not index:
         index, _, rest = rest.replace("\t", " \t").partition(" ")
-    return key, int(index) if _WHOLE.fullmatch(index) else None, rest.strip()
+    return key, int(index) if _INTEGER.fullmatch(index) else None, rest.strip()
 
 
 def _check_version(line: str, number: int) -> None:
@@ -108,32 +108,32 @@ def _check_version(line: str, number: int) -> None:
         )
 
 
-def _take(construct: _Construct, key: str, index: int | None, rest: str, line: int) -> None:
+def _store_line(construct: _Construct, key: str, index: int | None, rest: str, line: int) -> None:
     """Store a line of a construct; lines with other keywords are ignored.
 
     Raises:
         ProbingError: a line that cannot be read, or a duplicate row.
     """
-    is_second = _is_there(construct, key, index)
+    is_duplicate = _is_stored(construct, key, index)
     try:
-        if key in _DATA or key in _ABOUT_DATA:
+        if key in _DATA_KEYS or key in _ANNOTATION_KEYS:
             if index is None:
-                raise ProbingError(f"{key} without the number of its row")
-            _take_row(construct.row(index), key, rest, line)
+                raise ProbingError(f"{key} without a row number")
+            _store_row(construct.row(index), key, rest, line)
         elif key == "SEQUENCE":
-            _take_sequence(construct, index, parse_letters(rest))
+            _store_sequence(construct, index, parse_letters(rest))
         elif key == "OFFSET":
             construct.offset = _offset(rest)
         elif key == "SEQPOS":
             construct.seqpos, construct.seqpos_line = _seqpos(rest), line
         elif key == "ANNOTATION":
             construct.annotations.update(_annotations(rest))
-        _refuse_second(is_second, key)
+        _check_no_duplicate(is_duplicate, key)
     except ProbingError as error:
-        raise located(error, line, None) from None
+        raise with_location(error, line, None) from None
 
 
-def _is_there(construct: _Construct, key: str, index: int | None) -> bool:
+def _is_stored(construct: _Construct, key: str, index: int | None) -> bool:
     """Whether a keyword that may occur once per construct or row was read before."""
     if key == "SEQUENCE":
         owner = construct if index is None else construct.row(index)
@@ -143,12 +143,12 @@ def _is_there(construct: _Construct, key: str, index: int | None) -> bool:
     )
 
 
-def _refuse_second(is_second: bool, key: str) -> None:
-    if is_second:
-        raise ProbingError(f"duplicate {key} of a construct or row")
+def _check_no_duplicate(is_duplicate: bool, key: str) -> None:
+    if is_duplicate:
+        raise ProbingError(f"duplicate {key} in a construct or row")
 
 
-def _take_sequence(construct: _Construct, index: int | None, letters: str) -> None:
+def _store_sequence(construct: _Construct, index: int | None, letters: str) -> None:
     """Store the sequence of the construct or of one row."""
     if index is None:
         construct.sequence = letters
@@ -156,24 +156,24 @@ def _take_sequence(construct: _Construct, index: int | None, letters: str) -> No
         construct.row(index).sequence = letters
 
 
-def _take_row(row: _Row, key: str, rest: str, line: int) -> None:
+def _store_row(row: _Row, key: str, rest: str, line: int) -> None:
     """Store the values or the annotations of a row."""
-    if key in _ABOUT_DATA:
+    if key in _ANNOTATION_KEYS:
         row.annotations.update(_annotations(rest))
         return
     if row.line:
-        raise ProbingError(f"duplicate row, the first is in line {row.line}")
+        raise ProbingError(f"duplicate row; the first is on line {row.line}")
     row.text, row.line = rest, line
 
 
 def _offset(text: str) -> int:
-    if not _WHOLE.fullmatch(text):
+    if not _INTEGER.fullmatch(text):
         raise ProbingError(f"OFFSET is {shorten_repr(text)}; expected a whole number")
     return int(text)
 
 
 def _seqpos(text: str) -> list[tuple[str, int]]:
-    """Letters, "" where there are none, and positions before the offset is subtracted."""
+    """The letter ("" without one) and the position, offset included, of each entry."""
     found = []
     for entry in filter(None, _SEPARATOR.split(text)):
         match = _SEQPOS.fullmatch(entry)
@@ -186,7 +186,7 @@ def _seqpos(text: str) -> list[tuple[str, int]]:
 
 
 def _annotations(text: str) -> dict[str, str]:
-    """Values by lower-case key, between tabs if there are any, else between spaces."""
+    """Values by lower-case key; entries are separated by tabs if there are any, else by spaces."""
     entries = text.split("\t") if "\t" in text else text.split()
     pairs = [entry.strip().partition(":") for entry in entries]
     return {key.strip().lower(): value.strip() for key, colon, value in pairs if colon}
@@ -213,14 +213,14 @@ def _profiles(construct: _Construct | None) -> Iterator[ProbingProfile | Probing
             sequence = parse_letters(own) if own else construct.sequence
             yield _profile(name, row, positions, sequence, reagent)
         except ProbingError as error:
-            yield located(error, row.line, name)
+            yield with_location(error, row.line, name)
 
 
 def _check_seqpos(construct: _Construct, positions: list[int]) -> None:
-    """Refuse positions outside the sequence, and letters that differ from those of the sequence.
+    """Check that the positions are in the sequence, and that their letters agree with it.
 
     Raises:
-        ProbingError: the first such position.
+        ProbingError: the first position that does not fit, or a construct without a name.
     """
     line, name = construct.seqpos_line or None, construct.name
     if not name:
@@ -232,13 +232,13 @@ def _check_seqpos(construct: _Construct, positions: list[int]) -> None:
             message = f"{entry} is not a position of the sequence (offset {offset})"
             raise ProbingError(message, line=line, record=name)
         base = sequence[position - 1] if sequence is not None else UNKNOWN
-        if _is_other(letter.upper().replace("T", "U"), base):
+        if _is_mismatch(letter.upper().replace("T", "U"), base):
             message = f"{entry} is {base!r} in the sequence (offset {offset})"
             raise ProbingError(message, line=line, record=name)
 
 
-def _is_other(letter: str, base: str) -> bool:
-    return letter in _KNOWN and base in _KNOWN and letter != base
+def _is_mismatch(letter: str, base: str) -> bool:
+    return letter in _UNAMBIGUOUS and base in _UNAMBIGUOUS and letter != base
 
 
 def _profile(

@@ -11,10 +11,10 @@ from rnaformer_cli.probing.profile import (
     ProbingProfile,
     ProfileBuilder,
     count_values,
-    located,
     one_word,
     parse_letters,
     parse_value,
+    with_location,
 )
 
 _TEXTS = ("sequence", "reactivity")
@@ -28,8 +28,8 @@ def read_xml(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
     NaN is missing. Elements other than `<sequence>` and `<reactivity>` are ignored.
 
     Raises:
-        ProbingError: text that is not XML, has a document type (entities could fill the memory),
-            or has no transcript.
+        ProbingError: text that is not XML, has a document type (whose entities could exhaust the
+            memory), or has no transcript.
     """
     reader = _Reader()
     is_empty = True
@@ -45,9 +45,9 @@ def read_xml(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[str]:
-    """The text in blocks of whole lines, and "" as its end.
+    """The text in blocks of whole lines, and "" at the end.
 
-    Each call makes the parser scan an incomplete tag or comment again.
+    Blocks are large, because on each call the parser rescans an incomplete tag or comment.
     """
     block: list[str] = []
     size = 0
@@ -74,7 +74,7 @@ class _Reader:
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
-        self.parser.StartDoctypeDeclHandler = self._refuse
+        self.parser.StartDoctypeDeclHandler = self._refuse_doctype
         self._name: str | None = None  # of the transcript
         self._line = 0  # of the current element
         self._element = ""
@@ -97,7 +97,7 @@ class _Reader:
             return error
         return None
 
-    def _refuse(self, *_: object) -> None:
+    def _refuse_doctype(self, *_: object) -> None:
         message = "document types (DOCTYPE) are not supported"
         raise ProbingError(message, line=self.parser.CurrentLineNumber)
 
@@ -106,7 +106,11 @@ class _Reader:
         if element == "transcript":
             name = one_word(attributes.get("id", ""))
             if self._name is not None or not name:
-                what = "a <transcript> in another" if self._name else "a <transcript> without an id"
+                what = (
+                    "a <transcript> inside another"
+                    if self._name
+                    else "a <transcript> without an id"
+                )
                 raise ProbingError(what, line=line)
             self._name, self._texts, self._line, self._n_letters = name, {}, line, 0
         elif element in _TEXTS and self._name is not None:
@@ -133,9 +137,9 @@ class _Reader:
             try:
                 self.found.append(self._profile(name))
             except ProbingError as error:
-                if error.location.line is not None:  # the limit of the file
+                if error.location.line is not None:  # the file has too many values: reading ends
                     raise
-                self.found.append(located(error, self._line, name))
+                self.found.append(with_location(error, self._line, name))
 
     def _profile(self, name: str) -> ProbingProfile:
         if "reactivity" not in self._texts:

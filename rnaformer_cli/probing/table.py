@@ -1,4 +1,4 @@
-"""TSV of reactivities: a row for each id and position."""
+"""TSV of reactivities: one row per id and position."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rnaformer_cli.probing.profile import (
     ProbingProfile,
     ProfileBuilder,
     count_values,
-    located,
     one_word,
     parse_letters,
     parse_position,
     parse_value,
+    with_location,
 )
 
 COLUMNS = ("id", "position", "value")
@@ -24,26 +24,26 @@ _BASE = "base"
 def read_table(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
     """Yield the profile or the first error of each id, in the order of their first rows.
 
-    The first line names the columns: `id`, `position` and `value` in any order, `base` if it is
-    there; others are ignored. Rows of an id need not follow each other.
+    The first line names the columns: `id`, `position`, `value` and optionally `base`, in any order.
+    Other columns are ignored. The rows of an id need not be adjacent.
 
     Raises:
         ProbingError: a missing or duplicate column, or a row without all columns.
     """
     builders: dict[str, ProfileBuilder | ProbingError] = {}
-    places: dict[str, int] = {}
+    indices: dict[str, int] = {}
     n_values = 0
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         fields = [field.strip() for field in line.split("\t")]
-        if not places:
-            places = _header(fields, number)
+        if not indices:
+            indices = _header(fields, number)
             continue
         n_values = count_values(n_values, 1, MAX_REACTIVITIES, number)
-        if max(places.values()) >= len(fields):
-            raise ProbingError(f"a row without all of {', '.join(places)}", line=number)
-        row = {name: fields[place] for name, place in places.items()}
+        if max(indices.values()) >= len(fields):
+            raise ProbingError(f"a row without all columns ({', '.join(indices)})", line=number)
+        row = {name: fields[index] for name, index in indices.items()}
         _add(builders, row, number)
     for builder in builders.values():
         try:
@@ -53,12 +53,12 @@ def read_table(lines: Iterable[str]) -> Iterator[ProbingProfile | ProbingError]:
 
 
 def is_header(line: str) -> bool:
-    """Whether a line names the columns of such a table."""
+    """Whether a line is the header of a reactivity table."""
     return set(COLUMNS) <= {field.strip().lower() for field in line.split("\t")}
 
 
 def _header(fields: list[str], line: int) -> dict[str, int]:
-    """The place of each column."""
+    """The index of each column by name."""
     names = [field.lower() for field in fields]
     for name in (*COLUMNS, _BASE):
         if names.count(name) > 1:
@@ -87,4 +87,4 @@ def _add(
         value = parse_value(row["value"], position)
         builder.add(position, value, line, parse_letters(letter))
     except ProbingError as error:
-        builders[name] = located(error, line, name)
+        builders[name] = with_location(error, line, name)

@@ -1,4 +1,4 @@
-"""Histograms and scatter plots of a report, in percent of their width and height."""
+"""Histograms and scatter plots of a report; coordinates are percentages of width and height."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Chart:
 
 
 def make_charts(entries: Sequence[ReportEntry]) -> list[Chart]:
-    """Histograms of length, confidence and F1; F1 against confidence. None below MIN_RECORDS."""
+    """Histograms of length, confidence and F1; F1 against confidence. Empty below MIN_RECORDS."""
     if len(entries) < MIN_RECORDS:
         return []
     lengths = [entry.record.structure.length for entry in entries]
@@ -67,7 +67,7 @@ def make_charts(entries: Sequence[ReportEntry]) -> list[Chart]:
             )
             for entry, f1 in scored
         ]
-        charts.append(Chart("F1 (up) against confidence", "0", "1", points=points))
+        charts.append(Chart("F1 (vertical) against confidence", "0", "1", points=points))
     return charts
 
 

@@ -44,7 +44,7 @@ class ReportEntry:
 
     @property
     def links(self) -> list[tuple[str, str]]:
-        """Names and addresses of programs that show this structure, and of its Rfam families."""
+        """Names and URLs: programs that can show this structure, and its Rfam families."""
         families = dict.fromkeys(part.family for part in self.prediction.families)
         links = [(f"Rfam {name}", RFAM + name) for name in families if _is_rfam(name)]
         sequence, _, structure = self.sequence_text.partition("\n")
@@ -128,7 +128,7 @@ def add_pictures(
     colouring: Colouring = "base",
     reader: PictureReader | None = None,
 ) -> list[ReportEntry]:
-    """The entries, with pictures of the first `limit`; `reader` gives matrices of probabilities.
+    """The entries, with pictures of the first `limit`; `reader` reads matrices of probabilities.
 
     Raises:
         DependencyError: ViennaRNA or matplotlib is not installed.

@@ -22,7 +22,7 @@ def read_failures(path: str) -> list[FailedRecord]:
     """The rows of a table of failures.
 
     Raises:
-        InputError: another table, with the line.
+        InputError: a file that is not such a table, with the line.
     """
     failures = []
     for number, line in enumerate(read_lines(path), start=1):

@@ -1,7 +1,7 @@
 """The HTML page of a report.
 
 Style, script and pictures are embedded. The Content-Security-Policy forbids all requests, so that
-text of the input cannot load anything even if the escaping failed.
+input text cannot load anything, even if the escaping failed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ReportPage:
 
     @property
     def lengths(self) -> str:
-        """The shortest and the longest length."""
+        """The range of lengths, as text."""
         return _format_range([entry.record.structure.length for entry in self.entries])
 
     @property
@@ -103,12 +103,12 @@ class ReportPage:
 
     @property
     def n_without_reference(self) -> int:
-        """The number of records without a reference."""
+        """The number of records without a reference; 0 if there are no references at all."""
         return sum(entry.reference is None for entry in self.entries) if self.summary else 0
 
 
 def render(report: ReportPage) -> str:
-    """The text of the page; reproducible for a report."""
+    """The HTML text of the page; equal reports give equal text."""
     loader = PackageLoader("rnaformer_cli.reporting", "page")
     environment = Environment(
         loader=loader,

@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
-# Elements for standalone files; a style would apply to the whole page.
+# Removed: a style would apply to the whole page, and metadata are for standalone files.
 _STANDALONE_ELEMENTS = ("metadata", "defs/style")
 _REFERENCE = re.compile(r"#([\w.-]+)")
 _DECIMALS = re.compile(r"\d+\.\d{3,}")
-_FONT = re.compile(
-    r"font-family: [^;]*;? ?"
-)  # removed: the page sets the font; saves half the size
+# Removed, because the page sets the font; this halves the size.
+_FONT = re.compile(r"font-family: [^;]*;? ?")
 
 _PAIR = re.compile(r"(?:pair|knot|missed|arc|under)-(\d+-\d+)")  # ids of pairs, 1-based
 _LAYER = "layer-"
@@ -61,10 +60,10 @@ def draw_pictures(
     colouring: Colouring = "base",
     matrix: Matrix | None = None,
 ) -> Iterator[ReportPicture]:
-    """Reproducible pictures whose ids begin with `prefix`.
+    """Yield reproducible pictures whose ids begin with `prefix`.
 
-    Helices in the plane, unless a base has several partners; arcs, if it has or if there is a
-    reference; a dot plot of the matrix, or of the pairs of the structure without one.
+    A drawing of helices in the plane, unless a base has several partners; arcs, if a base has
+    several partners or there is a reference; a dot plot of the matrix, or without it of the pairs.
 
     Raises:
         DependencyError: ViennaRNA or matplotlib is not installed.

@@ -19,7 +19,7 @@ class ScoringRules:
     """Which pairs are compared and which pairs match."""
 
     canonical: bool = False  # ignore the non-canonical pairs of both structures
-    tolerance: int = 0  # n > 0: score also with one base of a pair shifted by up to n
+    tolerance: int = 0  # n > 0: also score with one base of a pair shifted by up to n
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class RecordScore:
 
     @property
     def precision(self) -> float:
-        """Precision with exact pairs; 0 for a missing prediction, as all metrics."""
+        """Precision with exact pairs; 0 for a missing prediction, like all metrics."""
         return 0.0 if self.is_missing else self.exact.precision
 
     @property
@@ -104,7 +104,7 @@ def f1_of_predictions(
 def match_ids(
     predictions: Sequence[StructureRecord], references: Sequence[StructureRecord]
 ) -> list[int | None]:
-    """For each reference the index of its prediction, or None; for the rules see compare.
+    """The index of the prediction of each reference, or None; see compare for the rules.
 
     Raises:
         ScoreError: no id is in common.
@@ -130,7 +130,7 @@ def _format_ids(ids: Iterable[str]) -> str:
 def score_record(
     prediction: StructureRecord | None, reference: StructureRecord, rules: ScoringRules
 ) -> RecordScore:
-    """Score one prediction, or None if it is missing, against its reference.
+    """Score one prediction against its reference; None is a missing prediction.
 
     Raises:
         ScoreError: they are not the same RNA.
@@ -172,6 +172,6 @@ def check_same_rna(prediction: StructureRecord, reference: StructureRecord) -> N
             raise ScoreError(message, record=reference.id)
 
 
-def pool_counts(scores: Iterable[PairCounts]) -> PairCounts:
+def pool_counts(counts: Iterable[PairCounts]) -> PairCounts:
     """The sum of the counts, as if all records were one structure."""
-    return sum(scores, NO_COUNTS)
+    return sum(counts, NO_COUNTS)

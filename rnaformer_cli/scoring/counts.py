@@ -14,9 +14,9 @@ from rnaformer_cli.structure.structure import BasePair, Structure
 class PairCounts:
     """Counts of matching base pairs. Each pair counts once, not twice as in an LxL matrix.
 
-    Matches are counted separately for predicted and reference pairs, because one pair can match
-    two with a tolerance. A ratio of no pairs is 1.0 if both structures have none: predicting no
-    pairs for an unpaired RNA is a perfect prediction.
+    Matches are counted separately for predicted and reference pairs, because with a
+    tolerance one pair can match two. A ratio over no pairs is 1.0 if both structures have none:
+    predicting no pairs for an unpaired RNA is a perfect prediction.
     """
 
     predicted: int
@@ -28,12 +28,12 @@ class PairCounts:
     @property
     def precision(self) -> float:
         """Fraction of the predicted pairs that match a reference pair."""
-        return _ratio(self.predicted_matched, self.predicted, empty=not self.reference)
+        return _ratio(self.predicted_matched, self.predicted, is_other_empty=not self.reference)
 
     @property
     def recall(self) -> float:
         """Fraction of the reference pairs that match a predicted pair."""
-        return _ratio(self.reference_matched, self.reference, empty=not self.predicted)
+        return _ratio(self.reference_matched, self.reference, is_other_empty=not self.predicted)
 
     @property
     def f1(self) -> float:
@@ -44,13 +44,13 @@ class PairCounts:
     @property
     def mcc(self) -> float:
         """Matthews correlation coefficient over all possible pairs (Matthews 1975)."""
-        hits, missed = self.reference_matched, self.reference - self.reference_matched
-        false = self.predicted - self.predicted_matched
-        rest = self.possible - hits - missed - false
+        tp, fn = self.reference_matched, self.reference - self.reference_matched
+        fp = self.predicted - self.predicted_matched
+        tn = self.possible - tp - fn - fp
         if not self.predicted and not self.reference:
             return 1.0
-        margins = (hits + false) * (hits + missed) * (rest + false) * (rest + missed)
-        return (hits * rest - false * missed) / math.sqrt(margins) if margins > 0 else 0.0
+        margins = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)
+        return (tp * tn - fp * fn) / math.sqrt(margins) if margins > 0 else 0.0
 
     def __add__(self, other: PairCounts) -> PairCounts:
         """The sum of the counts, as if both RNAs were one structure."""
@@ -104,8 +104,8 @@ def _within_tolerance(pair: BasePair, tolerance: int) -> set[BasePair]:
     return {(left + shift, right) for shift in shifts} | {(left, right + shift) for shift in shifts}
 
 
-def _ratio(part: int, whole: int, empty: bool) -> float:
-    """part / whole; if whole is 0, then 1.0 if the other structure is empty too, else 0.0."""
+def _ratio(part: int, whole: int, is_other_empty: bool) -> float:
+    """part / whole; if whole is 0, it is 1.0 if the other structure is empty, too, else 0.0."""
     if whole:
         return part / whole
-    return 1.0 if empty else 0.0
+    return 1.0 if is_other_empty else 0.0

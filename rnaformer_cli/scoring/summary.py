@@ -29,12 +29,12 @@ class Summary:
     mcc: float
     pooled: PairCounts
     tolerant_f1: float | None
-    pseudoknot: PairCounts  # pooled over the records that pseudoknot_records counts
+    pseudoknot: PairCounts  # pooled over the references with crossing pairs
     pseudoknot_records: int  # references with at least one crossing pair
 
 
 def summarise(scores: Sequence[RecordScore], seed: int = 0) -> Summary:
-    """The metrics of a set of records.
+    """The metrics of a set of scored records.
 
     Raises:
         ScoreError: no record.
@@ -60,7 +60,7 @@ def summarise(scores: Sequence[RecordScore], seed: int = 0) -> Summary:
 
 
 def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """The 95 % percentile interval of the mean (Efron 1979), reproducible by its seed."""
+    """The 95 % percentile interval of the mean (Efron 1979); reproducible for a seed."""
     data = np.asarray(values, dtype=np.float64)
     random = np.random.default_rng(seed)
     means = np.concatenate(
@@ -76,7 +76,7 @@ def bootstrap_interval(values: Sequence[float], seed: int = 0) -> tuple[float, f
 def difference_interval(
     ours: Sequence[float], theirs: Sequence[float], seed: int = 0
 ) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the mean difference over pairs of records.
+    """The 95 % bootstrap interval of the mean of the paired differences, ours - theirs.
 
     Raises:
         ScoreError: lists of different lengths, or empty lists.
@@ -97,7 +97,7 @@ def sign_flip_test(ours: Sequence[float], theirs: Sequence[float], seed: int = 0
     if len(ours) != len(theirs) or not ours:
         raise ScoreError(f"cannot pair {len(ours)} with {len(theirs)} records")
     differences: NDArray[np.float64] = np.subtract(ours, theirs)
-    observed = abs(differences.sum()) - 1e-12
+    observed = abs(differences.sum()) - 1e-12  # less rounding errors
     random = np.random.default_rng(seed)
     at_least_as_large = 0
     for _ in range(RESAMPLES // _CHUNK):

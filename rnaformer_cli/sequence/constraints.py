@@ -1,8 +1,9 @@
-"""Constraints on the structure of one RNA, and RNAfold's notation of them."""
+"""Constraints on the structure of one RNA, and RNAfold's notation for them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -12,11 +13,12 @@ MIN_LOOP = 3  # unpaired bases in the smallest hairpin loop
 UNPAIRED, PAIRED, DOWNSTREAM, UPSTREAM = "x", "|", "<", ">"
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _SINGLE = {UNPAIRED: "unpaired", PAIRED: "paired", DOWNSTREAM: "downstream", UPSTREAM: "upstream"}
-SIGNS = frozenset(".x|<>()[]{}")
+_PAIR_FIELDS = ("pairs", "forbidden")
+SYMBOLS = frozenset(".x|<>()[]{}")
 _EXPECTED = "expected . x | < > ( ) [ ] or { }"
 
 Pair = tuple[int, int]  # left, right: 0-based, left < right
-Conflict = tuple[int, str]  # the base, 0-based, and what is wrong
+Conflict = tuple[int, str]  # the base, 0-based, and the message
 
 
 class ConflictError(ConstraintError):
@@ -29,22 +31,30 @@ class ConflictError(ConstraintError):
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """What is known of the structure of an RNA. Bases are 0-based.
+    """Constraints on the structure of an RNA. Bases are 0-based.
+
+    Any collections of bases and pairs are accepted; they become frozen sets.
 
     Raises:
         ConstraintError: a base that the RNA does not have, or constraints that contradict each
             other or that no structure can meet.
+        TypeError: a base or a length that is no whole number, or a pair that is not two bases.
     """
 
     length: int
-    pairs: frozenset[Pair] = field(default_factory=frozenset)  # in every structure
-    forbidden: frozenset[Pair] = field(default_factory=frozenset)  # in no structure
-    unpaired: frozenset[int] = field(default_factory=frozenset)
-    paired: frozenset[int] = field(default_factory=frozenset)  # with any base
-    downstream: frozenset[int] = field(default_factory=frozenset)  # with a base further 3'
-    upstream: frozenset[int] = field(default_factory=frozenset)  # with a base further 5'
+    pairs: frozenset[Pair] = field(default_factory=frozenset)  # forced: in every structure
+    forbidden: frozenset[Pair] = field(default_factory=frozenset)  # excluded: in no structure
+    unpaired: frozenset[int] = field(default_factory=frozenset)  # in no pair
+    paired: frozenset[int] = field(default_factory=frozenset)  # paired with any base
+    downstream: frozenset[int] = field(default_factory=frozenset)  # paired with a base further 3'
+    upstream: frozenset[int] = field(default_factory=frozenset)  # paired with a base further 5'
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "length", _whole_number(self.length, "length"))
+        for name in (*_PAIR_FIELDS, *_SINGLE.values()):
+            read = _read_pair if name in _PAIR_FIELDS else _whole_number
+            values = frozenset(read(value, name) for value in getattr(self, name))
+            object.__setattr__(self, name, values)
         found = next(conflicts(self), None)
         if found is not None:
             raise ConflictError(found[1], base=found[0])
@@ -66,43 +76,69 @@ class Constraints:
     def to_dict(self) -> dict[str, list[Any]]:
         """Sorted lists of bases and pairs, 1-based."""
         listed: dict[str, list[Any]] = {}
-        for name in ("pairs", "forbidden"):
+        for name in _PAIR_FIELDS:
             listed[name] = [[left + 1, right + 1] for left, right in sorted(getattr(self, name))]
         for name in _SINGLE.values():
             listed[name] = [base + 1 for base in sorted(getattr(self, name))]
         return listed
 
 
+def _whole_number(value: Any, name: str) -> int:
+    """A number as an int, also one of NumPy.
+
+    Raises:
+        TypeError: another value.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        message = f"{name} of constraints: expected a whole number, not {shorten_repr(value)}"
+        raise TypeError(message) from None
+
+
+def _read_pair(value: Any, name: str) -> Pair:
+    """Two bases.
+
+    Raises:
+        TypeError: another value.
+    """
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+        message = f"{name} of constraints: expected pairs of bases, not {shorten_repr(value)}"
+        raise TypeError(message)
+    return _whole_number(value[0], name), _whole_number(value[1], name)
+
+
 def parse_constraints(text: str) -> Constraints:
-    """Constraints from one sign for each base, as RNAfold reads them.
+    """Parse constraints in RNAfold's notation, with one symbol per base.
 
     `.` not constrained, `x` unpaired, `|` paired, `<` paired with a base downstream, `>` paired
     with a base upstream, `( )` paired with each other. `[ ]` and `{ }` are pairs that may cross
     others.
 
     Raises:
-        ConstraintError: another sign, an unbalanced bracket, or constraints that cannot be met.
+        ConstraintError: an unknown symbol, an unbalanced bracket, or constraints that cannot be
+            met.
     """
     opened: dict[str, list[int]] = {}
     pairs: set[Pair] = set()
     single: dict[str, set[int]] = {name: set() for name in _SINGLE.values()}
-    for base, sign in enumerate(text):
-        if sign in _SINGLE:
-            single[_SINGLE[sign]].add(base)
-        elif sign in _BRACKETS.values():
-            opened.setdefault(sign, []).append(base)
-        elif sign in _BRACKETS:
-            waiting = opened.get(_BRACKETS[sign])
+    for base, symbol in enumerate(text):
+        if symbol in _SINGLE:
+            single[_SINGLE[symbol]].add(base)
+        elif symbol in _BRACKETS.values():
+            opened.setdefault(symbol, []).append(base)
+        elif symbol in _BRACKETS:
+            waiting = opened.get(_BRACKETS[symbol])
             if not waiting:
-                raise ConstraintError(f"{sign!r} at base {base + 1} closes nothing")
+                raise ConstraintError(f"{symbol!r} at base {base + 1} closes nothing")
             pairs.add((waiting.pop(), base))
-        elif sign != ".":
-            message = f"{sign!r} at base {base + 1} is not a constraint; {_EXPECTED}"
+        elif symbol != ".":
+            message = f"{symbol!r} at base {base + 1} is not a constraint; {_EXPECTED}"
             raise ConstraintError(message)
-    left_open = [(bases[-1], sign) for sign, bases in opened.items() if bases]
+    left_open = [(bases[-1], symbol) for symbol, bases in opened.items() if bases]
     if left_open:
-        base, sign = min(left_open)
-        raise ConstraintError(f"{sign!r} at base {base + 1} is never closed")
+        base, symbol = min(left_open)
+        raise ConstraintError(f"{symbol!r} at base {base + 1} is never closed")
     return Constraints(
         len(text),
         frozenset(pairs),
@@ -114,7 +150,7 @@ def parse_constraints(text: str) -> Constraints:
 
 
 def conflicts(constraints: Constraints) -> Iterator[Conflict]:
-    """Yield what contradicts the RNA, another constraint or the geometry of a hairpin."""
+    """Yield each conflict with the RNA, with another constraint or with the smallest hairpin."""
     partners: dict[int, int] = {}
     for pair in sorted(constraints.pairs):
         yield from _pair_conflicts(constraints, pair)
@@ -144,7 +180,7 @@ def _pair_conflicts(constraints: Constraints, pair: Pair) -> Iterator[Conflict]:
     bases = f"bases {left + 1} and {right + 1}"
     if right - left <= MIN_LOOP:
         between = right - left - 1
-        message = f"{bases} must pair with {between} between them; a hairpin has at least"
+        message = f"{bases} must pair, but have {between} between them; a hairpin loop has at least"
         yield right, f"{message} {MIN_LOOP}"
     if pair in constraints.forbidden:
         yield right, f"{bases} must pair, and must not pair"

@@ -1,4 +1,8 @@
-"""FASTA reader: every line is checked before the text is split into records."""
+"""FASTA reader.
+
+Biopython splits the text into records. Every line is checked first, because Biopython accepts `;`
+comments, digits and dot-bracket lines as parts of a sequence.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from Bio.SeqIO.FastaIO import SimpleFastaParser
+
 from rnaformer_cli.errors import ConstraintError, InputError, SequenceError
 from rnaformer_cli.files import STDIN, check_regular, list_files, read_lines
 from rnaformer_cli.limits import MAX_BASES
-from rnaformer_cli.sequence.constraints import SIGNS, UNPAIRED, parse_constraints
+from rnaformer_cli.sequence.constraints import SYMBOLS, UNPAIRED, parse_constraints
 from rnaformer_cli.sequence.letters import READABLE, UNAMBIGUOUS, letter_error
 from rnaformer_cli.sequence.record import RnaRecord
 
@@ -23,6 +29,11 @@ _OTHER_FORMATS = {  # format -> start of its first line
     "JSON": re.compile(r"\s*[{\[]"),
     "Clustal": re.compile("CLUSTAL"),
 }
+_BARE_WITH_CONSTRAINTS = (
+    "bare sequences have no constraints below them; expected FASTA, with '>' and a name above each "
+    "sequence and its constraints below"
+)
+_ENERGY = re.compile(r"\s+\(\s*-?\d+(?:\.\d+)?\)$")  # that RNAfold writes after a structure
 
 Scanned = RnaRecord | SequenceError | ConstraintError
 
@@ -33,13 +44,13 @@ def read_fasta(
     """Yield the records of a FASTA file, of all FASTA files of a folder, or of lines, in order.
 
     Blank and `;` lines are skipped; DNA is read as RNA. The path "-" is standard input.
-    `with_constraints` reads a line of constraints below a sequence, see parse_constraints.
+    With `with_constraints`, a line of constraints may follow a sequence; see parse_constraints.
 
     Raises:
         InputError: a file that cannot be read or holds no record; a folder without such files.
         SequenceError: text before the first header, an empty record, or a letter that is
             not a base, with its line and column; with `strict` also an ambiguous letter.
-        ConstraintError: constraints that cannot be met, or of another length.
+        ConstraintError: constraints that cannot be met, or for more or fewer bases.
     """
     for result in _scan(source, strict, with_constraints):
         if not isinstance(result, RnaRecord):
@@ -51,7 +62,7 @@ def _scan(
     source: str | Path | Iterable[str], strict: bool, with_constraints: bool
 ) -> Iterator[Scanned]:
     if isinstance(source, str) and (source.startswith(">") or "\n" in source):
-        message = "this is FASTA text; expected a path or lines: give text.splitlines()"
+        message = "this is FASTA text; expected a path or lines: pass text.splitlines()"
         raise SequenceError(message)
     if not isinstance(source, (str, Path)):
         yield from scan_fasta(source, strict, with_constraints)
@@ -63,7 +74,7 @@ def _scan(
 
 
 def fasta_files(path: str | Path) -> list[str | Path]:
-    """The FASTA files of a folder in order of their names, or the file (or "-") itself.
+    """The FASTA files of a folder, sorted by name; for a file (or "-"), only the path itself.
 
     Raises:
         InputError: a folder without FASTA files.
@@ -78,11 +89,12 @@ def fasta_files(path: str | Path) -> list[str | Path]:
 
 
 def read_fasta_file(
-    path: str | Path, strict: bool = False, with_constraints: bool = False
+    path: str | Path, strict: bool = False, with_constraints: bool = False, first: int = 1
 ) -> Iterator[Scanned]:
     """Yield the records of a file ("-": standard input), with an error for each bad record.
 
-    Standard input may also hold bare sequences, one a line, as RNAfold reads them.
+    Standard input may also hold bare sequences, one per line, as for RNAfold. `first` is the number
+    of the first of these.
 
     Raises:
         InputError: the file cannot be read, or holds no record.
@@ -93,10 +105,14 @@ def read_fasta_file(
     try:
         lines = read_lines(path)
         is_bare = False
-        if name == "stdin" and not with_constraints:
+        if name == "stdin":
             is_bare, lines = _peek_bare(lines)
+        if is_bare and with_constraints:
+            raise SequenceError(_BARE_WITH_CONSTRAINTS)
         results = (
-            scan_bare(lines, strict) if is_bare else scan_fasta(lines, strict, with_constraints)
+            scan_bare(lines, strict, first)
+            if is_bare
+            else scan_fasta(lines, strict, with_constraints)
         )
         for result in results:
             is_empty = False
@@ -121,9 +137,9 @@ def scan_fasta(
 def scan_numbered(
     lines: Iterable[str], strict: bool = False, with_constraints: bool = False
 ) -> Iterator[tuple[int, Scanned]]:
-    """The same, each with its line: that of the constraints, or else of the header."""
+    """As scan_fasta, with the line number of each record's constraints, or else of its header."""
     check = _LineCheck(lines, strict, with_constraints)
-    for number, (title, text) in enumerate(_split_records(check.lines()), start=1):
+    for number, (title, text) in enumerate(SimpleFastaParser(check.lines()), start=1):
         name = record_id(title, number)
         header, error, constraint = check.finish(number)
         if error is not None:
@@ -136,24 +152,9 @@ def scan_numbered(
             yield constraint[0], _constrained(_record(name, title, text), *constraint)
 
 
-def _split_records(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield header and sequence of each record, once the next header or the end is read."""
-    title: str | None = None
-    parts: list[str] = []
-    for line in lines:
-        if line.startswith(">"):
-            if title is not None:
-                yield title, "".join(parts)
-            title, parts = line[1:].rstrip(), []
-        else:
-            parts.extend(line.split())
-    if title is not None:
-        yield title, "".join(parts)
-
-
 def _constrained(record: RnaRecord, line: int, text: str) -> RnaRecord | ConstraintError:
     if len(text) != len(record):
-        message = f"{len(text)} signs of constraints for {len(record)} bases"
+        message = f"{len(text)} constraint symbols for {len(record)} bases"
         return ConstraintError(message, line=line, record=record.id)
     try:
         return replace(record, constraints=parse_constraints(text))
@@ -161,14 +162,18 @@ def _constrained(record: RnaRecord, line: int, text: str) -> RnaRecord | Constra
         return ConstraintError(error.message, line=line, record=record.id)
 
 
-def scan_bare(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord | SequenceError]:
-    """Yield a record `sequence_N`, or its first error, for each line that is not blank.
+def scan_bare(
+    lines: Iterable[str], strict: bool = False, first: int = 1
+) -> Iterator[RnaRecord | SequenceError]:
+    """Yield a record `sequence_N`, N from `first` on, for each line that is not blank.
+
+    A line that is not a sequence gives its first error.
 
     Raises:
         SequenceError: a header between the sequences.
     """
     check = _LineCheck((), strict)
-    count = 0
+    count = first - 1
     for number, raw_line in enumerate(lines, start=1):
         line = raw_line.rstrip()
         if line.startswith(">"):
@@ -186,7 +191,7 @@ def scan_bare(lines: Iterable[str], strict: bool = False) -> Iterator[RnaRecord 
 
 
 def _peek_bare(lines: Iterator[str]) -> tuple[bool, Iterator[str]]:
-    """Whether the first line with content is a bare sequence, and all lines."""
+    """Whether the first line with content is a bare sequence, and an iterator over all lines."""
     head: list[str] = []
     for line in lines:
         head.append(line)
@@ -208,15 +213,15 @@ def _record(name: str, title: str, text: str) -> RnaRecord:
 
 
 class _LineCheck:
-    """Filters lines and collects what belongs to each record.
+    """Passes valid lines to Biopython's parser.
 
-    This is the line of its header, its first error, and its constraints.
+    For each record it keeps the line number of the header, the first error and the constraints.
     """
 
     def __init__(self, lines: Iterable[str], strict: bool, with_constraints: bool = False) -> None:
         self._lines = lines
         self._with_constraints = with_constraints
-        self._constraints: dict[int, tuple[int, str]] = {}  # record number -> line, signs
+        self._constraints: dict[int, tuple[int, str]] = {}  # record number -> line, symbols
         self._allowed = UNAMBIGUOUS | frozenset(" \t") if strict else READABLE
         self._count = 0  # headers seen
         self._letters = 0  # of the current record
@@ -224,7 +229,7 @@ class _LineCheck:
         self._errors: dict[int, tuple[str, int, int]] = {}  # record number -> message, line, column
 
     def lines(self) -> Iterator[str]:
-        """Yield headers and valid lines."""
+        """Yield headers and valid lines; a generator, because the parser iterates in two loops."""
         for number, raw_line in enumerate(self._lines, start=1):
             line = raw_line.rstrip("\r\n")
             if line.startswith(">"):
@@ -239,12 +244,12 @@ class _LineCheck:
                     message = "this looks like Stockholm; expected FASTA, with '>' before each name"
                     raise SequenceError(message, line=number, column=1)
                 if not line.startswith("#"):
-                    raise _before_header(line, number)
+                    raise _missing_header_error(line, number)
             elif self._check_letters(line, number):
                 yield line.replace("\t", " ")
 
     def _check_letters(self, line: str, number: int) -> bool:
-        if self._with_constraints and self._letters and _has_signs(line):
+        if self._with_constraints and self._letters and _is_constraint_line(line):
             self._add_constraints(line, number)
             return False
         self._letters += len(line)
@@ -256,7 +261,10 @@ class _LineCheck:
     def line_error(
         self, line: str, number: int, letters: int | None = None
     ) -> tuple[str, int, int] | None:
-        """Message, line and column of the first error, if `letters` is the record's size so far."""
+        """Message, line and column of the first error in a line; None if the line is valid.
+
+        `letters` is the number of letters of the record so far, this line included.
+        """
         if (len(line) if letters is None else letters) > MAX_BASES:  # bounds the memory
             message = f"more than {MAX_BASES:,} letters (the limit per record)"
             return message, number, 1
@@ -269,7 +277,7 @@ class _LineCheck:
         if self._count in self._constraints:
             message = "a second line of constraints; expected one below the sequence"
             self._errors.setdefault(self._count, (message, number, 1))
-        self._constraints[self._count] = number, line.strip()
+        self._constraints[self._count] = number, _ENERGY.sub("", line.strip())
 
     def finish(
         self, record: int
@@ -279,12 +287,12 @@ class _LineCheck:
         return header, error, self._constraints.pop(record, None)
 
 
-def _has_signs(line: str) -> bool:
-    """Whether a line has signs of constraints; a sequence has none, gaps included."""
-    return bool((SIGNS - {UNPAIRED}).intersection(line)) or set(line.strip()) == {UNPAIRED}
+def _is_constraint_line(line: str) -> bool:
+    """Whether a line holds constraints: a symbol that no sequence has, or `x` for all bases."""
+    return bool((SYMBOLS - {UNPAIRED}).intersection(line)) or set(line.strip()) == {UNPAIRED}
 
 
-def _before_header(line: str, number: int) -> SequenceError:
+def _missing_header_error(line: str, number: int) -> SequenceError:
     kind = next((name for name, begin in _OTHER_FORMATS.items() if begin.match(line)), None)
     if kind is not None:
         message = f"this looks like {kind}; expected FASTA, with '>' before each name"

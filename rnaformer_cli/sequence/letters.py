@@ -1,4 +1,4 @@
-"""The letters of sequences: which are read, how they are normalised, and why others are refused."""
+"""The letters of sequences: accepted letters, normalisation, messages for other letters."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ READABLE = UNAMBIGUOUS | frozenset(AMBIGUOUS + AMBIGUOUS.lower()) | frozenset(" 
 _TO_RNA = str.maketrans("Tt" + AMBIGUOUS + AMBIGUOUS.lower(), "UU" + UNKNOWN * 2 * len(AMBIGUOUS))
 _AMINO_ACIDS = frozenset("EFILPQZJOefilpqzjo*")
 _BRACKETS = frozenset("()[]{}<>")
-_STRANDS = "separates two strands; write each strand as a record of its own"
+_STRANDS = "separates two strands; write each strand as a separate record"
 _AMBIGUITY = "stands for more than one base; --strict takes only A C G U (T) and N"
 
 
 def normalise(text: str) -> tuple[str, int]:
-    """The sequence in upper case, with U for T and N for ambiguous letters, and their number."""
+    """The sequence as upper-case RNA with N for ambiguous letters, and how many were ambiguous."""
     upper = text.upper()
     return upper.translate(_TO_RNA), sum(upper.count(letter) for letter in AMBIGUOUS)
 
 
 def letter_error(letter: str, line: str) -> str:
-    """The message for a letter that is refused; `line` is the text around it."""
+    """The message for a letter that is not accepted; `line` is the text around it."""
     expected = "expected the bases A C G U (T)"
     is_bracket = letter in _BRACKETS or (letter == "." and bool(_BRACKETS & set(line)))
     reasons = (

@@ -1,4 +1,4 @@
-"""Which data of a file belong to which record."""
+"""Match data from files to records by id."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rnaformer_cli.sequence.record import RnaRecord
 
 
 class RecordData(Protocol):
-    """What a file says of one RNA."""
+    """Data of one RNA, as read from a file."""
 
     @property
     def id(self) -> str | None:
@@ -20,7 +20,7 @@ class RecordData(Protocol):
 
     @property
     def path(self) -> str | None:
-        """The file."""
+        """The path of the file."""
 
     @property
     def line(self) -> int:
@@ -35,35 +35,35 @@ Data = TypeVar("Data", bound=RecordData)
 
 
 class DataIndex(Generic[Data]):
-    """Data by the id of their record.
+    """Data by the id of their record. `error` is the class of errors about the data.
 
-    A file that names no RNA is of the record with the file's name without its suffix as id (or as
-    file name), or of the only record. Data of a single other id are of the only record if they have
-    the same sequence. `error` is the class of errors about the data.
+    If a file does not name its RNA, its name without suffix must be the id of the record, or the
+    file name of that id. If a run has a single record and all data have one id, the data belong to
+    the record even if the ids differ, provided that the file names no RNA or has its sequence.
     """
 
     def __init__(self, error: Callable[..., RnaformerError]) -> None:
         self._error = error
         self._data: dict[str, list[Data]] = {}
-        self._matched: dict[str, str] = {}  # sequence of the first record, by the data's id
-        self._refused: set[str] = set()  # ids whose data could not be read
+        self._matched: dict[str, str] = {}  # id of the data -> sequence of its first record
+        self._unreadable: set[str] = set()  # ids whose data could not be read
 
     def add(self, data: Data) -> None:
         """Add the data of one RNA."""
         name = file_stem(data.path) if data.id is None else data.id
         self._data.setdefault(name, []).append(data)
 
-    def refuse(self, error: RnaformerError) -> bool:
-        """Note data that could not be read: other data of that id are not used either.
+    def add_error(self, error: RnaformerError) -> bool:
+        """Register data that could not be read. Other data of that id are not used either.
 
-        The result is whether the error is reported later, with its record.
+        The result is True if the error is reported later, with its record.
         """
         if error.location.record is not None:
-            self._refused.add(error.location.record)
+            self._unreadable.add(error.location.record)
         return False
 
     def match(self, record: RnaRecord, is_only: bool = False) -> str | None:
-        """The id under which the record has data, which then counts as that of a record."""
+        """The id of the record's data, or None. From then on, that id has a record."""
         file_name = safe_name(record.id)
         names = [record.id, *([file_name] if self._is_unnamed(file_name) else [])]
         if is_only and len(self._data) == 1:
@@ -76,7 +76,7 @@ class DataIndex(Generic[Data]):
         return matched
 
     def unmatched(self) -> list[RnaformerError]:
-        """A failure for each id that no record had."""
+        """An error for each id without a record."""
         return [
             self._unmatched(name, found[0])
             for name, found in self._data.items()
@@ -84,18 +84,18 @@ class DataIndex(Generic[Data]):
         ]
 
     def _is_unnamed(self, name: str) -> bool:
-        """Whether the data under a name come from files that name no RNA."""
+        """Whether all data under a name come from files that do not name their RNA."""
         return all(data.id is None for data in self._data.get(name, ()))
 
     def _unmatched(self, name: str, data: Data) -> RnaformerError:
         if data.id is not None:
             return self._error(f"no record {name!r}", path=data.path, line=data.line)
-        message = f"no record {name!r}; a file of one RNA is named after its record"
+        message = f"no record {name!r}; a file without ids is named after its record"
         return self._error(message, path=data.path)
 
 
 def file_stem(path: str | None) -> str:
-    """The name of a file without its suffix, and that of gzip."""
+    """The name of a file without its suffix and without `.gz`."""
     file = Path(path or "")
     inner = file.with_suffix("") if file.suffix.lower() == ".gz" else file
     return inner.stem

@@ -9,7 +9,7 @@ from rnaformer_cli.errors import ProbingError
 
 REAGENTS = ("1M7", "1M6", "NMIA", "NAI", "FAI", "2A3", "5NIA", "BzCN", "DMS", "CMCT")
 
-# RNAstructure writes -999 for bases without data, and reads values below -500 as such.
+# RNAstructure writes -999 for bases without data, and treats any value below -500 as missing.
 NO_DATA_BELOW = -500.0
 
 
@@ -29,7 +29,7 @@ class Reactivities:
             raise ProbingError("no reactivities")
         for position, value in enumerate(self.values, start=1):
             if value is not None and not math.isfinite(value):
-                message = f"the reactivity of base {position} is {value}, expected a finite number"
+                message = f"the reactivity of base {position} is {value}; expected a finite number"
                 raise ProbingError(message)
         if self.reagent is not None and self.reagent not in REAGENTS:
             raise ProbingError(unknown_reagent(self.reagent))
@@ -44,10 +44,10 @@ class Reactivities:
 
 
 def find_reagent(name: str) -> str:
-    """The reagent of that name in its usual spelling; upper and lower case are the same.
+    """The reagent of that name in its usual spelling; case is ignored.
 
     Raises:
-        ProbingError: another name.
+        ProbingError: an unknown reagent.
     """
     for reagent in REAGENTS:
         if reagent.casefold() == name.strip().casefold():

@@ -1,4 +1,4 @@
-"""One RNA of the input."""
+"""An input RNA with its probing data and constraints."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class RnaRecord:
 
     Raises:
         SequenceError: no base, or a letter that is not a base.
-        ProbingError: a number of reactivities that is not that of the bases.
-        ConstraintError: constraints of an RNA of another length.
-        TypeError: constraints that are text.
+        ProbingError: more or fewer reactivities than bases.
+        ConstraintError: constraints for more or fewer bases.
+        TypeError: an id or a sequence that is not text; other constraints or reactivities.
     """
 
     id: str
@@ -31,9 +31,10 @@ class RnaRecord:
     description: str = ""  # the rest of the FASTA header
     n_ambiguous: int = 0  # letters that were read as N
     reactivities: Reactivities | None = None  # chemical probing data
-    constraints: Constraints | None = None  # on its structure
+    constraints: Constraints | None = None  # on the structure
 
     def __post_init__(self) -> None:
+        self._check_types()
         text = self.sequence.translate(_NO_SPACE)
         if not text:
             raise SequenceError("no sequence", record=self.id)
@@ -47,12 +48,22 @@ class RnaRecord:
         if self.reactivities is not None and len(self.reactivities) != len(self.sequence):
             message = f"{len(self.reactivities)} reactivities for {len(self.sequence)} bases"
             raise ProbingError(message, record=self.id)
+        if self.constraints is not None and len(self.constraints) != len(self.sequence):
+            n_bases = len(self.constraints)
+            message = f"constraints for {n_bases} bases, but the RNA has {len(self.sequence)}"
+            raise ConstraintError(message, record=self.id)
+
+    def _check_types(self) -> None:
+        for name in ("id", "sequence"):
+            if not isinstance(getattr(self, name), str):
+                found = type(getattr(self, name)).__name__
+                raise TypeError(f"{name} is given as {found}; expected text")
         if not isinstance(self.constraints, Constraints | None):
             found = type(self.constraints).__name__
             raise TypeError(f"constraints are given as {found}; parse_constraints() reads text")
-        if self.constraints is not None and len(self.constraints) != len(self.sequence):
-            message = f"constraints of {len(self.constraints)} bases for {len(self.sequence)} bases"
-            raise ConstraintError(message, record=self.id)
+        if not isinstance(self.reactivities, Reactivities | None):
+            found = type(self.reactivities).__name__
+            raise TypeError(f"reactivities are given as {found}; expected Reactivities(values)")
 
     def __repr__(self) -> str:
         return f"RnaRecord({shorten_repr(self.id)}, {shorten_repr(self.sequence)})"

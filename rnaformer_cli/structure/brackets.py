@@ -49,7 +49,7 @@ def parse_dot_bracket(text: str) -> Structure:
 
 
 def format_dot_bracket(structure: Structure) -> str:
-    """Format one structure; each further level of crossing pairs uses the next kind of bracket.
+    """Format one structure; each level of crossing pairs uses another kind of bracket.
 
     Raises:
         StructureError: a base with several partners, more levels than there are brackets, or
@@ -74,11 +74,13 @@ def nested_layers(structure: Structure) -> list[list[BasePair]]:
     No base may have several partners. Stacked pairs cross the same pairs and stay in one layer. If
     there are more layers than kinds of brackets, the last layer holds all remaining pairs.
     """
-    left_over = group_into_stems(structure.pairs)
+    remaining = group_into_stems(structure.pairs)
     layers: list[list[BasePair]] = []
-    while left_over and len(layers) < len(BRACKETS):
-        arcs = [run[0] for run in left_over]
-        chosen = set(heaviest_nested(arcs, [len(run) for run in left_over], MAX_CROSSING_ENDS))
-        layers.append([pair for index in sorted(chosen) for pair in left_over[index]])
-        left_over = [run for index, run in enumerate(left_over) if index not in chosen]
-    return layers + ([[pair for run in left_over for pair in run]] if left_over else [])
+    while remaining and len(layers) < len(BRACKETS):
+        outermost = [stem[0] for stem in remaining]
+        chosen = set(
+            heaviest_nested(outermost, [len(stem) for stem in remaining], MAX_CROSSING_ENDS)
+        )
+        layers.append([pair for index in sorted(chosen) for pair in remaining[index]])
+        remaining = [stem for index, stem in enumerate(remaining) if index not in chosen]
+    return layers + ([[pair for stem in remaining for pair in stem]] if remaining else [])

@@ -27,13 +27,12 @@ _ENERGY = re.compile(  # as written by RNAstructure, UNAFold, mfold and UFold
     rf"(?:\s*(?:(?:ENERGY|dG)\s+=|\[initially\s[^]]*\]|seq name:)\s*(?:{_NUMBER})?)*",
     re.IGNORECASE,
 )
-_ENERGY_BEFORE_NAME = re.compile(
-    rf"\s*(?:ENERGY|dG)={_NUMBER}(?=\s+\S)", re.IGNORECASE
-)  # before a name
+# As in `ENERGY=-3.2 name`; `ENERGY = -3.2 name` is matched by _ENERGY.
+_ENERGY_BEFORE_NAME = re.compile(rf"\s*(?:ENERGY|dG)={_NUMBER}(?=\s+\S)", re.IGNORECASE)
 
 
 def format_ct(record: StructureRecord) -> str:
-    """Format one record; the previous of the first and the next of the last base are 0.
+    """Format one record. The index before the first base and that after the last base are 0.
 
     Raises:
         StructureError: a base with several partners.
@@ -99,12 +98,12 @@ def is_row(columns: Sequence[str]) -> bool:
 
 
 def is_letter(text: str) -> bool:
-    """Whether a column is one ASCII letter; upper case can turn others into two."""
+    """Whether a column is one ASCII character; others, such as ß, can have two in upper case."""
     return len(text) == 1 and text.isascii()
 
 
 def is_number(text: str) -> bool:
-    """Whether a column is a base number or 0, of at most nine digits."""
+    """Whether a column is a base index or 0, of at most nine digits."""
     return text.isdecimal() and len(text) < 10
 
 
@@ -130,10 +129,11 @@ def _record(name: str, description: str, body: list[tuple[int, str]]) -> Structu
 
 
 def structure_from_partners(partners: list[tuple[int, int]], name: str) -> Structure:
-    """The structure from the partner (1-based; 0: none) and the line of each base.
+    """The structure, from the partner (1-based; 0: none) and the line number of each base.
 
     Raises:
-        StructureError: a partner outside the RNA, the base itself, or a partner of another base.
+        StructureError: a partner that is outside the RNA, is the base itself, or pairs with another
+            base.
     """
     pairs: set[BasePair] = set()
     for base, (partner, line) in enumerate(partners, start=1):

@@ -79,7 +79,7 @@ def _first_structure_line(body: list[_NumberedLine]) -> int:
 
 
 def _split_records(lines: Iterable[str]) -> Iterator[tuple[_NumberedLine, list[_NumberedLine]]]:
-    """Yield the header and the body lines of each record; an empty header if it has none."""
+    """Yield the header and the body lines of each record; the header is empty if there is none."""
     header: _NumberedLine | None = None
     body: list[_NumberedLine] = []
     n_letters = 0  # of the body
@@ -95,9 +95,8 @@ def _split_records(lines: Iterable[str]) -> Iterator[tuple[_NumberedLine, list[_
                 body, n_letters = [], 0
             body.append((number, line.strip()))
             n_letters += len(body[-1][1])
-            check_size(
-                n_letters // 4, line=number
-            )  # the body holds sequence, structure and energies
+            # The body has a sequence, a structure and energies, which may be longer than the RNA.
+            check_size(n_letters // 4, line=number)
     if header is not None or body:
         yield header or (body[0][0], ""), body
 

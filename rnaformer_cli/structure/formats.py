@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Set
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
@@ -63,7 +64,7 @@ SUFFIXES: Set[str] = {
 Read = TypeVar("Read")
 
 DETECTION_LINES = 1000  # lines used to detect the format; a long sequence may be wrapped
-_MIN_COLUMNS = 3  # of the head of a table
+_MIN_COLUMNS = 3  # of the header of a table
 DETECTION_LETTERS = 10_000_000  # limit of the letters in these lines
 
 
@@ -86,7 +87,7 @@ def read_structures(
 def write_structures(
     records: Iterable[StructureRecord], path: str | Path, target: WriteFormat | None = None
 ) -> None:
-    """Write a structure file; the suffix of its name selects the format, else dot-bracket.
+    """Write a structure file, by default in the format of its suffix, or else in dot-bracket.
 
     Raises:
         StructureError: a structure that the format cannot hold.
@@ -103,11 +104,13 @@ def write_structures(
 
 
 def format_structure(record: StructureRecord, target: WriteFormat = "dbn") -> str:
-    """The text of one record in a format.
+    """The text of one record in a format; white space in its id becomes `_`.
 
     Raises:
         StructureError: a structure that the format cannot hold, with the id of its record.
     """
+    name = "_".join(record.id.split())  # white space would end the id, or start a record
+    record = record if name == record.id else replace(record, id=name)
     try:
         return WRITERS[target](record)
     except StructureError as error:
@@ -115,7 +118,7 @@ def format_structure(record: StructureRecord, target: WriteFormat = "dbn") -> st
 
 
 def format_by_name(path: str | Path | None) -> WriteFormat:
-    """The format that the suffix of a file name selects; dot-bracket if there is none."""
+    """The format that the suffix of a file name selects; dot-bracket if it selects none."""
     suffix = suffix_of(path).removeprefix(".") if path else ""
     return next((name for name in WRITE_FORMATS if name == suffix), "dbn")
 
@@ -159,7 +162,11 @@ def _read(
 def parse_structures(
     lines: Iterable[str], source_format: ReadFormat | None, name: str
 ) -> Iterator[StructureRecord]:
-    """Yield the records of a text; `name` is the id in formats without ids."""
+    """Yield the records of a text; `name` is the id in formats without ids.
+
+    Raises:
+        StructureError: an invalid record, with its line.
+    """
     remaining = iter(lines)
     head = _head(remaining)
     readers: dict[ReadFormat, Callable[[Iterable[str]], Iterator[StructureRecord]]] = {
@@ -210,10 +217,10 @@ def detect_format(head: Iterable[str]) -> ReadFormat:
 
 
 def _refuse_table(line: str) -> None:
-    """Refuse a text that begins with the head of a table.
+    """Refuse a text whose first line is the header of a table.
 
     Raises:
-        StructureError: the head of a table.
+        StructureError: such a header.
     """
     cells = re.split(r"[\t,;]", line.strip())
     if len(cells) < _MIN_COLUMNS or not all(re.fullmatch(r"[A-Za-z]\w*", cell) for cell in cells):

@@ -34,7 +34,7 @@ class PredictionSettings:
 
 @dataclass(frozen=True, slots=True)
 class FamilySpan:
-    """A part of an RNA that belongs to a family, from the first to the last base, 1-based."""
+    """A region of an RNA that matches a family: its first and last base, 1-based."""
 
     family: str
     first: int
@@ -99,7 +99,7 @@ def format_json(
 
 
 def dot_bracket_or_none(structure: Structure) -> str | None:
-    """The structure in dot-bracket, None if it cannot hold it."""
+    """The structure in dot-bracket notation; None if that cannot hold the structure."""
     try:
         return format_dot_bracket(structure)
     except StructureError:
@@ -133,7 +133,7 @@ def _read_objects(
         name = None
         try:
             values = parse_json(line)
-            name = _to_one_word(text_id(values["id"]), number)
+            name = one_word(text_id(values["id"]), number)
             yield convert(name, values)
         except StructureError as error:
             raise StructureError(error.message, line=number, record=name) from None
@@ -146,7 +146,7 @@ def _read_objects(
             raise StructureError(f"expected {expected}", line=number, record=name) from None
 
 
-def _to_one_word(name: str, number: int) -> str:
+def one_word(name: str, number: int) -> str:
     """The id without white space, which would end the id or start a record in other formats."""
     return "_".join(name.split()) or f"sequence_{number}"
 
@@ -155,7 +155,7 @@ def _structure(values: Mapping[str, Any], length: int) -> Structure:
     """The structure of an object, whose `length`, `structure` and `pairs` must be consistent."""
     if values.get("length", length) != length:
         raise StructureError(
-            f"length is {shorten_repr(values['length'])}, the sequence has {length} bases"
+            f"length is {shorten_repr(values['length'])}, but the sequence has {length} bases"
         )
     dot_bracket = values.get("structure")
     if values.get("pairs") is None:
@@ -170,7 +170,7 @@ def _structure(values: Mapping[str, Any], length: int) -> Structure:
         pairs.add((min(left, right) - 1, max(left, right) - 1))
     structure = Structure(length, frozenset(pairs))
     if dot_bracket is not None and parse_dot_bracket(dot_bracket) != structure:
-        raise StructureError("structure and pairs are not the same")
+        raise StructureError("structure and pairs differ")
     return structure
 
 
@@ -202,16 +202,16 @@ def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
             raise StructureError(f"the pair [{left}, {right}] is listed twice")
         scores[pair] = _fraction(row, 2)
     warnings = tuple(str(text) for text in _check_type(values, "warnings", list))
-    parts = values.get("families", [])
-    if not isinstance(parts, list):
+    spans = values.get("families", [])
+    if not isinstance(spans, list):
         raise TypeError
-    families = tuple(_part(part, len(record.sequence)) for part in parts)
+    families = tuple(_family_span(span, len(record.sequence)) for span in spans)
     agreement = _agreement(values.get("reactivities"))
     return PredictedRecord(record, scores, confidence, settings, warnings, families, agreement)
 
 
 def _agreement(values: Any) -> DataAgreement | None:
-    """The agreement of an object with data; files of earlier versions lack the two measures."""
+    """The agreement in a JSON object; files of earlier versions lack `auc` and `spearman`."""
     if values is None:
         return None
     reagent = None if values.get("reagent") is None else _check_type(values, "reagent", str)
@@ -220,24 +220,24 @@ def _agreement(values: Any) -> DataAgreement | None:
     return DataAgreement(reagent, _check_type(values, "used", int), auc, spearman)
 
 
-def _part(values: Any, length: int) -> FamilySpan:
+def _family_span(values: Any, length: int) -> FamilySpan:
     """A family match, which must lie within the RNA."""
     family = _check_type(values, "family", str)
     first, last = _check_type(values, "first", int), _check_type(values, "last", int)
     if not 1 <= first <= last <= length:
         raise StructureError(
-            f"a family from base {shorten_repr(first)} to {shorten_repr(last)}, of {length} bases"
+            f"a family from base {shorten_repr(first)} to {shorten_repr(last)} of {length} bases"
         )
     name = None if values.get("name") is None else _check_type(values, "name", str)
     return FamilySpan(family, first, last, name)
 
 
-def _fraction(values: Any, key: str | int, least: float = 0.0) -> float:
-    """A number from `least` to 1 in an object or a row."""
+def _fraction(values: Any, key: str | int, lowest: float = 0.0) -> float:
+    """A number from `lowest` to 1 in an object or a row."""
     value = values[key]
-    if type(value) not in (int, float) or not least <= value <= 1:  # neither True nor NaN
+    if type(value) not in (int, float) or not lowest <= value <= 1:  # neither True nor NaN
         what = key if isinstance(key, str) else "the score of a pair"
-        expected = f"expected a number from {least:g} to 1"
+        expected = f"expected a number from {lowest:g} to 1"
         raise StructureError(f"{what} is {shorten_repr(value)}; {expected}")
     return float(value)
 

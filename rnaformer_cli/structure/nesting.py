@@ -12,12 +12,12 @@ from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.crossing import conflict_groups
 from rnaformer_cli.structure.structure import BasePair
 
-MAX_ENDS = (
-    12_000  # a table of 0.3 GB (counts) or 0.6 GB (scores); pseudoknots of real RNAs have hundreds
-)
+# A table of 0.3 GB (counts) or 0.6 GB (scores); pseudoknots of real RNAs have hundreds of ends.
+MAX_ENDS = 12_000
 _LARGEST = np.iinfo(np.int32).max
 
-Table = list[NDArray[np.float64]] | list[NDArray[np.int32]]  # a row shorter than the one before
+# Each row is one entry shorter than the row before.
+Table = list[NDArray[np.float64]] | list[NDArray[np.int32]]
 
 
 def heaviest_nested(
@@ -27,7 +27,7 @@ def heaviest_nested(
 
     Arcs are (left, right) with left < right; weights are positive. Of several optima the one that
     starts furthest 5' is chosen. Each group of arcs in conflict is solved separately; with m arcs
-    and n distinct ends it takes n² / 2 numbers of memory and m·n steps.
+    and n distinct ends this takes memory for n² / 2 numbers, and m·n steps.
 
     Raises:
         StructureError: a group with more than `max_ends` (default MAX_ENDS) ends.
@@ -65,8 +65,8 @@ def _fill(opening: list[list[tuple[int, int]]], weights: Sequence[float]) -> Tab
         row = np.concatenate([best[size], best[left + 1]])
         for right, index in opening[left]:
             inside = weights[index] + best[left + 1][right - left - 1]
-            behind = row[right + 1 - left :]
-            np.maximum(behind, inside + best[right + 1], out=behind)
+            tail = row[right + 1 - left :]
+            np.maximum(tail, inside + best[right + 1], out=tail)
         best[left] = row
     return best
 
@@ -74,6 +74,7 @@ def _fill(opening: list[list[tuple[int, int]]], weights: Sequence[float]) -> Tab
 def _trace(
     opening: list[list[tuple[int, int]]], weights: Sequence[float], best: Table
 ) -> list[int]:
+    """The indices of the arcs of the optimum that starts furthest 5'."""
     chosen: list[int] = []
     todo = [(0, len(opening))]
     while todo:

@@ -33,7 +33,7 @@ def read_stockholm(lines: Iterable[str]) -> Iterator[StructureRecord]:
         for member in alignment:
             dot_bracket = member.letter_annotations.get("secondary_structure") or consensus
             if dot_bracket is None:
-                message = "neither SS_cons nor a structure of its own"
+                message = "no structure: the alignment has no SS_cons, and this sequence no SS"
                 raise StructureError(message, record=member.id)
             yield _project(member.id, str(member.seq), dot_bracket, member.description)
 
@@ -49,7 +49,7 @@ def _within_limit(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _is_needed(line: str) -> bool:
-    """Whether a line is neither blank nor #=GF, which Biopython rejects if it has no text."""
+    """Whether a line is neither blank nor a #=GF line, which Biopython rejects without text."""
     return bool(line.strip()) and not line.startswith("#=GF")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,14 +22,23 @@ CANONICAL = frozenset({"AU", "UA", "GC", "CG", "GU", "UG"})
 class Structure:
     """The base pairs of one RNA. A base may have several partners (a multiplet).
 
+    Any collection of pairs of whole numbers is accepted; it becomes a frozen set.
+
     Raises:
-        StructureError: a pair that does not fit the RNA.
+        StructureError: a pair that does not fit the RNA, or a negative length.
+        TypeError: a length or a base that is no whole number.
     """
 
     length: int
     pairs: frozenset[BasePair] = frozenset()
 
     def __post_init__(self) -> None:
+        index = operator.index  # also reads whole numbers of NumPy
+        object.__setattr__(self, "length", index(self.length))
+        pairs = frozenset((index(left), index(right)) for left, right in self.pairs)
+        object.__setattr__(self, "pairs", pairs)
+        if self.length < 0:
+            raise StructureError(f"an RNA of {self.length} bases")
         for left, right in self.pairs:
             if not 0 <= left < right < self.length:
                 pair = f"({shorten_repr(left + 1)}, {shorten_repr(right + 1)})"
@@ -42,7 +52,7 @@ class Structure:
 
     @property
     def sorted_pairs(self) -> list[BasePair]:
-        """The pairs from 5' to 3' by their left base."""
+        """The pairs, sorted by their left base."""
         return sorted(self.pairs)
 
     def multiplets(self) -> list[int]:
@@ -68,7 +78,7 @@ class Structure:
         return table
 
     def crossing_pairs(self) -> frozenset[BasePair]:
-        """The pairs that cross another pair, on both sides of each pseudoknot."""
+        """All pairs that cross another pair: those of both helices of a pseudoknot."""
         pairs = self.sorted_pairs
         return frozenset(itertools.compress(pairs, crosses(pairs).tolist()))
 
@@ -132,7 +142,7 @@ def is_canonical(sequence: str, pair: BasePair) -> bool:
 
 
 def noncanonical_pairs(sequence: str, pairs: Iterable[BasePair]) -> list[str]:
-    """The pairs of two known bases that are not canonical, such as `bases 3 and 9 (G-A)`."""
+    """Descriptions of the non-canonical pairs of known bases, such as `bases 3 and 9 (G-A)`."""
     return [
         f"bases {left + 1} and {right + 1} ({sequence[left]}-{sequence[right]})"
         for left, right in sorted(pairs)
@@ -147,14 +157,14 @@ def to_rna(text: str) -> str:
 
 
 def group_into_stems(pairs: Iterable[BasePair]) -> list[list[BasePair]]:
-    """Runs of directly stacked pairs, outermost pair first, from 5' to 3'."""
-    runs: list[list[BasePair]] = []
-    ends: dict[BasePair, list[BasePair]] = {}  # innermost pair -> its run
+    """The stems (runs of directly stacked pairs), outermost pair first, from 5' to 3'."""
+    stems: list[list[BasePair]] = []
+    ends: dict[BasePair, list[BasePair]] = {}  # innermost pair -> its stem
     for left, right in sorted(pairs):
-        run = ends.pop((left - 1, right + 1), None)
-        if run is None:
-            run = []
-            runs.append(run)
-        run.append((left, right))
-        ends[left, right] = run
-    return runs
+        stem = ends.pop((left - 1, right + 1), None)
+        if stem is None:
+            stem = []
+            stems.append(stem)
+        stem.append((left, right))
+        ends[left, right] = stem
+    return stems

@@ -6,7 +6,7 @@ from rnaformer_cli.errors import StructureError
 from rnaformer_cli.structure.brackets import nested_layers
 from rnaformer_cli.structure.structure import BasePair, Structure, StructureRecord
 
-_HELICES = ("<>", "()", "[]", "{}")  # by the number of multiloops inside each other
+_HELICES = ("<>", "()", "[]", "{}")  # by the nesting depth of multiloops
 _EXTERNAL = ":"
 _LOOPS = "_-,"  # of a hairpin, an interior loop, a multiloop
 MAX_PSEUDOKNOTS = 26  # levels: Aa to Zz
@@ -16,9 +16,9 @@ def format_wuss(structure: Structure) -> str:
     """Format one structure in WUSS notation; `parse_dot_bracket` reads it.
 
     The largest nested set of pairs has brackets: `<>` without a multiloop inside, and `()`, `[]`,
-    `{}` around multiloops inside each other. Unpaired bases are `_` in hairpins, `-` in bulges
-    and interior loops, `,` in multiloops and `:` outside. Other pairs, the pseudoknots, are letters
-    (`A` to `a`), and count as unpaired bases for the loops.
+    `{}` around one, two, or more levels of multiloops. Unpaired bases are `_` in hairpins, `-` in
+    bulges and interior loops, `,` in multiloops and `:` outside all pairs. Pairs of pseudoknots are
+    letters (`A` to `a`), and count as unpaired bases for the loops.
 
     Raises:
         StructureError: a base with several partners, or too many levels of crossing pairs.
@@ -46,7 +46,7 @@ def format_wuss_record(record: StructureRecord) -> str:
 
 def _nested_symbols(length: int, pairs: list[BasePair]) -> list[str]:
     symbols = [_EXTERNAL] * length
-    depths: dict[BasePair, int] = {}  # multiloops inside each other, from inside to outside
+    depths: dict[BasePair, int] = {}  # levels of multiloops that each pair closes or encloses
     enclosed = _enclosed_pairs(pairs)
     for pair in sorted(pairs, key=lambda pair: pair[1]):  # inner pairs first
         inner = enclosed[pair]
@@ -65,11 +65,11 @@ def _nested_symbols(length: int, pairs: list[BasePair]) -> list[str]:
 def _enclosed_pairs(pairs: list[BasePair]) -> dict[BasePair, list[BasePair]]:
     """The pairs directly inside each pair, from 5' to 3'."""
     enclosed: dict[BasePair, list[BasePair]] = {pair: [] for pair in pairs}
-    around: list[BasePair] = []
+    enclosing: list[BasePair] = []
     for pair in sorted(pairs):
-        while around and around[-1][1] < pair[0]:
-            around.pop()
-        if around:
-            enclosed[around[-1]].append(pair)
-        around.append(pair)
+        while enclosing and enclosing[-1][1] < pair[0]:
+            enclosing.pop()
+        if enclosing:
+            enclosed[enclosing[-1]].append(pair)
+        enclosing.append(pair)
     return enclosed

@@ -1,4 +1,4 @@
-"""Published weights: download them on request, and translate them into checkpoints."""
+"""Download published weights on request, and translate them into checkpoints."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from http.client import HTTPException, HTTPResponse, InvalidURL
 from pathlib import Path
 from typing import IO
 
-from rnaformer_cli.errors import InputError, OutputError, WeightsError
-from rnaformer_cli.errors import shorten_repr as cut_short
+from rnaformer_cli.errors import InputError, OutputError, WeightsError, shorten_repr
 from rnaformer_cli.files import make_folder, os_error_text, sha256_of, text_name
 from rnaformer_cli.limits import (
     DOWNLOAD_WINDOW_SECONDS,
@@ -83,7 +82,7 @@ def import_published(
         make_folder(temporary_folder)
         try:
             checkpoint = save_checkpoint(
-                temporary_folder, name, model, tensors, about, _card(name, about["source"])
+                temporary_folder, name, model, tensors, about, _model_card(name, about["source"])
             )
         except WeightsError as error:
             raise error.at(state) from None
@@ -172,9 +171,9 @@ def download(url: str, path: Path, limit: int, latest: float) -> None:
 def _download(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
     shown = without_credentials(url)
     try:
-        _copy(url, path, limit, watchdog)
+        _request(url, path, limit, watchdog)
     except urllib.error.HTTPError as error:
-        raise InputError(f"the server returned {_status(error.code)}", path=shown) from None
+        raise InputError(f"the server returned {_status_text(error.code)}", path=shown) from None
     except urllib.error.URLError as error:
         why = os_error_text(error.reason) if isinstance(error.reason, OSError) else error.reason
         raise InputError(f"cannot connect: {_cut(str(why))}", path=shown) from None
@@ -188,7 +187,7 @@ def _download(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
         raise InputError(f"transfer failed: {_cut(os_error_text(error))}", path=shown) from None
 
 
-def _status(code: int) -> str:
+def _status_text(code: int) -> str:
     """A status with the phrase of the HTTP standard; the phrase of a server may be any text."""
     known = {status.value: status.phrase for status in HTTPStatus}
     more = " without a valid redirect" if code in _REDIRECTS else ""
@@ -200,43 +199,49 @@ def _cut(text: str) -> str:
     return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
 
 
-def _copy(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
+def _request(url: str, path: Path, limit: int, watchdog: Watchdog) -> None:
+    """Request a URL and write the body of the response to a file.
+
+    Raises:
+        InputError: a response without a body, or a body of another length than announced.
+        OSError, HTTPException, ValueError: errors of urllib.
+    """
     shown = without_credentials(url)
     handlers = (SameHostRedirects, WatchedHTTP(watchdog), WatchedHTTPS(watchdog))
-    with urllib.request.build_opener(*handlers).open(url, timeout=READ_TIMEOUT) as answer:
-        if answer.status != HTTPStatus.OK:  # for example 206, partial content
-            raise InputError(f"the server returned {_status(answer.status)}", path=shown)
-        announced = answer.headers.get("Content-Length")
+    with urllib.request.build_opener(*handlers).open(url, timeout=READ_TIMEOUT) as response:
+        if response.status != HTTPStatus.OK:  # for example 206, partial content
+            raise InputError(f"the server returned {_status_text(response.status)}", path=shown)
+        announced = response.headers.get("Content-Length")
         if announced is not None and not re.fullmatch("[0-9]{1,18}", announced):
-            message = f"Content-Length is not a number: {cut_short(announced)}"
+            message = f"Content-Length is not a number: {shorten_repr(announced)}"
             raise InputError(message, path=shown)
         with path.open("wb") as file:
-            received = _receive_body(answer, file, shown, limit, watchdog)
+            received = _receive_body(response, file, shown, limit, watchdog)
     if announced is not None and received != int(announced):
         raise InputError(f"download stopped after {received} of {announced} bytes", path=shown)
 
 
 def _receive_body(
-    answer: HTTPResponse, file: IO[bytes], url: str, limit: int, watchdog: Watchdog
+    response: HTTPResponse, file: IO[bytes], url: str, limit: int, watchdog: Watchdog
 ) -> int:
     """Write the body to a file and return its length in bytes.
 
     Raises:
         InputError: a body above `limit`, or a rate below MIN_DOWNLOAD_RATE.
     """
-    received = counted = 0
+    received = received_before = 0
     watchdog.extend(2 * DOWNLOAD_WINDOW_SECONDS)
-    began = time.monotonic()
-    while chunk := answer.read1(_CHUNK):
+    window_start = time.monotonic()
+    while chunk := response.read1(_CHUNK):
         file.write(chunk)
         received += len(chunk)
         if received > limit:
             raise InputError(f"more than {limit:,} bytes (the limit)", path=url)
-        if time.monotonic() - began > DOWNLOAD_WINDOW_SECONDS:
-            if received - counted < MIN_DOWNLOAD_RATE * DOWNLOAD_WINDOW_SECONDS:
+        if time.monotonic() - window_start > DOWNLOAD_WINDOW_SECONDS:
+            if received - received_before < MIN_DOWNLOAD_RATE * DOWNLOAD_WINDOW_SECONDS:
                 message = f"slower than {MIN_DOWNLOAD_RATE:,} bytes per second"
                 raise InputError(message, path=url)
-            began, counted = time.monotonic(), received
+            window_start, received_before = time.monotonic(), received
             watchdog.extend(2 * DOWNLOAD_WINDOW_SECONDS)
     return received
 
@@ -248,7 +253,7 @@ def _move(temporary_folder: Path, folder: Path) -> None:
         raise OutputError(f"cannot be written: {os_error_text(error)}", path=folder) from None
 
 
-def _card(name: str, source: object) -> str:
+def _model_card(name: str, source: object) -> str:
     return (
         f"# {name}\n\nImported from published RNAformer weights: {source}.\n\n"
         "Franke, Runge, Koeksal, Backofen, Hutter 2024, bioRxiv 2024.02.12.579881; code and\n"

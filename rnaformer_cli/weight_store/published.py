@@ -97,15 +97,15 @@ def read_yaml(path: str | Path) -> Mapping[str, Any]:
         node = loader.get_single_node()
         _check_keys(node, path)
         values = None if node is None else loader.construct_document(node)
-    except _NO_YAML:
+    except _YAML_ERRORS:
         raise InputError("not a plain YAML file", path=path) from None
     if not isinstance(values, dict):
         raise InputError("expected a YAML mapping", path=path)
     return values
 
 
-# Including PyYAML's errors for invalid dates, invalid or too large numbers, and unhashable keys.
-_NO_YAML = (yaml.YAMLError, ValueError, OverflowError, LookupError, TypeError, AttributeError)
+# Those of PyYAML, also for invalid dates, invalid or too large numbers, and unhashable keys.
+_YAML_ERRORS = (yaml.YAMLError, ValueError, OverflowError, LookupError, TypeError, AttributeError)
 
 
 def _check_events(content: bytes, path: str | Path) -> None:
@@ -235,7 +235,7 @@ def _number(section: Mapping[str, Any], name: str) -> float:
 def _positions(section: Mapping[str, Any]) -> Positions:
     if not _setting(section, "pos_embedding"):
         return "none"
-    # The published name is misleading: `rel_pos_enc` one-hot encodes absolute positions.
+    # The published name is misleading: `rel_pos_enc` selects one-hot encoded absolute positions.
     return "absolute" if _setting(section, "rel_pos_enc") else "sinusoidal"
 
 
@@ -244,6 +244,11 @@ def _rotary_fraction(section: Mapping[str, Any]) -> float:
 
 
 def _resolve_recycling(config: ModelConfig, tensors: Tensors) -> tuple[ModelConfig, list[str]]:
+    """The config with recycling if the tensors have a recycling norm, and a note if that differs.
+
+    Raises:
+        WeightsError: a config with recycling, but no recycling norm.
+    """
     has_norm = "recycle_norm.weight" in tensors
     if has_norm == config.recycling:
         return config, []

@@ -67,7 +67,7 @@ def _has_config(folder: Path) -> bool:
         return False
 
 
-def _closed_store() -> str:
+def _store_error_text() -> str:
     """Why the user's own weights cannot be listed, as the end of a message; "" if they can."""
     try:
         next(user_folder().iterdir(), None)
@@ -75,7 +75,7 @@ def _closed_store() -> str:
         return ""
     except (OSError, WeightsError) as error:
         why = os_error_text(error) if isinstance(error, OSError) else str(error)
-        return f" (your own cannot be listed: {why})"
+        return f" (your own weights cannot be listed: {why})"
     return ""
 
 
@@ -95,7 +95,7 @@ def find_weights(name: str | Path) -> Path:
         raise WeightsError(f"no {CONFIG_FILE} in this folder", path=name)
     else:
         listed = ", ".join(known) or "none"
-        raise WeightsError(f"no weights named {str(name)!r}; known: {listed}{_closed_store()}")
+        raise WeightsError(f"no weights named {str(name)!r}; known: {listed}{_store_error_text()}")
     if folder.parent != shipped_folder():
         _check_links(folder)
     return folder

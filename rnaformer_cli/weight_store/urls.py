@@ -78,7 +78,7 @@ class SameHostRedirects(urllib.request.HTTPRedirectHandler):
             InputError: a redirect to another host, port or protocol.
         """
         if fault := _redirect_fault(urlsplit(req.full_url), urlsplit(newurl)):
-            message = f"redirected to {fault}: {_cut(without_credentials(newurl))}"
+            message = f"redirected to {fault}: {_shorten(without_credentials(newurl))}"
             raise InputError(message, path=without_credentials(req.full_url))
         fp.close()  # otherwise urllib reads the whole body of the redirect
         return super().redirect_request(req, fp, code, msg, headers, newurl)
@@ -100,7 +100,7 @@ class SameHostRedirects(urllib.request.HTTPRedirectHandler):
             target = headers.get("Location", "")
             if urlsplit(target).scheme in (*_PORTS, ""):
                 return super().http_error_302(req, fp, code, msg, headers)
-            shown = _cut(without_credentials(target))
+            shown = _shorten(without_credentials(target))
             message = f"redirected to a URL that is not http or https: {shown}"
         except (ValueError, InvalidURL):
             message = "redirected to an invalid URL"
@@ -109,12 +109,12 @@ class SameHostRedirects(urllib.request.HTTPRedirectHandler):
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
-def _cut(url: str) -> str:
+def _shorten(url: str) -> str:
     return url if len(url) <= _MAX_SHOWN else url[:_MAX_SHOWN] + "..."
 
 
 def _redirect_fault(original: SplitResult, target: SplitResult) -> str | None:
-    """A description of a refused target for the message; None for an allowed redirect.
+    """What is wrong with a redirect, for a message; None for an allowed redirect.
 
     A redirect from http to https on the default ports is allowed.
     """

@@ -1,4 +1,4 @@
-"""A deadline for a whole transfer; timeouts of single reads do not limit its total time."""
+"""A deadline for a whole transfer, because timeouts of single reads do not limit its duration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 class Watchdog:
     """Closes its connections at a deadline. Pending reads then fail.
 
-    With a server that sends single bytes or repeated interim responses, no read times out.
+    A server that sends single bytes or repeated interim responses never causes a read timeout.
     """
 
     def __init__(self, seconds: float, latest: float = math.inf) -> None:
@@ -34,7 +34,7 @@ class Watchdog:
         self._deadline = min(time.monotonic() + seconds, self._latest)
 
     def remaining(self, seconds: float) -> float:
-        """The given seconds, but not more than those until the deadline, and not less than 0.01."""
+        """The given seconds, limited to the time until the deadline, but at least 0.01."""
         return max(min(seconds, self._deadline - time.monotonic()), 0.01)
 
     def watch(self, connection: socket.socket) -> None:

@@ -7,6 +7,8 @@ from factories.datasets import make_hairpin, make_record, mutate, random_rna
 from rnaformer_cli.dataset.importing import _COLUMNS
 from rnaformer_cli.dataset.records import read_dataset, write_dataset
 from rnaformer_cli.folding.scores import TABLE_SHAPES
+from rnaformer_cli.sequence.fasta import read_fasta
+from rnaformer_cli.structure.formats import read_structures
 from rnaformer_cli.training.folding_model.fit import write_scores
 
 DBN = ">a\nGGGAAACCC\n(((...)))\n>b\nGGAACC\n((.))\n>c\nGGAAACC\n((...))\n"
@@ -70,7 +72,7 @@ def test_split_writes_disjoint_parts(run_cli, families, tmp_path):
     ]
     assert sum(map(len, parts)) == 24
     assert done.err.splitlines()[-1] == (
-        "no leak found by exact and shared 8-mers (cd-hit-est-2d is not installed)"
+        "no leak found by exact comparison and shared 8-mers (cd-hit-est-2d is not installed)"
     )
 
 
@@ -90,7 +92,7 @@ def test_sets_without_a_leak_are_reported_as_such(run_cli, tmp_path):
     write_dataset(tmp_path / "test", [make_record("u", random_rna(80, 2))])
     done = run_cli("data", "leaks", tmp_path / "train", tmp_path / "test")
     assert done.code == 0
-    assert done.out.startswith("no leak found by exact and shared 8-mers")
+    assert done.out.startswith("no leak found by exact comparison and shared 8-mers")
 
 
 def test_sequences_are_sampled_and_labelled(run_cli, families, tmp_path):
@@ -192,3 +194,13 @@ def test_a_set_is_exported_as_structures_and_as_sequences(run_cli, tmp_path):
     fasta = tmp_path / "all.fasta"
     assert run_cli("data", "export", path, "-t", "fasta", "-o", fasta).code == 0
     assert fasta.read_text().startswith(">h0\n")
+
+
+def test_both_exports_of_a_set_have_the_same_ids(run_cli, tmp_path):
+    path = tmp_path / "all.jsonl.gz"
+    write_dataset(path, [make_record(name, "ACGU") for name in ("a b", "a c", "", "x\ty")])
+    for kind in ("jsonl", "fasta"):
+        assert run_cli("data", "export", path, "-t", kind, "-o", tmp_path / kind).code == 0
+    ids = [record.id for record in read_structures(tmp_path / "jsonl")]
+    assert ids == ["a_b", "a_c", "sequence_3", "x_y"]
+    assert [record.id for record in read_fasta(tmp_path / "fasta")] == ids

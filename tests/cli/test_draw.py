@@ -228,7 +228,9 @@ def test_scores_that_may_be_of_another_record_are_refused(run_cli, files):
     Path("one_x.dbn").write_text(">x\nGGGAAACCC\n.........\n")
     np.savez("two.npz", x=np.zeros((9, 9), np.float32), x_2=np.zeros((9, 9), np.float32))
     done = run_cli("draw", "one_x.dbn", "--as", "dots", "--scores", "two.npz", "-o", "x.svg")
-    expected = "record 'x': 'x_2' may be of this record; draw all structures of that run together"
+    expected = (
+        "record 'x': 'x_2' may belong to this record; draw all structures of that run together"
+    )
     assert (done.err, done.code) == (f"rnaformer: {expected}\n", 1)
 
 
@@ -398,7 +400,7 @@ def test_records_without_reactivities_are_coloured_by_letter(run_cli, files):
     [
         (
             ["--reactivities", "z.shape"],
-            "rnaformer: z.shape: no record 'z'; a file of one RNA is named after its record",
+            "rnaformer: z.shape: no record 'z'; a file without ids is named after its record",
             1,
         ),
         (

@@ -6,6 +6,7 @@ Real processes, signals and disks; those that take longer are in benches/faults.
 import contextlib
 import os
 import resource
+import secrets
 import signal
 import subprocess
 import sys
@@ -142,6 +143,46 @@ def test_a_full_disk_keeps_what_is_whole_and_resume_completes_it(run_predict, tm
         assert outputs(out) == undisturbed
 
 
+@contextlib.contextmanager
+def largest_file(size):
+    """Files of this process may have at most this number of bytes."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_log_that_cannot_grow_ends_the_run(run_predict, tmp_path):
+    """Each later record gave the same line before."""
+    with largest_file(1024):
+        done = run_predict("-", "--out-dir", tmp_path / "out", stdin=FASTA)
+    log = tmp_path / "out" / ".rnaformer-run.jsonl"
+    assert (done.err, done.code) == (f"rnaformer: {log}: file too large\n", 1)
+
+
+def test_a_record_that_cannot_be_written_is_named_and_the_others_are_written(run_predict, tmp_path):
+    (tmp_path / "out" / "a.dbn").mkdir(parents=True)
+    options = ("--out-dir", tmp_path / "out", "--failures", tmp_path / "failed.tsv")
+    done = run_predict("-", *options, stdin=">a\nACGU\n>b\nACGU\n")
+    path, message = tmp_path / "out" / "a.dbn", "is a folder; expected a file"
+    assert (done.err, done.code) == (f"rnaformer: {path}: record 'a': {message}\n", 1)
+    assert (tmp_path / "out" / "b.dbn").exists()
+    row = (tmp_path / "failed.tsv").read_text().splitlines()[1]
+    assert row.split("\t") == [str(path), "", "", "a", message]
+
+
+@pytest.mark.parametrize("name", ["failed.tsv", "failed.tsv.gz"])
+def test_a_table_of_failures_that_cannot_grow_is_named(run_predict, tmp_path, name):
+    bad = "".join(f">{secrets.token_hex(20)}\nX\n" for _ in range(300))
+    with largest_file(4096):
+        options = ("-o", tmp_path / "out", "--failures", tmp_path / name)
+        done = run_predict("-", *options, stdin=bad)
+    message = f"rnaformer: {tmp_path / name}: file too large"
+    assert (done.err.splitlines()[-1], done.code) == (message, 1)
+
+
 def test_a_disk_without_write_permission_is_reported(run_predict, tmp_path):
     with disk(tmp_path / "out", "ro") as out:
         done = run_predict("-", "--out-dir", out, stdin=FASTA)
@@ -152,12 +193,9 @@ def test_a_disk_without_write_permission_is_reported(run_predict, tmp_path):
 
 
 def test_a_file_that_cannot_grow_does_not_appear(run_predict, tmp_path):
-    out, limits = tmp_path / "out.jsonl", resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-    try:
+    out = tmp_path / "out.jsonl"
+    with largest_file(4096):
         done = run_predict("-", "-o", out, stdin=FASTA)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (done.err, done.code) == (f"rnaformer: {out}: file too large\n", 1)
     assert not list(tmp_path.glob("*out*"))
     assert not list(tmp_path.glob(".*"))

@@ -174,7 +174,7 @@ def test_head_ends_predict_and_convert_silently_under_pipefail(tiny_weights, exa
     assert finished.stderr == ""
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_is_reported_and_leaves_nothing(tiny_weights, tmp_path, number):
     reads = tmp_path / "long.fasta"  # more than a minute of work
     reads.write_text(f">long\n{'GAUC' * 100}\n" * 2000)
@@ -262,13 +262,32 @@ def test_idle_threads_sleep_soon_unless_the_user_sets_a_wait_policy(requested, s
     assert done.stdout.splitlines()[-1] == spins
 
 
+@pytest.mark.parametrize(
+    ("requested", "threads"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "2"}, "2")]
+)
+def test_numpy_has_one_thread_unless_the_user_sets_more(requested, threads):
+    code = (
+        "import atexit, os, sys; from rnaformer_cli.cli.main import main; sys.argv[1:] = ['-V'];"
+        "atexit.register(lambda: print(os.environ['OPENBLAS_NUM_THREADS'])); main()"
+    )
+    kept = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**kept, **requested},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == threads
+
+
 def test_a_deleted_working_directory_is_reported(run_cli, tmp_path, monkeypatch):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
     done = run_cli("weights", "list")
-    assert done.err == "rnaformer: the working directory was deleted; change to another\n"
+    assert done.err == "rnaformer: the working directory was deleted; change to another folder\n"
     assert done.code == 1
 
 

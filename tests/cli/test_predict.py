@@ -291,6 +291,13 @@ def test_the_option_takes_a_sequence_alone(run_predict, text, message):
     assert (finished.out, finished.code) == ("", 2)
 
 
+def test_bare_sequences_of_stdin_number_on_after_those_of_the_option(run_predict):
+    given = ("--seq", "GGGGAAAACCCC", "--seq", "ACGU")
+    finished = run_predict("-", *given, stdin="GGGGAAAACC\nACG-U\n")
+    assert ids(finished.out) == ["sequence_1", "sequence_2", "sequence_3"]
+    assert finished.err.startswith("rnaformer: stdin:2:4: record 'sequence_4': '-' is a gap")
+
+
 def test_a_sequence_instead_of_a_file_names_the_option(run_predict):
     finished = run_predict("GGGGAAAACCCC")
     message = "no such file or directory; --seq GGGGAAAACCCC predicts this sequence"
@@ -354,8 +361,25 @@ def test_a_reference_of_another_rna_is_an_error_after_the_structures(run_predict
     Path("ref.dbn").write_text(">hairpin\nGGGGAAAACCCA\n((((....))))\n")
     finished = run_predict("-", "--ref", "ref.dbn", stdin=HAIRPIN)
     message = "base 12 is C in the prediction, A in the reference"
-    assert finished.err == f"rnaformer: record 'hairpin': {message}\n"
+    kept = "; the predictions are written, without scores"
+    assert finished.err == f"rnaformer: record 'hairpin': {message}{kept}\n"
     assert (ids(finished.out), finished.code) == (["hairpin"], 1)
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        (">hairpin\nGGGGAAAACCCA\n", "record 'hairpin': base 12 is C in the prediction, A in the"),
+        (">x\nGGGGAAAACCCC\n....\n>y\nGGGGAAAACCCC\n", "no id in common: predictions 'hairpin'; "),
+    ],
+)
+def test_references_of_other_rnas_end_the_run_before_it_begins(run_predict, reference, message):
+    Path("in.fa").write_text(HAIRPIN)
+    Path("ref.dbn").write_text(reference.replace("....", "((((....))))") + "((((....))))\n")
+    finished = run_predict("in.fa", "--ref", "ref.dbn", "-o", "out.dbn")
+    assert finished.err.startswith(f"rnaformer: {message}")
+    assert finished.out == ""
+    assert (finished.code, sorted(os.listdir())) == (1, ["in.fa", "ref.dbn"])
 
 
 def test_a_reference_that_cannot_be_read_ends_the_run_before_it_begins(run_predict):

@@ -224,3 +224,16 @@ sys.exit(code or "torch" in sys.modules)
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert Path("x.html").exists()
+
+
+@pytest.mark.parametrize(("options", "pictures"), [([], 1), (["--pictures", 2], 2)])
+def test_long_records_are_drawn_up_to_a_number_of_bases(
+    run_cli, files, monkeypatch, options, pictures
+):
+    monkeypatch.setattr("rnaformer_cli.cli.report.MAX_PICTURE_BASES", 15)
+    done = run_cli("report", "a.jsonl", "b.jsonl", "-o", "x.html", *options)
+    text = "the page has pictures of 1 of 2 records: the first 2 have more than 15 bases"
+    note = f"rnaformer: note: {text} (--pictures N draws N)\n"
+    assert (done.err, done.code) == ("" if options else note, 0)
+    page = (files / "x.html").read_text(encoding="utf-8")
+    assert page.count('<figure class="picture plane"') == pictures

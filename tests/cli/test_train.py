@@ -99,7 +99,7 @@ def test_family_profiles_of_the_initial_weights_are_left_out_with_a_note(run_cli
     assert not (files / "run" / "best" / "families.safetensors").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_first(files, number):
     (files / "run.toml").write_text(CONFIG.format(steps=100_000))
     command = [sys.executable, "-m", "rnaformer_cli", *map(str, arguments(files))]
@@ -156,7 +156,7 @@ def test_a_bad_config_is_refused_before_anything_is_made(run_cli, files):
 def test_weights_that_do_not_fit_the_config_are_refused_by_name(run_cli, files, tiny_weights):
     done = run_cli(*arguments(files, "--start-from", tiny_weights))
     assert done.err.startswith(f"rnaformer: {tiny_weights}: unknown tensors: 'blocks.1.")
-    assert done.err.endswith(f"; these weights need in [model]: {NEEDED}\n")
+    assert done.err.endswith(f"; the weights need these settings in [model]: {NEEDED}\n")
     assert (done.err.count("\n"), done.code) == (1, 1)
     assert not (files / "run").exists()  # so that the next attempt need not say --resume
 

@@ -6,6 +6,7 @@ from factories.datasets import make_hairpin
 from rnaformer_cli.dataset.records import write_dataset
 from rnaformer_cli.model.checkpoint import load_network
 from rnaformer_cli.training.folding_model.fit import read_scores
+from rnaformer_cli.weight_store.store import DEFAULT, find_weights
 
 CONFIG = """
 [model]
@@ -62,4 +63,25 @@ def test_scores_for_a_config_without_folding_are_refused(run_cli, files):
     (files / "run.toml").write_text(CONFIG.format(folding="false"))
     done = train(run_cli, files, "--folding", files / "scores.safetensors")
     message = "rnaformer: scores of a folding model, but the config has folding = false\n"
+    assert (done.err, done.code) == (message, 1)
+
+
+@pytest.mark.parametrize("given", [DEFAULT, find_weights(DEFAULT)], ids=["name", "folder"])
+def test_weights_give_their_scores(run_cli, files, given):
+    assert train(run_cli, files, "--folding", given).code == 0
+    shipped, _ = load_network(find_weights(DEFAULT))
+    network, _ = load_network(files / "run" / "best")
+    for name, scores in shipped.folding.scores.items():
+        assert (network.folding.scores[name] == scores).all()
+
+
+def test_weights_without_scores_are_refused(run_cli, files, tiny_weights):
+    done = train(run_cli, files, "--folding", tiny_weights)
+    message = f"rnaformer: {tiny_weights}: these weights have no folding model\n"
+    assert (done.err, done.code) == (message, 1)
+
+
+def test_a_missing_file_of_scores_is_reported(run_cli, files):
+    done = train(run_cli, files, "--folding", files / "missing")
+    message = f"rnaformer: {files / 'missing'}: no such file or directory\n"
     assert (done.err, done.code) == (message, 1)

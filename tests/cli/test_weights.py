@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -892,8 +893,24 @@ def test_the_mean_says_that_it_has_no_family_profiles(run_cli, tmp_path):
 def test_weights_of_another_kind_have_no_mean(run_cli, tiny_weights, tmp_path):
     done = run_cli("weights", "average", tiny_weights, DEFAULT, "-o", tmp_path / "new")
     assert done.code == 1
-    assert done.err.startswith(f"rnaformer: {find_weights(DEFAULT)}: unknown tensors: ")
+    message = "is another kind of network than the first: dim is "
+    assert done.err.startswith(f"rnaformer: {find_weights(DEFAULT)}: {message}")
     assert not (tmp_path / "new").exists()
+
+
+def test_weights_with_equal_tensors_but_another_function_have_no_mean(
+    run_cli, tiny_weights, tmp_path
+):
+    network, checkpoint = load_network(tiny_weights)
+    for name, changes in (("heads", {"heads": 4}), ("later", {"threshold": 0.4, "cycles": 1})):
+        (tmp_path / name).mkdir()
+        config = replace(checkpoint.model, **changes)
+        save_checkpoint(tmp_path / name, name, config, network.state_dict(), {}, "#\n")
+    done = run_cli("weights", "average", tiny_weights, tmp_path / "heads", "-o", tmp_path / "a")
+    message = "is another kind of network than the first: heads is 4, not 2"
+    assert (done.err, done.code) == (f"rnaformer: {tmp_path / 'heads'}: {message}\n", 1)
+    done = run_cli("weights", "average", tiny_weights, tmp_path / "later", "-o", tmp_path / "b")
+    assert (done.err, done.code) == ("", 0)
 
 
 # grow

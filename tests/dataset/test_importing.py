@@ -180,7 +180,7 @@ def test_a_quotation_mark_that_is_not_closed_does_not_swallow_rows(tmp_path):
     assert str(caught.value) == f"{path}:3: not CSV: unexpected end of data"
     path.write_text(f'id,sequence,structure,family\nx,{row}"F\ny,{row}"\nz,{row}F\n')
     error, last = records_of(path)
-    message = "a line break in the family; is a quotation mark not closed?"
+    message = "a line break in the family; check for an unclosed quotation mark"
     assert str(error) == f"{path}:3: record 'x': {message}"
     assert last.id == "z"
     path.write_text('id,"sequence')

@@ -18,7 +18,7 @@ from rnaformer_cli.dataset.labelling import (
     make_sequences,
 )
 from rnaformer_cli.dataset.records import read_dataset, record_to_json, write_dataset
-from rnaformer_cli.errors import DatasetError, DependencyError
+from rnaformer_cli.errors import DatasetError, DependencyError, OutputError
 
 HAIRPIN = make_record("h", "GGGGCGAAAGCCCC")
 PAIRS = ((0, 13), (1, 12), (2, 11), (3, 10), (4, 9))
@@ -148,7 +148,7 @@ def test_the_partial_output_of_another_run_is_refused(tmp_path, begun):
     part.write_text(begun)
     with pytest.raises(DatasetError) as caught:
         label_file(source, target, "probabilities")
-    message = "does not hold the first of these labels; remove it to start again"
+    message = "does not begin with the labels of these records; remove it to start again"
     assert str(caught.value) == f"{part}: {message}"
     assert part.read_text() == begun
 
@@ -175,6 +175,30 @@ def test_a_killed_process_ends_the_run_with_a_message():
     os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
     with pytest.raises(DatasetError) as caught:
         list(labelled)
-    message = "a worker process was ended from outside; repeat the command to continue"
+    message = "a worker process was killed; repeat the command to continue"
     assert str(caught.value) == message
     assert not multiprocessing.active_children()
+
+
+def test_a_second_run_into_the_same_file_is_refused(tmp_path):
+    source, target = tmp_path / "in.jsonl.gz", tmp_path / "out.jsonl.gz"
+    write_dataset(source, [make_record(f"r{n}", random_rna(40, n)) for n in range(3)])
+
+    def start_again(_):
+        with pytest.raises(OutputError) as caught:
+            label_file(source, target, "mfe")
+        message = "is being written by another run; wait until it ends"
+        assert str(caught.value) == f"{target}: {message}"
+
+    assert label_file(source, target, "mfe", on_record=start_again) == 3
+    assert [record.id for record in read_dataset(target)] == ["r0", "r1", "r2"]
+    assert label_file(source, target, "mfe") == 3
+
+
+def test_each_unknown_base_becomes_a_base_of_its_own():
+    whole = Recipe().only(["whole"])
+    [made] = make_sequences([make_record("n", "GN" * 30)], 1, 0, whole)
+    assert set(made.sequence[::2]) == {"G"}
+    assert set(made.sequence[1::2]) == set("ACGU")
+    [kept] = make_sequences([make_record("n", "ACGU" * 9)], 1, 0, whole)
+    assert kept.sequence == "ACGU" * 9

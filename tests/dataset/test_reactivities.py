@@ -36,16 +36,16 @@ BAD = {
     line(reactivity=[1, 2, 3]): "record 'b': 3 reactivities for 4 bases",
     line(reactivity="1 1 1 1"): "record 'b': reactivity must be a list, not '1 1 1 1'",
     line(reactivity=[1, "x", 1, 1]): (
-        "record 'b': the reactivity of base 2 is 'x', expected a number"
+        "record 'b': the reactivity of base 2 is 'x'; expected a number"
     ),
     line(reactivity=[1, True, 1, 1]): (
-        "record 'b': the reactivity of base 2 is True, expected a number"
+        "record 'b': the reactivity of base 2 is True; expected a number"
     ),
     line(reactivity=[1, 1, float("nan"), 1]): (
-        "record 'b': the reactivity of base 3 is nan, expected a finite number"
+        "record 'b': the reactivity of base 3 is nan; expected a finite number"
     ),
     line(reactivity=[1, 1, 1, -float("inf")]): (
-        "record 'b': the reactivity of base 4 is -inf, expected a finite number"
+        "record 'b': the reactivity of base 4 is -inf; expected a finite number"
     ),
     line(reactivity=[1, 1, 1, 10**400]): "record 'b': a reactivity is too large",
     line(reactivity=[0, None, -1, 0]): "record 'b': no reactivity above 0",

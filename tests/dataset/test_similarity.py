@@ -78,7 +78,7 @@ def test_copies_families_and_relatives_are_leaks(no_cdhit):
         ("copy", "t2", "at least 10% of 8-mers"),
         ("relative", "t1", "at least 10% of 8-mers"),
     ]
-    assert method == "exact and shared 8-mers (cd-hit-est-2d is not installed)"
+    assert method == "exact comparison and shared 8-mers (cd-hit-est-2d is not installed)"
 
 
 def install_cdhit(folder, monkeypatch, script):
@@ -100,6 +100,19 @@ def test_cdhit_is_used_where_it_is_installed(tmp_path, monkeypatch):
     )
     assert leaks == [Leak("t", "alike", "identity of 80% (cd-hit-est-2d)")]
     assert method == "cd-hit-est-2d -c 0.8"
+
+
+def test_a_sequence_that_is_too_long_for_cdhit_is_named(tmp_path, monkeypatch):
+    install_cdhit(tmp_path, monkeypatch, "echo 'rebuild the program' >&2; exit 1")
+    genome, short = make_record("genome", random_rna(655_360, 1)), make_record("s", "ACGU" * 5)
+    message = (
+        "record 'genome': 655,360 bases are more than the 655,359 that cd-hit-est-2d compares; "
+        "`rnaformer data subset --max-length` leaves out such records"
+    )
+    for train, test in (([genome], [short]), ([short], [genome])):
+        with pytest.raises(DatasetError) as caught:
+            find_leaks(train, test)
+        assert str(caught.value) == message
 
 
 def test_a_failing_cdhit_is_reported(tmp_path, monkeypatch):

@@ -41,7 +41,7 @@ def test_families_and_clans_stay_together():
     clans = [{record.clan for record in part} for part in parts.values()]
     assert not clans[0] & clans[1]
     assert not clans[0] & clans[2]
-    assert method.startswith("exact and shared 8-mers")
+    assert method.startswith("exact comparison and shared 8-mers")
 
 
 def test_relatives_stay_together_without_names_of_families():

@@ -9,6 +9,7 @@ from rnaformer_cli.drawing.style import (
     probability_values,
     reactivity_values,
 )
+from rnaformer_cli.errors import ConfigError
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 
 HAIRPIN = parse_dot_bracket("(...)")
@@ -45,3 +46,10 @@ def test_bases_without_reactivity_have_no_value():
     assert values.values[[0, 2]].tolist() == [0.25, 1.0]
     assert np.isnan(values.values[1])
     assert (values.low, values.high) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("title", ["a\x07b", "\udcff", "\uffff", "x" * 501])
+def test_a_title_that_cannot_be_drawn_is_refused(title):
+    with pytest.raises(ConfigError, match="title"):
+        Style(title)
+    assert Style("two\nlines é").title == "two\nlines é"

@@ -6,7 +6,7 @@ from rnaformer_cli.dataset.records import LabelledRecord
 
 
 def random_rna(length, seed):
-    """Random letters."""
+    """A random RNA sequence."""
     return "".join(random.Random(seed).choices("ACGU", k=length))
 
 
@@ -14,8 +14,8 @@ def mutate(sequence, fraction, seed):
     """The sequence with a fraction of its letters replaced by others."""
     source = random.Random(seed)
     letters = list(sequence)
-    for place in source.sample(range(len(letters)), round(fraction * len(letters))):
-        letters[place] = source.choice("ACGU".replace(letters[place], ""))
+    for index in source.sample(range(len(letters)), round(fraction * len(letters))):
+        letters[index] = source.choice("ACGU".replace(letters[index], ""))
     return "".join(letters)
 
 

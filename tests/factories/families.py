@@ -17,7 +17,7 @@ from rnaformer_cli.sequence.encode import encode
 SIZE = 64
 STEMS = ((0, 63, 7), (10, 30, 7), (33, 53, 7))  # first base, last base, pairs
 PAIRS = tuple((left + one, right - one) for left, right, size in STEMS for one in range(size))
-LONG = tuple((1 + place, 61 - place) for place in range(24))  # another structure
+LONG = tuple((1 + place, 61 - place) for place in range(24))  # another structure: one long hairpin
 
 
 def complement_pairs(sequence, pairs=PAIRS):
@@ -29,7 +29,7 @@ def complement_pairs(sequence, pairs=PAIRS):
 
 
 def make_members(seed, count, pairs=PAIRS, mutation_rate=0.2):
-    """Mutants of a random RNA: a fraction of the letters is replaced, pairs are kept."""
+    """Mutants of a random RNA: a fraction of the letters is replaced, and the pairs are kept."""
     parent = random_rna(SIZE, seed)
     return [
         complement_pairs(mutate(parent, mutation_rate, 1000 * seed + one), pairs)
@@ -40,7 +40,7 @@ def make_members(seed, count, pairs=PAIRS, mutation_rate=0.2):
 def make_labelled_members(
     seed, count, pairs=PAIRS, start=0, source="x", mutation_rate=0.1, **fields
 ):
-    """Labelled records of such RNAs, leaving out the first `start` of them."""
+    """Labelled records of the RNAs of make_members, without the first `start` of them."""
     found = list(enumerate(make_members(seed, start + count, pairs, mutation_rate)))[start:]
     return [make_record(f"{seed}.{n}", text, pairs, source, **fields) for n, text in found]
 

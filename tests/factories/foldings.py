@@ -7,7 +7,7 @@ from rnaformer_cli.folding.scores import TABLE_SHAPES
 
 
 def nested_structures(sequence, first=0, last=None):
-    """All nested structures of canonical pairs between two bases, as tuples of pairs."""
+    """Yield all nested structures of canonical pairs from `first` to `last`, as tuples of pairs."""
     last = len(sequence) - 1 if last is None else last
     if last - first <= MIN_LOOP:
         yield ()

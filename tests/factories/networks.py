@@ -33,7 +33,7 @@ VARIANTS = {
 
 
 def random_batch(*lengths):
-    """Random codes padded to the longest, and which of them are bases."""
+    """Random codes (B, L), padded to the longest sequence, and is_base (B, L)."""
     bases = torch.full((len(lengths), max(lengths)), 4)
     is_base = torch.zeros_like(bases, dtype=torch.bool)
     generator = torch.Generator().manual_seed(11)

@@ -1,4 +1,4 @@
-"""A record with a pseudoknot, and what pictures of it hold, read back as SVG."""
+"""A record with a pseudoknot, and functions that read the content of pictures from SVG."""
 
 import io
 import re
@@ -8,14 +8,14 @@ from rnaformer_cli.drawing.canvas import save_figure
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.structure.structure import StructureRecord
 
-SIGNS = "((((...[[[))))...]]]..."
+DOT_BRACKET = "((((...[[[))))...]]]..."
 LETTERS = "GGGGAAACCCCCCCAAAGGGUUN"
-KNOT = StructureRecord("knot", LETTERS, parse_dot_bracket(SIGNS))
+KNOT = StructureRecord("knot", LETTERS, parse_dot_bracket(DOT_BRACKET))
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def written(figure, image="svg", **options):
-    """The bytes of a picture's file."""
+    """The bytes of a picture in a file format."""
     file = io.BytesIO()
     save_figure(figure, file, image, **options)
     return file.getvalue()

@@ -17,7 +17,7 @@ DEFAULT_DETAILS = {
 def make_prediction_line(
     name="x", signs="((....))", sequence="GGAAAACC", description="", score=0.9, **details
 ):
-    """A prediction whose pairs all have one score."""
+    """The JSON line of a prediction in which all pairs have the same score."""
     structure = parse_dot_bracket(signs)
     record = StructureRecord(name, sequence, structure, description)
     return format_json(
@@ -26,6 +26,6 @@ def make_prediction_line(
 
 
 def make_prediction(*values, **details):
-    """The same prediction, read back as a value."""
+    """A PredictedRecord with the same arguments as make_prediction_line."""
     [found] = read_predictions([make_prediction_line(*values, **details)])
     return found

@@ -1,4 +1,4 @@
-"""Profiles of reactivities in the formats that are read."""
+"""Reactivity profiles written in all formats that are read."""
 
 import json
 import math

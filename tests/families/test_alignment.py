@@ -13,6 +13,7 @@ from rnaformer_cli.families.alignment import (
     N_SYMBOLS,
     PADDING,
     PARTIAL_END,
+    _batch_jobs,
     align,
     log_odds,
     run_forward,
@@ -190,3 +191,18 @@ def test_a_sequence_reads_backwards_as_it_reads_forwards():
     assert log_odds([backwards]) == pytest.approx(log_odds([(codes, odds)]), abs=1e-4)
     [there], [back] = align([(codes, odds)]), align([backwards])
     np.testing.assert_allclose(back[::-1, ::-1], there, atol=1e-4)
+
+
+def test_batches_hold_jobs_of_similar_columns_and_bounded_size():
+    sizes = [(40 + 7 * (seed % 11), 10 + 23 * (seed % 30)) for seed in range(200)]
+    jobs = [random_job(*size, seed) for seed, size in enumerate(sizes)]
+    cells = 300_000
+    batches = list(_batch_jobs(jobs, cells))
+    assert sorted(index for batch in batches for index in batch) == list(range(200))
+    assert len(batches) < 40
+    for batch in batches:
+        lengths = [sizes[index][0] for index in batch]
+        assert lengths == sorted(lengths, reverse=True)
+        assert sum(lengths) * max(sizes[index][1] for index in batch) <= cells
+        padding = sum((max(sizes[i][1] for i in batch) - sizes[j][1]) * sizes[j][0] for j in batch)
+        assert padding <= 4_000 * max(lengths)

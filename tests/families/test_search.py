@@ -85,3 +85,13 @@ def test_windows_of_different_sizes_compete_by_similarity_above_the_mean():
         own = [one for one in search.windows(encode(sequence)) if one.profile_index == seed]
         right += any(one.start <= 500 and one.stop >= 500 + SIZE for one in own)
     assert right > 12
+
+
+def test_cosines_are_those_of_all_kmers():
+    profiles = [make_profile(make_members(seed, 4), f"{seed}") for seed in range(9)]
+    library = make_library(*profiles)
+    vectors = np.stack([library.vectorise(encode(random_rna(90, seed))) for seed in range(3)])
+    expected = np.stack([one.kmer_vector for one in library.profiles]) @ vectors.T
+    found = WindowSearch(library)._cosines(vectors, WINDOW)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert expected.max() > 0.01

@@ -136,6 +136,27 @@ def folding():
     return model
 
 
+def test_sums_in_single_precision_agree_with_those_in_double_precision():
+    model = FoldingModel()
+    model.load_state_dict(random_loop_tables())
+    sequences = codes(*EXAMPLES, "GGGACUUCGGUCCC" * 2)
+    expected, _ = probabilities(score_loops(sequences, model.scores))
+    found = model._in_single_precision(sequences)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), expected, atol=2e-6, rtol=0.0)
+    assert torch.equal(model(sequences), found + found.transpose(1, 2))
+
+
+@pytest.mark.parametrize("repeats", [14, 16])
+def test_sums_beyond_single_precision_are_computed_in_double_precision(repeats):
+    sequence = codes(("G" * 8 + "AAAA" + "C" * 8) * repeats)  # 280 bases with large sums, 320
+    model = folding()
+    assert model._in_single_precision(sequence) is None
+    expected, _ = probabilities(score_loops(sequence, model.scores), 0.6)
+    found = model(sequence)[0]
+    torch.testing.assert_close(found.triu(), expected[0].float(), atol=1e-6, rtol=0.0)
+
+
 def test_the_model_gives_symmetric_probabilities_of_pairs():
     pair_probabilities = folding()(codes("GGGGAAAACCCC", "GGGGAAAAUUUU"))
     assert pair_probabilities.dtype == torch.float32

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from factories.constraints import check, random_constraints
+from factories.constraints import check_guarantees, random_constraints
 
 from rnaformer_cli import RnaRecord, load, parse_dot_bracket
 from rnaformer_cli.errors import ConfigError
@@ -141,7 +141,7 @@ def test_all_alternatives_satisfy_the_constraints(predictor, signs):
     [answer] = predictor.predict([record])
     assert answer.alternatives[0].structure == answer.structure
     for found in answer.alternatives:
-        unmet = check(found.structure, constraints, record.sequence, "mea")
+        unmet = check_guarantees(found.structure, constraints, record.sequence, "mea")
         assert set(unmet) <= set(answer.unmet)
     assert sum(one.probability for one in answer.alternatives) == pytest.approx(1.0)
 
@@ -157,15 +157,15 @@ def test_a_constraint_leaves_one_hairpin_of_a_switch(predictor):
 
 
 def test_random_constraints_hold_in_all_alternatives(predictor):
-    chance, n_alternatives = random.Random(1), 0
+    rng, n_alternatives = random.Random(1), 0
     for _ in range(30):
-        size = chance.randint(12, 30)
-        sequence = "".join(chance.choices("ACGUN", (5, 5, 5, 5, 1), k=size))
-        constraints = random_constraints(chance, size, may_cross=True)
+        size = rng.randint(12, 30)
+        sequence = "".join(rng.choices("ACGUN", (5, 5, 5, 5, 1), k=size))
+        constraints = random_constraints(rng, size, may_cross=True)
         record = RnaRecord("x", sequence, constraints=constraints)
         [answer] = predictor.predict([record])
         for found in answer.alternatives:
-            unmet = check(found.structure, constraints, sequence, "mea")
+            unmet = check_guarantees(found.structure, constraints, sequence, "mea")
             assert set(unmet) <= set(answer.unmet)
         n_alternatives += len(answer.alternatives)
     assert n_alternatives > 60  # of 30 records

@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from factories.constraints import check, random_constraints, random_scores
+from factories.constraints import check_guarantees, random_constraints, random_scores
 
 from rnaformer_cli import load
 from rnaformer_cli.errors import ConstraintError, DeviceError, StructureError
@@ -62,14 +62,14 @@ def most_paired(constraints, pairs, may_cross):
 
 @pytest.mark.parametrize("decoding", DECODINGS)
 def test_random_constraints_hold_and_as_many_bases_pair_as_can(decoding):
-    chance, n_unmet, n_required = random.Random(decoding), 0, 0
+    rng, n_unmet, n_required = random.Random(decoding), 0, 0
     for _ in range(N_RANDOM):
-        size = chance.randint(5, 18)
-        sequence = "".join(chance.choices("ACGUN", (5, 5, 5, 5, 1), k=size))
-        constraints = random_constraints(chance, size, may_cross=decoding != "nested")
-        scores, threshold = random_scores(chance, size), chance.choice((0.1, 0.3, 0.6))
+        size = rng.randint(5, 18)
+        sequence = "".join(rng.choices("ACGUN", (5, 5, 5, 5, 1), k=size))
+        constraints = random_constraints(rng, size, may_cross=decoding != "nested")
+        scores, threshold = random_scores(rng, size), rng.choice((0.1, 0.3, 0.6))
         structure = decode(scores, threshold, decoding, PairConstraints.of(sequence, constraints))
-        unmet = check(structure, constraints, sequence, decoding)
+        unmet = check_guarantees(structure, constraints, sequence, decoding)
         pairs = list(allowed_pairs(constraints, sequence, scores, threshold))
         n_paired = len(constraints.required) - len(unmet)
         if decoding == "raw":
@@ -91,15 +91,15 @@ def test_random_constraints_hold_and_as_many_bases_pair_as_can(decoding):
 
 @pytest.mark.parametrize("decoding", DECODINGS)
 def test_the_adaptive_threshold_keeps_them_too(decoding):
-    chance = random.Random(1)
+    rng = random.Random(1)
     for _ in range(50):
-        size = chance.randint(20, 40)
-        sequence = "".join(chance.choices("ACGU", k=size))
-        constraints = random_constraints(chance, size, may_cross=decoding != "nested")
-        scores = random_scores(chance, size)
+        size = rng.randint(20, 40)
+        sequence = "".join(rng.choices("ACGU", k=size))
+        constraints = random_constraints(rng, size, may_cross=decoding != "nested")
+        scores = random_scores(rng, size)
         pairs = PairConstraints.of(sequence, constraints)
         structure, _ = decode_adaptively(pairs.apply(scores), 0.4, decoding, pairs)
-        check(structure, constraints, sequence, decoding)
+        check_guarantees(structure, constraints, sequence, decoding)
 
 
 def test_forced_pairs_that_cross_are_refused_where_the_answer_is_nested():
@@ -204,4 +204,4 @@ def test_a_record_with_crossing_forced_pairs_fails_alone_in_nested_decoding(pred
 def test_constraints_of_another_length_are_refused():
     with pytest.raises(ConstraintError) as caught:
         RnaRecord("x", "GGGAAACCC", constraints=parse_constraints("....."))
-    assert str(caught.value) == "record 'x': constraints of 5 bases for 9 bases"
+    assert str(caught.value) == "record 'x': constraints for 5 bases, but the RNA has 9"

@@ -1,5 +1,6 @@
 """Predictions come in the order of the records and do not depend on other records."""
 
+import math
 import os
 import subprocess
 import sys
@@ -106,6 +107,31 @@ def test_options_override_the_weights_config(tiny_network):
     assert (theirs.threshold, theirs.cycles) == (config.threshold, config.cycles)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"threshold": math.nan}, "threshold must be a number from 0 to 1, not nan"),
+        ({"threshold": "0.5"}, "threshold must be a number from 0 to 1, not '0.5'"),
+        ({"min_score": 2}, "min_score must be a number from 0 to 1, not 2"),
+        (
+            {"decoding": "mfe"},
+            "decoding must be one of 'mea', 'matching', 'nested', 'raw', not 'mfe'",
+        ),
+        ({"like": "rnafold"}, "like must be one of None, 'curated', 'computed', not 'rnafold'"),
+        ({"cycles": "often"}, "cycles must be a whole number, not 'often'"),
+        ({"cycles": 1.5}, "cycles must be a whole number, not 1.5"),
+        ({"alternatives": 0}, "alternatives must be at least 1, not 0"),
+        ({"seed": -1}, "seed must be at least 0, not -1"),
+        ({"max_cells": 0}, "max_cells must be at least 1, not 0"),
+        ({"max_memory": "4G"}, "max_memory must be a whole number, not '4G'"),
+    ],
+)
+def test_options_of_another_type_or_out_of_range_are_refused(values, message):
+    with pytest.raises(ConfigError) as caught:
+        Options(**values)
+    assert str(caught.value) == message
+
+
 def test_unsupported_cycles_are_refused(tiny_network):
     with pytest.raises(ConfigError, match=r"^cycles must be at least 1, not 0$"):
         Predictor(tiny_network, "tiny", Options(cycles=0))
@@ -200,7 +226,7 @@ def test_a_record_above_the_memory_limit_is_not_run(tiny_network):
     long = RnaRecord("long", "A" * 3000)
     error, answer = Predictor(tiny_network, "tiny", options).predict([long, RECORDS[0]])
     needed = estimate_memory(tiny_network.config, 3000) / 2**20
-    sizes = f"needs about {needed:.0f} MiB of memory, 38 MiB may be used"
+    sizes = f"needs about {needed:.0f} MiB of memory, but may use 38 MiB"
     assert str(error) == f"record 'long': 3000 bases: {sizes}"
     assert answer.record == RECORDS[0]
 

@@ -35,7 +35,7 @@ def test_the_hairpin_that_agrees_with_the_data_is_predicted(predictor, pairs):
 
 def test_scores_with_data_are_symmetric_probabilities_without_a_diagonal(predictor):
     scores = predictor.score([SEQUENCE])[0]
-    guided = predictor._guided(probed(LEFT), scores)
+    guided = predictor._condition(probed(LEFT), scores)
     np.testing.assert_array_equal(guided, guided.T)
     assert (guided.diagonal() == 0.0).all()
     assert ((guided >= 0.0) & (guided <= 1.0)).all()

@@ -64,9 +64,9 @@ def test_every_format_is_recognised(tmp_path_factory, made, name):
     [
         ("", "is empty; expected reactivities"),
         ("\n# nothing\n", "is empty; expected reactivities"),
-        ("\n>x\nACGU\n", f"2: unknown format of reactivities; expected {EXPECTED}"),
-        ("# a\n1 0.5\n1 0.5\n", "3: duplicate value of position 1, the first is in line 2"),
-        ("id\tposition\tvalue\nx\t1\n", "2: a row without all of id, position, value"),
+        ("\n>x\nACGU\n", f"2: unknown reactivity format; expected {EXPECTED}"),
+        ("# a\n1 0.5\n1 0.5\n", "3: duplicate value for position 1; the first is on line 2"),
+        ("id\tposition\tvalue\nx\t1\n", "2: a row without all columns (id, position, value)"),
     ],
 )
 def test_other_files_are_refused_with_file_and_line(tmp_path, text, message):
@@ -81,7 +81,7 @@ def test_an_error_of_one_profile_is_reported_with_its_file(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text('{"id": "x", "reactivity": [true]}\n{"id": "y", "reactivity": [1]}\n')
     error, good = read_reactivities(path)
-    message = "the value of position 1 is True; expected a number or NA"
+    message = "the value at position 1 is True; expected a number or NA"
     assert str(error) == f"{path}:1: record 'x': {message}"
     assert good.id == "y"
 
@@ -101,4 +101,4 @@ def test_a_folder_without_any_is_refused(tmp_path):
     with pytest.raises(InputError) as caught:
         reactivity_files(tmp_path)
     names = ".dat, .jsonl, .map, .rdat, .shape, .tsv, .xml, also .gz"
-    assert str(caught.value) == f"{tmp_path}: no file of reactivities in this folder ({names})"
+    assert str(caught.value) == f"{tmp_path}: no reactivity file in this folder ({names})"

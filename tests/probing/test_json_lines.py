@@ -38,15 +38,15 @@ def test_a_sequence_that_is_null_does_not_hide_the_other():
         ("", "no field 'reactivity'"),
         (', "reactivity": "1"', "reactivity is '1'; expected a list of numbers and nulls"),
         (', "reactivity": []', "no reactivities"),
-        (', "reactivity": [1, true]', "the value of position 2 is True; expected a number or NA"),
-        (', "reactivity": ["1"]', "the value of position 1 is '1'; expected a number or NA"),
-        (', "reactivity": [1e999]', "the value of position 1 is inf; expected a number or NA"),
+        (', "reactivity": [1, true]', "the value at position 2 is True; expected a number or NA"),
+        (', "reactivity": ["1"]', "the value at position 1 is '1'; expected a number or NA"),
+        (', "reactivity": [1e999]', "the value at position 1 is inf; expected a number or NA"),
         (', "reactivity": [1], "seq": "AC"', "1 reactivities for 2 bases"),
         (', "reactivity": [1], "seq": "?"', "'?' is not an RNA base"),
         (', "reactivity": [1], "seq": 1', "seq is 1; expected text"),
         (
             ', "reactivity": [1], "seq": "A", "sequence": "C"',
-            "sequence and seq are not the same",
+            "sequence and seq differ",
         ),
         (', "reactivity": [1], "modifier": []', "modifier is []; expected text"),
     ],
@@ -60,7 +60,7 @@ def test_an_error_affects_its_own_profile_only(fields, message):
 
 def test_a_number_beyond_all_floats_is_refused():
     [error] = read_json_lines(['{"id": "x", "reactivity": [1' + "0" * 400 + "]}"])
-    assert "the value of position 1 is 1000" in str(error)
+    assert "the value at position 1 is 1000" in str(error)
 
 
 @pytest.mark.parametrize(

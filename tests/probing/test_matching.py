@@ -80,7 +80,7 @@ def test_a_profile_of_another_id_is_of_the_only_record_if_the_sequence_is(sequen
     ("lines", "message"),
     [
         (["1 1", "6 1"], "x.shape:2: record 'x': position 6 is beyond the RNA, which has 5 bases"),
-        (["1 A 1", "2 G 1"], "x.shape:2: record 'x': 'G' at position 2, where the RNA has 'C'"),
+        (["1 A 1", "2 G 1"], "x.shape:2: record 'x': 'G' at position 2, but the RNA has 'C'"),
     ],
 )
 def test_data_of_another_rna_are_refused_at_their_line(lines, message):
@@ -92,11 +92,11 @@ def test_data_of_another_rna_are_refused_at_their_line(lines, message):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ('"reactivity": [1, 1]', "data of 2 bases, where the RNA has 5"),
+        ('"reactivity": [1, 1]', "data for 2 bases, but the RNA has 5"),
         ('"reactivity": [1, 1, 1, 1, 1, 1]', "position 6 is beyond the RNA, which has 5 bases"),
         (
             '"reactivity": [1, 1, 1, 1, 1], "seq": "ACCUU"',
-            "'C' at position 3, where the RNA has 'G'",
+            "'C' at position 3, but the RNA has 'G'",
         ),
         (
             '"reactivity": [1, 1, 1, 1, 1], "modifier": "soap"',
@@ -149,8 +149,8 @@ def test_two_profiles_of_one_reagent_are_refused(wanted):
 
 def test_unreadable_data_exclude_other_data_of_the_same_id():
     index = index_of(with_reagent("DMS", 1))
-    index.refuse(ProbingError("no good", record="x"))
-    index.refuse(ProbingError("no good"))
+    index.add_error(ProbingError("no good", record="x"))
+    index.add_error(ProbingError("no good"))
     assert index.attach(RECORD) == RECORD
     assert index.unmatched() == []
 
@@ -160,7 +160,7 @@ def test_profiles_without_a_record_are_reported():
     assert index.attach(replace(RECORD, id="z")).reactivities is None
     assert [str(error) for error in index.unmatched()] == [
         "data.jsonl:1: no record 'x'",
-        "data/y.shape: no record 'y'; a file of one RNA is named after its record",
+        "data/y.shape: no record 'y'; a file without ids is named after its record",
     ]
 
 
@@ -173,3 +173,10 @@ def test_a_file_is_not_of_two_records_with_other_sequences():
         index.attach(RnaRecord("x_y", "CCCCC"))
     message = "the data of 'x_y' belong to a record with another sequence"
     assert str(caught.value) == f"x_y.shape:1: record 'x_y': {message}"
+
+
+def test_equal_profiles_of_two_files_are_one():
+    twice = index_of(*(columns("1 0.5", "2 NA", path=path) for path in ("x.shape", "b/x.shape")))
+    assert twice.attach(RECORD).reactivities.values == (0.5, None, None, None, None)
+    mixed = index_of(*map(with_reagent, ("DMS", "1M7", "DMS"), (1, 2, 1)), reagent="DMS")
+    assert mixed.attach(RECORD).reactivities.values[0] == 1.0

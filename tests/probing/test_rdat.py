@@ -79,7 +79,7 @@ def test_an_error_affects_its_own_row_only():
     short, wrong, good, letter = read(text)
     assert str(short) == "line:7: record 'x': 1 values for 2 positions of SEQPOS"
     assert str(wrong) == (
-        "line:8: record 'x': the value of position 2 is 'b'; expected a number or NA"
+        "line:8: record 'x': the value at position 2 is 'b'; expected a number or NA"
     )
     assert list(good.values) == [1.0, 2.0]
     assert str(letter) == "line:10: record 'x:4': '?' is not an RNA base"
@@ -95,10 +95,10 @@ def test_an_error_affects_its_own_row_only():
         (f"{HEAD}SEQPOS 1 A", "line:5: 'A' in SEQPOS is not a position such as 12 or G12"),
         (f"{HEAD}OFFSET ten", "line:5: OFFSET is 'ten'; expected a whole number"),
         (f"{HEAD}SEQUENCE AC-G", "line:5: '-' is not an RNA base"),
-        (f"{HEAD}REACTIVITY one 1", "line:5: REACTIVITY without the number of its row"),
+        (f"{HEAD}REACTIVITY one 1", "line:5: REACTIVITY without a row number"),
         (
             f"{HEAD}REACTIVITY:1 1\nREACTIVITY:1 1",
-            "line:6: duplicate row, the first is in line 5",
+            "line:6: duplicate row; the first is on line 5",
         ),
         (
             f"{HEAD}SEQPOS G1 G8",
@@ -112,12 +112,12 @@ def test_an_error_affects_its_own_row_only():
             f"{HEAD}SEQPOS G1 A2",
             "line:5: record 'x': A2 in SEQPOS is 'G' in the sequence (offset 0)",
         ),
-        (f"{HEAD}OFFSET 0", "line:5: duplicate OFFSET of a construct or row"),
-        (f"{HEAD}SEQUENCE A", "line:5: duplicate SEQUENCE of a construct or row"),
-        (f"{HEAD}SEQPOS 1\nSEQPOS 2", "line:6: duplicate SEQPOS of a construct or row"),
+        (f"{HEAD}OFFSET 0", "line:5: duplicate OFFSET in a construct or row"),
+        (f"{HEAD}SEQUENCE A", "line:5: duplicate SEQUENCE in a construct or row"),
+        (f"{HEAD}SEQPOS 1\nSEQPOS 2", "line:6: duplicate SEQPOS in a construct or row"),
         (
             f"{HEAD}SEQUENCE:1 A\nSEQUENCE:1 C",
-            "line:6: duplicate SEQUENCE of a construct or row",
+            "line:6: duplicate SEQUENCE in a construct or row",
         ),
         ("RDAT_VERSION 0.3\nNAME\nSEQPOS 1\nREACTIVITY:1 1", "a construct without a name"),
     ],
@@ -130,7 +130,7 @@ def test_a_file_that_contradicts_itself_is_refused(text, message):
 
 def test_a_position_twice_is_refused():
     [error] = read(f"{HEAD}SEQPOS 1 1\nREACTIVITY:1 1 2")
-    assert str(error) == "line:6: record 'x': duplicate value of position 1"
+    assert str(error) == "line:6: record 'x': duplicate value for position 1"
 
 
 def test_a_file_beyond_the_limit_is_refused(monkeypatch):

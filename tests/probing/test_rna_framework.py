@@ -45,7 +45,7 @@ def test_several_transcripts_other_elements_and_line_ends_are_read():
     [
         ("<sequence>AC</sequence>", "no <reactivity>"),
         ("<reactivity> </reactivity>", "no reactivities"),
-        ("<reactivity>1,a</reactivity>", "the value of position 2 is 'a'; expected a number or NA"),
+        ("<reactivity>1,a</reactivity>", "the value at position 2 is 'a'; expected a number or NA"),
         (
             "<sequence>ACG</sequence><reactivity>1,2</reactivity>",
             "2 reactivities for 3 bases",
@@ -77,7 +77,7 @@ def test_an_error_affects_its_own_transcript_only(inside, message):
         ),
         ('<!DOCTYPE d SYSTEM "file"><data/>', "line:1: document types (DOCTYPE) are not supported"),
         ("<data><transcript/></data>", "line:1: a <transcript> without an id"),
-        (transcript(transcript("")), "line:1: a <transcript> in another"),
+        (transcript(transcript("")), "line:1: a <transcript> inside another"),
         (
             transcript("<reactivity>1</reactivity><reactivity>1</reactivity>"),
             "line:1: record 'x': duplicate <reactivity>",

@@ -33,18 +33,18 @@ def test_an_error_affects_its_own_profile_only():
     lines = [HEAD, "x\t1\tmuch", "y\t1\t0.5", "x\t2\tmore", "z\t1\t1", "z\t1\t2"]
     bad, good, repeated = read_table(lines)
     assert str(bad) == (
-        "line:2: record 'x': the value of position 1 is 'much'; expected a number or NA"
+        "line:2: record 'x': the value at position 1 is 'much'; expected a number or NA"
     )
     assert (good.id, values_of(good)) == ("y", {1: 0.5})
     assert str(repeated) == (
-        "line:6: record 'z': duplicate value of position 1, the first is in line 5"
+        "line:6: record 'z': duplicate value for position 1; the first is on line 5"
     )
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("x\t-1\t1\tA", "'-1' is not a position; expected a whole number from 1 on"),
+        ("x\t-1\t1\tA", "'-1' is not a position; expected a whole number above 0"),
         ("x\t1\t1\tAC", "'AC' is not a base"),
         ("x\t1\t1\t?", "'?' is not an RNA base"),
     ],
@@ -59,7 +59,7 @@ def test_a_bad_row_is_located(row, message):
     [
         (["id\tposition"], "line:1: no column 'value'"),
         ([f"{HEAD}\tVALUE"], "line:1: duplicate column 'value'"),
-        ([HEAD, "x\t1"], "line:2: a row without all of id, position, value"),
+        ([HEAD, "x\t1"], "line:2: a row without all columns (id, position, value)"),
         ([HEAD, " \t1\t0.5"], "line:2: '' is not an id"),
     ],
 )

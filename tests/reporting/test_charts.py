@@ -34,7 +34,7 @@ def test_f1_is_shown_with_references():
     known = StructureRecord("a", "GGAAAACC", parse_dot_bracket("((....))"))
     predictions = [make_prediction("a", confidence=0.5), make_prediction("b")]
     charts = make_charts(compare_entries(predictions, [known])[0])
-    assert [chart.title for chart in charts[2:]] == ["F1", "F1 (up) against confidence"]
+    assert [chart.title for chart in charts[2:]] == ["F1", "F1 (vertical) against confidence"]
     [point] = charts[3].points
     assert (point.x, point.y) == (pytest.approx(50), pytest.approx(0))
     assert point.text == "a: confidence 0.50, F1 1.00"

@@ -226,7 +226,7 @@ def test_charts_show_the_records():
     found = ParsedPage(render(ReportPage("A run", entries, summarise(scores))))
     assert "Confidence 0.80 to 0.85: 2" in found.text
     assert "F1 0.65 to 0.70: 1" in found.text
-    assert "F1 (up) against confidence x: confidence 0.80, F1 0.67 0 1" in found.text
+    assert "F1 (vertical) against confidence x: confidence 0.80, F1 0.67 0 1" in found.text
     assert "charts" not in [value for _, _, value in page().attributes]
 
 

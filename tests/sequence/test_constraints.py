@@ -1,5 +1,6 @@
 """RNAfold's notation of constraints, and what contradicts itself."""
 
+import numpy as np
 import pytest
 
 from rnaformer_cli.errors import ConstraintError
@@ -35,3 +36,25 @@ def test_contradictions_name_the_base(values, message):
     with pytest.raises(ConstraintError) as caught:
         Constraints(9, **frozen)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"pairs": [(0, 8.0)]}, "pairs of constraints: expected a whole number, not 8.0"),
+        ({"pairs": ["08"]}, "pairs of constraints: expected pairs of bases, not '08'"),
+        ({"pairs": [(0, 4, 8)]}, "pairs of constraints: expected pairs of bases, not (0, 4, 8)"),
+        ({"unpaired": "3"}, "unpaired of constraints: expected a whole number, not '3'"),
+        ({"length": "9"}, "length of constraints: expected a whole number, not '9'"),
+    ],
+)
+def test_values_of_another_type_are_refused(values, message):
+    with pytest.raises(TypeError) as caught:
+        Constraints(**{"length": 9, **values})
+    assert str(caught.value) == message
+
+
+def test_any_collection_of_whole_numbers_is_read():
+    found = Constraints(np.int64(9), pairs=[[0, np.int64(8)]], unpaired=[3, 4])
+    assert found == Constraints(9, frozenset({(0, 8)}), unpaired=frozenset({3, 4}))
+    assert found.pairs == {(0, 8)}

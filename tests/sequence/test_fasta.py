@@ -14,7 +14,7 @@ from rnaformer_cli.sequence.encode import ALPHABET
 from rnaformer_cli.sequence.fasta import fasta_files, read_fasta, read_fasta_file, scan_fasta
 from rnaformer_cli.sequence.record import RnaRecord
 
-STRANDS = "'&' separates two strands; write each strand as a record of its own"
+STRANDS = "'&' separates two strands; write each strand as a separate record"
 EXPECTED = "expected the bases A C G U (T)"
 
 
@@ -305,5 +305,5 @@ def test_a_bad_record_of_a_file_is_raised_with_its_path(tmp_path):
 def test_text_instead_of_a_path_is_refused(text):
     with pytest.raises(SequenceError) as caught:
         list(read_fasta(text))
-    message = "this is FASTA text; expected a path or lines: give text.splitlines()"
+    message = "this is FASTA text; expected a path or lines: pass text.splitlines()"
     assert str(caught.value) == message

@@ -68,12 +68,12 @@ def test_rnas_are_taken_one_by_one():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rnas.fa", "'rnas.fa' is a file name; expected a sequence: give Path('rnas.fa')"),
-        ("x.fasta.gz", "'x.fasta.gz' is a file name; expected a sequence: give Path('x.fasta.gz')"),
-        ("a/GGG", "'a/GGG' is a file name; expected a sequence: give Path('a/GGG')"),
+        ("rnas.fa", "'rnas.fa' is a file name; expected a sequence: pass Path('rnas.fa')"),
+        ("x.fasta.gz", "'x.fasta.gz' is a file name; expected a sequence: pass Path('x.fasta.gz')"),
+        ("a/GGG", "'a/GGG' is a file name; expected a sequence: pass Path('a/GGG')"),
         (
             ">x\nGG\n",
-            "this is FASTA text; expected a sequence: give read_fasta(text.splitlines())",
+            "this is FASTA text; expected a sequence: use read_fasta(text.splitlines())",
         ),
         ("", "record 'sequence_1': no sequence"),
     ],
@@ -91,5 +91,32 @@ def test_a_missing_file_is_an_error():
 
 
 def test_other_values_are_a_mistake_of_the_program():
-    with pytest.raises(TypeError, match=r"^expected a sequence or a record, not int$"):
+    accepted = r"^expected a sequence, RnaRecord\(id, sequence\), Seq or SeqRecord, not int$"
+    with pytest.raises(TypeError, match=accepted):
         list(to_records([5]))
+
+
+@pytest.mark.parametrize(
+    ("rnas", "message"),
+    [
+        ({"AUG": "GGGAAACCC"}, "expected RNAs in order, not dict: give [RnaRecord(id, sequence) "),
+        ({"GGGAAACCC", "AUG"}, "expected a sequence, RnaRecord(id, sequence), Seq or SeqRecord, a"),
+        (
+            b"GGGAAACCC",
+            "expected a sequence, RnaRecord(id, sequence), Seq or SeqRecord, a Path, or",
+        ),
+        (
+            5,
+            "expected a sequence, RnaRecord(id, sequence), Seq or SeqRecord, a Path, or a list of ",
+        ),
+        (("tRNA", "GGGAAACCC"), "a tuple of two texts may be an id and a sequence: give RnaRecord"),
+    ],
+)
+def test_collections_whose_items_are_not_rnas_in_order_are_refused_at_once(rnas, message):
+    with pytest.raises(TypeError) as caught:
+        to_records(rnas)
+    assert str(caught.value).startswith(message)
+
+
+def test_tuples_of_records_are_rnas_in_order():
+    assert list(to_records(tuple(RECORDS))) == RECORDS

@@ -18,8 +18,8 @@ def test_values_may_be_missing_or_negative():
     ("values", "reagent", "message"),
     [
         ((), None, "no reactivities"),
-        ((1.0, float("nan")), None, "the reactivity of base 2 is nan, expected a finite number"),
-        ((float("inf"),), None, "the reactivity of base 1 is inf, expected a finite number"),
+        ((1.0, float("nan")), None, "the reactivity of base 2 is nan; expected a finite number"),
+        ((float("inf"),), None, "the reactivity of base 1 is inf; expected a finite number"),
         ((1.0,), "1m7", f"'1m7' is not a known reagent; {CHOICES}"),
     ],
 )

@@ -57,8 +57,7 @@ def test_a_copy_keeps_the_number_of_ambiguous_letters():
         ),
         (
             "GG&CC",
-            "record 'x': base 3: '&' separates two strands; write each strand as a record of its "
-            "own",
+            "record 'x': base 3: '&' separates two strands; write each strand as a separate record",
         ),
     ],
 )
@@ -79,10 +78,24 @@ def test_constraints_count_bases_without_white_space():
     assert (record.sequence, record.constraints) == ("GGAAAUC", constraints)
     with pytest.raises(ConstraintError) as caught:
         RnaRecord("x", "GGA AAUC", constraints=parse_constraints("(......)"))
-    assert str(caught.value) == "record 'x': constraints of 8 bases for 7 bases"
+    assert str(caught.value) == "record 'x': constraints for 8 bases, but the RNA has 7"
 
 
 def test_text_of_constraints_is_not_constraints():
     with pytest.raises(TypeError) as caught:
         RnaRecord("x", "GGGGAAAACCCC", constraints="((((....))))")
     assert str(caught.value) == "constraints are given as str; parse_constraints() reads text"
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"id": 5}, "id is given as int; expected text"),
+        ({"sequence": None}, "sequence is given as NoneType; expected text"),
+        ({"reactivities": [0.1] * 4}, "reactivities are given as list; expected Reactivities("),
+    ],
+)
+def test_fields_of_another_type_are_refused(values, message):
+    with pytest.raises(TypeError) as caught:
+        RnaRecord(**{"id": "x", "sequence": "ACGU", **values})
+    assert str(caught.value).startswith(message)

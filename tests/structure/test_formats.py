@@ -308,3 +308,11 @@ def test_several_records_go_into_one_file_if_its_format_holds_them(tmp_path):
         write_structures([RECORD, RECORD], tmp_path / "x.bpseq")
     assert caught.value.message == "a bpseq file holds one record; write a file for each"
     assert not (tmp_path / "x.bpseq").exists()
+
+
+@pytest.mark.parametrize("target", ["dbn", "ct", "jsonl", "wuss"])
+def test_white_space_in_an_id_does_not_end_it_or_start_a_record(tmp_path, target):
+    record = StructureRecord("a\n>b c", RECORD.sequence, RECORD.structure)
+    write_structures([record], tmp_path / "x", target)
+    [found] = read_structures(tmp_path / "x")
+    assert (found.id, found.structure) == ("a_>b_c", RECORD.structure)

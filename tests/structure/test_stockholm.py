@@ -109,7 +109,10 @@ def test_an_alignment_without_members_holds_no_record():
             "Any per-letter annotation should be a Python sequence (list, tuple or string) "
             "of the same length as the biological sequence, here 2.",
         ),
-        (made("x  GC"), "record 'x': neither SS_cons nor a structure of its own"),
+        (
+            made("x  GC"),
+            "record 'x': no structure: the alignment has no SS_cons, and this sequence no SS",
+        ),
         (
             made("x  GC", "#=GC SS_cons  (."),
             "record 'x': '(' at column 1 is never closed",

@@ -1,7 +1,9 @@
 """A structure is valid once it is held; what it computes."""
 
 import itertools
+import json
 
+import numpy as np
 import pytest
 from conftest import any_structures
 from hypothesis import given, settings
@@ -126,3 +128,17 @@ def test_the_repr_has_the_pairs_in_order_and_is_short():
     assert repr(record) == f"StructureRecord('x', 'GGGAAACCC', {structure!r})"
     long = Structure(1000, frozenset((base, 999 - base) for base in range(400)))
     assert repr(long).endswith("(9, 990), ... 400 pairs})")
+
+
+def test_any_collection_of_whole_numbers_is_read():
+    found = Structure(np.int64(9), [[0, np.int64(8)], (0, 8)])
+    assert found == Structure(9, frozenset({(0, 8)}))
+    assert json.dumps([found.length, *found.pairs]) == "[9, [0, 8]]"
+
+
+@pytest.mark.parametrize("values", [("9",), (9.0,), (9, {(0.0, 8.0)}), (9, ["08"])])
+def test_other_numbers_are_a_mistake_of_the_program(values):
+    with pytest.raises(TypeError):
+        Structure(*values)
+    with pytest.raises(StructureError, match=r"^an RNA of -1 bases$"):
+        Structure(-1)

@@ -107,7 +107,7 @@ def test_a_folder_that_may_not_be_read_hides_no_other_weights(home, monkeypatch,
             if not part:
                 with pytest.raises(WeightsError) as caught:
                     find_weights("mine")
-                why = "(your own cannot be listed: permission denied)"
+                why = "(your own weights cannot be listed: permission denied)"
                 assert (
                     str(caught.value)
                     == f"no weights named 'mine'; known: rnaformer-base, {DEFAULT} {why}"
@@ -121,7 +121,7 @@ def test_a_store_of_an_impossible_name_hides_no_shipped_weights(monkeypatch):
     assert list(list_weights()) == ["rnaformer-base", DEFAULT]
     with pytest.raises(WeightsError) as caught:
         find_weights("mine")
-    why = "(your own cannot be listed: file name too long)"
+    why = "(your own weights cannot be listed: file name too long)"
     assert str(caught.value) == f"no weights named 'mine'; known: rnaformer-base, {DEFAULT} {why}"
 
 

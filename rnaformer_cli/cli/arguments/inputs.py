@@ -24,7 +24,7 @@ from rnaformer_cli.probing.matching import ProfileIndex
 from rnaformer_cli.sequence.fasta import fasta_files, read_fasta_file, scan_bare
 from rnaformer_cli.sequence.record import RnaRecord
 
-_MIN_SEQUENCE = 4  # letters of a missing file's name that is taken for a sequence
+_MIN_SEQUENCE = 4  # letters in the name of a missing file that may be meant as a sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class Inputs:
     fail_fast: bool = False
     needs_names: bool = False  # whether each record needs a unique file name
     profiles: ProfileIndex | None = None  # probing data for the records
-    constraints: ConstraintIndex | None = None  # of the records, from files of their own
-    constraints_in_fasta: bool = False  # whether they are below the sequences
+    constraints: ConstraintIndex | None = None  # for the records, from separate files
+    constraints_in_fasta: bool = False  # whether FASTA files have constraints below sequences
     sequences: tuple[str, ...] = ()  # given by --seq
 
     def records(
@@ -49,7 +49,7 @@ class Inputs:
 
         With `fail_fast` the first bad record ends the input; the records before it are predicted.
         """
-        for scanned, name, is_only in self._part():
+        for scanned, name, is_only in self._shard_records():
             error = self._error(scanned)
             if isinstance(scanned, RnaRecord) and error is None:
                 record = self._with_data(scanned, is_only, report)
@@ -69,10 +69,10 @@ class Inputs:
                 report.fail(error)
         self._report_unmatched(report)
 
-    def _part(self) -> Iterator[tuple[RnaRecord | RnaformerError, str, bool]]:
-        """The records of this part, their file names, and whether the run has only one record.
+    def _shard_records(self) -> Iterator[tuple[RnaRecord | RnaformerError, str, bool]]:
+        """The records of this shard, their file names, and whether the run has only one record.
 
-        Names and data are assigned as in an undivided run, so records of other parts count, too.
+        Names and data are assigned as in an undivided run, so records of other shards count, too.
         """
         part, parts = self.shard or (1, 1)
         taken = UniqueFileNames() if self.needs_names else None
@@ -92,7 +92,7 @@ class Inputs:
     def _with_data(self, record: RnaRecord, is_only: bool, report: RunReporter) -> RnaRecord | None:
         """The record with its constraints and probing data.
 
-        None where `fail_fast` ends the run at bad data, and for a record with bad constraints.
+        None if `fail_fast` ends the run at bad data, or if the constraints are bad.
         """
         given = self._with_constraints(record, is_only, report)
         if given is None or self.profiles is None:
@@ -110,7 +110,7 @@ class Inputs:
     def _with_constraints(
         self, record: RnaRecord, is_only: bool, report: RunReporter
     ) -> RnaRecord | None:
-        """The record with its constraints; None, and reported, if they cannot be met."""
+        """The record with its constraints; None after reporting constraints that cannot be met."""
         if self.constraints is None:
             if self.constraints_in_fasta:
                 report.count_constraints(record)
@@ -127,7 +127,7 @@ class Inputs:
         return given
 
     def _report_unmatched(self, report: RunReporter) -> None:
-        """Report data of ids that no record has; with `fail_fast` only the first."""
+        """Report data with ids that no record has; with `fail_fast` only the first."""
         for what, index in (("probing data", self.profiles), ("constraints", self.constraints)):
             unmatched = [] if index is None else index.unmatched()
             if not self.fail_fast:
@@ -136,7 +136,7 @@ class Inputs:
                 report.ended_by = next(iter(unmatched), None)
 
     def workload(self) -> Workload | None:
-        """Read all inputs in advance and measure them; None if one can be read only once."""
+        """The size of all inputs, which are read in advance; None if one can be read only once."""
         if not self._is_repeatable():
             return None
         part, parts = self.shard or (1, 1)
@@ -145,12 +145,16 @@ class Inputs:
 
     def second_record(self) -> RnaRecord | None:
         """The second valid record, if there is one and all inputs can be read in advance."""
+        valid = self.valid_records()
+        return None if valid is None else next(itertools.islice(valid, 1, None), None)
+
+    def valid_records(self) -> Iterator[RnaRecord] | None:
+        """The valid records, read in advance; None if an input can be read only once."""
         if not self._is_repeatable():
             return None
         part, parts = self.shard or (1, 1)
         found = itertools.islice(self._scan(), part - 1, None, parts)
-        valid = (one for one in found if isinstance(one, RnaRecord) and self._error(one) is None)
-        return next(itertools.islice(valid, 1, None), None)
+        return (one for one in found if isinstance(one, RnaRecord) and self._error(one) is None)
 
     def _is_repeatable(self) -> bool:
         return all(Path(path).is_file() or Path(path).is_dir() for path in self.paths)
@@ -172,12 +176,13 @@ class Inputs:
         try:
             if is_in_folder:
                 check_regular(Path(file))
-            yield from read_fasta_file(file, self.strict, self.constraints_in_fasta)
+            first = len(self.sequences) + 1
+            yield from read_fasta_file(file, self.strict, self.constraints_in_fasta, first)
         except RnaformerError as error:
             yield _with_hint(error, str(file))
 
     def _error(self, scanned: RnaRecord | RnaformerError) -> RnaformerError | None:
-        """The error for which a record is not predicted; None for a valid record."""
+        """The error because of which a record is not predicted; None for a valid record."""
         if not isinstance(scanned, RnaRecord):
             return scanned
         if self.max_length is None or len(scanned) <= self.max_length:
@@ -187,7 +192,7 @@ class Inputs:
 
 
 def _with_hint(error: RnaformerError, file: str) -> RnaformerError:
-    """The error; that of a missing file whose name is a sequence names the option --seq."""
+    """The error, with a hint at --seq if the name of a missing file looks like a sequence."""
     is_sequence = len(file) >= _MIN_SEQUENCE and set(file.upper()) <= set("ACGUTN")
     if not is_sequence or Path(file).exists():
         return error

@@ -65,7 +65,7 @@ class SequenceText(NonEmptyText):
 
 
 class GroupedCommand(click.Command):
-    """A command whose help lists its options in groups; others are in the last one, "Options"."""
+    """A command whose help lists its options in groups; the last, "Options", has all others."""
 
     def __init__(self, *arguments: Any, groups: Mapping[str, Sequence[str]], **values: Any) -> None:
         super().__init__(*arguments, **values)
@@ -171,7 +171,7 @@ def _parse_shard(
 def complete_weights(
     _: click.Context, __: click.Parameter, incomplete: str
 ) -> list[CompletionItem[str]]:
-    """Names of weights that begin with the text; if there are none, folders."""
+    """Complete names of weights; if none begins with the text, complete folders."""
     from rnaformer_cli.weight_store.store import list_weights
 
     names = [CompletionItem(name) for name in list_weights() if name.startswith(incomplete)]

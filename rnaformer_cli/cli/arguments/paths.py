@@ -22,13 +22,27 @@ def check_paths(
     """Reject an output that two options name, and an output that is also an input.
 
     Paths are compared after symbolic links and `.` are resolved. Devices, pipes and folders may be
-    named more than once. `suffixes` are those of the files that are read in an input folder.
+    named more than once. `suffixes` are those of the files that are read from an input folder. The
+    name `-` is rejected: an option for which it is standard output passes None.
 
     Raises:
-        click.UsageError: naming the options and the file.
+        click.UsageError: such an output; the message names the options and the file.
     """
+    options_by_target = _options_by_target(outputs)
+    for path in inputs:
+        if path is None or path == STDIN:
+            continue
+        for target, option in options_by_target.items():
+            if _is_input(Path(path), Path(target), suffixes):
+                raise click.UsageError(f"{option} would replace an input: {path}")
+
+
+def _options_by_target(outputs: Mapping[str, str | None]) -> dict[str, str]:
+    """The option of each file that is written, by its resolved path."""
     options_by_target: dict[str, str] = {}
     for option, path in outputs.items():
+        if path == STDIN:
+            raise click.UsageError(f"{option} needs the name of a file, not {path}")
         if path is None or _may_repeat(path):
             continue
         target = os.path.realpath(path)
@@ -36,12 +50,7 @@ def check_paths(
             other = options_by_target[target]
             raise click.UsageError(f"{other} and {option} are the same file: {path}")
         options_by_target[target] = option
-    for path in inputs:
-        if path is None or path == STDIN:
-            continue
-        for target, option in options_by_target.items():
-            if _is_input(Path(path), Path(target), suffixes):
-                raise click.UsageError(f"{option} would replace an input: {path}")
+    return options_by_target
 
 
 def _is_input(path: Path, target: Path, suffixes: Set[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Files with data of records on the command line: chemical probing data, constraints."""
+"""Options for files with data about records: chemical probing data, constraints."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def relative_reactivities_of(
     """The reactivities of each record from 0 to 1, or None without data.
 
     Raises:
-        ProbingError, InputError: data that cannot be read or do not fit, or none of any record.
+        ProbingError, InputError: data that cannot be read or do not fit, or no data for any record.
     """
     index = ProfileIndex(reagent)
     for found in _scan(paths, reactivity_files, read_reactivities):
@@ -87,7 +87,7 @@ def _parse_reagent(_: click.Context, __: click.Parameter, value: str | None) -> 
 
 
 def _complete_reagent(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-    """The reagents that begin like this."""
+    """The reagents that begin with the text; case is ignored."""
     return [name for name in REAGENTS if name.casefold().startswith(incomplete.casefold())]
 
 
@@ -96,7 +96,7 @@ reagent_option = click.option(
     metavar="|".join(REAGENTS),
     callback=_parse_reagent,
     shell_complete=_complete_reagent,
-    help="Reagent of the probing data.  [default: what their files say]",
+    help="Reagent of the probing data.  [default: as given in their files]",
 )
 
 
@@ -111,7 +111,7 @@ def _fill(
             index.add(found)
         elif fail_fast:
             raise found
-        elif not index.refuse(found):
+        elif not index.add_error(found):
             report.fail_data(found)
 
 

@@ -48,7 +48,7 @@ class ScoreArchiveReader:
         for name in sorted(members - set(self._names)):
             base, separator, number = name.rpartition("_")
             if separator and number.isdecimal() and base in plain:
-                message = "may be of this record; draw all structures of that run together"
+                message = "may belong to this record; draw all structures of that run together"
                 raise ScoreError(f"{name!r} {message}", record=base)
 
     def matrix(self, index: int, record: StructureRecord) -> Matrix | None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from rnaformer_cli.errors import OutputError
-from rnaformer_cli.files import make_folder, os_error_text
+from rnaformer_cli.files import LOCKED_ERRNOS, make_folder, os_error_text
 
 LOCK_FILE = ".rnaformer-run.lock"
-_LOCKED_ERRNOS = {errno.EACCES, errno.EAGAIN}  # of a lock that is held; the system decides which
 
 
 @contextlib.contextmanager
@@ -50,5 +48,5 @@ def _lock(file: int, part: tuple[int, int] | None) -> bool:
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, length, start)
     except OSError as error:
-        return error.errno not in _LOCKED_ERRNOS
+        return error.errno not in LOCKED_ERRNOS
     return True

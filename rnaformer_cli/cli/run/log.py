@@ -17,6 +17,10 @@ from rnaformer_cli.sequence.record import RnaRecord
 _DIGITS = 32  # hexadecimal digits of a checksum
 
 
+class LogError(OutputError):
+    """A log that cannot grow: the records after it could not be resumed."""
+
+
 class RunLog:
     """A file in the output folder: the settings of the run, then one line per finished record.
 
@@ -57,14 +61,19 @@ class RunLog:
         is_drawn = self._pictures is None or _is_same(finished.picture, self._picture(name))
         return is_drawn and _is_same(finished.files, self._files(name))
 
-    def add(self, record: RnaRecord, name: str) -> None:
-        """Log a record whose files are written."""
-        finished = _FinishedRecord(record_checksum(record), self._files(name), self._picture(name))
+    def unmet(self, name: str) -> tuple[int, ...]:
+        """The bases that must pair and have no partner in a record that was finished, 0-based."""
+        return self._finished[name].unmet
+
+    def add(self, record: RnaRecord, name: str, unmet: Sequence[int] = ()) -> None:
+        """Log a record whose files are written; `unmet` are its bases without a partner."""
+        checksums = record_checksum(record), self._files(name), self._picture(name)
+        finished = _FinishedRecord(*checksums, tuple(unmet))
         try:
             self._file.write(json.dumps(finished.line(name), ensure_ascii=False) + "\n")
             self._file.flush()
         except OSError as error:
-            raise OutputError(os_error_text(error), path=self._path) from None
+            raise LogError(os_error_text(error), path=self._path) from None
 
     def _files(self, name: str) -> str:
         """The checksum of all files of a record, or "" if one is missing."""
@@ -80,7 +89,7 @@ class RunLog:
         """Close the file."""
         try:
             self._file.close()
-        except OSError as error:  # buffered text that could not be written is written again
+        except OSError as error:  # close() writes buffered text again that could not be written
             raise OutputError(os_error_text(error), path=self._path) from None
 
     def _open(self, settings: Mapping[str, Any]) -> IO[str]:
@@ -124,12 +133,19 @@ class _FinishedRecord:
     record: str
     files: str
     picture: str = ""
+    unmet: tuple[int, ...] = ()  # bases that must pair and have no partner, 0-based
 
-    def line(self, name: str) -> dict[str, str]:
+    def __post_init__(self) -> None:
+        if not all(isinstance(base, int) and base >= 0 for base in self.unmet):
+            raise ValueError("unmet is not a list of bases")
+        object.__setattr__(self, "unmet", tuple(self.unmet))
+
+    def line(self, name: str) -> dict[str, Any]:
         """The fields of this record's line in the log."""
         values = {"name": name, **asdict(self)}
-        if not self.picture:
-            del values["picture"]
+        for optional in ("picture", "unmet"):
+            if not values[optional]:
+                del values[optional]
         return values
 
 

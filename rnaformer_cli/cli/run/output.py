@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol, cast
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from rnaformer_cli.structure.structure import StructureRecord, noncanonical_pair
 if TYPE_CHECKING:
     from rnaformer_cli.prediction.alternatives import Alternative
     from rnaformer_cli.prediction.predictor import Prediction, Predictor
+
+
+UnmetReport: TypeAlias = Callable[[RnaRecord, Sequence[int]], None]
 
 
 class Destination(Protocol):
@@ -100,7 +103,7 @@ class Formatter:
 
     @property
     def _optional_settings(self) -> dict[str, Any]:
-        """The settings of options that were given; a run without them has none."""
+        """The settings of some options, only if they were given."""
         found: dict[str, Any] = {"unpaired": True} if self._unpaired else {}
         if self._alternatives is not None:
             found.update(alternatives=self._alternatives, seed=self._seed)
@@ -157,7 +160,7 @@ class Formatter:
         return format_json(prediction.structure_record, prediction.pair_scores, details)
 
     def _unpaired_rows(self, prediction: Prediction) -> str:
-        """The rows of a table for the probabilities of being unpaired, if they are asked for."""
+        """The rows of a table with the probabilities of being unpaired, if these are requested."""
         if not self._unpaired or prediction.unpaired is None:
             return ""
         return format_unpaired_rows(prediction.record.id, prediction.unpaired.tolist())
@@ -194,7 +197,7 @@ def _warnings(record: RnaRecord) -> list[str]:
 
 
 def _constraints(prediction: Prediction) -> dict[str, Any]:
-    """The field for the constraints of a record; none without constraints."""
+    """The JSON field for the constraints of a record; empty without constraints."""
     if prediction.record.constraints is None:
         return {}
     unmet = [base + 1 for base in prediction.unmet]
@@ -202,7 +205,7 @@ def _constraints(prediction: Prediction) -> dict[str, Any]:
 
 
 def _reactivities(prediction: Prediction) -> dict[str, Any]:
-    """The field for the probing data of a record; none without data."""
+    """The JSON field for the probing data of a record; empty without data."""
     record, structure, unpaired = prediction.record, prediction.structure, prediction.unpaired
     data = record.reactivities
     if data is None or unpaired is None:
@@ -268,20 +271,28 @@ class FolderDestination:
 
 
 class LoggedDestination:
-    """Logs the records that another destination has written."""
+    """Logs the records that another destination has written.
 
-    def __init__(self, wrapped: Destination, log: RunLog) -> None:
+    `on_unmet` is called with a record of an earlier run and its bases that must pair and have no
+    partner.
+    """
+
+    def __init__(self, wrapped: Destination, log: RunLog, on_unmet: UnmetReport) -> None:
         self._wrapped = wrapped
         self._log = log
+        self._on_unmet = on_unmet
 
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
         self._wrapped.write(prediction, name)
-        self._log.add(prediction.record, name)
+        self._log.add(prediction.record, name, prediction.unmet)
 
     def is_done(self, record: RnaRecord, name: str) -> bool:
         """Whether the log has the record; see Destination."""
-        return self._log.is_done(record, name)
+        is_done = self._log.is_done(record, name)
+        if is_done and (unmet := self._log.unmet(name)):
+            self._on_unmet(record, unmet)
+        return is_done
 
 
 class PictureDestination:
@@ -309,7 +320,7 @@ class PictureDestination:
 class TableDestination:
     """Adds a table with one row per record to another destination.
 
-    With references it has the F1 of each record, which is empty without a reference of its id.
+    With references it has the column f1, which is empty for a record without a reference.
     """
 
     HEADER = (
@@ -326,7 +337,7 @@ class TableDestination:
         self._wrapped = wrapped
         self._file = file
         self._references = references
-        self._rows: list[str] = []  # that wait for their F1
+        self._rows: list[str] = []  # with references: all rows, until their F1 is known
         self._predicted: list[StructureRecord] = []
         self._write_row([*self.HEADER, *(["f1"] if references is not None else [])])
 
@@ -345,7 +356,7 @@ class TableDestination:
             self._predicted.append(prediction.structure_record)
 
     def close(self) -> None:
-        """Write the rows with F1: which reference belongs to a record is known at the end."""
+        """Write the rows with F1, because references are matched when all records are known."""
         if self._references is not None:
             scores = f1_of_predictions(self._predicted, self._references)
             for row, f1 in zip(self._rows, scores, strict=True):
@@ -385,6 +396,7 @@ class ScoreArchiveWriter:
 def open_destination(
     chosen: dict[str, Any],
     predictor: Predictor,
+    on_unmet: UnmetReport,
     references: Sequence[StructureRecord] | None = None,
 ) -> Iterator[Destination]:
     """The destination that the options select; single files appear after the last record."""
@@ -400,7 +412,7 @@ def open_destination(
             destination = FolderDestination(chosen["out_dir"], formatter, formats)
             if chosen["draw"]:
                 destination = PictureDestination(destination, chosen["draw"], chosen["draw_format"])
-            destination = LoggedDestination(destination, log)
+            destination = LoggedDestination(destination, log, on_unmet)
         else:
             stream = sys.stdout
             if chosen["output"]:

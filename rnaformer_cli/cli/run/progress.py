@@ -14,7 +14,7 @@ import click
 from rnaformer_cli.cli.formats.text import escape_controls
 from rnaformer_cli.errors import OutputError, RnaformerError
 from rnaformer_cli.files import is_gzip_name, open_text, os_error_text
-from rnaformer_cli.probing.likelihood import used_bases
+from rnaformer_cli.probing.likelihood import is_used_base
 from rnaformer_cli.reporting.failures import FAILURE_COLUMNS
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.structure import noncanonical_pairs
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LOW_CONFIDENCE = 0.5  # expected F1 below which a warning is printed
 MAX_LISTED_UNMATCHED = 10  # ids of probing data without a record that are reported one by one
-LONG_RUN_RECORDS = 100  # records
+LONG_RUN_RECORDS = 100  # runs with at least so many records end with a summary
 MAX_LISTED_FAILURES = 20  # failed records that are reported one by one; further ones are counted
 
 
@@ -53,8 +53,8 @@ class RunReporter:
         uses_stdout: bool = True,
     ) -> None:
         self.quiet = quiet
-        self._uses_stdout = uses_stdout  # for structures, with which progress must not mix
-        self._done = 0  # records that are predicted, or were before
+        self._uses_stdout = uses_stdout  # for structures, which must not mix with progress
+        self._done = 0  # records predicted in this run or an earlier one
         self._done_bases = 0
         self.failed_ids: list[str] = []
         self._failure_table = failure_table
@@ -62,7 +62,7 @@ class RunReporter:
         self._bases = 0  # of the written records
         self._workload: Workload | None = None
         self.failures = 0
-        self.data_failures = 0  # of probing data, without which their records are predicted
+        self.data_failures = 0  # unusable probing data; the records are predicted without them
         self._n_matched = 0
         self._n_with_data = 0
         self._n_looked_up = 0  # records of a run with constraints
@@ -95,7 +95,7 @@ class RunReporter:
         self._report_failure(error)
 
     def fail_unmatched(self, errors: Iterable[RnaformerError], what: str) -> None:
-        """Report data that belong to no record, the first ones in full."""
+        """Report data that belong to no record: the first ones one by one, the number of others."""
         unlisted = 0
         for number, error in enumerate(errors, start=1):
             if number <= MAX_LISTED_UNMATCHED:
@@ -151,7 +151,7 @@ class RunReporter:
         self._n_matched += 1
         data = record.reactivities
         if data is not None:
-            self._n_with_data += any(used_bases(record.sequence, data.values, data.reagent))
+            self._n_with_data += any(is_used_base(record.sequence, data.values, data.reagent))
 
     def report_data(self) -> None:
         """Report the number of records with usable probing data, in a run with probing data."""
@@ -172,7 +172,7 @@ class RunReporter:
         self._n_noncanonical += len(pairs)
 
     def report_constraints(self) -> None:
-        """Tell how many records had constraints, and warn of forced pairs of unusual bases."""
+        """Report the number of records with constraints, and warn of non-canonical forced pairs."""
         if self._n_noncanonical:
             count = format_count(self._n_noncanonical, "forced pair")
             verb = "is" if self._n_noncanonical == 1 else "are"
@@ -206,7 +206,7 @@ class RunReporter:
         self._print(f"rnaformer: {records}, {self._bases:,} nt in {seconds:.1f} s{failed}")
 
     def note_references(self, number: int) -> None:
-        """Tell how many references have no record in the input, if there are any."""
+        """Report the number of references without a record in the input, if there are any."""
         if number and not self.quiet:
             verb = "is" if number == 1 else "are"
             records = format_count(number, "reference")
@@ -303,8 +303,15 @@ class FailureTable:
         self._write(["" if value is None else escape_controls(str(value)) for value in values])
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file.
+
+        Raises:
+            OutputError: what was buffered cannot be written.
+        """
+        try:
+            self._file.close()
+        except OSError as error:
+            raise OutputError(os_error_text(error), path=self._path) from None
 
     def _write(self, values: Iterable[str]) -> None:
         try:

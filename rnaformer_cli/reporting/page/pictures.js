@@ -1,4 +1,4 @@
-// Tools of an open record: copy the structure, save, zoom and move its pictures, and read them.
+// Tools of an open record: copy its structure; save, zoom, move and query its pictures.
 
 const SVG = "http://www.w3.org/2000/svg";
 const INKSCAPE = "http://www.inkscape.org/namespaces/inkscape";
@@ -34,7 +34,7 @@ function addButton(parent, text, label, action) {
   return button;
 }
 
-// The picture as a file of its own: with its whole area, a font, and named layers.
+// The picture as a standalone file: with its whole area, a font, and named layers.
 function standalone(svg) {
   const copy = svg.cloneNode(true);
   const [, , width, height] = svg.dataset.whole.split(" ");
@@ -81,7 +81,7 @@ async function copyText(text) {
   }
 }
 
-// The part of the picture that is seen: x, y, width, height.
+// The visible part of the picture: x, y, width, height.
 function area(svg) {
   return svg.getAttribute("viewBox").split(" ").map(Number);
 }
@@ -157,7 +157,7 @@ function readPicture(svg, bases) {
     else showTip(null, dotText(event), event.clientX, event.clientY);
   });
 
-  // Of a dot plot: the pair at the pointer, by its place in the frame.
+  // The text for the pair at the pointer in a dot plot, from its position in the frame.
   function dotText(event) {
     if (circles.length) return "";
     const frame = svg.querySelector('[data-layer="frame"]').getBoundingClientRect();
@@ -196,7 +196,7 @@ function addPictureTools(record, figure, bases) {
   addButton(tools, "Whole", "Show the whole picture", () => svg.setAttribute("viewBox", svg.dataset.whole));
   figure.prepend(tools);
   svg.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey) return; // else the page scrolls
+    if (!event.ctrlKey) return; // without Ctrl the page scrolls
     event.preventDefault();
     const box = svg.getBoundingClientRect();
     const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];

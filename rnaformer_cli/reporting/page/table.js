@@ -6,7 +6,7 @@ const shown = document.getElementById("shown");
 const all = document.getElementById("all");
 const records = [...table.tBodies]; // in the order of the input
 const headings = [...table.tHead.rows[0].cells];
-const inWords = new Intl.Collator("en", { numeric: true });
+const collator = new Intl.Collator("en", { numeric: true });
 
 function setOpen(record, isOpen) {
   record.querySelector("[aria-expanded]").setAttribute("aria-expanded", isOpen);
@@ -18,8 +18,8 @@ function isOpen(record) {
   return !record.rows[1].hidden;
 }
 
-// Ascending, descending, and then as in the input. What has no value stays at the end; records
-// without pairs have no number of pairs and no confidence.
+// Ascending, descending, and then as in the input. Records without a value stay at the end; those
+// without pairs have no value for pairs and confidence.
 function sort(heading) {
   const next = { none: "ascending", ascending: "descending", descending: "none" };
   const order = next[heading.getAttribute("aria-sort")];
@@ -27,7 +27,7 @@ function sort(heading) {
   heading.setAttribute("aria-sort", order);
   const value = (record) => record.rows[0].cells[heading.cellIndex].dataset.value;
   const isNumber = heading.querySelector("button").dataset.kind === "number";
-  const compare = isNumber ? (a, b) => a - b : inWords.compare;
+  const compare = isNumber ? (a, b) => a - b : collator.compare;
   const sign = order === "descending" ? -1 : 1;
   const sorted = [...records];
   if (order !== "none") {
@@ -44,7 +44,7 @@ function text(record) {
   return `${record.rows[0].textContent} ${record.querySelector(".bases").textContent}`;
 }
 
-let texts = null; // made when first asked for
+let texts = null; // computed for the first search
 
 const COMPARE = {
   "<": (a, b) => a < b,
@@ -54,7 +54,7 @@ const COMPARE = {
   "=": (a, b) => a === b,
 };
 
-// Comparisons of numbers, such as `confidence < 0.5`, and the other words of a filter.
+// The numeric comparisons in a filter, such as `confidence < 0.5`, and its remaining words.
 function parseFilter(words) {
   const comparisons = [];
   const rest = words.replace(/([a-z]\w*)\s*(<=|>=|<|>|=)\s*(\d*\.?\d+)(?![\w.])/g, (all, name, sign, number) => {

@@ -1,8 +1,8 @@
 """Augmentation of curated records by compensatory mutations, which keep the structure.
 
-Related RNAs keep their pairs while both letters of a pair change. A network that sees the same
+In related RNAs both letters of a pair change while the pair remains. A network that sees the same
 families many times learns to recognise them. Mutated records no longer resemble their families, so
-that only features common to all RNAs help.
+that the network has to learn what is common to all RNAs.
 """
 
 from __future__ import annotations

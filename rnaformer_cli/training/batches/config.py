@@ -10,14 +10,20 @@ from rnaformer_cli.errors import ConfigError, shorten_repr
 
 @dataclass(frozen=True, slots=True)
 class BatchConfig:
-    """Sampling of records and size of batches."""
+    """Sampling of records and size of batches.
+
+    Raises:
+        ConfigError: a value out of its range.
+    """
 
     max_cells: int = 40_000  # B·L·L of a batch; a longer record is a batch by itself
     batches_per_step: int = 2  # over all GPUs
+    bucketed: bool = False  # batches of one latent side, from data that stay on the device
     lengths: tuple[int, ...] = (128, 128, 200, 300, 500)  # longest record in each part of the run
     cluster_exponent: float = 0.3  # a cluster of n records has weight n ** this
     length_exponent: float = 1.0  # a record of L > 100 bases has weight (100 / L) ** this
     computed_fraction: float = 0.35  # fraction of the records that have computed labels
+    # Factor of the sampling weight of records by their source; 1 for sources that are not listed.
     source_weights: Mapping[str, float] = field(default_factory=lambda: {"rfam-predicted": 0.5})
     negative_fraction: float = 1.0  # fraction of the cells without a pair that enter the loss
     augmented_fraction: float = 0.0  # fraction of the curated records whose letters are redrawn

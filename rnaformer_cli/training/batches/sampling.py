@@ -1,6 +1,6 @@
-"""Sample records by weight and group them into batches by length, bounded by cells.
+"""Sample records by weight, and group records of similar lengths into batches.
 
-All batches are a function of the seed and the position in the stream, so that a resumed run sees
+The batches depend only on the seed and the position in the stream. A resumed run therefore sees
 the same batches as an uninterrupted one, and all processes sample the same list and divide it.
 """
 
@@ -18,8 +18,8 @@ from rnaformer_cli.errors import DatasetError
 from rnaformer_cli.training.batches.augmentation import augment
 from rnaformer_cli.training.batches.config import BatchConfig
 
-ROUND_RECORDS = 512  # records that are sampled and sorted by length at once
-_SHORT = 100  # bases up to which length does not lower the weight of a record
+ROUND_RECORDS = 512  # records per round, which are sorted by length together
+_SHORT = 100  # bases; only longer records have a lower weight because of their length
 _LENGTH_JITTER = 8  # bases added at random before sorting, so that batches differ between rounds
 
 
@@ -58,15 +58,19 @@ class BatchStream:
 
         `progress` (0 to 1) sets the length limit of the rounds that begin now.
         """
+        for place in self._positions(position, progress):
+            yield self._batch(place), StreamPosition(place.round, place.batch + 1)
+
+    def _positions(self, position: StreamPosition, progress: float) -> Iterator[StreamPosition]:
+        """The positions of the batches from a position on; their rounds are drawn."""
         limit = self.length_limit(progress)
         while True:
             self._draw(position.round, limit)
-            if position.batch >= len(self._batches):
+            if position.batch < len(self._batches):
+                yield position
+                position = StreamPosition(position.round, position.batch + 1)
+            else:
                 position = StreamPosition(position.round + 1)
-                continue
-            records = self._batch(position)
-            position = StreamPosition(position.round, position.batch + 1)
-            yield records, position
 
     def _batch(self, position: StreamPosition) -> list[LabelledRecord]:
         """The records of a batch, some of them augmented as configured."""
@@ -90,7 +94,7 @@ class BatchStream:
         return self._drawn[1] if self._drawn else self.length_limit(0.0)
 
     def length_limit(self, progress: float) -> int:
-        """The maximum length of records at a progress from 0 to 1."""
+        """The limit on the length of records at a progress from 0 to 1."""
         lengths = self._config.lengths
         return lengths[min(int(progress * len(lengths)), len(lengths) - 1)]
 
@@ -99,12 +103,16 @@ class BatchStream:
         if self._drawn is not None and self._drawn[0] == number:
             return
         self._drawn = (number, limit)
-        random = np.random.default_rng((self._seed, number))
+        self._batches = self._make_round(np.random.default_rng((self._seed, number)), limit)
+
+    def _make_round(self, random: np.random.Generator, limit: int) -> list[list[int]]:
+        """The batches of a round, as indices of records."""
         chosen = self._choose(random, limit)
         jittered = self._lengths[chosen] + random.random(len(chosen)) * _LENGTH_JITTER
         order = [int(index) for index in chosen[np.argsort(-jittered, kind="stable")]]
-        self._batches = self._make_batches(order)
-        random.shuffle(self._batches)
+        batches = self._make_batches(order)
+        random.shuffle(batches)
+        return batches
 
     def _choose(self, random: np.random.Generator, limit: int) -> NDArray[np.int64]:
         """Sample the indices of a round's records, up to a length limit."""
@@ -119,7 +127,7 @@ class BatchStream:
         return np.concatenate(parts)
 
     def _make_batches(self, order: list[int]) -> list[list[int]]:
-        """Cut indices, sorted by falling length, into batches of up to max_cells."""
+        """Divide indices, longest record first, into batches of up to max_cells cells."""
         batches: list[list[int]] = []
         longest = 0
         for index in order:

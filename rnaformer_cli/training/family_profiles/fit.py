@@ -35,7 +35,7 @@ from rnaformer_cli.structure.structure import BasePair
 
 _MAX_COMPARED = 120  # members that are aligned with a seed
 _MAX_SEEDS = 200  # of one family in a round
-_BATCH = 100  # seeds whose candidates are aligned at once
+_BATCH = 100  # seeds whose candidates are aligned in one call
 _MIN_SIMILARITY = 0.12  # cosine of k-mer vectors, for records without a family
 _MIN_LOG_ODDS = 5.0  # nats; records below it do not join a profile
 _ITERATIONS = 2  # of alignment and counting
@@ -50,8 +50,8 @@ class ProfileTrainingConfig:
     """Settings of `learn_library`."""
 
     records_per_cluster: int = 3  # records of a cluster that are used; together they have weight 1
-    min_f1: float = 0.65  # of transferred pairs against the record's own; below it, none joins
-    min_records: int = 2  # of a profile
+    min_f1: float = 0.65  # of transferred pairs; records with a lower F1 do not join
+    min_records: int = 2  # of each profile
     max_rounds: int = 15  # records without a profile after these rounds are ignored
     seed: int = 0
 
@@ -70,6 +70,8 @@ MembersByFamily = dict[str, "list[_Member]"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Member:
+    """A record of a family, with what its comparison with others needs."""
+
     codes: NDArray[np.int64]
     pairs: tuple[BasePair, ...]
     weight: float
@@ -181,7 +183,7 @@ def _sample_members(
 
 
 def _seeds(members: Sequence[_Member], min_similarity: float) -> Iterator[list[_Member]]:
-    """Yield the record most similar to all unused ones and its nearest neighbours, repeatedly.
+    """Repeatedly yield the record that is most similar to all unused ones, and its neighbours.
 
     The seed is the first of each list; neighbours have at least `min_similarity` to it. Each record
     is used once.
@@ -207,7 +209,7 @@ def _seeds(members: Sequence[_Member], min_similarity: float) -> Iterator[list[_
 
 
 def _grow(seeded: Sequence[list[_Member]], min_f1: float) -> list[list[_Member]]:
-    """For each seed and its candidates: the seed and the candidates whose pairs agree with it."""
+    """For each list of a seed and candidates, the seed and the candidates that agree with it."""
     joined = []
     for start in range(0, len(seeded), _BATCH):
         batch = seeded[start : start + _BATCH]

@@ -46,16 +46,16 @@ def expected_loop_counts(
 
 
 def _expected_multi_unpaired(closing: Tensor, branch: Tensor) -> Tensor:
-    """The probability of each base to be unpaired in a multiloop, (B, L).
+    """The probability that each base is unpaired in a multiloop, (B, L).
 
     `closing` and `branch` (B, D, L) are the expected counts of closing pairs and of branches. The
-    unpaired bases of a multiloop are those inside the closing pair and outside of its branches.
+    unpaired bases of a multiloop are those inside its closing pair and outside its branches.
     """
     closings, branches = to_matrix(closing), to_matrix(branch)
-    begins = F.pad(
-        closings.sum(2) + branches.sum(1), (1, 0)
-    )  # the bases after which a strand begins
-    ends = F.pad(closings.sum(1) + branches.sum(2), (0, 1))  # the bases before which it ends
+    # A strand of the loop begins after the left base of the closing pair or the right base of a
+    # branch, and ends before the left base of a branch or the right base of the closing pair.
+    begins = F.pad(closings.sum(2) + branches.sum(1), (1, 0))
+    ends = F.pad(closings.sum(1) + branches.sum(2), (0, 1))
     return (begins - ends).cumsum(1)[:, :-1]
 
 

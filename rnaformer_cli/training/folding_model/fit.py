@@ -47,7 +47,7 @@ INITIAL_SCORES = {  # 0 for all other tables
     "single_mismatch": -0.5,
     "multi": -2.0,
 }
-_RATE_FACTORS = {  # of the learning rate; small where a score is counted for many bases
+_RATE_FACTORS = {  # of the learning rate; small for scores that many bases share
     "unpaired_hairpin": 0.3,
     "unpaired_interior": 0.3,
     "unpaired_multi": 0.1,
@@ -175,7 +175,10 @@ def initial_scores() -> Scores:
 def backward_structures(
     scores: Scores, sequences: Sequence[str], structures: Sequence[Sequence[BasePair]]
 ) -> float:
-    """Add the gradients of the loss per base to the scores, and return the loss."""
+    """Add the gradients of the loss per base and of the ridge penalty to the scores.
+
+    Returns the loss per base, -log(probability of the structures), without the penalty.
+    """
     bases, _ = to_tensors(sequences)
     loop_scores = score_loops(bases, scores)
     with torch.no_grad():
@@ -208,7 +211,7 @@ def write_scores(path: str | Path, scores: Mapping[str, Tensor]) -> None:
 
 
 def read_scores(path: str | Path) -> Scores:
-    """Read a file of `write_scores`.
+    """Read a file that `write_scores` wrote.
 
     Raises:
         InputError: a file that cannot be read.

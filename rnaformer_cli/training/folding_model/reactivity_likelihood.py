@@ -29,7 +29,7 @@ from rnaformer_cli.training.folding_model.expected_loops import expected_loop_co
 BIN_EDGES = (0.0, 0.03, 0.07, 0.12, 0.18, 0.25, 0.33, 0.43, 0.55, 0.7, 0.85, 1.0, 1.25, 1.6, 2.2)
 NO_VALUE = -1  # bin of a base without a value
 _UNIT_QUANTILE = 0.9  # values are divided by this quantile of their profile
-_DECAY = 0.98  # of the counts, for each batch
+_DECAY = 0.98  # factor of the counts, for each batch
 _PSEUDOCOUNT = 2.0  # added to the count of each bin
 
 
@@ -61,7 +61,7 @@ class Densities:
 
 
 class ProfileStream:
-    """An endless, reproducible stream of batches. Clusters are sampled uniformly.
+    """An endless, reproducible stream of batches of profiles; clusters are sampled uniformly.
 
     Raises:
         DatasetError: no profile of at most `max_length` bases.
@@ -82,7 +82,7 @@ class ProfileStream:
         self._seed = seed
 
     def batch(self, step: int) -> list[ReactivityProfile]:
-        """The profiles of a step."""
+        """The batch of profiles of a step."""
         random = np.random.default_rng((self._seed, step))
         batch: list[ReactivityProfile] = []
         longest = 0
@@ -96,7 +96,7 @@ class ProfileStream:
 
 
 def bin_reactivities(profiles: Sequence[ReactivityProfile]) -> Tensor:
-    """The bin of each value (B, L); NO_VALUE for missing values and common ends of designs."""
+    """The bin of each value (B, L); NO_VALUE for missing values and constant ends of designs."""
     longest = max(map(len, profiles))
     bins = torch.full((len(profiles), longest), NO_VALUE, dtype=torch.int64)
     edges = torch.tensor(BIN_EDGES, dtype=torch.float64)

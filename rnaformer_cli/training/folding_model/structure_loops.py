@@ -35,7 +35,7 @@ def keep_foldable(sequence: str, pairs: Iterable[BasePair]) -> list[BasePair]:
 
 
 def decompose_loops(pairs: Iterable[BasePair], length: int) -> list[tuple[str, LoopIndex]]:
-    """The loops of a nested structure: field of LoopScores and index of each score in its sum."""
+    """The loops of a nested structure: the field of LoopScores and the index of each score."""
     loops: list[tuple[str, LoopIndex]] = []
     enclosed = _enclosed_pairs(pairs)
     inner_pairs = {inner for group in enclosed.values() for inner in group}
@@ -63,7 +63,7 @@ def _table_index(pair: BasePair) -> LoopIndex:
 
 
 def _unpaired_between(pairs: Iterable[BasePair], left: int, right: int) -> list[int]:
-    """The bases between two positions that no pair contains or encloses."""
+    """The bases between `left` and `right` that are neither in a pair nor enclosed by one."""
     covered = {base for start, end in pairs for base in range(start, end + 1)}
     return [base for base in range(left + 1, right) if base not in covered]
 

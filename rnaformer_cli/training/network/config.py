@@ -26,7 +26,11 @@ _DEEP_KEY = re.compile(rf"(?:{_PART}){{{MAX_CONFIG_DEPTH}}}")
 
 @dataclass(frozen=True, slots=True)
 class OptimiserConfig:
-    """Settings of the optimiser. `muon` is for the matrices of the blocks; the rest uses AdamW."""
+    """Settings of the optimiser. `muon` is for the matrices of the blocks; the rest uses AdamW.
+
+    Raises:
+        ConfigError: a value out of its range.
+    """
 
     kind: Literal["muon", "adamw"] = "muon"
     learning_rate: float = 4e-3  # peak value
@@ -46,7 +50,11 @@ class OptimiserConfig:
 
 @dataclass(frozen=True, slots=True)
 class RunConfig:
-    """Duration and validation. Exactly one of `steps` and `minutes` is above 0."""
+    """Duration and validation. Exactly one of `steps` and `minutes` is above 0.
+
+    Raises:
+        ConfigError: a value out of its range, or both or neither of `steps` and `minutes`.
+    """
 
     steps: int = 0
     minutes: float = 0.0  # of training, without validation; on CPUs at most the processor time
@@ -79,7 +87,7 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
-        """Check sections, names and types, then build.
+        """The config from plain values by section, after checks of names and types.
 
         Raises:
             ConfigError: an unknown section or key, or an invalid value.

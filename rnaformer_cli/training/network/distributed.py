@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
-_FINISHED, _LEFT = "rnaformer/finished", "rnaformer/left"  # keys that count processes
+_FINISHED, _LEFT = "rnaformer/finished", "rnaformer/left"  # keys of counters in the store
 _POLL = 0.02  # seconds
 
 
@@ -49,11 +49,14 @@ class ProcessGroup:
         return float(maximum)
 
     def average_gradients(self, parameters: list[nn.Parameter], bases: float) -> float:
-        """Sum gradients over all processes, divide them by the total of bases, and return it.
+        """Sum gradients over all processes, divide them by the total of bases, return that total.
 
         `bases` is the number of bases of this process. One flat tensor is exchanged, so that a
-        step takes one message.
+        step takes one message. A single process does not wait for its device.
         """
+        if self.world_size == 1:
+            torch._foreach_div_([p.grad for p in parameters if p.grad is not None], bases)
+            return bases
         gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
         count = gradients[0].new_tensor([bases])
         flat = self.all_reduce_sum(

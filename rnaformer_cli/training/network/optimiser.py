@@ -75,5 +75,6 @@ class WeightAverage:
     def update(self, network: nn.Module, step: int) -> None:
         """Add the weights after a step, counted from 1."""
         weight = 1.0 - min(self._decay, (1.0 + step) / (10.0 + step))
-        for name, tensor in network.state_dict().items():
-            self.tensors[name].lerp_(tensor, weight)
+        tensors = network.state_dict()
+        averages = [self.tensors[name] for name in tensors]
+        torch._foreach_lerp_(averages, list(tensors.values()), weight)

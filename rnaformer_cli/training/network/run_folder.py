@@ -26,7 +26,7 @@ from rnaformer_cli.training.network.config import TrainConfig
 CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
 METRICS = "metrics.jsonl"
-STATE_INDEX = "last.json"  # names the parts of the last state
+STATE_INDEX = "last.json"  # lists the files of the last state
 BEST = "best"
 LAST_VALIDATED = "latest"  # weights of the last validation
 CURVES = "curves.svg"
@@ -104,7 +104,7 @@ class RunFolder:
         tensors: dict[str, Tensor],
         about: dict[str, Any],
     ) -> None:
-        """Write weights, BEST or LAST_VALIDATED, as a folder for `rnaformer predict --weights`."""
+        """Write weights for `predict --weights` into the folder `name`: BEST or LAST_VALIDATED."""
         make_folder(self.path / name)
         config = replace(model, threshold=threshold)
         which = "Best weights by validation F1" if name == BEST else "Latest weights"

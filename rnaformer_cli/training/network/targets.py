@@ -15,16 +15,18 @@ from rnaformer_cli.prediction.batching import to_tensors
 
 @dataclass(frozen=True, slots=True)
 class LabelledBatch:
-    """A batch with its targets; the letters of the shapes are those of model/network.py."""
+    """A batch with its targets; shapes are in the letters of model/network.py."""
 
     bases: Tensor  # (B, L) codes
     is_base: Tensor  # (B, L)
     target: Tensor  # (B, L, L) base-pair probabilities, symmetric
     flag: Tensor  # (B,) 1: curated, 0: computed
+    folding: Tensor | None = None  # (B, L, L) probabilities of the folding model, if known
 
     def to(self, device: torch.device) -> LabelledBatch:
         """A copy on a device."""
-        moved = {name: getattr(self, name).to(device) for name in self.__slots__}
+        tensors = {name: getattr(self, name) for name in self.__slots__}
+        moved = {name: one.to(device) for name, one in tensors.items() if one is not None}
         return replace(self, **moved)
 
 

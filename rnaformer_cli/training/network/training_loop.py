@@ -1,4 +1,4 @@
-"""The training loop of the network: steps, validation, and a state from which a run resumes."""
+"""The training loop of the network: steps, validation, and the state for resuming a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 import torch
@@ -21,17 +20,24 @@ from rnaformer_cli.errors import TrainingError
 from rnaformer_cli.model.checkpoint import check_tensors, tensor_shapes
 from rnaformer_cli.model.initialisation import initialise
 from rnaformer_cli.model.network import RNAformer
-from rnaformer_cli.training.batches.sampling import BatchStream, StreamPosition
+from rnaformer_cli.training.batches.sampling import StreamPosition
+from rnaformer_cli.training.network.batch_sources import (
+    BatchSource,
+    PaddedBatches,
+    ResidentBatches,
+    SampledBatch,
+)
 from rnaformer_cli.training.network.config import TrainConfig
 from rnaformer_cli.training.network.distributed import ProcessGroup
 from rnaformer_cli.training.network.optimiser import Optimiser, WeightAverage
 from rnaformer_cli.training.network.run_folder import BEST, LAST_VALIDATED, RunFolder
-from rnaformer_cli.training.network.targets import sum_loss, to_batch
+from rnaformer_cli.training.network.step_queue import FinishedStep, StepQueue
+from rnaformer_cli.training.network.targets import LabelledBatch, sum_loss
 from rnaformer_cli.training.network.validation import Validation, validate
 
 _SMOOTHING_STEPS = 100  # steps over which the reported loss is averaged
-_PAUSE_FACTOR = 20.0  # times the median duration of a step; longer records have less effect
-_MIN_MEDIAN_STEPS = 10  # steps before the median counts
+_PAUSE_FACTOR = 20.0  # a step counts for at most so many median durations
+_MIN_MEDIAN_STEPS = 10  # steps before durations are limited
 
 
 @dataclass(slots=True)
@@ -41,6 +47,7 @@ class TrainingProgress:
     step: int = 0
     seconds: float = 0.0  # of training, without validation
     records: int = 0
+    cells: int = 0  # of pair matrices, with padding
     position: StreamPosition = field(default_factory=StreamPosition)
     best_f1: float = -1.0
 
@@ -64,7 +71,7 @@ class ComputeConfig:
 class Trainer:
     """A training run of a network.
 
-    `start` holds initial weights, and `folding` the scores of the folding model.
+    `start` are the initial weights, and `folding` the scores of the folding model.
 
     Raises:
         TrainingError: batches_per_step that the number of processes does not divide, or folding
@@ -91,6 +98,8 @@ class Trainer:
                 f"batches_per_step ({config.batches.batches_per_step}) must be divisible by "
                 f"the number of processes ({self.process_group.world_size})"
             )
+        if self.compute.device.type == "cuda":
+            torch.backends.cuda.enable_cudnn_sdp(False)  # slow for many short rows
         torch.manual_seed(config.run.seed)
         self.network = RNAformer(config.model)
         initialise(self.network)
@@ -103,21 +112,23 @@ class Trainer:
         self.network.save_memory = self.compute.save_memory
         self.optimiser = Optimiser(self.network, config.optimiser, self.compute.dtype)
         self.average = WeightAverage(self.network, config.optimiser.ema_decay)
-        self.stream = BatchStream(records, config.batches, config.run.seed)
+        self.source = self._batch_source(records)
         self.validation = validation
         self._data = _checksum(records)
         self.progress = TrainingProgress()
         self._losses: list[float] = []
+        self._queue = StepQueue(self.compute.device)
         self._durations: deque[float] = deque(maxlen=_SMOOTHING_STEPS)  # seconds of the last steps
-        self._forward = self._compile() if self.compute.compile else self.network
+        if self.compute.compile:
+            for block in self.network.blocks:  # all lengths share one graph
+                block.compile(dynamic=True)
 
-    def _compile(self) -> Callable[..., Tensor]:
-        """The compiled network, without its folding model, whose loops would be unrolled."""
-        module = self.network.folding
-        if module is not None:
-            # An untyped function of PyTorch. It is set on this module only, not on its class.
-            module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign,no-untyped-call]
-        return torch.compile(self.network)
+    def _batch_source(self, records: Sequence[LabelledRecord]) -> BatchSource:
+        batches, seed, device = self.config.batches, self.config.run.seed, self.compute.device
+        if not batches.bucketed:
+            return PaddedBatches(records, batches, seed, device)
+        patch = self.config.model.patch
+        return ResidentBatches(records, batches, patch, seed, device, self.network.folding)
 
     def _load_folding_scores(self, folding: Mapping[str, Tensor]) -> None:
         """Load the scores of the folding model, which do not change in training.
@@ -161,83 +172,104 @@ class Trainer:
         return True
 
     def step(self) -> float:
-        """Take a step on the next batches, and return the loss per base."""
+        """Take a step on the next batches, and return the loss per base of the last known step.
+
+        On a GPU this is not yet the loss of this step, and NaN in the first steps.
+
+        Raises:
+            TrainingError: the loss or a gradient is not finite.
+        """
         started = self._clock()
         fraction_done = self.progress.fraction_done(self.config)
-        source = self.stream.batches(self.progress.position, fraction_done)
-        sampled = list(islice(source, self.config.batches.batches_per_step))
-        batches = [records for records, _ in sampled]
+        batches, position = self.source.draw(
+            self.progress.position, fraction_done, self.config.batches.batches_per_step
+        )
         loss = self._accumulate_gradients(batches)
         parameters = list(self.network.parameters())
         norm = torch.nn.utils.clip_grad_norm_(parameters, self.config.optimiser.max_gradient_norm)
-        if not (math.isfinite(loss) and math.isfinite(float(norm))):
-            ids = ", ".join(record.id for records in batches for record in records)
-            raise TrainingError(f"step {self.progress.step + 1}: the loss is {loss} with {ids}")
+        records = [record for batch in batches for record in batch.records]
+        self._finish(self._queue.add(self.progress.step + 1, loss, norm, records))
         self.optimiser.step(fraction_done)
         self.network.zero_grad(set_to_none=True)
         self.progress.step += 1
-        self.progress.records += sum(map(len, batches))
-        self.progress.position = sampled[-1][1]
+        self.progress.records += len(records)
+        self.progress.cells += sum(batch.cells for batch in batches)
+        self.progress.position = position
         self.average.update(self.network, self.progress.step)
-        self._losses = [*self._losses[1 - _SMOOTHING_STEPS :], loss]
         spent = self.process_group.all_reduce_max(
             min(now - before for now, before in zip(self._clock(), started, strict=True)),
             self.compute.device,
         )
         self.progress.seconds += self.clip_pause(spent)
-        return loss
+        return self._losses[-1] if self._losses else math.nan
+
+    def _finish(self, steps: Sequence[FinishedStep]) -> None:
+        """Check the losses of finished steps and keep them."""
+        for step in steps:
+            if not (math.isfinite(step.loss) and math.isfinite(step.gradient_norm)):
+                ids = ", ".join(record.id for record in step.records)
+                raise TrainingError(f"step {step.number}: the loss is {step.loss} with {ids}")
+            self._losses = [*self._losses[1 - _SMOOTHING_STEPS :], step.loss]
 
     def _clock(self) -> list[float]:
-        """Wall time and, on CPUs, processor time; the one that advances less is counted.
+        """Wall time and, on CPUs, processor time; the smaller difference is counted.
 
-        With one thread, other processes on the same cores thus do not use up the run's time.
+        With one thread, time of other processes on the same cores is thus not counted.
         """
         on_cpu = self.compute.device.type == "cpu"
         return [time.perf_counter(), *([time.process_time()] if on_cpu else [])]
 
     def clip_pause(self, seconds: float) -> float:
-        """The seconds of a step, at most _PAUSE_FACTOR times the median of the last steps.
+        """The seconds of a step, on a CPU at most _PAUSE_FACTOR times the median of the last steps.
 
-        Time in which the process or the machine is suspended is therefore not counted.
+        A pause of the process or the machine is therefore not counted. The limit is above the time
+        of steps with the longest records. On a GPU all time counts, also that of compilation.
         """
+        if self.compute.device.type != "cpu":
+            return seconds
         median = statistics.median(self._durations) if self._durations else seconds
         has_median = len(self._durations) >= _MIN_MEDIAN_STEPS
         clipped = min(seconds, _PAUSE_FACTOR * median) if has_median else seconds
         self._durations.append(clipped)
         return clipped
 
-    def _accumulate_gradients(self, batches: list[list[LabelledRecord]]) -> float:
+    def _accumulate_gradients(self, batches: Sequence[SampledBatch]) -> Tensor:
         """Compute the gradients of the loss per base over the batches of all processes.
 
-        Returns the loss per base.
+        Returns the loss per base, a scalar on the device.
         """
         step = self.progress.step
         cycles = random.Random(f"{self.config.run.seed} {step}").randint(
             1, self.config.model.cycles
         )
-        total, bases = 0.0, 0
+        total, bases = torch.zeros(1, device=self.compute.device), 0
         for index in self.process_group.own_indices(len(batches)):
-            batch = to_batch(batches[index]).to(self.compute.device)
-            with torch.autocast(
-                self.compute.device.type,
-                self.compute.dtype,
-                enabled=self.compute.dtype != torch.float32,
-            ):
-                flag = batch.flag if self.config.model.label_flag else None
-                logits = self._forward(batch.bases, batch.is_base, cycles, flag)
+            batch = batches[index].load()
+            logits = self._logits(batch, cycles)
             negative_fraction = self.config.batches.negative_fraction
             seed = hash((self.config.run.seed, step, index))
             loss = sum_loss(logits.float(), batch, negative_fraction, seed)
             loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
-            bases += sum(map(len, batches[index]))
-        summed = self.process_group.all_reduce_sum(
-            torch.tensor([total], device=self.compute.device)
-        )
+            total += loss.detach()
+            bases += batches[index].bases
+        summed = self.process_group.all_reduce_sum(total)
         count = self.process_group.average_gradients(list(self.network.parameters()), float(bases))
-        return float(summed) / count
+        return (summed / count).squeeze()
+
+    def _logits(self, batch: LabelledBatch, cycles: int) -> Tensor:
+        """The pair logits of a batch (B, L, L)."""
+        device, dtype = self.compute.device.type, self.compute.dtype
+        flag = batch.flag if self.config.model.label_flag else None
+        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+            if self.config.batches.bucketed:
+                return self.network.bucketed_logits(
+                    batch.bases, batch.is_base, batch.folding, cycles, flag
+                )
+            logits: Tensor = self.network(batch.bases, batch.is_base, cycles, flag)
+            return logits
 
     def _validate(self, folder: RunFolder | None) -> None:
+        self._finish(self._queue.flush())
         if not self.process_group.is_main or not self.validation:
             return
         validation = self.validate()
@@ -246,6 +278,7 @@ class Trainer:
             "minutes": round(self.progress.seconds / 60.0, 2),
             "step": self.progress.step,
             "records": self.progress.records,
+            "cells": self.progress.cells,
             "loss": sum(self._losses) / max(len(self._losses), 1),
             "threshold": validation.threshold,
             "f1": validation.f1,
@@ -267,7 +300,8 @@ class Trainer:
         return validate(averaged, self.validation)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state from which a run resumes exactly."""
+        """The complete state of the run, for `load_state_dict`."""
+        self._finish(self._queue.flush())
         progress = self.progress
         return {
             "network": self.network.state_dict(),
@@ -278,8 +312,9 @@ class Trainer:
             "step": progress.step,
             "seconds": progress.seconds,
             "records": progress.records,
+            "cells": progress.cells,
             "position": [progress.position.round, progress.position.batch],
-            "length_limit": self.stream.round_limit,
+            "length_limit": self.source.stream.round_limit,
             "best_f1": progress.best_f1,
             "data": self._data,
             "validation": self._validation_checksums(),
@@ -292,10 +327,10 @@ class Trainer:
             TrainingError: the state of a run with other training or validation records.
         """
         if state.get("data", self._data) != self._data:  # not in states of earlier versions
-            raise TrainingError("holds a run with other --data")
+            raise TrainingError("contains a run with other --data")
         checksums = self._validation_checksums()
         if self.process_group.is_main and state.get("validation", checksums) != checksums:
-            raise TrainingError("holds a run with other --val")
+            raise TrainingError("contains a run with other --val")
         self.network.load_state_dict(state["network"])
         self.average.tensors = {
             name: tensor.to(self.compute.device) for name, tensor in state["average"].items()
@@ -305,9 +340,14 @@ class Trainer:
         self._losses = list(state["losses"])
         position = StreamPosition(*state["position"])
         self.progress = TrainingProgress(
-            state["step"], state["seconds"], state["records"], position, state["best_f1"]
+            state["step"],
+            state["seconds"],
+            state["records"],
+            state.get("cells", 0),  # not in states of earlier versions
+            position,
+            state["best_f1"],
         )
-        self.stream.resume(position, state["length_limit"])
+        self.source.stream.resume(position, state["length_limit"])
 
     def _validation_checksums(self) -> dict[str, str]:
         return {name: _checksum(records) for name, records in self.validation.items()}

@@ -21,10 +21,10 @@ THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Mean F1 of each validation set at the common threshold, or ratio, with the best mean."""
+    """Mean F1 of each validation set at the threshold (or ratio) of the best mean over sets."""
 
     f1: dict[str, float]
-    threshold: float  # of choose_ratio: the threshold of a record over its expected F1
+    threshold: float  # from choose_ratio: the ratio of threshold and expected F1
 
     @property
     def mean(self) -> float:
@@ -78,7 +78,7 @@ def choose_ratio(
     ratios: Sequence[float],
     f1_tolerance: float = 0.0,
 ) -> Validation:
-    """The first such ratio, for thresholds of `ratio` times the expected F1 of each record."""
+    """The first ratio within f1_tolerance; a threshold is `ratio` times a record's expected F1."""
     return _choose(
         sets, ratios, f1_tolerance, lambda scores, ratio: decode_adaptively(scores, ratio)[0]
     )

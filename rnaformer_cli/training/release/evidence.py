@@ -1,4 +1,7 @@
-"""Fit the weights of network and folding model by evidence, by maximum likelihood (L-BFGS)."""
+"""Fit how the weights of network and folding model depend on the evidence for a family.
+
+The fit maximises the likelihood of labelled pairs (L-BFGS).
+"""
 
 from __future__ import annotations
 
@@ -23,19 +26,20 @@ from rnaformer_cli.prediction.predictor import Scores
 
 MIN_PAIR_LOGIT = -7.0  # pairs below it in both models are left out
 _NO_EVIDENCE = -1e4  # nats; its gate is 0
-# Scale, folding weight and intercept without evidence, with evidence; midpoint, log width.
+# Scale, folding weight and intercept without evidence, the same with evidence; midpoint and log
+# width of the gate.
 _START = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 14.0, 1.0)
-_PENALTY = 1e-7  # of the squared distance from the start, for what the records do not determine
+_PENALTY = 1e-7  # of the squared distance from the start; for undetermined parameters
 _STEPS = 80  # iterations of L-BFGS
 _MAX_LOG_WIDTH = 3.0  # nats
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Fitted changes of the logits n of the scores and f of the folding model.
+    """The fitted linear combination of the logits n of the scores and f of the folding model.
 
     Without evidence for a family the logit becomes scale · n + folding_weight · f + shift. The gate
-    changes it where there is evidence.
+    changes these coefficients where there is evidence.
     """
 
     scale: float
@@ -80,7 +84,7 @@ def fit_by_evidence(examples: Iterable[Example]) -> Calibration:
     scale, weight, shift, scale_1, weight_1, shift_1, midpoint, log_width = values.tolist()
     is_plausible = bool(torch.isfinite(values).all()) and min(scale, scale_1) > 0
     if not is_plausible or is_pair.all() or not is_pair.any():
-        raise TrainingError("too few validation records to fit the weights by evidence")
+        raise TrainingError("too few validation records to fit the weights by family evidence")
     ratio = scale_1 / scale
     gate = EvidenceGate(
         midpoint=round(midpoint, 4),
@@ -98,7 +102,7 @@ def _pairs(
     folding: Scores | None,
     regions: Sequence[Region],
 ) -> NDArray[np.float32]:
-    """Logit, folding logit, evidence and label (4, P) of the pairs that a model finds possible."""
+    """Logit, folding logit, evidence and label (4, P) of the pairs that a model may predict."""
     assert folding is not None
     by_folding = log_odds(folding, MIN_FOLDING_PROBABILITY)
     left, right = np.nonzero(np.triu(np.maximum(matrix, by_folding) >= MIN_PAIR_LOGIT, k=1))

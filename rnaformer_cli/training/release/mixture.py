@@ -91,8 +91,8 @@ def fit_mixture(
     optimiser.step(loss)  # type: ignore[no-untyped-call]
     *rest, ceiling, slope = values.detach()
     scale, _, _, by_family, interaction, _ = rest
-    effect = by_family + interaction * network.median()  # of the family, at the median score
-    is_plausible = bool(torch.isfinite(values).all()) and min(scale, effect) >= 0
+    family_effect = by_family + interaction * network.median()  # at the median score
+    is_plausible = bool(torch.isfinite(values).all()) and min(scale, family_effect) >= 0
     if not is_plausible or is_pair.all() or not is_pair.any():
         message = "too few validation records match a family profile to fit the mixture"
         raise TrainingError(message)

@@ -39,11 +39,11 @@ TOLERANCE = 0.001  # of F1; within it, the smallest threshold is chosen
 MIN_SCORE = 1e-3  # less probable pairs are ignored in the calibration
 _STEPS = 50  # of Newton's method
 _CONVERGED = 1e-9  # change of a parameter at which Newton's method stops
-_MAX_LOGIT = 50.0  # beyond it a sigmoid is constant to 1e-21
+_MAX_LOGIT = 50.0  # beyond it the sigmoid changes by less than 1e-21
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
+class ReleasedNetwork:
     """A network with calibrated logits, and the values that were fitted."""
 
     network: RNAformer
@@ -66,13 +66,13 @@ def release(
     flag: float | None = None,
     folding_logit_weight: float | None = None,
     library: Library | None = None,
-) -> Released:
+) -> ReleasedNetwork:
     """Calibrate on the pooled records of all sets, then choose the thresholds of best F1.
 
     With a profile library, the mixture of network and families is fitted to the same records before
-    the thresholds are chosen. If the network has a folding model, the weights of both by evidence
-    and the calibration are fitted together, which also chooses folding_logit_weight. If the records
-    are too few for this fit, there are no weights by evidence.
+    the thresholds are chosen. If the network has a folding model, the calibration and the gate are
+    fitted together, by which the weights of both models depend on the evidence for a family; this
+    also chooses folding_logit_weight. With too few records for this fit there is no gate.
 
     The network is changed in place: its read-out, threshold and (if it gives a better F1)
     threshold_ratio. If given, cycles, flag and folding_logit_weight are set; the last is multiplied
@@ -97,9 +97,9 @@ def release(
     pairs = {name: collect_scored_pairs(network, records) for name, records in sets.items()}
     pooled = [record for records in pairs.values() for record in records]
     regions = _find_regions(pairs, library)
-    found = [region for records in regions.values() for region in records]
+    pooled_regions = [found for of_set in regions.values() for found in of_set]
     uses_evidence = library is not None and network.folding is not None
-    fitted = _calibrate(pooled, found if uses_evidence else None)
+    fitted = _calibrate(pooled, pooled_regions if uses_evidence else None)
     with torch.no_grad():
         network.read_out.weight.mul_(fitted.scale)
         network.read_out.bias.mul_(fitted.scale).add_(fitted.shift)
@@ -107,14 +107,14 @@ def release(
     mixture = None
     if library is not None:
         examples = (
-            (scored.record, scored.scores(fitted, of_record), of_record)
-            for scored, of_record in zip(pooled, found, strict=True)
+            (scored.record, scored.scores(fitted, found), found)
+            for scored, found in zip(pooled, pooled_regions, strict=True)
         )
         mixture = replace(fit_mixture(examples), by_evidence=fitted.gate)
 
-    def score(scored: ScoredPairs, of_record: list[Region]) -> tuple[LabelledRecord, Scores]:
+    def score(scored: ScoredPairs, found: list[Region]) -> tuple[LabelledRecord, Scores]:
         scores = scored.scores(fitted, ())
-        mixed = scores if mixture is None else mixture.apply(scores, of_record, scored.folding)
+        mixed = scores if mixture is None else mixture.apply(scores, found, scored.folding)
         return scored.record, mixed
 
     def calibrated() -> dict[str, Iterator[tuple[LabelledRecord, Scores]]]:
@@ -129,15 +129,17 @@ def release(
         folding_logit_weight=network.config.folding_logit_weight * fitted.scale
         + fitted.folding_weight,
     )
-    return Released(network, fitted.scale, fitted.shift, by_threshold, by_ratio, mixture)
+    return ReleasedNetwork(network, fitted.scale, fitted.shift, by_threshold, by_ratio, mixture)
 
 
-def _calibrate(pooled: Sequence[ScoredPairs], found: Sequence[list[Region]] | None) -> Calibration:
-    """The calibration by evidence of the regions, if it can be fitted; otherwise Platt scaling."""
-    if found is not None:
+def _calibrate(
+    pooled: Sequence[ScoredPairs], regions: Sequence[list[Region]] | None
+) -> Calibration:
+    """The calibration with a gate by family evidence, if it can be fitted; else Platt scaling."""
+    if regions is not None:
         examples = (
-            (scored.record, scored.matrix, scored.folding, of_record)
-            for scored, of_record in zip(pooled, found, strict=True)
+            (scored.record, scored.matrix, scored.folding, found)
+            for scored, found in zip(pooled, regions, strict=True)
         )
         with contextlib.suppress(TrainingError):  # too few records
             return fit_by_evidence(examples)

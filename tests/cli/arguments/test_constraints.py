@@ -67,11 +67,14 @@ def test_records_without_constraints_are_written_as_before(run_predict):
 
 
 BAD = [  # a line below the sequence GGGAAACCC, the message
-    ("(...", "4 signs of constraints for 9 bases"),
-    ("(.......", "8 signs of constraints for 9 bases"),
+    ("(...", "4 constraint symbols for 9 bases"),
+    ("(.......", "8 constraint symbols for 9 bases"),
     ("(........", "'(' at base 1 is never closed"),
     ("........)", "')' at base 9 closes nothing"),
-    ("..(..)...", "bases 3 and 6 must pair with 2 between them; a hairpin has at least 3"),
+    (
+        "..(..)...",
+        "bases 3 and 6 must pair, but have 2 between them; a hairpin loop has at least 3",
+    ),
     ("......<..", "base 7 must pair downstream, where no base is far enough for a hairpin"),
     ("..>......", "base 3 must pair upstream, where no base is far enough for a hairpin"),
     (
@@ -106,7 +109,11 @@ def test_a_record_whose_constraints_cannot_be_met_fails_and_others_go_on(
 
 BAD_CON = [
     ("Pairs:\n1 9\n1 8\n-1 -1\n", 3, "base 1 has two partners, 8 and 9"),
-    ("Pairs:\n1 4\n-1 -1\n", 2, "bases 1 and 4 must pair with 2 between them; a hairpin has "),
+    (
+        "Pairs:\n1 4\n-1 -1\n",
+        2,
+        "bases 1 and 4 must pair, but have 2 between them; a hairpin loop has ",
+    ),
     ("DS:\n3\n-1\nSS:\n3\n-1\n", 5, "base 3 must be unpaired, and must pair"),
     ("SS:\n3\n20\n-1\n", 3, "base 20 is beyond the RNA, which has 12 bases"),
     ("Pairs:\n1 9\n-1 -1\nForbids:\n9 1\n-1 -1\n", 5, "bases 1 and 9 must pair, and must not "),
@@ -145,7 +152,7 @@ def test_constraints_without_a_record_and_for_another_sequence_are_reported(run_
     Path("set.dbn").write_text(">z\nGGG\n...\n>b\nGGGAAACCG\n(.......)\n>y\nAC\n(.\n")
     finished = run_predict("in.fa", "--constraints", "set.dbn")
     assert finished.err == expected(
-        "set.dbn:6: record 'b': 'G' at base 9, where the RNA has 'C'",
+        "set.dbn:6: record 'b': 'G' at base 9, but the RNA has 'C'",
         "set.dbn:9: record 'y': '(' at base 1 is never closed",
         "set.dbn:3: no record 'z'",
         "0 of 2 records have constraints",
@@ -251,7 +258,10 @@ def test_constraints_in_fasta_need_a_file(run_predict):
 
 def test_constraints_in_bare_sequences_are_refused(run_predict):
     finished = run_predict("-", "--constraints-in-fasta", stdin="GGGGAAAACCCC\nx...........\n")
-    message = "stdin:1:1: expected a FASTA header ('>' and a name) before any sequence"
+    message = (
+        "stdin: bare sequences have no constraints below them; expected FASTA, with '>' and a name "
+        "above each sequence and its constraints below"
+    )
     assert (finished.err, finished.out, finished.code) == (expected(message), "", 1)
 
 
@@ -261,3 +271,40 @@ def test_constraints_of_a_sequence_of_the_command_line_are_found_by_its_name(run
     finished = run_predict("--seq", "GGGGAAAACCCC", *options)
     assert rows(finished)["sequence_1"]["constraints"]["pairs"] == [[1, 12]]
     assert finished.code == 0
+
+
+@pytest.mark.parametrize("energy", [" (-3.20)", " ( -0.40)", "  (0)"])
+def test_an_energy_of_rnafold_after_the_constraints_is_left_out(run_predict, energy):
+    text = f">a\nGGGGAAAACCCC\n((((....)))){energy}\n"
+    Path("folded.dbn").write_text(text)
+    below = run_predict("-", "--constraints-in-fasta", "-f", "jsonl", stdin=text)
+    beside = run_predict("--seq", "GGGGAAAACCCC", "--constraints", "folded.dbn", "-f", "jsonl")
+    for finished, name in ((below, "a"), (beside, "sequence_1")):
+        pairs = [[base, 13 - base] for base in range(1, 5)]
+        assert rows(finished)[name]["constraints"]["pairs"] == pairs
+        assert finished.code == 0
+
+
+def test_equal_constraints_in_two_files_are_no_contradiction(run_predict):
+    Path("set.dbn").write_text(">a\nGGGGAAAACCCC\nx...........\n")
+    Path("other.dbn").write_text(">a\nGGGGAAAACCCC\n.x..........\n")
+    text = ">a\nGGGGAAAACCCC\n"
+    twice = run_predict("-", *["--constraints", "set.dbn"] * 2, stdin=text)
+    assert (twice.err, twice.code) == (expected("1 of 1 record has constraints"), 0)
+    given = ("--constraints", "set.dbn", "--constraints", "other.dbn")
+    differ = run_predict("-", *given, stdin=text)
+    message = "other.dbn:3: record 'a': the constraints of 'a' occur twice, and are not the same"
+    assert (differ.err, differ.out, differ.code) == (expected(message), "", 1)
+
+
+def test_a_resumed_run_reports_bases_without_a_partner_again(run_predict):
+    Path("x.fa").write_text(">x\nGGGAAACCC\nxxxx|xxxx\n>y\nACGU\n")
+    run = ("x.fa", "--constraints-in-fasta", "--out-dir", "x")
+    message = "record 'x': 1 base that must pair has no partner: 5"
+    counts = "1 of 2 records has constraints"
+    first = run_predict(*run)
+    assert (first.err, first.code) == (expected(message, counts), 1)
+    for _ in range(2):
+        again = run_predict(*run, "--resume")
+        assert again.err == expected(message, "2 records done before", counts)
+        assert again.code == 1

@@ -107,3 +107,22 @@ def test_a_folder_that_is_missing_is_reported_before_long_work(run_cli, argument
     finished = run_cli(*arguments, "absent/out")  # nor does the data set exist
     message = "rnaformer: absent/out: no such file or directory\n"
     assert (finished.out, finished.err, finished.code) == ("", message, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [
+        (["data", "subset", "in.fa", "-o", "-"], "--output"),
+        (["data", "export", "in.fa", "-o", "-"], "--output"),
+        (["predict", "in.fa", "--table", "-"], "--table"),
+        (["predict", "in.fa", "--failures", "-"], "--failures"),
+        (["score", "in.fa", "--ref", "in.fa", "--multiqc", "-"], "--multiqc"),
+    ],
+)
+def test_an_output_that_is_not_standard_output_does_not_become_a_file_named_like_it(
+    run_cli, arguments, option
+):
+    finished = run_cli(*arguments)
+    assert finished.err.endswith(f"Error: {option} needs the name of a file, not -\n")
+    assert (finished.out, finished.code) == ("", 2)
+    assert not Path("-").exists()

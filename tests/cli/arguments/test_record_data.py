@@ -151,12 +151,16 @@ def test_data_come_from_standard_input_and_cannot_be_read_twice(run_predict):
 
 BAD = [
     ("a.shape", "13 1\n", ":1: record 'a': position 13 is beyond the RNA, which has 12 bases"),
-    ("a.shape", "1 G 1\n2 A 1\n", ":2: record 'a': 'A' at position 2, where the RNA has 'G'"),
-    ("a.shape", "1 x1\n", ":1: the value of position 1 is 'x1'; expected a number or NA"),
-    ("a.shape", "1 1\n1 2\n", ":2: duplicate value of position 1, the first is in line 1"),
-    ("z.shape", "1 1\n", ": no record 'z'; a file of one RNA is named after its record"),
+    ("a.shape", "1 G 1\n2 A 1\n", ":2: record 'a': 'A' at position 2, but the RNA has 'G'"),
+    ("a.shape", "1 x1\n", ":1: the value at position 1 is 'x1'; expected a number or NA"),
+    ("a.shape", "1 1\n1 2\n", ":2: duplicate value for position 1; the first is on line 1"),
+    (
+        "z.shape",
+        "1 1\n",
+        ": no record 'z'; a file without ids is named after its record",
+    ),
     ("z.jsonl", '{"id": "z", "reactivity": [1]}\n', ":1: no record 'z'"),
-    ("a.tsv", "id\tposition\tvalue\na\t2\tx\n", ":2: record 'a': the value of position 2 is 'x'; "),
+    ("a.tsv", "id\tposition\tvalue\na\t2\tx\n", ":2: record 'a': the value at position 2 is 'x'; "),
     ("a.shape", "", ": is empty; expected reactivities"),
 ]
 
@@ -195,7 +199,7 @@ def test_fail_fast_stops_at_data_without_a_record_when_all_are_read(run_predict)
     Path("z.shape").write_text("1 1\n")
     finished = run_predict("in.fa", "--fail-fast", "--reactivities", "z.shape")
     assert finished.out.count(">") == 3
-    message = "z.shape: no record 'z'; a file of one RNA is named after its record"
+    message = "z.shape: no record 'z'; a file without ids is named after its record"
     assert (finished.err, finished.code) == (expected(message), 1)
 
 
@@ -214,7 +218,7 @@ def test_a_missing_file_and_an_empty_folder_are_reported(run_predict):
     finished = run_predict("in.fa", *arguments, "--reactivities", "a.shape")
     first, second, third = finished.err.splitlines()
     assert first == "rnaformer: none.shape: no such file or directory"
-    assert second.startswith("rnaformer: empty: no file of reactivities in this folder (.dat, ")
+    assert second.startswith("rnaformer: empty: no reactivity file in this folder (.dat, ")
     assert third == "rnaformer: 1 of 3 records has reactivities"
     assert finished.code == 1
 

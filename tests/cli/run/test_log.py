@@ -184,6 +184,8 @@ def test_something_else_under_its_name_is_refused(tmp_path, text):
         100_000 * "[" + "\n",
         '{"settings": {}}\n[]\n',
         '{"settings": {}}\n{"name": "x", "files": "", "more": 1}\n',
+        '{"settings": {}}\n{"name": "x", "record": "", "files": "", "unmet": ["5"]}\n',
+        '{"settings": {}}\n{"name": "x", "record": "", "files": "", "unmet": 5}\n',
     ],
 )
 def test_a_log_with_wrong_entries_is_refused(tmp_path, text):

@@ -171,7 +171,7 @@ def test_bf16_and_recomputation_fit_too(compute):
 def gradients(compute):
     plan = TrainConfig(ModelConfig(dim=16, depth=2, heads=2), BATCHES)
     trainer = Trainer(plan, RECORDS, {}, compute)
-    trainer._accumulate_gradients([RECORDS[:4]])
+    trainer._accumulate_gradients([trainer.source._batch(RECORDS[:4])])
     return [parameter.grad for parameter in trainer.network.parameters()]
 
 
@@ -190,7 +190,7 @@ def test_gradients_in_bf16_are_those_in_fp32():
     for dtype in (torch.float32, torch.bfloat16):
         start, plan = network.state_dict(), TrainConfig(network.config, BATCHES)
         trainer = Trainer(plan, RECORDS, {}, ComputeConfig(dtype=dtype), start=start)
-        trainer._accumulate_gradients([[labelled]])
+        trainer._accumulate_gradients([trainer.source._batch([labelled])])
         found[dtype] = dict(trainer.network.named_parameters())
     for name, parameter in found[torch.float32].items():
         change = found[torch.bfloat16][name].grad - parameter.grad
@@ -280,7 +280,7 @@ def test_a_run_is_not_resumed_with_other_records():
     """Its batches, and its best F1, were those of other records."""
     state = Trainer(config(4), RECORDS, SETS).state_dict()
     for records, sets, option in ((RECORDS[1:], SETS, "data"), (RECORDS, {}, "val")):
-        with pytest.raises(TrainingError, match=f"^holds a run with other --{option}$"):
+        with pytest.raises(TrainingError, match=f"^contains a run with other --{option}$"):
             Trainer(config(4), records, sets).load_state_dict(state)
     del state["data"], state["validation"]  # as in states of earlier versions
     Trainer(config(4), RECORDS[1:], {}).load_state_dict(state)

@@ -61,4 +61,4 @@ def test_labels_that_are_all_the_same_are_refused():
     examples = [(make_record("x", "A" * LENGTH, []), *example[1:3], []) for example in simulate(2)]
     with pytest.raises(TrainingError) as caught:
         fit_by_evidence(examples)
-    assert str(caught.value) == "too few validation records to fit the weights by evidence"
+    assert str(caught.value) == "too few validation records to fit the weights by family evidence"
