@@ -63,7 +63,7 @@ def test_two_commands_do_everything_on_a_fresh_machine():
     predict = ".venv/bin/rnaformer predict examples/rnas.fasta --ref examples/rnas.dbn"
     assert commands == [
         f"{install}. &&\n  {predict}\n",
-        f"{install}'.[test]' &&\n  .venv/bin/pytest\n",
+        f"{install}'.[test]' &&\n  .venv/bin/pytest -n 2\n",
     ]
 
 
