@@ -854,7 +854,7 @@ def test_a_disk_that_is_full_during_a_transfer_is_reported(tmp_path, monkeypatch
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fetch, "_copy", fail)
+    monkeypatch.setattr(fetch, "_request", fail)
     with pytest.raises(InputError) as caught:
         fetch.download("http://localhost/x", tmp_path / "x", 9, math.inf)
     message = "transfer failed: no space left on device"

@@ -14,7 +14,7 @@ from rnaformer_cli.reporting.entries import ReportEntry, add_pictures, compare_e
 from rnaformer_cli.reporting.page import ReportPage, render
 from rnaformer_cli.scoring.summary import summarise
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.structure.structure import StructureRecord
+from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 QUIET = [
@@ -347,6 +347,15 @@ def test_an_element_from_elsewhere_would_be_refused(page):
         document.body.append(Object.assign(new Image(), { src: "http://localhost/x.png" }));
     })""")
     assert refused == "img-src"
+
+
+def test_the_time_of_a_page_is_linear_in_its_records(monkeypatch):
+    calls = []
+    find = Structure.crossing_pairs
+    monkeypatch.setattr(Structure, "crossing_pairs", lambda one: calls.append(one) or find(one))
+    predictions = [make_prediction(f"r{number}", "((....))") for number in range(50)]
+    render(ReportPage("A run", [ReportEntry(one) for one in predictions]))
+    assert len(calls) <= 5 * 50
 
 
 def test_a_thousand_records_are_filtered_and_opened_at_once(browser, tmp_path):

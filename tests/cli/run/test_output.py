@@ -106,7 +106,7 @@ def test_out_dir_may_not_be_a_file(run_predict):
 def test_a_file_that_cannot_be_written_fails_its_record_only(run_predict):
     Path("out/one.dbn").mkdir(parents=True)
     finished = run_predict("-", "--out-dir", "out", stdin=READS)
-    assert finished.err == "rnaformer: out/one.dbn: is a folder; expected a file\n"
+    assert finished.err == "rnaformer: out/one.dbn: record 'one': is a folder; expected a file\n"
     assert (finished.code, listed("out")) == (1, ["one.dbn", "two.dbn"])
 
 
