@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,6 +29,16 @@ _LOG_SCALE = 0.3  # typical score per base of an RNA under learned scores
 _MAX_LOG_SCALE = 10.0  # above the score per base of every RNA
 _MAX_BISECTIONS = 12
 MIN_PROBABILITY = 1e-4  # probabilities below it count as zero
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleSums:
+    """A structure of one sequence among all of them. Scores are those above the open chain's."""
+
+    structure_score: float  # logarithm of the structure's Boltzmann factor
+    log_z: float  # logarithm of the partition function
+    satisfies: bool  # whether the structure is one of the ensemble under hard constraints
+    distance: float  # mean base-pair distance of two structures
 
 
 class FoldingModel(nn.Module):
@@ -87,6 +99,33 @@ class FoldingModel(nn.Module):
         weights, sums = self._inside(bases.cpu(), None, pair_scores, constraints)
         return sample_partners(weights, sums, n_samples, seed)
 
+    @torch.no_grad()
+    def ensemble(
+        self,
+        bases: Tensor,
+        structure: Sequence[tuple[str, tuple[int, ...]]],
+        unpaired_scores: Tensor | None = None,
+        constraints: HardConstraints | None = None,
+    ) -> EnsembleSums:
+        """The sums of one sequence, bases (1, L), and the score of one structure.
+
+        `structure` are its loops, as decompose_loops lists them. `unpaired_scores` and
+        `constraints` are those of `forward`.
+        """
+        bases = bases.cpu() if bases.device.type == "mps" else bases
+        loops = self._loops(bases, unpaired_scores, None, constraints)
+        open_score = math.fsum(loops.exterior_unpaired[0].tolist())
+        score = _sum_loops(loops, structure)
+        satisfies = True
+        if constraints is not None:
+            loops = exclude_structures(loops, constraints.to(bases.device))
+            satisfies = math.isfinite(_sum_loops(loops, structure))
+        weights, sums = scaled_inside(loops, 0.0 if constraints is None else -_MAX_LOG_SCALE)
+        upper = (outside(weights, sums).qb * sums.qb / sums.total[:, None, None]).nan_to_num()
+        log_z = float(sums.total[0].log()) + sums.scale * bases.shape[1]
+        distance = float((2.0 * upper * (1.0 - upper)).sum())
+        return EnsembleSums(score - open_score, log_z - open_score, satisfies, distance)
+
     def _inside(
         self,
         bases: Tensor,
@@ -95,20 +134,34 @@ class FoldingModel(nn.Module):
         constraints: HardConstraints | None,
     ) -> tuple[BoltzmannFactors, Inside]:
         """The Boltzmann factors and inside sums, on the device of the bases; see `forward`."""
+        loops = self._loops(bases, unpaired_scores, pair_scores, constraints)
+        if constraints is None:
+            return scaled_inside(loops)
+        constraints = constraints.to(bases.device)
+        return scaled_inside(exclude_structures(loops, constraints), -_MAX_LOG_SCALE)
+
+    def _loops(
+        self,
+        bases: Tensor,
+        unpaired_scores: Tensor | None,
+        pair_scores: Tensor | None,
+        constraints: HardConstraints | None,
+    ) -> LoopScores:
+        """The loop scores before structures are excluded, on the device of the bases."""
         device = bases.device
         scores = {name: score.to(device) for name, score in self.scores.items()}
-        extra_pairs = None
-        if constraints is not None:
-            constraints = constraints.to(device)
-            extra_pairs = constraints.extra_pairs
+        extra_pairs = None if constraints is None else constraints.to(device).extra_pairs
         loops = score_loops(bases, scores, extra_pairs)
         if unpaired_scores is not None:
             loops = add_unpaired_scores(loops, unpaired_scores.to(device))
         if pair_scores is not None:
             loops = add_pair_scores(loops, to_spans(pair_scores.to(device)))
-        if constraints is None:
-            return scaled_inside(loops)
-        return scaled_inside(exclude_structures(loops, constraints), -_MAX_LOG_SCALE)
+        return loops
+
+
+def _sum_loops(loops: LoopScores, indices: Iterable[tuple[str, tuple[int, ...]]]) -> float:
+    """The sum of the scores of these loops of the first sequence, in float64."""
+    return math.fsum(float(getattr(loops, name)[0][index]) for name, index in indices)
 
 
 def scaled_inside(

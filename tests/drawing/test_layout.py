@@ -90,7 +90,7 @@ def test_what_has_many_branches_is_laid_out_at_once(signs):
     [
         "...............((.).((.)).)....",  # RNApuzzler does not terminate
         "(" * 4 + ".(.)(.)" + ")" * 4,
-        "((((((.)).)((.(((..))(..).))).((..)).(.).)((.)(.)).)).",  # RNAplot writes beyond its memory
+        "((((((.)).)((.(((..))(..).))).((..)).(.).)((.)(.)).)).",  # RNAplot: beyond its memory
         "(." * 40 + "..." + ".)" * 40,
         "(" * 150 + "(...)" + "(...))" * 150,
     ],
