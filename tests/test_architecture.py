@@ -27,7 +27,7 @@ MAY_IMPORT = {  # package -> packages, besides itself
     "scoring": BASE | {"structure"},
     "drawing": BASE | {"structure"},
     "reporting": BASE | {"structure", "scoring", "drawing"},
-    "folding": BASE,
+    "folding": BASE | {"structure"},
     "families": BASE | {"sequence"},
     "model": BASE | {"folding", "families"},
     "weight_store": BASE | {"model"},

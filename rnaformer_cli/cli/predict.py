@@ -54,7 +54,7 @@ OPTION_GROUPS = {
     "Output": (
         *("--output", "--out-dir", "--format", "--table", "--scores", "--draw", "--ref"),
         "--draw-format",
-        *("--min-score", "--unpaired", "--plain-headers", "--quiet"),
+        *("--min-score", "--unpaired", "--ensemble", "--plain-headers", "--quiet"),
     ),
     "Decoding": (
         *("--decode", "--threshold", "--cycles", "--like", "--no-families", "--alternatives"),
@@ -166,6 +166,12 @@ OPTION_GROUPS = {
     "--unpaired",
     is_flag=True,
     help="Add the probability of each base of being unpaired (-f jsonl or tsv).",
+)
+@click.option(
+    "--ensemble",
+    is_flag=True,
+    help="Add the folding model's scores of the structure and of the ensemble in kT, and the "
+    "diversity (-f jsonl, or --table).",
 )
 @click.option(
     "--alternatives",
@@ -424,6 +430,8 @@ def _check_formats(chosen: dict[str, Any]) -> None:
         raise click.UsageError("--scores writes .npz files, which are compressed; leave out .gz")
     if chosen["unpaired"] and not PROBABILITY_FORMATS.intersection(chosen["formats"]):
         raise click.UsageError("--unpaired needs -f jsonl or -f tsv")
+    if chosen["ensemble"] and "jsonl" not in chosen["formats"] and not chosen["table"]:
+        raise click.UsageError("--ensemble needs -f jsonl or --table")
     if chosen["seed"] is not None and chosen["alternatives"] is None:
         raise click.UsageError("--seed needs --alternatives")
     single = [name for name in chosen["formats"] if name not in ALTERNATIVE_FORMATS]
@@ -496,6 +504,7 @@ def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
         max_memory=chosen["max_memory"],
         alternatives=chosen["alternatives"],
         seed=chosen["seed"] or 0,
+        ensemble=chosen["ensemble"],
     )
     weights = options.or_default(chosen["weights"])
     predictor = load(weights, prediction_options, chosen["device"], chosen["precision"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -31,6 +33,16 @@ _MAX_SINGLE_LENGTH = 500  # bases; the sums of longer sequences may exceed the r
 _MIN_SINGLE_TOTAL = 1e-25  # likewise smaller partition functions
 _SINGLE_LOG_SCALE = 0.1  # keeps the sums of most RNAs within the range of a float32
 MIN_PROBABILITY = 1e-4  # probabilities below it count as zero
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleSums:
+    """A structure of one sequence among all of them. Scores are those above the open chain's."""
+
+    structure_score: float  # logarithm of the structure's Boltzmann factor
+    log_z: float  # logarithm of the partition function
+    satisfies: bool  # whether the structure is one of the ensemble under hard constraints
+    distance: float  # mean base-pair distance of two structures
 
 
 class FoldingModel(nn.Module):
@@ -109,6 +121,33 @@ class FoldingModel(nn.Module):
             return None
         return _upper_probabilities(sums, outside_sums)
 
+    @torch.no_grad()
+    def ensemble(
+        self,
+        bases: Tensor,
+        structure: Sequence[tuple[str, tuple[int, ...]]],
+        unpaired_scores: Tensor | None = None,
+        constraints: HardConstraints | None = None,
+    ) -> EnsembleSums:
+        """The sums of one sequence, bases (1, L), and the score of one structure.
+
+        `structure` are its loops, as decompose_loops lists them. `unpaired_scores` and
+        `constraints` are those of `forward`.
+        """
+        bases = bases.cpu() if bases.device.type == "mps" else bases
+        loops = self._loops(bases, unpaired_scores, None, constraints)
+        open_score = math.fsum(loops.exterior_unpaired[0].tolist())
+        score = _sum_loops(loops, structure)
+        satisfies = True
+        if constraints is not None:
+            loops = exclude_structures(loops, constraints.to(bases.device))
+            satisfies = math.isfinite(_sum_loops(loops, structure))
+        weights, sums = scaled_inside(loops, 0.0 if constraints is None else -_MAX_LOG_SCALE)
+        upper = _upper_probabilities(sums, outside(weights, sums)).nan_to_num()
+        log_z = float(sums.total[0].log()) + sums.scale * bases.shape[1]
+        distance = float((2.0 * upper * (1.0 - upper)).sum())
+        return EnsembleSums(score - open_score, log_z - open_score, satisfies, distance)
+
     def _inside(
         self,
         bases: Tensor,
@@ -117,26 +156,39 @@ class FoldingModel(nn.Module):
         constraints: HardConstraints | None,
     ) -> tuple[BoltzmannFactors, Inside]:
         """The Boltzmann factors and inside sums, on the device of the bases; see `forward`."""
+        loops = self._loops(bases, unpaired_scores, pair_scores, constraints)
+        if constraints is None:
+            return scaled_inside(loops, keep_interior_sums=False)
+        loops = exclude_structures(loops, constraints.to(bases.device))
+        return scaled_inside(loops, -_MAX_LOG_SCALE, keep_interior_sums=False)
+
+    def _loops(
+        self,
+        bases: Tensor,
+        unpaired_scores: Tensor | None,
+        pair_scores: Tensor | None,
+        constraints: HardConstraints | None,
+    ) -> LoopScores:
+        """The loop scores before structures are excluded, on the device of the bases."""
         device = bases.device
         scores = {name: score.to(device) for name, score in self.scores.items()}
-        extra_pairs = None
-        if constraints is not None:
-            constraints = constraints.to(device)
-            extra_pairs = constraints.extra_pairs
+        extra_pairs = None if constraints is None else constraints.to(device).extra_pairs
         loops = score_loops(bases, scores, extra_pairs)
         if unpaired_scores is not None:
             loops = add_unpaired_scores(loops, unpaired_scores.to(device))
         if pair_scores is not None:
             loops = add_pair_scores(loops, to_spans(pair_scores.to(device)))
-        if constraints is None:
-            return scaled_inside(loops, keep_interior_sums=False)
-        loops = exclude_structures(loops, constraints)
-        return scaled_inside(loops, -_MAX_LOG_SCALE, keep_interior_sums=False)
+        return loops
 
 
 def _upper_probabilities(sums: Inside, outside_sums: Outside) -> Tensor:
     """Base-pair probabilities (B, L, L), upper triangle."""
     return to_matrix(outside_sums.qb * sums.qb / sums.total[:, None, None])
+
+
+def _sum_loops(loops: LoopScores, indices: Iterable[tuple[str, tuple[int, ...]]]) -> float:
+    """The sum of the scores of these loops of the first sequence, in float64."""
+    return math.fsum(float(getattr(loops, name)[0][index]) for name, index in indices)
 
 
 def scaled_inside(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
@@ -50,6 +50,7 @@ from rnaformer_cli.prediction.device import (
     choose_dtype,
     use_one_thread_after_fork,
 )
+from rnaformer_cli.prediction.ensemble import Ensemble, place_in_ensemble
 from rnaformer_cli.prediction.memory import format_size, free_bytes
 from rnaformer_cli.probing.likelihood import log_likelihood_ratios
 from rnaformer_cli.sequence.inputs import ONE_RNA, Rna, Rnas, to_record, to_records
@@ -88,6 +89,7 @@ class Options:
     keep_scores: bool = False  # keep the score matrix in each prediction
     alternatives: int | None = None  # number of structures of a record; None: no sample is drawn
     seed: int = 0  # of the sample of alternative structures
+    ensemble: bool = False  # score the structure in the ensemble of the folding model
     max_cells: int = MAX_CELLS  # of the matrices of one batch
     max_memory: int | None = None  # bytes for one record; None: the free memory
 
@@ -152,6 +154,7 @@ class Prediction:
     # The probability of each base of being unpaired (L,).
     unpaired: NDArray[np.float32] | None = None
     unmet: tuple[int, ...] = ()  # bases that must pair, for which the decoding found no partner
+    ensemble: Ensemble | None = None  # scores of the folding model, with Options.ensemble
 
     @property
     def recognised(self) -> float:
@@ -198,6 +201,7 @@ class Prediction:
             "recognised": self.recognised,
             "cycles": self.cycles,
             "seconds": self.seconds,
+            **({} if self.ensemble is None else asdict(self.ensemble)),
         }
 
     def to_pair_rows(self) -> list[dict[str, str | int | float]]:
@@ -280,6 +284,8 @@ class Predictor:
         self._needs_folding = gate is not None
         if self.options.alternatives is not None and network.folding is None:
             raise ConfigError("these weights have no folding model, which alternatives need")
+        if self.options.ensemble and network.folding is None:
+            raise ConfigError("these weights have no folding model, which the ensemble needs")
 
     @property
     def config_digest(self) -> str:
@@ -614,6 +620,7 @@ class Predictor:
         pair_scores = candidate_pairs(matrix, lowest, min_loop=0)
         pair_scores |= {pair: float(matrix[pair]) for pair in structure.pairs}
         alternatives = self._alternatives(record, structure, matrix, constraints)
+        ensemble = self._ensemble(record, structure, constraints)
         return Prediction(
             record,
             structure,
@@ -627,7 +634,21 @@ class Predictor:
             alternatives,
             unpaired_probabilities(matrix),
             () if constraints is None else constraints.unmet(structure.pairs),
+            ensemble,
         )
+
+    def _ensemble(
+        self, record: RnaRecord, structure: Structure, constraints: PairConstraints | None
+    ) -> Ensemble | None:
+        """The scores of the structure in the folding model, if they are asked for."""
+        folding = self.engine.network.folding
+        if not self.options.ensemble or folding is None:
+            return None
+        bases = to_tensors([record.sequence])[0].to(self.device)
+        unpaired = None
+        if record.reactivities is not None:
+            unpaired = torch.from_numpy(_unpaired_scores(record))[None]
+        return place_in_ensemble(folding, record.sequence, bases, structure, unpaired, constraints)
 
     def _alternatives(
         self,

@@ -12,7 +12,7 @@ from rnaformer_cli.folding.model import FoldingModel, scaled_inside
 from rnaformer_cli.folding.pairs import MIN_LOOP, PAIR_TYPES
 from rnaformer_cli.folding.partition import outside, to_matrix, to_spans
 from rnaformer_cli.folding.scores import TABLE_SHAPES, score_loops
-from rnaformer_cli.training.folding_model.structure_loops import score_structure
+from rnaformer_cli.folding.structure_loops import score_structure
 
 # Together they have every kind of loop: see test_partition.py.
 EXAMPLES = [

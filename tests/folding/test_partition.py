@@ -10,7 +10,7 @@ from rnaformer_cli.folding.model import FoldingModel, probabilities_to_features,
 from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.folding.partition import boltzmann_factors, inside, outside, to_matrix
 from rnaformer_cli.folding.scores import FIXED_SIZE_LOOPS, TABLE_SHAPES, score_loops
-from rnaformer_cli.training.folding_model.structure_loops import decompose_loops, score_structure
+from rnaformer_cli.folding.structure_loops import decompose_loops, score_structure
 
 # Together they have every kind of loop: see test_the_examples_have_every_loop.
 EXAMPLES = [

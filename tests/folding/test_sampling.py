@@ -13,7 +13,7 @@ from rnaformer_cli.folding.hard_constraints import HardConstraints, exclude_stru
 from rnaformer_cli.folding.model import scaled_inside
 from rnaformer_cli.folding.sampling import sample_partners
 from rnaformer_cli.folding.scores import score_loops
-from rnaformer_cli.training.folding_model.structure_loops import score_structure
+from rnaformer_cli.folding.structure_loops import score_structure
 
 N_SAMPLES = 20_000
 N_CONSTRAINTS = 5  # of each example

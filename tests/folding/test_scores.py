@@ -7,8 +7,8 @@ import torch
 
 from rnaformer_cli.folding.pairs import NO_LETTER, PAIR_TYPES, PairTables, shifted
 from rnaformer_cli.folding.scores import CONTEXT, HELIX_ENDS, TABLE_SHAPES, score_loops
+from rnaformer_cli.folding.structure_loops import score_structure
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.training.folding_model.structure_loops import score_structure
 
 A, C, G, U = range(4)
 AU, CG, GC, UA = (PAIR_TYPES.index(pair) for pair in ("AU", "CG", "GC", "UA"))

@@ -6,8 +6,8 @@ import torch
 from rnaformer_cli.folding.model import scaled_inside
 from rnaformer_cli.folding.scores import TABLE_SHAPES, score_loops
 from rnaformer_cli.folding.soft_constraints import add_pair_scores, add_unpaired_scores
+from rnaformer_cli.folding.structure_loops import score_structure
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.training.folding_model.structure_loops import score_structure
 
 # Together they have every kind of loop that a pair can close.
 STRUCTURES = [

@@ -33,6 +33,7 @@ from rnaformer_cli.structure.structure import StructureRecord, noncanonical_pair
 
 if TYPE_CHECKING:
     from rnaformer_cli.prediction.alternatives import Alternative
+    from rnaformer_cli.prediction.ensemble import Ensemble
     from rnaformer_cli.prediction.predictor import Prediction, Predictor
 
 
@@ -73,6 +74,7 @@ class Formatter:
         plain_headers: bool = False,
         unpaired: bool = False,
     ) -> None:
+        self._ensemble = predictor.options.ensemble
         self._min_score = min_score
         self._unpaired = unpaired
         self._alternatives, self._seed = predictor.options.alternatives, predictor.options.seed
@@ -107,6 +109,8 @@ class Formatter:
         found: dict[str, Any] = {"unpaired": True} if self._unpaired else {}
         if self._alternatives is not None:
             found.update(alternatives=self._alternatives, seed=self._seed)
+        if self._ensemble:
+            found["ensemble"] = True
         return found
 
     def format(self, prediction: Prediction, name: str) -> str:
@@ -152,6 +156,7 @@ class Formatter:
             "warnings": _warnings(prediction.record),
             **_reactivities(prediction),
             **_constraints(prediction),
+            **({} if prediction.ensemble is None else {"ensemble": _ensemble(prediction.ensemble)}),
         }
         if self._unpaired and prediction.unpaired is not None:
             details["unpaired"] = [round(p, 4) for p in prediction.unpaired.tolist()]
@@ -216,6 +221,17 @@ def _reactivities(prediction: Prediction) -> dict[str, Any]:
     values = {"reagent": data.reagent, "used": found.n_used, "missing": data.n_missing}
     return {
         "reactivities": {**values, "auc": _rounded(found.auc), "spearman": _rounded(found.spearman)}
+    }
+
+
+def _ensemble(found: Ensemble) -> dict[str, float]:
+    """The object for the scores of the folding model."""
+    return {
+        "structure_energy_kt": round(found.structure_energy_kt, 3) + 0.0,  # not -0.0
+        "ensemble_energy_kt": round(found.ensemble_energy_kt, 3) + 0.0,
+        "structure_probability": float(f"{found.structure_probability:.4g}"),
+        "diversity": round(found.diversity, 3),
+        "left_out_pairs": found.left_out_pairs,
     }
 
 
@@ -320,6 +336,7 @@ class PictureDestination:
 class TableDestination:
     """Adds a table with one row per record to another destination.
 
+    With `ensemble` it has the scores of the folding model. With references it has the F1 of each
     With references it has the column f1, which is empty for a record without a reference.
     """
 
@@ -327,19 +344,25 @@ class TableDestination:
         *("id", "length", "pairs", "confidence", "crossing_pairs"),
         *("threshold", "recognised", "family", "family_name"),
     )
+    ENSEMBLE = (
+        *("structure_energy_kt", "ensemble_energy_kt", "structure_probability"),
+        *("diversity", "left_out_pairs"),
+    )
 
     def __init__(
         self,
         wrapped: Destination,
         file: IO[str],
         references: Sequence[StructureRecord] | None = None,
+        ensemble: bool = False,
     ) -> None:
         self._wrapped = wrapped
         self._file = file
+        added = self.ENSEMBLE if ensemble else ()
         self._references = references
         self._rows: list[str] = []  # with references: all rows, until their F1 is known
         self._predicted: list[StructureRecord] = []
-        self._write_row([*self.HEADER, *(["f1"] if references is not None else [])])
+        self._write_row([*self.HEADER, *added, *(["f1"] if references is not None else [])])
 
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
@@ -349,6 +372,8 @@ class TableDestination:
         row = [record.id, str(len(record)), str(counts[0]), f"{prediction.confidence:.4f}"]
         row += [str(counts[1]), f"{prediction.threshold:g}", f"{prediction.recognised:.4f}"]
         row += [prediction.family or "", prediction.family_name or ""]
+        if prediction.ensemble is not None:
+            row += [f"{value:g}" for value in _ensemble(prediction.ensemble).values()]
         if self._references is None:
             self._write_row(row)
         else:
@@ -427,7 +452,8 @@ def open_destination(
             destination = archive
         if chosen["table"]:
             table = stack.enter_context(write_atomically(chosen["table"]))
-            rows = TableDestination(destination, cast("IO[str]", table), references)
+            file_of_rows = cast("IO[str]", table)
+            rows = TableDestination(destination, file_of_rows, references, chosen["ensemble"])
             stack.callback(rows.close)
             destination = rows
         yield destination

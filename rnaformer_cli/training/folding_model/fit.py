@@ -25,6 +25,7 @@ from rnaformer_cli.files import read_bytes, write_atomically
 from rnaformer_cli.folding.model import scaled_inside
 from rnaformer_cli.folding.partition import outside
 from rnaformer_cli.folding.scores import TABLE_SHAPES, score_loops
+from rnaformer_cli.folding.structure_loops import keep_foldable, score_structure
 from rnaformer_cli.model.checkpoint import check_tensors, tensor_shapes
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.structure import BasePair
@@ -36,7 +37,6 @@ from rnaformer_cli.training.folding_model.reactivity_likelihood import (
     ProfileStream,
     backward_reactivities,
 )
-from rnaformer_cli.training.folding_model.structure_loops import keep_foldable, score_structure
 
 INITIAL_SCORES = {  # 0 for all other tables
     "stack": 1.5,

@@ -8,6 +8,7 @@ from rnaformer_cli.errors import DatasetError, WeightsError
 from rnaformer_cli.folding.model import FoldingModel, scaled_inside
 from rnaformer_cli.folding.partition import outside
 from rnaformer_cli.folding.scores import TABLE_SHAPES, score_loops
+from rnaformer_cli.folding.structure_loops import score_structure
 from rnaformer_cli.prediction.batching import to_tensors
 from rnaformer_cli.structure.brackets import parse_dot_bracket
 from rnaformer_cli.training.folding_model.expected_loops import expected_loop_counts
@@ -19,7 +20,6 @@ from rnaformer_cli.training.folding_model.fit import (
     read_scores,
     write_scores,
 )
-from rnaformer_cli.training.folding_model.structure_loops import score_structure
 
 SEQUENCES = ["GGCGAAAGCACGAAAACGAC", "GGAGAACAGGAAACAGAACCC"]
 SIGNS = ["(((....)).((....)).)", "((.(..(.(....).)..)))"]  # every kind of loop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor
@@ -15,16 +15,19 @@ from rnaformer_cli.structure.structure import BasePair
 LoopIndex = tuple[int, ...]  # of an entry in a field of LoopScores, without the batch dimension
 
 
-def keep_foldable(sequence: str, pairs: Iterable[BasePair]) -> list[BasePair]:
+def keep_foldable(
+    sequence: str, pairs: Iterable[BasePair], extra_pairs: Collection[BasePair] = ()
+) -> list[BasePair]:
     """The pairs that the model can represent, sorted.
 
-    These are canonical and nested, with at most one partner for each base. Pairs that close a bulge
-    or an interior loop of more than MAX_LOOP bases are dropped.
+    These are canonical or `extra_pairs`, and nested, with at most one partner for each base. Pairs
+    that close a bulge or an interior loop of more than MAX_LOOP bases are dropped.
     """
     canonical = [
         (left, right)
         for left, right in sorted(pairs)
-        if sequence[left] + sequence[right] in PAIR_TYPES and right - left > MIN_LOOP
+        if right - left > MIN_LOOP
+        and (sequence[left] + sequence[right] in PAIR_TYPES or (left, right) in extra_pairs)
     ]
     kept = [canonical[index] for index in heaviest_nested(canonical, [1] * len(canonical))]
     while True:

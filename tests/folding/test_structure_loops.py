@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from rnaformer_cli.folding.scores import MAX_LOOP, TABLE_SHAPES, score_loops
-from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.training.folding_model.structure_loops import (
+from rnaformer_cli.folding.structure_loops import (
     decompose_loops,
     keep_foldable,
     score_structure,
 )
+from rnaformer_cli.structure.brackets import parse_dot_bracket
 
 
 def named(signs):
