@@ -13,6 +13,8 @@ from rnaformer_cli.errors import OutputError
 from rnaformer_cli.files import STDIN, suffix_of
 from rnaformer_cli.structure.formats import SUFFIXES as STRUCTURES
 
+_OTHER_COMPRESSION = {".bz2", ".xz", ".zst", ".zip"}
+
 
 def check_paths(
     outputs: Mapping[str, str | None],
@@ -23,7 +25,8 @@ def check_paths(
 
     Paths are compared after symbolic links and `.` are resolved. Devices, pipes and folders may be
     named more than once. `suffixes` are those of the files that are read from an input folder. The
-    name `-` is rejected: an option for which it is standard output passes None.
+    name `-` is rejected: an option for which it is standard output passes None. So are names of
+    compressed files other than gzip.
 
     Raises:
         click.UsageError: such an output; the message names the options and the file.
@@ -43,6 +46,9 @@ def _options_by_target(outputs: Mapping[str, str | None]) -> dict[str, str]:
     for option, path in outputs.items():
         if path == STDIN:
             raise click.UsageError(f"{option} needs the name of a file, not {path}")
+        if path is not None and Path(path).suffix.lower() in _OTHER_COMPRESSION:
+            suffix = Path(path).suffix
+            raise click.UsageError(f"{option} cannot write {suffix}; use .gz or no compression")
         if path is None or _may_repeat(path):
             continue
         target = os.path.realpath(path)

@@ -126,3 +126,12 @@ def test_an_output_that_is_not_standard_output_does_not_become_a_file_named_like
     assert finished.err.endswith(f"Error: {option} needs the name of a file, not -\n")
     assert (finished.out, finished.code) == ("", 2)
     assert not Path("-").exists()
+
+
+@pytest.mark.parametrize("name", ["out.dbn.bz2", "out.XZ", "out.zst"])
+def test_a_compression_that_is_not_written_is_refused(run_cli, inputs, name):
+    finished = run_cli("convert", "in.dbn", "-t", "ct", "-o", name)
+    suffix = Path(name).suffix
+    message = f"Error: --output cannot write {suffix}; use .gz or no compression\n"
+    assert (finished.err.endswith(message), finished.code) == (True, 2)
+    assert not Path(name).exists()
