@@ -44,6 +44,7 @@ PROBABILITY_FORMATS = {"jsonl", "tsv"}
 ALTERNATIVE_FORMATS = {"dbn", "jsonl"}
 MAX_ALTERNATIVES = 100
 MAX_SEED = 2**32 - 1
+MIN_WINDOW = 30  # bases, as in prediction.windows, which imports NumPy
 
 
 OPTION_GROUPS = {
@@ -58,7 +59,7 @@ OPTION_GROUPS = {
     ),
     "Decoding": (
         *("--decode", "--threshold", "--cycles", "--like", "--no-families", "--alternatives"),
-        "--seed",
+        *("--seed", "--window", "--step"),
     ),
     "Compute": ("--weights", "--device", "--precision", "--threads", "--jobs", "--max-memory"),
     "Many records": ("--resume", "--shard", "--failures", "--fail-fast"),
@@ -184,6 +185,18 @@ OPTION_GROUPS = {
     metavar="N",
     type=click.IntRange(0, MAX_SEED),
     help="Seed of the sample from which --alternatives are taken.  [default: 0]",
+)
+@click.option(
+    "--window",
+    metavar="N",
+    type=click.IntRange(min=MIN_WINDOW),
+    help="Predict longer records in overlapping windows of N bases; pairs are at most as long.",
+)
+@click.option(
+    "--step",
+    metavar="M",
+    type=click.IntRange(min=1),
+    help="Bases from the start of a window to that of the next.  [default: a quarter of --window]",
 )
 @click.option(
     "--plain-headers",
@@ -414,6 +427,7 @@ def _check_usage(chosen: dict[str, Any]) -> None:
             "--draw needs at most one partner per base; a raw structure may have several"
         )
     _check_formats(chosen)
+    _check_windows(chosen)
     if chosen["draw"]:
         check_drawing()
     lossy = [name for name in chosen["formats"] if name not in MULTIPLET_FORMATS]
@@ -422,6 +436,22 @@ def _check_usage(chosen: dict[str, Any]) -> None:
             f"a base of a raw structure may have several partners, which {lossy[0]} cannot hold; "
             "use -f jsonl or -f tsv"
         )
+
+
+def _check_windows(chosen: dict[str, Any]) -> None:
+    """Reject windows that do not overlap, and options that need the matrix of the whole RNA."""
+    window, step = chosen["window"], chosen["step"]
+    if window is None and step is not None:
+        raise click.UsageError("--step needs --window")
+    if window is not None and step is not None and step >= window:
+        raise click.UsageError(
+            f"--step {step} leaves windows of {window} bases without an overlap; use a smaller one"
+        )
+    for name in ("scores", "alternatives", "ensemble"):
+        if window is not None and chosen[name] not in (None, False):
+            raise click.UsageError(
+                f"--{name} and --window cannot be combined: --{name} needs the whole matrix"
+            )
 
 
 def _check_formats(chosen: dict[str, Any]) -> None:
@@ -505,6 +535,8 @@ def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
         alternatives=chosen["alternatives"],
         seed=chosen["seed"] or 0,
         ensemble=chosen["ensemble"],
+        window=chosen["window"],
+        step=chosen["step"],
     )
     weights = options.or_default(chosen["weights"])
     predictor = load(weights, prediction_options, chosen["device"], chosen["precision"])

@@ -14,6 +14,7 @@ from torch import Tensor
 from rnaformer_cli.folding.hard_constraints import HardConstraints
 from rnaformer_cli.folding.model import FoldingModel
 from rnaformer_cli.folding.partition import to_spans
+from rnaformer_cli.prediction.banded import PairScores
 from rnaformer_cli.sequence.constraints import MIN_LOOP, Constraints
 from rnaformer_cli.sequence.encode import encode
 from rnaformer_cli.structure.nesting import heaviest_nested
@@ -21,11 +22,10 @@ from rnaformer_cli.structure.structure import CANONICAL, BasePair, Structure, gr
 
 Booleans = NDArray[np.bool_]
 Partners = NDArray[np.int32]  # of each base, or -1
-Scores = NDArray[np.float32]
 
-_CANONICAL = np.zeros((5, 5), np.bool_)  # by the codes of two letters
+IS_CANONICAL = np.zeros((5, 5), np.bool_)  # by the codes of two letters
 for _pair in CANONICAL:
-    _CANONICAL[tuple(encode(_pair))] = True
+    IS_CANONICAL[tuple(encode(_pair))] = True
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class PairConstraints:
             may_pair[left, right] = may_pair[right, left] = True
         codes = encode(sequence)
         is_far = ~np.tri(len(sequence), k=MIN_LOOP, dtype=np.bool_)
-        is_partner = may_pair & _CANONICAL[codes[:, None], codes] & (is_far | is_far.T)
+        is_partner = may_pair & IS_CANONICAL[codes[:, None], codes] & (is_far | is_far.T)
         return cls(constraints.pairs, constraints.required, may_pair, is_partner)
 
     @cached_property
@@ -72,8 +72,9 @@ class PairConstraints:
             enclosing[left + 1 : right] = left
         return enclosing
 
-    def apply(self, scores: Scores) -> Scores:
+    def apply(self, scores: PairScores) -> PairScores:
         """The scores (L, L) with 1 for forced pairs and 0 for excluded pairs."""
+        assert isinstance(scores, np.ndarray)
         constrained = np.where(self.may_pair, scores, np.float32(0.0))
         for left, right in self.forced:
             constrained[left, right] = constrained[right, left] = 1.0
@@ -88,8 +89,9 @@ class PairConstraints:
             if self.enclosing[left] == self.enclosing[right] and forced.isdisjoint((left, right))
         ]
 
-    def partner_pairs(self, bases: Collection[int], scores: Scores) -> dict[BasePair, float]:
+    def partner_pairs(self, bases: Collection[int], scores: PairScores) -> dict[BasePair, float]:
         """The canonical pairs of the bases, without excluded ones, with their scores."""
+        assert isinstance(scores, np.ndarray)
         chosen = np.zeros(len(scores), np.bool_)
         chosen[list(bases)] = True
         found = np.triu(self.is_partner) & (chosen[:, None] | chosen)
@@ -97,8 +99,9 @@ class PairConstraints:
         pairs = zip(left.tolist(), right.tolist(), scores[left, right].tolist(), strict=True)
         return {(i, j): score for i, j, score in pairs}
 
-    def best_partners(self, bases: Collection[int], scores: Scores) -> list[BasePair]:
+    def best_partners(self, bases: Collection[int], scores: PairScores) -> list[BasePair]:
         """The most probable canonical pair of each base that may have one."""
+        assert isinstance(scores, np.ndarray)
         best: list[BasePair] = []
         for base in sorted(bases):
             if self.is_partner[base].any():

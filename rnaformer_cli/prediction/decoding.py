@@ -15,6 +15,7 @@ import rustworkx
 from numpy.typing import NDArray
 
 from rnaformer_cli.errors import StructureError
+from rnaformer_cli.prediction.banded import BandedScores, PairScores
 from rnaformer_cli.prediction.constraints import PairConstraints, add_bonus
 from rnaformer_cli.prediction.helices import best_helices, extend_helices, split_into_helices
 from rnaformer_cli.sequence.constraints import MIN_LOOP
@@ -38,12 +39,12 @@ _GAIN_UNITS = 1_000_000  # gains are integers in these units, so that sums are e
 
 
 def decode(
-    scores: NDArray[np.float32],
+    scores: PairScores,
     threshold: float,
     decoding: Decoding = "mea",
     constraints: PairConstraints | None = None,
 ) -> Structure:
-    """Base-pair probabilities (L, L), symmetric -> a structure.
+    """Base-pair probabilities (L, L), symmetric or banded -> a structure.
 
     The gain of a pair is its probability minus the threshold; pairs below it are not candidates.
 
@@ -81,7 +82,7 @@ def decode(
 
 
 def decode_adaptively(
-    scores: NDArray[np.float32],
+    scores: PairScores,
     ratio: float,
     decoding: Decoding = "mea",
     constraints: PairConstraints | None = None,
@@ -91,12 +92,14 @@ def decode_adaptively(
     For independent pairs with known probabilities, one half maximises the expected F1 (Lipton et
     al. 2014, arXiv 1402.1892). Pairs of a helix are correlated, for which a smaller ratio is
     better; `rnaformer release` chooses it on validation records. With `mea` the threshold is at
-    least _MIN_THRESHOLD_PER_BASE for each base, up to _MAX_MIN_THRESHOLD. Thresholds are rounded
-    to hundredths, so that rounding errors of the probabilities do not change a structure.
+    least _MIN_THRESHOLD_PER_BASE for each base (of a window), up to _MAX_MIN_THRESHOLD. Thresholds
+    are rounded to hundredths, so that rounding errors of the probabilities do not change a
+    structure.
     """
     minimum = MIN_THRESHOLD
     if decoding == "mea":
-        by_length = min(_MIN_THRESHOLD_PER_BASE * len(scores), _MAX_MIN_THRESHOLD)
+        length = scores.width if isinstance(scores, BandedScores) else len(scores)
+        by_length = min(_MIN_THRESHOLD_PER_BASE * length, _MAX_MIN_THRESHOLD)
         minimum = max(round(by_length, 2), MIN_THRESHOLD)
     next_threshold = _threshold(ratio, 0.5, minimum)
     for _ in range(_MAX_ITERATIONS):
@@ -108,39 +111,51 @@ def decode_adaptively(
     return structure, threshold
 
 
-def _expected_f1_or_empty(scores: NDArray[np.float32], structure: Structure) -> float:
+def _expected_f1_or_empty(scores: PairScores, structure: Structure) -> float:
     """The expected F1; without pairs, a lower bound of the probability that there are none."""
     if structure.pairs:
         return expected_f1(scores, structure)
-    return max(0.0, 1.0 - float(np.triu(scores, k=1).sum(dtype=np.float64)))
+    return max(0.0, 1.0 - _expected_pairs(scores))
+
+
+def _expected_pairs(scores: PairScores) -> float:
+    """The sum of the scores of all pairs."""
+    if isinstance(scores, BandedScores):
+        return scores.total()
+    return float(np.triu(scores, k=1).sum(dtype=np.float64))
 
 
 def _threshold(ratio: float, f1: float, minimum: float) -> float:
     return max(round(ratio * f1, 2), minimum)
 
 
-def expected_f1(scores: NDArray[np.float32], structure: Structure) -> float:
+def expected_f1(scores: PairScores, structure: Structure) -> float:
     """The expected F1 of a structure if each score is the probability of its pair.
 
     This is twice the expected true positives over the sum of predicted and expected pairs, and 0
     for a structure without pairs.
     """
-    expected = float(np.triu(scores, k=1).sum(dtype=np.float64))
+    expected = _expected_pairs(scores)
     matches = sum(float(scores[pair]) for pair in structure.pairs)
     return 2 * matches / (len(structure.pairs) + expected) if structure.pairs else 0.0
 
 
-def unpaired_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+def unpaired_probabilities(scores: PairScores) -> NDArray[np.float32]:
     """The probability that each base (L,) is unpaired: 1 - the sum of its scores, at least 0."""
-    sums = scores.sum(1, dtype=np.float64)
+    if isinstance(scores, BandedScores):
+        sums = scores.sums_by_base()
+    else:
+        sums = scores.sum(1, dtype=np.float64)
     unpaired: NDArray[np.float32] = np.clip(1.0 - sums, 0.0, 1.0).astype(np.float32)
     return unpaired
 
 
 def candidate_pairs(
-    scores: NDArray[np.float32], threshold: float, min_loop: int = MIN_LOOP
+    scores: PairScores, threshold: float, min_loop: int = MIN_LOOP
 ) -> dict[BasePair, float]:
     """The pairs above the threshold, with at least `min_loop` bases between, and their scores."""
+    if isinstance(scores, BandedScores):
+        return scores.above(threshold, min_loop)
     left, right = np.nonzero(np.triu(scores > threshold, k=min_loop + 1))
     pairs = zip(left.tolist(), right.tolist(), scores[left, right].tolist(), strict=True)
     return {(i, j): score for i, j, score in pairs}
@@ -198,7 +213,7 @@ def _crosses(pair: BasePair, partners: NDArray[np.int64]) -> bool:
 
 
 def _decode_constrained(
-    scores: NDArray[np.float32],
+    scores: PairScores,
     threshold: float,
     decoding: Decoding,
     constraints: PairConstraints,
@@ -227,7 +242,7 @@ def _decode_constrained(
 
 
 def _required_gains(
-    scores: NDArray[np.float32],
+    scores: PairScores,
     threshold: float,
     constraints: PairConstraints,
     bases: Collection[int],
@@ -248,7 +263,7 @@ def _required_gains(
 
 
 def _constrained_mea(
-    scores: NDArray[np.float32], threshold: float, constraints: PairConstraints
+    scores: PairScores, threshold: float, constraints: PairConstraints
 ) -> list[BasePair]:
     """The pairs of `mea` with forced pairs; nested pairs do not cross constraints.nested_forced.
 
@@ -274,7 +289,7 @@ def _constrained_mea(
 
 
 def _mea_round(
-    scores: NDArray[np.float32],
+    scores: PairScores,
     threshold: float,
     constraints: PairConstraints,
     wanted: Collection[int],

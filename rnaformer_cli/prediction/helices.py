@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +38,8 @@ def best_helices(
 
     Every pair is stacked on another one (i - 1, j + 1 or i + 1, j - 1) or `may_be_isolated`. Gains
     are positive. This is Nussinov's recursion (1978) with a second state for pairs on which another
-    pair stacks, as for `--noLP` in RNAfold. With n bases among m candidates it needs n² integers of
-    memory and m·n steps.
+    pair stacks, as for `--noLP` in RNAfold. With m candidates, n bases among them, and up to w of
+    these within a candidate it needs n·w integers of memory and m·w steps.
     """
     opening = _arcs(gains, may_be_isolated)
     return sorted(_traceback(opening, _fill(opening)))
@@ -103,15 +102,30 @@ def _arcs(gains: Mapping[BasePair, int], isolated: Collection[BasePair]) -> list
     return opening
 
 
-def _fill(opening: list[list[_Arc]]) -> NDArray[np.int64]:
-    """The table best[i, j]: the largest sum of candidates within the ranks i to j - 1."""
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """The largest sum of gains within the ranks from one to another, which it does not include."""
+
+    within: NDArray[np.int64]  # [i, w]: within i to i + w - 1, up to the length of the longest arc
+    to_end: NDArray[np.int64]  # [i]: within i and the last rank
+
+    def __call__(self, left: int, stop: int) -> int:
+        if stop == len(self.to_end) - 1:
+            return int(self.to_end[left])
+        return int(self.within[left, stop - left])
+
+
+def _fill(opening: list[list[_Arc]]) -> _Best:
+    """The table of sums, and the sums of each candidate."""
     size = len(opening)
-    best = np.zeros((size + 2, size + 1), np.int64)
+    width = 1 + max((arc.right - arc.left for group in opening for arc in group), default=0)
+    within, to_end = np.zeros((size + 1, width), np.int64), np.zeros(size + 1, np.int64)
     for left in range(size - 1, -1, -1):
-        row = best[left]
-        row[:] = best[left + 1]
+        row = within[left]
+        row[1:] = within[left + 1, :-1]
+        to_end[left] = to_end[left + 1]
         for arc in opening[left]:
-            free = int(best[left + 1, arc.right])
+            free = int(within[left + 1, arc.right - left - 1])
             stacked = arc.inner.best_if_stacked if arc.inner else _MINUS_INFINITY
             arc.best_if_stacked = arc.gain + max(free, stacked)
             arc.best_as_outermost = arc.gain + max(
@@ -119,13 +133,14 @@ def _fill(opening: list[list[_Arc]]) -> NDArray[np.int64]:
             )
             if arc.best_as_outermost > 0:
                 after = arc.right + 1
-                np.maximum(
-                    row[after:], arc.best_as_outermost + best[after, after:], out=row[after:]
-                )
-    return best
+                to_end[left] = max(to_end[left], arc.best_as_outermost + to_end[after])
+                longer = row[after - left :]
+                behind = within[after, : len(longer)]
+                np.maximum(longer, arc.best_as_outermost + behind, out=longer)
+    return _Best(within, to_end)
 
 
-def _traceback(opening: list[list[_Arc]], best: NDArray[np.int64]) -> list[BasePair]:
+def _traceback(opening: list[list[_Arc]], best: _Best) -> list[BasePair]:
     """The pairs of an optimal structure."""
     pairs: list[BasePair] = []
     intervals = [(0, len(opening))]
@@ -143,24 +158,24 @@ def _traceback(opening: list[list[_Arc]], best: NDArray[np.int64]) -> list[BaseP
     return pairs
 
 
-def _first_helix(arcs: list[_Arc], best: NDArray[Any], left: int, stop: int) -> _Arc | None:
+def _first_helix(arcs: list[_Arc], best: _Best, left: int, stop: int) -> _Arc | None:
     """The candidate that opens a helix at `left` in an optimum; None if that base is unpaired."""
-    if best[left, stop] == best[left + 1, stop]:
+    if best(left, stop) == best(left + 1, stop):
         return None
     return next(
         arc
         for arc in arcs
         if arc.right < stop
-        and arc.best_as_outermost + best[arc.right + 1, stop] == best[left, stop]
+        and arc.best_as_outermost + best(arc.right + 1, stop) == best(left, stop)
     )
 
 
-def _helix_from(arc: _Arc, best: NDArray[Any]) -> tuple[list[BasePair], _Arc]:
+def _helix_from(arc: _Arc, best: _Best) -> tuple[list[BasePair], _Arc]:
     """The stacked pairs of a helix from its outermost pair inwards, and the innermost one."""
     pairs = [arc.pair]
     may_end = arc.may_be_isolated
     while arc.inner is not None:
-        if may_end and arc.inner.best_if_stacked <= best[arc.left + 1, arc.right]:
+        if may_end and arc.inner.best_if_stacked <= best(arc.left + 1, arc.right):
             break
         arc, may_end = arc.inner, True
         pairs.append(arc.pair)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
@@ -14,7 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rnaformer_cli.errors import ConfigError, DeviceError, StructureError, shorten_repr
+from rnaformer_cli.errors import (
+    ConfigError,
+    ConstraintError,
+    DeviceError,
+    StructureError,
+    shorten_repr,
+)
 from rnaformer_cli.families.mixture import FamilyMatch, FamilyModel
 from rnaformer_cli.families.names import family_name
 from rnaformer_cli.families.recognition import Region
@@ -34,6 +40,8 @@ from rnaformer_cli.prediction.alternatives import (
     find_alternatives,
     sample_structures,
 )
+from rnaformer_cli.prediction.banded import BandedScores, PairScores
+from rnaformer_cli.prediction.banded_constraints import BandedConstraints
 from rnaformer_cli.prediction.batching import make_batches, read_windows, to_tensors
 from rnaformer_cli.prediction.constraints import PairConstraints, constrained_probabilities
 from rnaformer_cli.prediction.decoding import (
@@ -52,6 +60,14 @@ from rnaformer_cli.prediction.device import (
 )
 from rnaformer_cli.prediction.ensemble import Ensemble, place_in_ensemble
 from rnaformer_cli.prediction.memory import format_size, free_bytes
+from rnaformer_cli.prediction.windows import (
+    WindowMean,
+    WindowRecord,
+    check_windows,
+    cut_windows,
+    merge_matches,
+    window_starts,
+)
 from rnaformer_cli.probing.likelihood import log_likelihood_ratios
 from rnaformer_cli.sequence.inputs import ONE_RNA, Rna, Rnas, to_record, to_records
 from rnaformer_cli.sequence.record import RnaRecord
@@ -90,6 +106,9 @@ class Options:
     alternatives: int | None = None  # number of structures of a record; None: no sample is drawn
     seed: int = 0  # of the sample of alternative structures
     ensemble: bool = False  # score the structure in the ensemble of the folding model
+    # Bases of the windows of longer RNAs, and between their starts; see `predict --window`.
+    window: int | None = None
+    step: int | None = None  # None: a quarter of the window
     max_cells: int = MAX_CELLS  # of the matrices of one batch
     max_memory: int | None = None  # bytes for one record; None: the free memory
 
@@ -282,10 +301,23 @@ class Predictor:
         if gate is not None and not config.folding:
             raise ConfigError("by_evidence of families needs a network with a folding model")
         self._needs_folding = gate is not None
+        check_windows(self.options.window, self.options.step)
+        if self.options.window is not None:
+            self._refuse_with_windows()
         if self.options.alternatives is not None and network.folding is None:
             raise ConfigError("these weights have no folding model, which alternatives need")
         if self.options.ensemble and network.folding is None:
             raise ConfigError("these weights have no folding model, which the ensemble needs")
+
+    def _refuse_with_windows(self) -> None:
+        """Refuse options that need the whole matrix.
+
+        Raises:
+            ConfigError: naming the option.
+        """
+        for name in ("keep_scores", "alternatives", "ensemble"):
+            if getattr(self.options, name) not in (None, False):
+                raise ConfigError(f"{name} and window cannot be combined")
 
     @property
     def config_digest(self) -> str:
@@ -341,12 +373,27 @@ class Predictor:
             begin += len(window)
 
     def groups(self, window: Sequence[RnaRecord]) -> list[list[int]]:
-        """Indices into a window, longest first, in groups for the folding model (large batches)."""
-        cells = max(self.options.max_cells, FOLDING_MAX_CELLS if self.engine.config.folding else 0)
-        return make_batches([len(record) for record in window], cells)
+        """Indices into a window, longest first, in groups that the folding model takes at once."""
+        order = sorted(range(len(window)), key=lambda index: (-len(window[index]), index))
+        long = [index for index in order if self._needs_windows(window[index])]
+        short = [index for index in order if not self._needs_windows(window[index])]
+        batches = make_batches([len(window[index]) for index in short], self._folding_cells)
+        return [[index] for index in long] + [[short[place] for place in one] for one in batches]
+
+    @property
+    def _folding_cells(self) -> int:
+        """The cells of the matrices that the folding model takes at once."""
+        return max(self.options.max_cells, FOLDING_MAX_CELLS if self.engine.config.folding else 0)
+
+    def _needs_windows(self, record: RnaRecord) -> bool:
+        return self.options.window is not None and len(record) > self.options.window
 
     def predict_group(self, records: list[RnaRecord]) -> Iterator[Prediction | DeviceError]:
         """Yield the predictions of a group of records, longest first."""
+        if self._needs_windows(records[0]):
+            for record in records:
+                yield self._predict_in_windows(record)
+            return
         features = self._folding_features(records) if len(records) > 1 else None
         posteriors = self._posteriors(records) if len(records) > 1 else [None] * len(records)
         regions = self._scan_families([record.sequence for record in records])
@@ -491,7 +538,9 @@ class Predictor:
         constraints = _pair_constraints(record)
         if folding is not None and (record.reactivities is not None or constraints is not None):
             scores = self._shift_logits(folding, record, scores, features, posterior, constraints)
-        return scores if constraints is None else constraints.apply(scores)
+        if constraints is not None:
+            scores = np.asarray(constraints.apply(scores))
+        return scores
 
     def _shift_logits(
         self,
@@ -535,19 +584,7 @@ class Predictor:
             if any(errors):  # a batch of one record may be larger than max_cells
                 return self._predict_fitting(records, regions, errors)
         try:
-            sequences = [record.sequence for record in records]
-            if features is None and any(map(_is_conditioned, records)):
-                features = self._folding_features(records)
-            matrices, passes = self._score(sequences, regions, features)
-            matrices = [
-                self._condition(
-                    record,
-                    matrix,
-                    None if features is None else features[row],
-                    posteriors[row] if posteriors else None,
-                )
-                for row, (record, matrix) in enumerate(zip(records, matrices, strict=True))
-            ]
+            matrices, passes = self._record_scores(records, regions, features, posteriors)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -563,12 +600,91 @@ class Predictor:
         seconds = (time.perf_counter() - start) / sum(len(record) ** 2 for record in records)
         return [
             self._prediction_or_error(
-                record, matrix, seconds * len(record) ** 2, cycles, record_regions
+                record, matrix, seconds * len(record) ** 2, cycles, self._matches(record_regions)
             )
             for record, matrix, cycles, record_regions in zip(
                 records, matrices, passes, regions, strict=True
             )
         ]
+
+    def _matches(self, regions: list[Region]) -> tuple[FamilyMatch, ...]:
+        return self.families.mixture.matches(regions) if self.families else ()
+
+    def _record_scores(
+        self,
+        records: list[RnaRecord],
+        regions: list[list[Region]],
+        features: Tensor | None = None,
+        posteriors: Sequence[Tensor | None] = (),
+    ) -> tuple[list[Scores], list[int]]:
+        """The score matrix (L, L) of each record of a batch, given its data, and its passes."""
+        sequences = [record.sequence for record in records]
+        if features is None and any(map(_is_conditioned, records)):
+            features = self._folding_features(records)
+        matrices, passes = self._score(sequences, regions, features)
+        conditioned = [
+            self._condition(
+                record,
+                matrix,
+                None if features is None else features[row],
+                posteriors[row] if posteriors else None,
+            )
+            for row, (record, matrix) in enumerate(zip(records, matrices, strict=True))
+        ]
+        return conditioned, passes
+
+    def _predict_in_windows(self, record: RnaRecord) -> Prediction | DeviceError:
+        """The prediction of a long record from the mean scores of its windows."""
+        begin, window = time.perf_counter(), self.options.window
+        assert window is not None
+        starts = window_starts(len(record), window, self.options.step)
+        ratios = None if record.reactivities is None else _unpaired_scores(record)
+        collected = WindowMean(len(record), window)
+        matches: list[FamilyMatch] = []
+        cycles = 1
+        try:
+            windows = cut_windows(record, starts, window, ratios)
+            too_large = self._memory_error(windows[0])
+            if too_large is not None:
+                return too_large
+            for batch, regions, scores, passes in self._window_scores(windows):
+                cycles = max(cycles, *passes)
+                for part, of_part, matrix in zip(batch, regions, scores, strict=True):
+                    collected.add(part.start, matrix)
+                    matches += [
+                        replace(one, start=one.start + part.start, stop=one.stop + part.start)
+                        for one in self._matches(of_part)
+                    ]
+        except ConstraintError as error:
+            return DeviceError(error.message, record=record.id)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            message = f"not enough memory for a window of {window} bases"
+            return DeviceError(message, record=record.id)
+        seconds = time.perf_counter() - begin
+        return self._prediction_or_error(
+            record, collected.mean(), seconds, cycles, merge_matches(matches)
+        )
+
+    def _window_scores(
+        self, windows: list[WindowRecord]
+    ) -> Iterator[tuple[list[WindowRecord], list[list[Region]], list[Scores], list[int]]]:
+        """Yield batches of windows with their regions, scores and passes."""
+        size = len(windows[0])
+        n_folded = max(self._folding_cells // size**2, 1)
+        n_batch = max(self.options.max_cells // size**2, 1)
+        for first in range(0, len(windows), n_folded):
+            group = windows[first : first + n_folded]
+            features = self._folding_features(list(group))
+            posteriors = self._posteriors(list(group))
+            found = self._scan_families([record.sequence for record in group])
+            for begin in range(0, len(group), n_batch):
+                rows = slice(begin, begin + n_batch)
+                part = None if features is None else features[rows]
+                batch, regions = group[rows], found[rows]
+                scores = self._record_scores(list(batch), regions, part, posteriors[rows])
+                yield batch, regions, *scores
 
     def _predict_fitting(
         self,
@@ -594,13 +710,18 @@ class Predictor:
         return DeviceError(f"{len(record)} bases: {sizes}", record=record.id)
 
     def _prediction_or_error(
-        self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, regions: list[Region]
+        self,
+        record: RnaRecord,
+        matrix: PairScores,
+        seconds: float,
+        cycles: int,
+        matches: tuple[FamilyMatch, ...],
     ) -> Prediction | DeviceError:
         """The prediction from the scores of a record, or the error that prevents it."""
-        if not np.isfinite(matrix).all():
+        if not np.isfinite(matrix.band if isinstance(matrix, BandedScores) else matrix).all():
             return DeviceError(_NOT_FINITE, record=record.id)
         try:
-            return self._to_prediction(record, matrix, seconds, cycles, regions)
+            return self._to_prediction(record, matrix, seconds, cycles, matches)
         except StructureError as error:  # `nested`: too many pairs, or forced pairs that cross
             return DeviceError(error.message, record=record.id)
         except (RuntimeError, MemoryError) as error:
@@ -610,16 +731,25 @@ class Predictor:
             return DeviceError(message, record=record.id)
 
     def _to_prediction(
-        self, record: RnaRecord, matrix: Scores, seconds: float, cycles: int, regions: list[Region]
+        self,
+        record: RnaRecord,
+        matrix: PairScores,
+        seconds: float,
+        cycles: int,
+        matches: tuple[FamilyMatch, ...],
     ) -> Prediction:
         start = time.perf_counter()
-        constraints = _pair_constraints(record)
+        constraints = _pair_constraints(record, self.options.window)
         structure, threshold = self._decode(matrix, constraints)
         min_score = self.options.min_score
         lowest = threshold if min_score is None else min(min_score, threshold)
         pair_scores = candidate_pairs(matrix, lowest, min_loop=0)
         pair_scores |= {pair: float(matrix[pair]) for pair in structure.pairs}
-        alternatives = self._alternatives(record, structure, matrix, constraints)
+        scores: Scores | None = None
+        alternatives: tuple[Alternative, ...] = ()
+        if not isinstance(matrix, BandedScores):
+            scores = matrix.copy() if self.options.keep_scores else None
+            alternatives = self._alternatives(record, structure, matrix, constraints)
         ensemble = self._ensemble(record, structure, constraints)
         return Prediction(
             record,
@@ -629,8 +759,8 @@ class Predictor:
             threshold,
             seconds + time.perf_counter() - start,
             cycles,
-            self.families.mixture.matches(regions) if self.families else (),
-            matrix.copy() if self.options.keep_scores else None,
+            matches,
+            scores,
             alternatives,
             unpaired_probabilities(matrix),
             () if constraints is None else constraints.unmet(structure.pairs),
@@ -668,7 +798,7 @@ class Predictor:
         return find_alternatives(structure, matrix, sample, limit)
 
     def _decode(
-        self, matrix: Scores, constraints: PairConstraints | None
+        self, matrix: PairScores, constraints: PairConstraints | None
     ) -> tuple[Structure, float]:
         """The structure and its threshold."""
         decoding = self.options.decoding
@@ -731,6 +861,8 @@ def _raise_errors(results: Iterable[Prediction | DeviceError]) -> Iterator[Predi
 def _unpaired_scores(record: RnaRecord) -> NDArray[np.float64]:
     """The scores of unpaired bases (L,) in nats, from the reactivities of a record."""
     assert record.reactivities is not None
+    if isinstance(record, WindowRecord) and record.unpaired_scores is not None:
+        return record.unpaired_scores
     data = record.reactivities
     return log_likelihood_ratios(record.sequence, data.values, data.reagent)
 
@@ -752,9 +884,12 @@ def _is_conditioned(record: RnaRecord) -> bool:
     return record.reactivities is not None or _is_constrained(record)
 
 
-def _pair_constraints(record: RnaRecord) -> PairConstraints | None:
+def _pair_constraints(record: RnaRecord, window: int | None = None) -> PairConstraints | None:
+    """The constraints of a record, banded if it is longer than a window; None without any."""
     if record.constraints is None or record.constraints.is_empty:
         return None
+    if window is not None and len(record) > window:
+        return BandedConstraints.of_band(record.sequence, record.constraints, window)
     return PairConstraints.of(record.sequence, record.constraints)
 
 

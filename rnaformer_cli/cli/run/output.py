@@ -75,6 +75,7 @@ class Formatter:
         unpaired: bool = False,
     ) -> None:
         self._ensemble = predictor.options.ensemble
+        self._window, self._step = predictor.options.window, predictor.options.step
         self._min_score = min_score
         self._unpaired = unpaired
         self._alternatives, self._seed = predictor.options.alternatives, predictor.options.seed
@@ -111,6 +112,8 @@ class Formatter:
             found.update(alternatives=self._alternatives, seed=self._seed)
         if self._ensemble:
             found["ensemble"] = True
+        if self._window is not None:
+            found.update(window=self._window, step=self._step)
         return found
 
     def format(self, prediction: Prediction, name: str) -> str:
