@@ -49,6 +49,10 @@ CONSTRAINTS = [
     b">x\nGGGAAACCC\n(x.....|)\n>y\nGGGAAACCC\n<.[{....>\n",
     b"DS:\n3\n-1\nSS:\n4\n-1\nMod:\n-1\nPairs:\n1 9\n-1 -1\nFMN:\n2\n-1\nForbids:\n2 8\n-1 -1\n",
 ]
+WUSS = (
+    b"# STOCKHOLM 1.0\n#=GF ID a\nx/1-25 GGGA-ACCCAGGAAAACCAAGGAACC\n"
+    b"#=GC SS_cons <<<___>>>,((_~__))::AA..aa\n//\n"
+)
 LONG_RECORD = b">x\n" + b"GAC" * 400 + b"\n" + b"(.)" * 400 + b"\n"
 NAMES_LIKE_ENERGIES = [b">dG=x1\nGAC\n(.)\n", b">ENERGY=-3.2 confidence=0.8\nGAC\n(.)\n"]
 PROBING_FILES = ROOT / "tests" / "golden" / "probing"
@@ -80,6 +84,7 @@ def seed_inputs(name: str, folder: Path) -> list[bytes]:
         **{kind: [text] for kind, text in STRUCTURES.items()},
         "dbn": [STRUCTURES["dbn"], LONG_RECORD, *NAMES_LIKE_ENERGIES],
         "jsonl": [STRUCTURES["jsonl"], *CONTRADICTORY_JSON, REPEATED_KEY],
+        "stockholm": [STRUCTURES["stockholm"], WUSS],
         "any": list(STRUCTURES.values()),
         "fasta": [
             b">x some text\nACGU\nNRYt\n; comment\n>y\nGG\n",
