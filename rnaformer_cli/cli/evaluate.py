@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @options.weights
 @options.like
 @options.no_families
+@options.no_pseudoknots
 @click.option(
     "--decode",
     "decoding",
@@ -144,6 +145,7 @@ def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
         keep_scores=True,
         like=chosen["like"],
         families=not chosen["no_families"],
+        pseudoknots=not chosen["no_pseudoknots"],
     )
     source = WorkerConfig(
         options.or_default(chosen["weights"]), prediction_options, chosen["precision"]

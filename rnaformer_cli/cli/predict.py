@@ -58,8 +58,8 @@ OPTION_GROUPS = {
         *("--min-score", "--unpaired", "--ensemble", "--plain-headers", "--quiet"),
     ),
     "Decoding": (
-        *("--decode", "--threshold", "--cycles", "--like", "--no-families", "--alternatives"),
-        *("--seed", "--window", "--step"),
+        *("--decode", "--threshold", "--cycles", "--like", "--no-families"),
+        *("--no-pseudoknots", "--alternatives", "--seed", "--window", "--step"),
     ),
     "Compute": ("--weights", "--device", "--precision", "--threads", "--jobs", "--max-memory"),
     "Many records": ("--resume", "--shard", "--failures", "--fail-fast"),
@@ -207,6 +207,7 @@ OPTION_GROUPS = {
 @options.weights
 @options.like
 @options.no_families
+@options.no_pseudoknots
 @options.device
 @options.precision
 @options.threads
@@ -531,6 +532,7 @@ def _load(chosen: dict[str, Any], report: RunReporter) -> ParallelPredictor:
         keep_scores=chosen["scores"] is not None,
         like=chosen["like"],
         families=not chosen["no_families"],
+        pseudoknots=not chosen["no_pseudoknots"],
         max_memory=chosen["max_memory"],
         alternatives=chosen["alternatives"],
         seed=chosen["seed"] or 0,

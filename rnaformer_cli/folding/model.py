@@ -22,6 +22,7 @@ from rnaformer_cli.folding.partition import (
     to_matrix,
     to_spans,
 )
+from rnaformer_cli.folding.pseudoknots import Candidates, find_candidates
 from rnaformer_cli.folding.sampling import sample_partners
 from rnaformer_cli.folding.scores import TABLE_SHAPES, LoopScores, score_loops
 from rnaformer_cli.folding.soft_constraints import add_pair_scores, add_unpaired_scores
@@ -106,6 +107,21 @@ class FoldingModel(nn.Module):
         """
         weights, sums = self._inside(bases.cpu(), None, pair_scores, constraints)
         return sample_partners(weights, sums, n_samples, seed)
+
+    @torch.no_grad()
+    def pseudoknot_candidates(self, bases: Tensor, lengths: Sequence[int]) -> list[Candidates]:
+        """Candidates of pseudoknots of each sequence, bases (B, L) without padding: `lengths`."""
+        bases = bases.cpu() if bases.device.type == "mps" else bases
+        with torch.autocast(bases.device.type, enabled=False):
+            loops = self._loops(bases, None, None, None)
+            weights, sums = scaled_inside(loops, keep_interior_sums=False)
+            outside_sums = outside(weights, sums, keep_interior_sums=False)
+        stack_scores = self.scores["stack"].double().cpu().numpy()
+        rows = bases.long().cpu().numpy()
+        return [
+            find_candidates(rows[row, :length], stack_scores, loops, sums, outside_sums, row)
+            for row, length in enumerate(lengths)
+        ]
 
     def _in_single_precision(self, bases: Tensor) -> Tensor | None:
         """Base-pair probabilities (B, L, L), upper triangle; None if float32 is not enough."""

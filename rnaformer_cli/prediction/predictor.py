@@ -26,6 +26,12 @@ from rnaformer_cli.families.names import family_name
 from rnaformer_cli.families.recognition import Region
 from rnaformer_cli.folding.model import MIN_PROBABILITY, FoldingModel
 from rnaformer_cli.folding.pairs import NO_LETTER
+from rnaformer_cli.folding.pseudoknots import MAX_LENGTH as MAX_PSEUDOKNOT_LENGTH
+from rnaformer_cli.folding.pseudoknots import (
+    Pseudoknot,
+    add_pseudoknots,
+    pseudoknot_probabilities,
+)
 from rnaformer_cli.model.checkpoint import (
     Checkpoint,
     config_digest,
@@ -83,6 +89,7 @@ _NOT_FINITE = (
 )
 _LABEL_TYPE_VALUES: dict[Labels, float] = {"curated": 1.0, "computed": 0.0}
 _EPSILON = 1e-7  # scores are clipped to [this, 1 - this] before a change of their logits
+_RECOGNISED = 0.5  # posterior from which a sequence is taken to belong to a family
 MAX_CELLS = 60_000  # per batch; larger batches are not faster on a CPU
 FOLDING_MAX_CELLS = 300_000  # the folding model is faster with larger batches
 _STRIP_BYTES = {"cpu": STRIP_BYTES, "mps": 2**26, "cuda": 2**28}  # GPUs need larger strips
@@ -102,6 +109,7 @@ class Options:
     min_score: float | None = None  # pairs below it are not reported; None: the threshold
     like: Labels | None = None  # which kind of labels to imitate, for weights with a label flag
     families: bool = True  # use the family profiles, if the weights have some
+    pseudoknots: bool = True  # add pseudoknots to the folding model, where no family matches
     keep_scores: bool = False  # keep the score matrix in each prediction
     alternatives: int | None = None  # number of structures of a record; None: no sample is drawn
     seed: int = 0  # of the sample of alternative structures
@@ -123,6 +131,11 @@ class Options:
         _check_whole_number("max_memory", self.max_memory, minimum=0, is_optional=True)
         _check_whole_number("seed", self.seed, minimum=0)
         _check_whole_number("max_cells", self.max_cells, minimum=1)
+
+    @property
+    def adds_pseudoknots(self) -> bool:
+        """Whether pseudoknots are added. Folding programs and `nested` do not predict any."""
+        return self.pseudoknots and self.like != "computed" and self.decoding != "nested"
 
     @property
     def uses_families(self) -> bool:
@@ -397,13 +410,16 @@ class Predictor:
         features = self._folding_features(records) if len(records) > 1 else None
         posteriors = self._posteriors(records) if len(records) > 1 else [None] * len(records)
         regions = self._scan_families([record.sequence for record in records])
+        pseudoknots = self._group_pseudoknots(records, regions)
         begin = 0
         for batch in make_batches([len(record) for record in records], self.options.max_cells):
             assert batch == list(range(begin, begin + len(batch)))  # records are sorted by length
             size = len(records[begin])
             rows = slice(begin, begin + len(batch))
             part = None if features is None else features[rows, :size, :size]
-            yield from self._predict_batch(records[rows], regions[rows], part, posteriors[rows])
+            yield from self._predict_batch(
+                records[rows], regions[rows], part, posteriors[rows], pseudoknots[rows]
+            )
             begin += len(batch)
 
     def _folding_features(self, records: list[RnaRecord]) -> Tensor | None:
@@ -485,8 +501,12 @@ class Predictor:
         sequences: Sequence[str],
         regions: Sequence[Sequence[Region]],
         features: Tensor | None = None,
+        pseudoknots: Sequence[list[Pseudoknot]] | None = None,
     ) -> tuple[list[Scores], list[int]]:
-        """The score matrix (L, L) of each sequence, and its number of passes."""
+        """The score matrix (L, L) of each sequence, and its number of passes.
+
+        `pseudoknots` are those of each sequence; they are computed if there are none given.
+        """
         bases, is_base = to_tensors(sequences)
         bases, is_base = bases.to(self.device), is_base.to(self.device)
         flag = torch.full((len(bases),), self.flag, device=self.device)
@@ -509,11 +529,57 @@ class Predictor:
         trimmed = [
             _symmetrise(matrix[:size, :size]) for matrix, size in zip(matrices, sizes, strict=True)
         ]
+        if pseudoknots is None:
+            pseudoknots = self._find_pseudoknots(sequences, regions)
+        trimmed = list(map(add_pseudoknots, trimmed, pseudoknots))
         if self.families is not None:
             trimmed = list(
                 map(self.families.mixture.apply, trimmed, regions, _folding(features, sizes))
             )
         return trimmed, passes
+
+    def _find_pseudoknots(
+        self, sequences: Sequence[str], regions: Sequence[Sequence[Region]]
+    ) -> list[list[Pseudoknot]]:
+        """The pseudoknots of each sequence; none of sequences that probably belong to a family."""
+        found: list[list[Pseudoknot]] = [[] for _ in sequences]
+        folding = self.engine.network.folding
+        if folding is None or not self.options.adds_pseudoknots:
+            return found
+        rows = [
+            row
+            for row, (sequence, of_row) in enumerate(zip(sequences, regions, strict=True))
+            if len(sequence) <= MAX_PSEUDOKNOT_LENGTH and not self._is_recognised(of_row)
+        ]
+        if not rows:
+            return found
+        chosen = [sequences[row] for row in rows]
+        bases, is_base = to_tensors(chosen)
+        bases = bases.masked_fill(~is_base, NO_LETTER).to(self.device)
+        with torch.inference_mode():
+            candidates = folding.pseudoknot_candidates(bases, list(map(len, chosen)))
+        for row, of_row in zip(rows, candidates, strict=True):
+            found[row] = pseudoknot_probabilities(of_row)
+        return found
+
+    def _group_pseudoknots(
+        self, records: list[RnaRecord], regions: list[list[Region]]
+    ) -> list[list[Pseudoknot] | None]:
+        """The pseudoknots of all records; None if memory is short: they are computed later."""
+        later: list[list[Pseudoknot] | None] = [None] * len(records)
+        if len(records) == 1:
+            return later
+        try:
+            return [*self._find_pseudoknots([record.sequence for record in records], regions)]
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return later
+
+    def _is_recognised(self, regions: Sequence[Region]) -> bool:
+        """Whether the sequence more likely than not belongs to a family."""
+        matches = self._matches(regions)
+        return bool(matches) and matches[0].recognised >= _RECOGNISED
 
     def _condition(
         self,
@@ -577,6 +643,7 @@ class Predictor:
         regions: list[list[Region]],
         features: Tensor | None = None,
         posteriors: Sequence[Tensor | None] = (),
+        pseudoknots: Sequence[list[Pseudoknot] | None] = (),
     ) -> list[Prediction | DeviceError]:
         start = time.perf_counter()
         if len(records) == 1 or self.options.max_memory is not None:
@@ -584,7 +651,9 @@ class Predictor:
             if any(errors):  # a batch of one record may be larger than max_cells
                 return self._predict_fitting(records, regions, errors)
         try:
-            matrices, passes = self._record_scores(records, regions, features, posteriors)
+            matrices, passes = self._record_scores(
+                records, regions, features, posteriors, pseudoknots
+            )
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -607,7 +676,7 @@ class Predictor:
             )
         ]
 
-    def _matches(self, regions: list[Region]) -> tuple[FamilyMatch, ...]:
+    def _matches(self, regions: Sequence[Region]) -> tuple[FamilyMatch, ...]:
         return self.families.mixture.matches(regions) if self.families else ()
 
     def _record_scores(
@@ -616,12 +685,20 @@ class Predictor:
         regions: list[list[Region]],
         features: Tensor | None = None,
         posteriors: Sequence[Tensor | None] = (),
+        pseudoknots: Sequence[list[Pseudoknot] | None] = (),
     ) -> tuple[list[Scores], list[int]]:
-        """The score matrix (L, L) of each record of a batch, given its data, and its passes."""
+        """The score matrix (L, L) of each record of a batch, given its data, and its passes.
+
+        Windows have no pseudoknots: whether there is one depends on the length of the sequence.
+        """
         sequences = [record.sequence for record in records]
         if features is None and any(map(_is_conditioned, records)):
             features = self._folding_features(records)
-        matrices, passes = self._score(sequences, regions, features)
+        known = [of_row for of_row in pseudoknots if of_row is not None]
+        if isinstance(records[0], WindowRecord):
+            known = [[] for _ in records]
+        all_known = known if len(known) == len(records) else None
+        matrices, passes = self._score(sequences, regions, features, all_known)
         conditioned = [
             self._condition(
                 record,

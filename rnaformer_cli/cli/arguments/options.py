@@ -214,6 +214,11 @@ no_families = click.option(
     is_flag=True,
     help="Do not use Rfam family profiles.",
 )
+no_pseudoknots = click.option(
+    "--no-pseudoknots",
+    is_flag=True,
+    help="Do not add pseudoknots to the folding model. Those of known families are predicted.",
+)
 device = click.option(
     "--device",
     callback=_check_device,

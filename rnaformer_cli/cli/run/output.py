@@ -465,6 +465,7 @@ def open_destination(
 def _open_log(chosen: dict[str, Any], formatter: Formatter, formats: tuple[str, ...]) -> RunLog:
     settings = {**formatter.settings, "formats": list(formats), "like": chosen["like"]}
     settings["families"] = not chosen["no_families"]
+    settings["pseudoknots"] = not chosen["no_pseudoknots"]
     settings["version"] = __version__
     folder, part, resume = chosen["out_dir"], chosen["shard"], chosen["resume"]
     pictures = chosen["draw"], chosen["draw_format"]
