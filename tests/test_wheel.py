@@ -13,7 +13,8 @@ from conftest import ROOT
 
 SOURCES = ("rnaformer_cli", "weights", "docs", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 OTHERS = ("benches", "examples", "scripts", "tests", ".ci", "MANIFEST.in", "CHANGELOG.md")
-OTHERS += ("CITATION.cff", "CONTRIBUTING.md", "SECURITY.md", "constraints.txt")
+OTHERS += ("CITATION.cff", "CONTRIBUTING.md", "SECURITY.md", "constraints.txt", ".github")
+OTHERS += ("Dockerfile", ".dockerignore")
 MAY_BE_IN_A_WHEEL = {
     *(".py", ".typed", ".md", ".json", ".safetensors", ".1", ".html", ".css", ".js", ".tsv")
 }
