@@ -5,6 +5,7 @@
 Maximum likelihood of the log-odds of all candidates, with one pseudoknot or none in each record of
 at most 200 nt. Records with crossing pairs are used if a candidate has only pairs of the reference;
 each family of them counts as at most 6 records. Of the other records, one of each cluster is used.
+Random and shuffled sequences of 30 to 600 nt, as in negatives.py, are records without pseudoknots.
 The table is a cross-validation in four folds by clan or family: the F1 of the crossing pairs of the
 most probable candidate by the least probability at which it is predicted. Then follow the
 coefficients that are fitted to all records.
@@ -21,6 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+
+from negatives import random_letters, random_window, shuffle_dinucleotides
 
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset
 from rnaformer_cli.folding.pseudoknots import FEATURES, INTERCEPT, Candidates, Pair
@@ -78,6 +81,18 @@ def choose_records(path: str, seed: int) -> list[tuple[LabelledRecord, frozenset
                 clusters.add(cluster)
                 chosen.append((record, crossing))
     return chosen
+
+
+def make_negatives(path: str, count: int, seed: int) -> list[LabelledRecord]:
+    """Random sequences, and as many windows of the records with shuffled dinucleotides."""
+    source = random.Random(1000 + seed)
+    sequences = [record.sequence for record in read_dataset(path) if "N" not in record.sequence]
+    made = [random_letters(source) for _ in range(count)]
+    made += [shuffle_dinucleotides(random_window(sequences, source), source) for _ in range(count)]
+    return [
+        LabelledRecord(f"negative-{number}", sequence, (), "made")
+        for number, sequence in enumerate(made)
+    ]
 
 
 def group(record: LabelledRecord) -> str:
@@ -174,7 +189,11 @@ def report(examples: Iterable[tuple[Example, float, set[Pair]]]) -> None:
             chosen = [(example, pairs) for example, p, pairs in rows if p >= threshold]
             predicted = sum(len(pairs) for _, pairs in chosen)
             correct = sum(len(pairs & example.crossing) for example, pairs in chosen)
-            values = correct / max(predicted, 1), correct / known, 2 * correct / (predicted + known)
+            values = (
+                correct / max(predicted, 1),
+                correct / max(known, 1),
+                2 * correct / max(predicted + known, 1),
+            )
             shown = "\t".join(f"{value:.2f}" for value in values)
             n_crossing = sum(bool(example.crossing) for example, _, _ in rows)
             print(f"{data}\t{len(rows)}\t{n_crossing}\t{threshold}\t{len(chosen)}\t{shown}")
@@ -184,17 +203,24 @@ def main() -> None:
     """Find the candidates of all records, cross-validate and print the coefficients."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", required=True)
+    parser.add_argument("--negatives", type=int, default=500, help="of each of both kinds")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     folding = load_network(find_weights(DEFAULT))[0].folding
     assert folding is not None
+    chosen = [
+        (path, record, crossing)
+        for path in arguments.data
+        for record, crossing in choose_records(path, arguments.seed)
+    ]
+    made = make_negatives(arguments.data[0], arguments.negatives, arguments.seed)
+    chosen += [("random and shuffled", record, frozenset()) for record in made]
     examples = []
-    for path in arguments.data:
-        for record, crossing in choose_records(path, arguments.seed):
-            bases, _ = to_tensors([record.sequence])
-            (candidates,) = folding.pseudoknot_candidates(bases, [len(record.sequence)])
-            examples.append(make_example(path, record, crossing, candidates))
+    for data, record, crossing in chosen:
+        bases, _ = to_tensors([record.sequence])
+        (candidates,) = folding.pseudoknot_candidates(bases, [len(record.sequence)])
+        examples.append(make_example(data, record, crossing, candidates))
     groups = sorted({example.group for example in examples})
     random.Random(arguments.seed).shuffle(groups)
     fold_of = {name: number % FOLDS for number, name in enumerate(groups)}

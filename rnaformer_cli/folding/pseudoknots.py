@@ -44,27 +44,27 @@ _MIN_CONTEXT = -25.0  # nats
 _MIN_PROBABILITY = 1e-3
 _PART_WITH_PAIR = MIN_LOOP + 2  # bases of the shortest loop that can contain a pair
 
-INTERCEPT = -6.66
+INTERCEPT = -7.03
 FEATURES: Mapping[str, float] = {  # name -> coefficient
-    "context": 0.91,  # log-odds of an unpaired part from i to l
-    "stacking": 1.02,  # scores of the stacks of both helices, and of bulges in them
-    "unpaired": 0.99,  # scores of the loops, if all of their bases are unpaired
-    "outer_ends": 1.47,  # scores of the pairs (i, k) and (j, l) as ends of helices
-    "inner_ends": 0.44,  # the same of (i', k') and (j', l')
-    "log_loop_1": 0.24,  # log(bases of loop 1 + 1/2)
-    "no_loop_2": -0.61,  # 1 if loop 2 has no base
-    "one_base_loop_2": -0.14,  # 1 if loop 2 has one base
-    "short_loop_1": -1.74,  # bases by which loop 1 is too short to cross the second helix
-    "short_loop_3": -1.56,  # the same of loop 3 and the first helix
-    "three_pairs_1": 0.65,  # 1 if the first helix has three pairs
-    "three_pairs_2": 0.92,
-    "coaxial": 0.49,  # score of the stack of both helices across a loop 2 of one base
-    "adenines_loop_3": 0.26,  # up to 8
-    "uridines_loop_1": 0.13,  # up to 6
-    "helices_loop_1": 0.82,  # log(sum of all structures of loop 1 / the unpaired one)
-    "helices_loop_2": 0.93,
-    "helices_loop_3": 0.96,
-    "log_length": -1.82,  # log(bases of the sequence / 80)
+    "context": 0.93,  # log-odds of an unpaired part from i to l
+    "stacking": 1.03,  # scores of the stacks of both helices, and of bulges in them
+    "unpaired": 1.01,  # scores of the loops, if all of their bases are unpaired
+    "outer_ends": 1.37,  # scores of the pairs (i, k) and (j, l) as ends of helices
+    "inner_ends": 0.42,  # the same of (i', k') and (j', l')
+    "log_loop_1": 0.19,  # log(bases of loop 1 + 1/2)
+    "no_loop_2": -0.49,  # 1 if loop 2 has no base
+    "one_base_loop_2": -0.08,  # 1 if loop 2 has one base
+    "short_loop_1": -1.57,  # bases by which loop 1 is too short to cross the second helix
+    "short_loop_3": -1.4,  # the same of loop 3 and the first helix
+    "three_pairs_1": 0.55,  # 1 if the first helix has three pairs
+    "three_pairs_2": 0.85,
+    "coaxial": 0.46,  # score of the stack of both helices across a loop 2 of one base
+    "adenines_loop_3": 0.25,  # up to 8
+    "uridines_loop_1": 0.1,  # up to 6
+    "helices_loop_1": 0.87,  # log(sum of all structures of loop 1 / the unpaired one)
+    "helices_loop_2": 0.95,
+    "helices_loop_3": 0.97,
+    "log_length": -1.5,  # log(bases of the sequence / 80)
 }
 
 
