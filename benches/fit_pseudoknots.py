@@ -21,9 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
-
 from negatives import random_letters, random_window, shuffle_dinucleotides
+from torch import Tensor
 
 from rnaformer_cli.dataset.records import LabelledRecord, read_dataset
 from rnaformer_cli.folding.pseudoknots import FEATURES, INTERCEPT, Candidates, Pair

@@ -36,7 +36,8 @@ MAY_IMPORT = {  # package -> packages, besides itself
     | {"weight_store"},
     "dataset": BASE | {"sequence", "structure", "folding", "prediction"},
     "training": BASE
-    | {"sequence", "structure", "scoring", "folding", "families", "model", "prediction", "dataset"},
+    | {"probing", "sequence", "structure", "scoring", "folding", "families", "model"}
+    | {"prediction", "dataset"},
     "evaluation": BASE | {"sequence", "structure", "scoring", "prediction", "dataset"},
 }
 MAY_IMPORT["cli"] = {*MAY_IMPORT, "__init__"}  # also the version

@@ -245,8 +245,8 @@ def command(files: tuple[str, ...], **chosen: Any) -> None:
 
     Structures are written to stdout, messages to stderr. FILES may be gzip-compressed. A folder
     stands for all FASTA files in it; `-` or no file reads standard input, which may also hold bare
-    sequences, one a line. Bad records are reported, all others are predicted, and the exit code is
-    1. Output files whose names end in .gz are compressed.
+    sequences, one per line. Bad records are reported, all others are predicted, and the exit code
+    is 1. Output files whose names end in .gz are compressed.
     """
     _check_usage(chosen)
     outputs = ("output", "table", "failures", "scores")

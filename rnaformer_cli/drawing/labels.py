@@ -1,4 +1,4 @@
-"""Places of numbers beside the bases of a drawing."""
+"""Positions of the numbers next to the bases of a drawing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Label:
 def place_labels(
     coordinates: Coordinates, obstacles: Coordinates, texts: Mapping[int, str]
 ) -> tuple[dict[int, Label], Coordinates]:
-    """The place of each text beside its base, and all obstacles with these texts.
+    """The position of each text next to its base, and all obstacles with these texts.
 
     The first place with enough distance from obstacles and other texts is taken, starting in the
     direction perpendicular to the backbone; if there is none, the place with the most distance.

@@ -16,9 +16,9 @@ MAX_CELLS = 40_000  # of the grid
 _STEP = 0.5  # of the grid, bases
 _MARGIN = 5.0  # of the grid around the layout, bases
 _CLEARANCE = 0.9  # from other bases and pairs
-# Costs of a step: through a base or a helix, on another curve, beside it, elsewhere. Steps beside a
-# curve are cheaper, so that the curves of one pseudoknot are parallel.
-_OCCUPIED, _ON_CURVE, _BESIDE, _FREE = 60.0, 3.0, 0.7, 1.0
+# Costs of a step: through a base or a helix, on another curve, next to it, elsewhere. Steps next to
+# a curve are cheaper, so that the curves of one pseudoknot are parallel.
+_OCCUPIED, _ON_CURVE, _NEXT_TO_CURVE, _FREE = 60.0, 3.0, 0.7, 1.0
 _NEIGHBOURS = [(1, 0, 1.0), (-1, 0, 1.0), (0, 1, 1.0), (0, -1, 1.0)] + [
     (across, up, 2**0.5) for across in (-1, 1) for up in (-1, 1)
 ]
@@ -62,8 +62,8 @@ class _Grid:
         ends = self._cell(self._bases[left]), self._cell(self._bases[right])
         cells = self._cheapest(*ends, left, right)
         for across, up in cells:
-            beside = self._costs[max(across - 2, 0) : across + 3, max(up - 2, 0) : up + 3]
-            beside[beside == _FREE] = _BESIDE
+            nearby = self._costs[max(across - 2, 0) : across + 3, max(up - 2, 0) : up + 3]
+            nearby[nearby == _FREE] = _NEXT_TO_CURVE
         for across, up in cells:
             near = self._costs[max(across - 1, 0) : across + 2, max(up - 1, 0) : up + 2]
             near[near <= _FREE] = _ON_CURVE
@@ -108,7 +108,7 @@ class _Grid:
                 total = best[cell] + length * float(cost)
                 if total < best.get(other, np.inf):
                     best[other], before[other] = total, cell
-                    rest = _BESIDE * float(np.hypot(other[0] - goal[0], other[1] - goal[1]))
+                    rest = _NEXT_TO_CURVE * float(np.hypot(other[0] - goal[0], other[1] - goal[1]))
                     heapq.heappush(queue, (total + rest, other))
         path = [goal]
         while path[-1] != start:

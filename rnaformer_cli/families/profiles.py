@@ -143,7 +143,7 @@ def unreadable(path: str | Path) -> str:
         os.fsencode(path).decode("utf-8")
     except UnicodeDecodeError:
         return "a name that is not UTF-8, which safetensors cannot open; rename it"
-    return "not a whole safetensors file"
+    return "a damaged or incomplete safetensors file"
 
 
 def _is_consistent(arrays: Mapping[str, NDArray[np.generic]], names: object) -> bool:

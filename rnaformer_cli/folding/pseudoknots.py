@@ -116,6 +116,7 @@ class Helices:
         return len(self.left)
 
     def take(self, rows: Indices) -> Helices:
+        """The helices of these rows."""
         return Helices(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def pairs(self, row: int) -> tuple[Pair, ...]:

@@ -158,4 +158,4 @@ def check_type(name: str, value: object, expected: Any) -> None:
     if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
         raise ConfigError(f"{name} must be {expected.__name__}, not {shorten_repr(value)}")
     if isinstance(value, (int, float)) and not -(2**63) < value < 2**63:
-        raise ConfigError(f"{name} must be a number of usual size, not {shorten_repr(value)}")
+        raise ConfigError(f"{name} must be above -2^63 and below 2^63, not {shorten_repr(value)}")

@@ -187,12 +187,12 @@ def lie_about_the_checksum(folder):
 def truncate(folder):
     data = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(data[:-100])
-    return "/model.safetensors: not a whole safetensors file"
+    return "/model.safetensors: a damaged or incomplete safetensors file"
 
 
 def empty(folder):
     (folder / "model.safetensors").write_bytes(b"")
-    return "/model.safetensors: not a whole safetensors file"
+    return "/model.safetensors: a damaged or incomplete safetensors file"
 
 
 def drop_a_tensor(folder):

@@ -1,4 +1,4 @@
-"""Places of numbers: beside their bases, clear of everything else."""
+"""Positions of numbers: next to their bases, clear of everything else."""
 
 import numpy as np
 from factories.pictures import KNOT

@@ -25,7 +25,7 @@ from rnaformer_cli.sequence.encode import encode
 STEP = 1 / 255
 HALF = 0.501 * STEP
 ARRAYS = ("letters", "columns", "pairs", "pair_counts", "chances", "words", "rarity")
-NOT_WHOLE = "not a whole safetensors file"
+NOT_WHOLE = "a damaged or incomplete safetensors file"
 NO_LIBRARY = "not a library of families: arrays are missing or misshapen"
 
 

@@ -221,7 +221,7 @@ def read_scores(path: str | Path) -> Scores:
     try:
         scores = load(data)
     except (SafetensorError, ValueError):
-        raise WeightsError("not a whole safetensors file", path=path) from None
+        raise WeightsError("a damaged or incomplete safetensors file", path=path) from None
     try:
         check_tensors(dict(TABLE_SHAPES), tensor_shapes(scores))
     except WeightsError as error:

@@ -24,11 +24,10 @@ from rnaformer_cli.folding.partition import Inside, Outside, outside, to_matrix
 from rnaformer_cli.folding.scores import LoopScores, score_loops
 from rnaformer_cli.folding.soft_constraints import add_unpaired_scores
 from rnaformer_cli.prediction.batching import to_tensors
+from rnaformer_cli.probing.likelihood import BIN_EDGES, UNIT_QUANTILE
 from rnaformer_cli.training.folding_model.expected_loops import expected_loop_counts
 
-BIN_EDGES = (0.0, 0.03, 0.07, 0.12, 0.18, 0.25, 0.33, 0.43, 0.55, 0.7, 0.85, 1.0, 1.25, 1.6, 2.2)
 NO_VALUE = -1  # bin of a base without a value
-_UNIT_QUANTILE = 0.9  # values are divided by this quantile of their profile
 _DECAY = 0.98  # factor of the counts, for each batch
 _PSEUDOCOUNT = 2.0  # added to the count of each bin
 
@@ -103,7 +102,7 @@ def bin_reactivities(profiles: Sequence[ReactivityProfile]) -> Tensor:
     for row, profile in enumerate(profiles):
         values = np.array(profile.reactivities, dtype=np.float64)  # None becomes NaN
         measured = values[~np.isnan(values)].clip(min=0.0)
-        unit = float(np.quantile(measured, _UNIT_QUANTILE)) or float(measured.max())
+        unit = float(np.quantile(measured, UNIT_QUANTILE)) or float(measured.max())
         for index in designed_bases(profile.sequence):
             if not np.isnan(values[index]):
                 bins[row, index] = torch.bucketize(float(values[index]) / unit, edges)

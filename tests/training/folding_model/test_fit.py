@@ -136,7 +136,7 @@ def test_other_files_are_refused(tmp_path):
     path.write_bytes(b"no such thing")
     with pytest.raises(WeightsError) as caught:
         read_scores(path)
-    assert str(caught.value) == f"{path}: not a whole safetensors file"
+    assert str(caught.value) == f"{path}: a damaged or incomplete safetensors file"
     scores = {name: tensor.detach() for name, tensor in initial_scores().items()}
     del scores["multi"]
     write_scores(path, scores)
