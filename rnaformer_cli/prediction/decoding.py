@@ -29,10 +29,9 @@ DECODINGS: tuple[Decoding, ...] = get_args(Decoding)
 MIN_THRESHOLD = 0.05
 ISOLATED_PAIR = 0.4  # minimum probability of a pair without a stacked neighbour
 MIN_CROSSING_PAIRS = 3  # of a helix that crosses others
-MIN_CROSSING_PROBABILITY = 0.25  # mean over the pairs of such a helix
+MIN_CROSSING_PROBABILITY = 0.35  # mean over the pairs of such a helix
 EXTENSION_RATIO = 0.7  # a pair above this fraction of the threshold can extend a helix
 _CROSSING_LAYERS = 2
-_CROSSING_THRESHOLD = 0.18  # pairs below it are not candidates of crossing helices
 _MIN_THRESHOLD_PER_BASE = 0.0006  # long RNAs have more false candidates
 _MAX_MIN_THRESHOLD = 0.2
 _MAX_ITERATIONS = 6  # of the threshold's fixed-point iteration; most records converge in three
@@ -44,7 +43,6 @@ def decode(
     threshold: float,
     decoding: Decoding = "mea",
     constraints: PairConstraints | None = None,
-    crossing_threshold: float | None = None,
 ) -> Structure:
     """Base-pair probabilities (L, L), symmetric or banded -> a structure.
 
@@ -52,9 +50,8 @@ def decode(
 
     - `mea`: the nested pairs of largest total gain, in which every pair is stacked on another one
       or has a probability of at least ISOLATED_PAIR. Then helices that cross these, of at least
-      MIN_CROSSING_PAIRS pairs with a mean of at least MIN_CROSSING_PROBABILITY. The candidates of
-      crossing helices are the pairs above `crossing_threshold` if it is below the threshold. All
-      helices are extended while the next pair reaches EXTENSION_RATIO of the threshold.
+      MIN_CROSSING_PAIRS pairs with a mean of at least MIN_CROSSING_PROBABILITY. All helices are
+      extended while the next pair reaches EXTENSION_RATIO of the threshold.
     - `matching`: the pairs of largest total gain with at most one partner for each base.
     - `nested`: the same without crossing pairs.
     - `raw`: every pair above the threshold, as in the published code.
@@ -68,21 +65,16 @@ def decode(
     Raises:
         StructureError: forced pairs that cross, with `nested`.
     """
-    crossing_threshold = min(threshold, crossing_threshold or threshold)
     if constraints is not None:
-        scores = constraints.apply(scores)
-        thresholds = threshold, crossing_threshold
-        pairs = _decode_constrained(scores, thresholds, decoding, constraints)
+        pairs = _decode_constrained(constraints.apply(scores), threshold, decoding, constraints)
         return Structure(len(scores), frozenset(pairs))
     if decoding == "raw":
         return Structure(len(scores), frozenset(candidate_pairs(scores, threshold, min_loop=0)))
     found = candidate_pairs(scores, threshold)
     if decoding == "mea":
-        pairs = _nested_helices(found, threshold)
-        crossing = candidate_pairs(scores, crossing_threshold)
-        pairs = _with_crossing_helices(crossing, crossing_threshold, pairs)
+        pairs = _mea_pairs(found, threshold)
         weaker = candidate_pairs(scores, EXTENSION_RATIO * threshold)
-        longer = extend_helices({pair: crossing[pair] for pair in pairs}, weaker)
+        longer = extend_helices({pair: found[pair] for pair in pairs}, weaker)
         return Structure(len(scores), frozenset(longer))
     gains = _gains(found, threshold)
     pairs = _nested(gains) if decoding == "nested" else _max_weight_matching(gains)
@@ -100,8 +92,7 @@ def decode_adaptively(
     For independent pairs with known probabilities, one half maximises the expected F1 (Lipton et
     al. 2014, arXiv 1402.1892). Pairs of a helix are correlated, for which a smaller ratio is
     better; `rnaformer release` chooses it on validation records. With `mea` the threshold is at
-    least _MIN_THRESHOLD_PER_BASE for each base (of a window), up to _MAX_MIN_THRESHOLD, and the
-    threshold of crossing helices at most _CROSSING_THRESHOLD. Thresholds
+    least _MIN_THRESHOLD_PER_BASE for each base (of a window), up to _MAX_MIN_THRESHOLD. Thresholds
     are rounded to hundredths, so that rounding errors of the probabilities do not change a
     structure.
     """
@@ -113,7 +104,7 @@ def decode_adaptively(
     next_threshold = _threshold(ratio, 0.5, minimum)
     for _ in range(_MAX_ITERATIONS):
         threshold = next_threshold
-        structure = decode(scores, threshold, decoding, constraints, _CROSSING_THRESHOLD)
+        structure = decode(scores, threshold, decoding, constraints)
         next_threshold = _threshold(ratio, _expected_f1_or_empty(scores, structure), minimum)
         if next_threshold == threshold:
             break
@@ -174,9 +165,12 @@ def _gains(found: Mapping[BasePair, float], threshold: float) -> dict[BasePair, 
     return {pair: max(1, round((score - threshold) * _GAIN_UNITS)) for pair, score in found.items()}
 
 
-def _nested_helices(found: Mapping[BasePair, float], threshold: float) -> list[BasePair]:
+def _mea_pairs(found: Mapping[BasePair, float], threshold: float) -> list[BasePair]:
+    """Nested helices, then layers of helices that cross them."""
     isolated = {pair for pair, score in found.items() if score >= ISOLATED_PAIR}
-    return best_helices(_gains(found, threshold), isolated)
+    return _with_crossing_helices(
+        found, threshold, best_helices(_gains(found, threshold), isolated)
+    )
 
 
 def _with_crossing_helices(
@@ -220,7 +214,7 @@ def _crosses(pair: BasePair, partners: NDArray[np.int64]) -> bool:
 
 def _decode_constrained(
     scores: PairScores,
-    thresholds: tuple[float, float],
+    threshold: float,
     decoding: Decoding,
     constraints: PairConstraints,
 ) -> list[BasePair]:
@@ -231,9 +225,8 @@ def _decode_constrained(
     without one. `mea` is described at _constrained_mea.
     """
     forced = sorted(constraints.forced)
-    threshold, _ = thresholds
     if decoding == "mea":
-        return _constrained_mea(scores, thresholds, constraints)
+        return _constrained_mea(scores, threshold, constraints)
     if decoding == "raw":
         above = [*forced, *candidate_pairs(scores, threshold, min_loop=0)]
         return above + constraints.best_partners(constraints.unmet(above), scores)
@@ -270,7 +263,7 @@ def _required_gains(
 
 
 def _constrained_mea(
-    scores: PairScores, thresholds: tuple[float, float], constraints: PairConstraints
+    scores: PairScores, threshold: float, constraints: PairConstraints
 ) -> list[BasePair]:
     """The pairs of `mea` with forced pairs; nested pairs do not cross constraints.nested_forced.
 
@@ -280,13 +273,13 @@ def _constrained_mea(
     """
     wanted: frozenset[int] = frozenset()
     while True:
-        pairs = _mea_round(scores, thresholds, constraints, wanted)
+        pairs = _mea_round(scores, threshold, constraints, wanted)
         unmet = frozenset(constraints.unmet(pairs))
         if unmet <= wanted:
             break
         wanted |= unmet
     taken = {base for pair in pairs for base in pair}
-    gains = _required_gains(scores, thresholds[0], constraints, unmet) if unmet else {}
+    gains = _required_gains(scores, threshold, constraints, unmet) if unmet else {}
     free = {
         pair: gain
         for pair, gain in gains.items()
@@ -297,12 +290,11 @@ def _constrained_mea(
 
 def _mea_round(
     scores: PairScores,
-    thresholds: tuple[float, float],
+    threshold: float,
     constraints: PairConstraints,
     wanted: Collection[int],
 ) -> list[BasePair]:
     """The pairs of `mea`, if as many wanted bases are paired as a nested structure can pair."""
-    threshold, crossing_threshold = thresholds
     found = candidate_pairs(scores, threshold) | dict.fromkeys(constraints.forced, 1.0)
     gains = _required_gains(scores, threshold, constraints, wanted)
     nested = {pair: gains[pair] for pair in constraints.uncrossed(gains)}
@@ -311,8 +303,7 @@ def _mea_round(
     isolated |= {pair for pair in nested if not set(wanted).isdisjoint(pair)}
     pairs = best_helices(nested, isolated)
     pairs += sorted(constraints.forced.difference(pairs))
-    crossing = candidate_pairs(scores, crossing_threshold) | dict.fromkeys(constraints.forced, 1.0)
-    pairs = _with_crossing_helices(crossing, crossing_threshold, pairs)
+    pairs = _with_crossing_helices(found, threshold, pairs)
     weaker = candidate_pairs(scores, EXTENSION_RATIO * threshold)
     return extend_helices({pair: float(scores[pair]) for pair in pairs}, weaker)
 
