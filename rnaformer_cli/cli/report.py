@@ -59,10 +59,11 @@ MAX_PICTURE_BASES = 100_000  # of these; 1,000 bases take about 1 s and 0.4 MB o
 @click.option(
     "--colour",
     "--color",
-    type=click.Choice(COLOURINGS),
+    type=click.Choice([*COLOURINGS, "reactivity"]),
     default="probability",
     show_default=True,
-    help="Colour bases by the base-pair probability, by their letter, or not at all.",
+    help="Colour bases by the base-pair probability, by their letter, by their reactivity in "
+    "records with probing data, or not at all.",
 )
 @click.option(
     "--scores",

@@ -6,9 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from rnaformer_cli.drawing.style import Colouring
 from rnaformer_cli.errors import StructureError
-from rnaformer_cli.reporting.pictures import PictureReader, ReportPicture, draw_pictures
+from rnaformer_cli.reporting.pictures import (
+    PictureReader,
+    ReportColouring,
+    ReportPicture,
+    draw_pictures,
+)
 from rnaformer_cli.scoring.compare import RecordScore, ScoringRules, match_ids, score_record
 from rnaformer_cli.scoring.counts import PairCounts
 from rnaformer_cli.structure.brackets import format_dot_bracket
@@ -125,7 +129,7 @@ def compare_entries(
 def add_pictures(
     entries: Iterable[ReportEntry],
     limit: int,
-    colouring: Colouring = "base",
+    colouring: ReportColouring = "base",
     reader: PictureReader | None = None,
 ) -> list[ReportEntry]:
     """The entries, with pictures of the first `limit`; `reader` reads matrices of probabilities.

@@ -17,7 +17,7 @@ from rnaformer_cli.drawing.canvas import save_figure
 from rnaformer_cli.drawing.dots import draw_dots
 from rnaformer_cli.drawing.layers import INKSCAPE
 from rnaformer_cli.drawing.plane import draw_plane
-from rnaformer_cli.drawing.style import Colouring, Style, probability_values
+from rnaformer_cli.drawing.style import Colouring, Style, probability_values, reactivity_values
 from rnaformer_cli.reporting.text import sanitise
 from rnaformer_cli.structure.jsonl import PredictedRecord
 from rnaformer_cli.structure.structure import Structure, StructureRecord
@@ -38,6 +38,7 @@ _PAIR = re.compile(r"(?:pair|knot|missed|arc|under)-(\d+-\d+)")  # ids of pairs,
 _LAYER = "layer-"
 
 View = Literal["plane", "arcs", "dots"]
+ReportColouring: TypeAlias = Colouring | Literal["reactivity"]
 Matrix: TypeAlias = NDArray[np.float32]  # of scores, (L, L)
 PictureReader: TypeAlias = Callable[[int, StructureRecord], Matrix | None]
 NAMES: dict[View, str] = {"plane": "Structure", "arcs": "Arcs", "dots": "Dot plot"}
@@ -57,13 +58,14 @@ def draw_pictures(
     prediction: PredictedRecord,
     reference: Structure | None,
     prefix: str,
-    colouring: Colouring = "base",
+    colouring: ReportColouring = "base",
     matrix: Matrix | None = None,
 ) -> Iterator[ReportPicture]:
     """Yield reproducible pictures whose ids begin with `prefix`.
 
     A drawing of helices in the plane, unless a base has several partners; arcs, if a base has
     several partners or there is a reference; a dot plot of the matrix, or without it of the pairs.
+    `reactivity` colours the bases of records with probing data by their relative reactivities.
 
     Raises:
         DependencyError: ViennaRNA or matplotlib is not installed.
@@ -71,7 +73,11 @@ def draw_pictures(
     record = prediction.structure_record
     structure, scores = record.structure, prediction.pair_scores
     style = Style(colours_letters=colouring == "base")
-    values = probability_values(structure, scores, matrix) if colouring == "probability" else None
+    values = None
+    if colouring == "probability":
+        values = probability_values(structure, scores, matrix)
+    elif colouring == "reactivity" and prediction.agreement and prediction.agreement.relative:
+        values = reactivity_values(prediction.agreement.relative)
     has_multiplets = bool(structure.multiplets())
     if not has_multiplets:
         figure = draw_plane(record, reference, style, values)

@@ -55,6 +55,8 @@ class DataAgreement:
     used: int  # bases
     auc: float | None  # of the reactivities of unpaired against paired bases
     spearman: float | None  # correlation of reactivity and probability of being unpaired
+    # The reactivity of each base from 0 to 1, None without one; empty if the file has none.
+    relative: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,18 +208,23 @@ def _prediction(name: str, values: Mapping[str, Any]) -> PredictedRecord:
     if not isinstance(spans, list):
         raise TypeError
     families = tuple(_family_span(span, len(record.sequence)) for span in spans)
-    agreement = _agreement(values.get("reactivities"))
+    agreement = _agreement(values.get("reactivities"), len(record.sequence))
     return PredictedRecord(record, scores, confidence, settings, warnings, families, agreement)
 
 
-def _agreement(values: Any) -> DataAgreement | None:
-    """The agreement in a JSON object; files of earlier versions lack `auc` and `spearman`."""
+def _agreement(values: Any, length: int) -> DataAgreement | None:
+    """The agreement in a JSON object; only `reagent` and `used` are in all files."""
     if values is None:
         return None
     reagent = None if values.get("reagent") is None else _check_type(values, "reagent", str)
     auc = None if values.get("auc") is None else _fraction(values, "auc")
     spearman = None if values.get("spearman") is None else _fraction(values, "spearman", -1.0)
-    return DataAgreement(reagent, _check_type(values, "used", int), auc, spearman)
+    used, relative = _check_type(values, "used", int), values.get("relative", [])
+    if not isinstance(relative, list) or len(relative) not in (0, length):
+        raise StructureError(f"relative is not a list of {length} reactivities")
+    what = "a relative reactivity"
+    found = [None if value is None else _fraction({what: value}, what) for value in relative]
+    return DataAgreement(reagent, used, auc, spearman, tuple(found))
 
 
 def _family_span(values: Any, length: int) -> FamilySpan:

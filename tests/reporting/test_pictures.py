@@ -1,6 +1,7 @@
 """Pictures stand side by side in one page, and need nothing outside."""
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from rnaformer_cli.reporting.pictures import draw_pictures, embed_svg
 from rnaformer_cli.structure.brackets import parse_dot_bracket
-from rnaformer_cli.structure.jsonl import PredictedRecord, PredictionSettings
+from rnaformer_cli.structure.jsonl import DataAgreement, PredictedRecord, PredictionSettings
 from rnaformer_cli.structure.structure import Structure, StructureRecord
 
 SETTINGS = PredictionSettings("small", 1, 0.5, "mea")
@@ -48,6 +49,15 @@ def test_a_file_becomes_an_element_with_ids_of_its_own():
         '<g><use clip-path="url(#p1-clip)" style="fill: #fff" href="#p1-dot" /></g>'
         '<clipPath id="p1-clip" /></svg>'
     )
+
+
+def test_bases_are_coloured_by_reactivity():
+    data = DataAgreement("1M7", 2, None, None, (0.0, 1.0, *(6 * [None])))
+    with_data = replace(HAIRPIN, agreement=data)
+    plane, _ = svgs(with_data, None, "p1", "reactivity")
+    assert "relative reactivity" in plane
+    for prediction, colouring in ((with_data, "base"), (HAIRPIN, "reactivity")):
+        assert "relative reactivity" not in svgs(prediction, None, "p1", colouring)[0]
 
 
 def ids(svg):

@@ -249,6 +249,18 @@ def test_the_pointer_reads_bases_and_pairs(page):
     assert not tip.is_visible()
 
 
+def test_the_pointer_reads_reactivities(page, tmp_path):
+    data = {"reagent": "1M7", "used": 2, "missing": 6, "relative": [None, 0.25, *(5 * [None]), 1]}
+    entries = add_pictures([ReportEntry(make_prediction(reactivities=data))], 1)
+    (tmp_path / "data.html").write_text(render(ReportPage("Data", entries)), encoding="utf-8")
+    page.goto((tmp_path / "data.html").as_uri())
+    page.get_by_role("button", name="x", exact=True).click()
+    picture = page.get_by_role("img", name="Structure of x")
+    picture.locator('[data-layer="bases"] use').nth(1).hover(force=True)
+    tip = page.get_by_role("status").last
+    assert tip.inner_text() == "G2: pairs with C7, probability 0.900, relative reactivity 0.25"
+
+
 def test_the_pointer_reads_a_dot_plot(page):
     picture = opened(page, "Dot plot")
     picture.scroll_into_view_if_needed()

@@ -309,6 +309,14 @@ def test_numbers_of_many_digits_are_cut_in_messages():
             {"reagent": None, "used": 1, "spearman": -2},
             "spearman is -2; expected a number from -1 to 1",
         ),
+        (
+            {"reagent": None, "used": 1, "relative": [0.5]},
+            "relative is not a list of 8 reactivities",
+        ),
+        (
+            {"reagent": None, "used": 1, "relative": [*(7 * [None]), 1.5]},
+            "a relative reactivity is 1.5; expected a number from 0 to 1",
+        ),
     ],
 )
 def test_a_wrong_agreement_with_data_is_refused(data, message):

@@ -23,6 +23,7 @@ from rnaformer_cli.errors import OutputError
 from rnaformer_cli.families.names import family_name
 from rnaformer_cli.files import make_folder, write_atomically, write_text
 from rnaformer_cli.probing.agreement import measure_agreement
+from rnaformer_cli.probing.likelihood import relative_reactivities
 from rnaformer_cli.scoring.compare import f1_of_predictions
 from rnaformer_cli.sequence.record import RnaRecord
 from rnaformer_cli.structure.dbn import format_dbn
@@ -221,9 +222,16 @@ def _reactivities(prediction: Prediction) -> dict[str, Any]:
     paired = {base for pair in structure.pairs for base in pair}
     is_paired = [base in paired for base in range(len(record))]
     found = measure_agreement(record.sequence, data, is_paired, unpaired)
-    values = {"reagent": data.reagent, "used": found.n_used, "missing": data.n_missing}
+    relative = relative_reactivities(record.sequence, data.values, data.reagent)
     return {
-        "reactivities": {**values, "auc": _rounded(found.auc), "spearman": _rounded(found.spearman)}
+        "reactivities": {
+            "reagent": data.reagent,
+            "used": found.n_used,
+            "missing": data.n_missing,
+            "auc": _rounded(found.auc),
+            "spearman": _rounded(found.spearman),
+            "relative": [_rounded(value) for value in relative],
+        }
     }
 
 
@@ -315,25 +323,37 @@ class LoggedDestination:
 
 
 class PictureDestination:
-    """Draws the structures that another destination has written."""
+    """Draws the structures that another destination has written.
+
+    The bases of a record with reactivities are coloured by them.
+    """
 
     def __init__(self, wrapped: Destination, folder: str, image: ImageFormat) -> None:
         self._wrapped = wrapped
         self._folder = Path(folder)
         self._image = image
-        self._drawer = Drawer("plane")
         make_folder(folder)
 
     def write(self, prediction: Prediction, name: str) -> None:
         """Write one prediction; see Destination."""
         self._wrapped.write(prediction, name)
-        figure = self._drawer.draw(prediction.structure_record)
+        figure = Drawer("plane", reactivities=[_relative(prediction.record)]).draw(
+            prediction.structure_record
+        )
         target = self._folder / f"{name}.{self._image}"
         save_figure(figure, target, self._image, follow=False)
 
     def is_done(self, record: RnaRecord, name: str) -> bool:
         """Whether the record is done; see Destination."""
         return self._wrapped.is_done(record, name)
+
+
+def _relative(record: RnaRecord) -> list[float | None] | None:
+    """The reactivities of a record from 0 to 1; None without data."""
+    data = record.reactivities
+    if data is None:
+        return None
+    return relative_reactivities(record.sequence, data.values, data.reagent)
 
 
 class TableDestination:

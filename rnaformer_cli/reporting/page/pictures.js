@@ -114,12 +114,14 @@ function readBases(record) {
     partners[left - 1].push([right, found[3]]);
     partners[right - 1].push([left, found[3]]);
   }
+  const reactivities = record.querySelector("[data-reactivities]")?.dataset.reactivities.split(",") ?? [];
   const name = (base) => `${letters[base - 1]}${base}`;
   return {
     length: letters.length,
     base(base) {
       const pairs = partners[base - 1].map(([other, score]) => `${name(other)}, probability ${score}`);
-      return `${name(base)}: ${pairs.length ? `pairs with ${pairs.join("; ")}` : "unpaired"}`;
+      const reactivity = reactivities[base - 1] ? `, relative reactivity ${reactivities[base - 1]}` : "";
+      return `${name(base)}: ${pairs.length ? `pairs with ${pairs.join("; ")}` : "unpaired"}${reactivity}`;
     },
     pair(left, right) {
       const found = partners[left - 1].find(([other]) => other === right);

@@ -56,7 +56,7 @@ def data_of(finished):
 
 
 def without_agreement(data):
-    return {key: value for key, value in data.items() if key not in ("auc", "spearman")}
+    return {key: value for key, value in data.items() if key not in ("auc", "spearman", "relative")}
 
 
 def without_seconds(finished):
@@ -75,6 +75,18 @@ def test_json_describes_the_data_of_records_that_have_some(run_predict):
         "c": {"reagent": None, "used": 3, "missing": 1},
     }
     assert (finished.err, finished.code) == (expected("3 of 3 records have reactivities"), 0)
+
+
+def test_json_has_the_reactivity_of_each_base(run_predict):
+    finished = run_predict("in.fa", "-f", "jsonl", "--reactivities", "a.shape")
+    relative = json.loads(finished.out.splitlines()[0])["reactivities"]["relative"]
+    assert relative == [None, 0.3571, None, None, 1.0, *(7 * [None])]  # in units of 1.4
+
+
+def test_pictures_are_coloured_by_reactivity(run_predict):
+    assert run_predict("in.fa", "-q", "--reactivities", "a.shape", "--draw", "drawn").code == 0
+    assert "relative reactivity" in Path("drawn/a.svg").read_text()
+    assert "relative reactivity" not in Path("drawn/b.svg").read_text()
 
 
 def test_records_without_data_are_written_as_before(run_predict):
@@ -96,7 +108,7 @@ def test_without_the_option_nothing_is_printed_and_the_log_is_unchanged(run_pred
     names = "model config precision threshold threshold_ratio decoding cycles min_score"
     assert list(settings["settings"]) == [
         *names.split(),
-        *("plain_headers", "formats", "like", "families", "version"),
+        *("plain_headers", "formats", "like", "families", "pseudoknots", "version"),
     ]
     assert first["record"] == "acfe7966dbe926bea05af22cbdd6e57f"
 
@@ -307,7 +319,7 @@ def test_json_has_the_agreement_of_data_and_structure(run_cli, tmp_path):
         agreements.append(json.loads(row))
     good, bad = (row["reactivities"] for row in agreements)
     assert agreements[0]["structure"] == "((((....))))"
-    assert list(good) == ["reagent", "used", "missing", "auc", "spearman"]
+    assert list(good) == ["reagent", "used", "missing", "auc", "spearman", "relative"]
     assert (good["auc"], good["used"]) == (1.0, 12)
     assert good["spearman"] > 0.8
     assert bad["spearman"] < 0.0
