@@ -6,6 +6,7 @@ import io
 import json
 import math
 import platform
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -51,6 +52,8 @@ class RunFolder:
         if stored.exists():
             _check_same_config(_read_json(stored), config, path)
         make_folder(self.path)
+        for name in (BEST, LAST_VALIDATED):
+            self._finish_weights(name)
         if not stored.exists():
             write_text(stored, json.dumps(config.to_dict(), indent=2) + "\n")
             write_text(self.path / ENVIRONMENT, json.dumps(describe_environment(), indent=2) + "\n")
@@ -104,12 +107,34 @@ class RunFolder:
         tensors: dict[str, Tensor],
         about: dict[str, Any],
     ) -> None:
-        """Write weights for `predict --weights` into the folder `name`: BEST or LAST_VALIDATED."""
-        make_folder(self.path / name)
+        """Write weights for `predict --weights` into the folder `name`: BEST or LAST_VALIDATED.
+
+        They are written into another folder, which then takes the place of the previous one. A
+        process that is killed leaves the previous weights or the new ones, never files of both.
+        """
+        new, previous = self._other_folders(name)
+        shutil.rmtree(new, ignore_errors=True)
+        make_folder(new)
         config = replace(model, threshold=threshold)
         which = "Best weights by validation F1" if name == BEST else "Latest weights"
         card = f"# {text_name(self.path)}\n\n{which} of a training run.\n"
-        save_checkpoint(self.path / name, text_name(self.path), config, tensors, about, card)
+        save_checkpoint(new, text_name(self.path), config, tensors, about, card)
+        if (self.path / name).exists():
+            (self.path / name).rename(previous)
+        new.rename(self.path / name)
+        shutil.rmtree(previous, ignore_errors=True)
+
+    def _other_folders(self, name: str) -> tuple[Path, Path]:
+        """Where the new weights are written, and where the previous ones are until then."""
+        return self.path / f"{name}.new", self.path / f"{name}.previous"
+
+    def _finish_weights(self, name: str) -> None:
+        """Finish what a process left that was killed while it wrote weights."""
+        new, previous = self._other_folders(name)
+        if previous.exists() and not (self.path / name).exists():
+            new.rename(self.path / name)
+        for folder in (new, previous):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def plot(self) -> bool:
         """Plot loss and F1 over time; False without matplotlib (extra `train`) or without data."""
@@ -184,8 +209,12 @@ def _check_same_config(stored: Any, config: TrainConfig, path: str | Path) -> No
     for section, keys in config.to_dict().items():
         for key, value in keys.items():
             if before[section][key] != value:
-                hint = "; use --stop-after to train in several parts" if key == "minutes" else ""
-                message = f"contains a run with {key} {before[section][key]}, not {value}{hint}"
+                known = before[section][key]
+                hint = {
+                    "minutes": "; use --stop-after to train in several parts",
+                    "seed": f"; resume it with --seed {known}",
+                }.get(key, "")
+                message = f"contains a run with {key} {known}, not {value}{hint}"
                 raise TrainingError(message, path=path)
 
 
