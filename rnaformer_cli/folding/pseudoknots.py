@@ -33,13 +33,15 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Pair = tuple[int, int]
 
-MAX_LENGTH = 1_000  # bases; longer sequences have no candidates
+MAX_LENGTH = 400  # bases; longer sequences have no candidates
 MIN_HELIX = 3  # pairs
 _MIN_STACKING = 2.0  # nats; weaker helices are not considered
 _MAX_HELICES = 500  # those of the best stacking are considered
 _MAX_LOOPS = (100, 60, 100)  # bases of loops 1, 2 and 3
+_MAX_PAIRS = 20_000  # of helices, those with the largest sum of context and stacking
 _MAX_CANDIDATES = 600  # those with the largest log-odds
 _MAX_TRIMMED = 2  # pairs that a helix may lack at each end of a run of possible pairs
+_BYTES_OF_CANDIDATES, _BYTES_PER_CELL = 15_000_000, 650
 _MIN_CONTEXT = -25.0  # nats
 _MIN_PROBABILITY = 1e-3
 _PART_WITH_PAIR = MIN_LOOP + 2  # bases of the shortest loop that can contain a pair
@@ -196,6 +198,11 @@ def pseudoknot_probabilities(candidates: Candidates) -> list[Pseudoknot]:
     ]
 
 
+def needed_memory(length: int) -> int:
+    """The maximum memory in bytes to find the pseudoknots of one sequence of `length` bases."""
+    return _BYTES_OF_CANDIDATES + _BYTES_PER_CELL * length**2 if length <= MAX_LENGTH else 0
+
+
 def add_pseudoknots(
     scores: NDArray[np.float32], pseudoknots: Sequence[Pseudoknot]
 ) -> NDArray[np.float32]:
@@ -346,6 +353,11 @@ def _cross_helices(tables: _Tables, helices: Helices, stack_scores: Floats) -> C
     for sizes, largest in zip((loop_1, loop_2, loop_3), _MAX_LOOPS, strict=True):
         is_possible &= (sizes >= 0) & (sizes <= largest)
     first, second = np.nonzero(is_possible)
+    if len(first) > _MAX_PAIRS:
+        likely = tables.log_context[left[first], right[second]]
+        likely = likely + helices.stacking[first] + helices.stacking[second]
+        rows = np.sort(np.argpartition(-likely, _MAX_PAIRS)[:_MAX_PAIRS])
+        first, second = first[rows], second[rows]
     features = _features(tables, helices, first, second, stack_scores)
     rows = np.argsort(-_log_odds(features), kind="stable")[:_MAX_CANDIDATES]
     return Candidates(helices, first[rows], second[rows], features[rows])

@@ -30,6 +30,7 @@ from rnaformer_cli.folding.pseudoknots import MAX_LENGTH as MAX_PSEUDOKNOT_LENGT
 from rnaformer_cli.folding.pseudoknots import (
     Pseudoknot,
     add_pseudoknots,
+    needed_memory,
     pseudoknot_probabilities,
 )
 from rnaformer_cli.model.checkpoint import (
@@ -778,6 +779,8 @@ class Predictor:
     def _memory_error(self, record: RnaRecord) -> DeviceError | None:
         """The error for a record that would need more memory than allowed; None if it fits."""
         needed = estimate_memory(self.engine.config, len(record), self.engine.strip_bytes)
+        if self.engine.config.folding and self.options.adds_pseudoknots:
+            needed = max(needed, needed_memory(len(record)))
         limit = self.options.max_memory
         if limit is None and len(record) ** 2 > self.options.max_cells:
             limit = free_bytes(self.device)

@@ -1,5 +1,7 @@
 """Pseudoknots of sequences that no family matches."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,16 @@ def test_programs_without_pseudoknots_are_imitated_without_them(options):
     default = load(options=Options(**options), device="cpu")
     without = load(options=Options(**options, pseudoknots=False), device="cpu")
     np.testing.assert_array_equal(default.score(sequence), without.score(sequence))
+
+
+def test_memory_for_pseudoknots_counts():
+    record = RnaRecord("x", "ACGU" * 90)
+    limit = Options(max_memory=80_000_000)
+    refused, *_ = load(options=limit, device="cpu").predict([record])
+    assert "needs" in refused.message
+    without = replace(limit, pseudoknots=False)
+    (predicted,) = load(options=without, device="cpu").predict([record])
+    assert predicted.record is record
 
 
 def test_windows_have_no_pseudoknots():
