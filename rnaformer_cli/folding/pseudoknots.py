@@ -33,7 +33,7 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Pair = tuple[int, int]
 
-MAX_LENGTH = 400  # bases; longer sequences have no candidates
+MAX_LENGTH = 500  # bases; longer sequences have no candidates
 MIN_HELIX = 3  # pairs
 _MIN_STACKING = 2.0  # nats; weaker helices are not considered
 _MAX_HELICES = 500  # those of the best stacking are considered
