@@ -5,14 +5,10 @@ FROM python:${PYTHON}-slim AS build
 # The address of an index with CPU builds of PyTorch. Without it, pip installs a build for CUDA.
 ARG TORCH_INDEX=""
 WORKDIR /source
-COPY constraints.txt ./
-RUN python -m venv /opt/rnaformer \
-    && if [ -n "$TORCH_INDEX" ]; then \
-        /opt/rnaformer/bin/pip install --no-cache-dir -c constraints.txt --index-url "$TORCH_INDEX" torch; \
-    fi
 COPY . .
-RUN /opt/rnaformer/bin/pip install --no-cache-dir -c constraints.txt . \
-    && /opt/rnaformer/bin/python -m compileall -q -x /torch/ /opt/rnaformer
+RUN python -m venv /opt/rnaformer \
+    && /opt/rnaformer/bin/pip install --no-cache-dir -c constraints.txt \
+        ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} .
 
 FROM python:${PYTHON}-slim
 LABEL org.opencontainers.image.title="rnaformer" \
