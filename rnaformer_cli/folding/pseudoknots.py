@@ -35,12 +35,16 @@ Pair = tuple[int, int]
 
 MAX_LENGTH = 500  # bases; longer sequences have no candidates
 MIN_HELIX = 3  # pairs
+MIN_LENGTH = 4 * MIN_HELIX + 2  # bases
 _MIN_STACKING = 2.0  # nats; weaker helices are not considered
 _MAX_HELICES = 500  # those of the best stacking are considered
 _MAX_LOOPS = (100, 60, 100)  # bases of loops 1, 2 and 3
 _MAX_PAIRS = 20_000  # of helices, those with the largest sum of context and stacking
 _MAX_CANDIDATES = 600  # those with the largest log-odds
 _MAX_TRIMMED = 2  # pairs that a helix may lack at each end of a run of possible pairs
+_TRIMS = np.array(list(np.ndindex(_MAX_TRIMMED + 1, _MAX_TRIMMED + 1)))  # outer, inner
+# Of two runs: outer and inner pairs of the first, inner pairs of the second.
+_TRIMS_OF_TWO = np.array(list(np.ndindex(_MAX_TRIMMED, _MAX_TRIMMED, _MAX_TRIMMED + 1)))
 _BYTES_OF_CANDIDATES, _BYTES_PER_CELL = 15_000_000, 650
 _MIN_CONTEXT = -25.0  # nats
 _MIN_PROBABILITY = 1e-3
@@ -266,16 +270,8 @@ def _find_helices(tables: _Tables) -> Helices:
     spans, bases = np.nonzero(tables.can_pair & ~can_extend)
     outermost = spans.astype(np.int64), bases.astype(np.int64)
     runs = _Runs(tables)
-    trims = range(_MAX_TRIMMED + 1)
-    parts = [runs.trimmed(outermost, outer, inner) for outer in trims for inner in trims]
-    parts += [
-        runs.joined(outermost, outer, between, inner, name)
-        for name in FIXED_SIZE_LOOPS
-        if name != "stack"
-        for outer in trims[:-1]
-        for between in trims[:-1]
-        for inner in trims
-    ]
+    parts = [runs.trimmed(outermost)]
+    parts += [runs.joined(outermost, name) for name in FIXED_SIZE_LOOPS if name != "stack"]
     columns = zip(*([getattr(part, f.name) for f in fields(part)] for part in parts), strict=True)
     helices = Helices(*map(np.concatenate, columns))
     helices = helices.take(np.nonzero(helices.stacking >= _MIN_STACKING)[0])
@@ -303,18 +299,16 @@ class _Runs:
             below = self.stacking[span - 2, 1 : count + 1]
             self.stacking[span, :count] = np.where(is_stacked, scores + below, 0.0)
 
-    def trimmed(self, outermost: tuple[Indices, Indices], outer: int, inner: int) -> Helices:
+    def trimmed(self, outermost: tuple[Indices, Indices]) -> Helices:
         """The runs without some of their outer and inner pairs."""
-        span, left, n_pairs = self._begin(outermost, outer, inner, MIN_HELIX)
+        span, left, n_pairs, _ = self._begin(outermost, _TRIMS, MIN_HELIX)
         last_span, last = span - 2 * (n_pairs - 1), left + n_pairs - 1
         stacking = self.stacking[span, left] - self.stacking[last_span, last]
         return Helices(left, left + span, last, last + last_span, n_pairs, n_pairs, stacking)
 
-    def joined(
-        self, outermost: tuple[Indices, Indices], outer: int, between: int, inner: int, loop: str
-    ) -> Helices:
-        """Two runs around a loop; the first lacks outer and inner pairs, the second inner ones."""
-        span, left, n_outer = self._begin(outermost, outer, between, 2)
+    def joined(self, outermost: tuple[Indices, Indices], loop: str) -> Helices:
+        """Two runs around a loop, both of which may lack some of their pairs."""
+        span, left, n_outer, inner = self._begin(outermost, _TRIMS_OF_TWO, 2)
         end_span, end = span - 2 * (n_outer - 1), left + n_outer - 1
         before, after = FIXED_SIZE_LOOPS[loop]
         next_span, next_left = end_span - before - after, end + before
@@ -333,13 +327,18 @@ class _Runs:
         return Helices(left, left + span, last, last + last_span, n_outer, n_pairs, stacking)
 
     def _begin(
-        self, outermost: tuple[Indices, Indices], outer: int, inner: int, minimum: int
-    ) -> tuple[Indices, Indices, Indices]:
-        """Span and left base of the first pair that is kept, and the number of pairs."""
+        self, outermost: tuple[Indices, Indices], trims: Indices, minimum: int
+    ) -> tuple[Indices, Indices, Indices, Indices]:
+        """All runs with all trims, if enough pairs are left.
+
+        Span and left base of the first pair that is kept, number of pairs, and last column of the
+        trims.
+        """
         span, left = outermost
-        n_pairs = self.n_inwards[span, left] - outer - inner
-        kept = n_pairs >= minimum
-        return span[kept] - 2 * outer, left[kept] + outer, n_pairs[kept]
+        n_pairs = self.n_inwards[span, left] - trims[:, :1] - trims[:, 1:2]
+        trim, run = np.nonzero(n_pairs >= minimum)
+        outer = trims[trim, 0]
+        return span[run] - 2 * outer, left[run] + outer, n_pairs[trim, run], trims[trim, -1]
 
 
 def _cross_helices(tables: _Tables, helices: Helices, stack_scores: Floats) -> Candidates:

@@ -27,6 +27,7 @@ from rnaformer_cli.families.recognition import Region
 from rnaformer_cli.folding.model import MIN_PROBABILITY, FoldingModel
 from rnaformer_cli.folding.pairs import NO_LETTER
 from rnaformer_cli.folding.pseudoknots import MAX_LENGTH as MAX_PSEUDOKNOT_LENGTH
+from rnaformer_cli.folding.pseudoknots import MIN_LENGTH as MIN_PSEUDOKNOT_LENGTH
 from rnaformer_cli.folding.pseudoknots import (
     Pseudoknot,
     add_pseudoknots,
@@ -550,7 +551,8 @@ class Predictor:
         rows = [
             row
             for row, (sequence, of_row) in enumerate(zip(sequences, regions, strict=True))
-            if len(sequence) <= MAX_PSEUDOKNOT_LENGTH and not self._is_recognised(of_row)
+            if MIN_PSEUDOKNOT_LENGTH <= len(sequence) <= MAX_PSEUDOKNOT_LENGTH
+            and not self._is_recognised(of_row)
         ]
         if not rows:
             return found
