@@ -26,8 +26,8 @@ def heaviest_nested(
     """Indices of arcs that neither cross nor have a common end, with the largest sum of weights.
 
     Arcs are (left, right) with left < right; weights are positive. Of several optima the one that
-    starts furthest 5' is chosen. Each group of arcs in conflict is solved separately; with m arcs
-    and n distinct ends this takes memory for n² / 2 numbers, and m·n steps.
+    starts furthest 5' is chosen, if their sums are exact. Each group of arcs in conflict is solved
+    separately; with m arcs and n distinct ends this takes memory for n² / 2 numbers, and m·n steps.
 
     Raises:
         StructureError: a group with more than `max_ends` (default MAX_ENDS) ends.

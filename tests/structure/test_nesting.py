@@ -4,7 +4,7 @@ import itertools
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rnaformer_cli.structure import nesting
@@ -57,8 +57,10 @@ def test_the_choice_does_not_depend_on_the_order_of_different_arcs(case, random)
     assert {order[index] for index in again} == first
 
 
+# Multiples of 0.375 have exact sums. Rounded sums would decide between equal optima.
 @settings(max_examples=300, deadline=None)
-@given(weighted_arcs(), st.sampled_from([1, 0.37]))
+@example(([(0, 3), (1, 2), (0, 3), (0, 5), (3, 4)], [1, 2, 3, 1, 2]), 0.375)
+@given(weighted_arcs(), st.sampled_from([1, 0.375]))
 def test_solving_sets_in_conflict_apart_chooses_what_one_table_of_all_does(case, unit):
     arcs, weights = case
     weights = [weight * unit for weight in weights]
